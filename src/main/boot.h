@@ -1,0 +1,42 @@
+#ifndef LIMETTA_MAIN_BOOT_H
+#define LIMETTA_MAIN_BOOT_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "net/link.h"
+#include "net/loop.h"
+
+#include <stdbool.h>
+
+/* How a role starts. The supervisor reads the configuration, opens what needs rights, then forks and execs
+ * limetta-edge, -auth, -store or -submit with a control socket (SOCK_SEQPACKET) as descriptor 3. Over it come, in this order:
+ * settings, listening sockets, "start"; later: links to peers (a new one replaces the old one of the same peer), "stop".
+ * So a role needs no configuration parser, no paths and no rights of its own. */
+struct boot;
+
+struct boot_handler {
+    /* A link to a peer role is there (the first, or a new one after the peer restarted). Takes fd. */
+    void (*on_peer)(void *owner, enum link_role role, unsigned index, int fd);
+    /* Stop in good order, then loop_stop(). Also called when the supervisor died. */
+    void (*on_stop)(void *owner);
+};
+
+/* Blocks until "start". Errors: ERR_SYNTAX, ERR_IO. */
+MUST_USE enum err boot_receive(int control_fd, struct boot **out);
+void boot_free(struct boot **b);
+/* A setting, as a string; empty when the supervisor did not give it. Borrowed. Keys: see docs/architecture.md. */
+struct str boot_get(const struct boot *b, struct str key);
+/* A number setting; fallback when absent. */
+uint64_t boot_get_u64(const struct boot *b, struct str key, uint64_t fallback);
+unsigned boot_get_index(const struct boot *b); /* which of several instances we are */
+/* Listening sockets: name ("imap", "submission", "metrics"). Start with *at = 0; the callee takes fd. */
+bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd);
+/* Hears peers and stop from now on. */
+void boot_attach(struct boot *b, struct loop *l, const struct boot_handler *h, void *owner);
+
+/* Gives up every right that the role does not need: rlimits, user and groups (when root), no_new_privs, Landlock,
+ * seccomp; confine.c has one line a role that says what is kept. Call after boot_receive() and after opening files,
+ * before the first peer octet. dir: the one folder it may still use (store, submit), or empty. Errors: ERR_IO. */
+MUST_USE enum err confine(const struct boot *b, enum link_role role, struct str dir);
+
+#endif

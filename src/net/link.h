@@ -1,0 +1,49 @@
+#ifndef LIMETTA_NET_LINK_H
+#define LIMETTA_NET_LINK_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "net/loop.h"
+#include "net/stream.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One link joins two roles and carries many sessions, each a stream with its own flow control (a credit window), and
+ * short request/reply messages. The supervisor makes links as socket pairs, so who is at the other end is known and
+ * cannot be pretended. Every field that arrives is checked as if hostile; a broken frame ends the link.
+ * See link.c for the byte table of frames. */
+struct link;
+
+enum link_role { ROLE_EDGE, ROLE_AUTH, ROLE_STORE, ROLE_SUBMIT, ROLE_SUPERVISOR, ROLE_COUNT };
+
+enum { LINK_OPEN_MOST = 4096, LINK_MESSAGE_MOST = 64 * 1024, LINK_WINDOW = 256 * 1024 };
+
+struct link_handler {
+    /* The peer opens a session: head is the open message (ticket and what goes with it), s the new stream (taken by the
+     * callee, who sets a handler, or frees it to refuse). */
+    void (*on_open)(void *owner, struct link *l, struct str head, struct stream *s);
+    /* A request; answer now or later with link_reply(id). */
+    void (*on_request)(void *owner, struct link *l, uint32_t id, struct str body);
+    /* The link broke; its streams have heard on_end(ERR_PEER_GONE), its requests ERR_UNAVAILABLE. */
+    void (*on_down)(void *owner, struct link *l);
+};
+
+/* Takes s (a socketpair end, or TLS later). peer and index: who is at the other end, as the supervisor said. */
+struct link *link_new(struct loop *loop, struct stream *s, enum link_role peer, unsigned index,
+                      const struct link_handler *h, void *owner);
+void link_free(struct link **l);
+enum link_role link_get_peer(const struct link *l);
+unsigned link_get_index(const struct link *l);
+
+/* Opens a session. head: at most LINK_OPEN_MOST octets, copied. Data may be written at once. */
+struct stream *link_open(struct link *l, struct str head);
+
+/* Sends a request; on_reply hears ERR_OK and the body, or ERR_UNAVAILABLE. */
+void link_request(struct link *l, struct str body,
+                  void (*on_reply)(void *owner, enum err e, struct str body), void *owner);
+/* Forgets the outstanding requests of owner. */
+void link_cancel(struct link *l, void *owner);
+void link_reply(struct link *l, uint32_t id, struct str body);
+
+#endif

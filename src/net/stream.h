@@ -1,0 +1,55 @@
+#ifndef LIMETTA_NET_STREAM_H
+#define LIMETTA_NET_STREAM_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "net/loop.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* A two-way run of octets with backpressure. Kinds stack: a socket, TLS over any stream, one session of a link, an
+ * in-memory pair for tests; deflate comes later. All speak the verbs below; a filter owns the stream under it. */
+struct stream;
+
+/* What the user of a stream hears. Callbacks may free the stream. */
+struct stream_handler {
+    /* Octets arrived; they are borrowed for the call and must all be taken (pause to get no more). */
+    void (*on_octets)(void *owner, struct str octets);
+    /* What was queued for sending fell below the low-water mark after being above the high one. */
+    void (*on_drained)(void *owner);
+    /* The peer is done (ERR_OK: orderly end) or the stream failed (ERR_PEER_GONE, ERR_TLS_FAILED ...).
+     * Called once, last. The stream must still be freed. */
+    void (*on_end)(void *owner, enum err why);
+};
+
+enum { STREAM_HIGH_WATER = 64 * 1024, STREAM_LOW_WATER = 16 * 1024 };
+
+/* A connected socket (takes fd). Reading starts when a handler is set. Sets TCP_NODELAY, never SO_KEEPALIVE. */
+struct stream *stream_from_fd(struct loop *l, int fd);
+/* Connects a TCP socket; on_connected hears ERR_OK or why not (ERR_UNREACHABLE, ERR_TIMEOUT). Freeing the stream
+ * gives up. */
+struct stream *stream_connect(struct loop *l, const struct sockaddr_storage *to,
+                              uint64_t timeout_ms, void (*on_connected)(void *owner, enum err why),
+                              void *owner);
+/* Two ends of one pipe in memory, delivered through the loop. */
+void stream_pair(struct loop *l, struct stream **a, struct stream **b);
+
+/* h is borrowed for the stream's life. Setting it again hands the stream to a new owner: octets that arrived
+ * meanwhile (while paused) go to the new one. */
+void stream_set_handler(struct stream *s, const struct stream_handler *h, void *owner);
+/* Queues octets (copies). Never blocks, never fails: failure comes as on_end. */
+void stream_write(struct stream *s, struct str octets);
+/* Octets queued and not yet taken by the layer below. Above STREAM_HIGH_WATER stop writing until on_drained. */
+size_t stream_get_queued(const struct stream *s);
+/* No on_octets until resumed: the peer's data stays in the kernel or with the peer. */
+void stream_pause(struct stream *s);
+void stream_resume(struct stream *s);
+/* Sends what is queued, then an orderly end; on_end follows when the peer is done, too. */
+void stream_shutdown(struct stream *s);
+/* Closes at once, dropping what is queued. No callback after it. */
+void stream_free(struct stream **s);
+
+#endif

@@ -1,0 +1,51 @@
+#ifndef LIMETTA_NET_TICKET_H
+#define LIMETTA_NET_TICKET_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdint.h>
+
+/* A ticket is auth's word to store and submit that a session may act for a user. Ed25519-signed octets: readable by
+ * everyone, made only by auth, accepted once. See ticket.c for the byte table. */
+enum service { SERVICE_IMAP, SERVICE_SUBMIT, SERVICE_SIEVE, SERVICE_ACAP };
+
+enum { TICKET_NONCE_SIZE = 16, TICKET_ID_SIZE = 16, TICKET_USER_MOST = 255 };
+
+struct ticket {
+    struct str user;      /* authorization id: whose account */
+    struct str auth_user; /* authentication id, when somebody acts for user; else equal */
+    enum service service;
+    struct str edge_id; /* the edge that may use it */
+    uint8_t
+        nonce[TICKET_NONCE_SIZE]; /* the edge's session nonce: binds it to one client connection */
+    uint8_t id[TICKET_ID_SIZE];   /* makes it unique, for the once-only check */
+    uint64_t expires_ms;          /* Unix time, ms */
+};
+
+struct ticket_signer;  /* private key: auth only */
+struct ticket_checker; /* public key and the ids seen */
+
+/* A new key pair as PEM; private_pem and public_pem are appended to. */
+MUST_USE enum err ticket_make_keys(struct buf *private_pem, struct buf *public_pem);
+MUST_USE enum err ticket_signer_new(struct str private_pem, struct ticket_signer **out);
+void ticket_signer_free(struct ticket_signer **s);
+/* Fills t->id and appends the signed octets. */
+MUST_USE enum err ticket_issue(struct ticket_signer *s, struct ticket *t, struct buf *out);
+
+MUST_USE enum err ticket_checker_new(struct str public_pem, struct ticket_checker **out);
+void ticket_checker_free(struct ticket_checker **c);
+/* Verifies signature, service, edge, nonce, expiry, and that it was not used before; remembers it until it expires.
+ * edge_id and nonce: of the link and the open message it came in. out borrows from octets.
+ * Errors: ERR_TICKET for every reason (the reason goes to the log, not to the peer). */
+MUST_USE enum err ticket_check(struct ticket_checker *c, struct str octets, enum service service,
+                               struct str edge_id, const uint8_t nonce[TICKET_NONCE_SIZE],
+                               uint64_t now_ms, struct ticket *out);
+/* Reads the fields without any check (the edge uses it to route). Errors: ERR_SYNTAX. */
+MUST_USE enum err ticket_read(struct str octets, struct ticket *out);
+
+/* Which of `workers` store workers owns the account. */
+unsigned ticket_get_worker(struct str user, unsigned workers);
+
+#endif

@@ -1,0 +1,215 @@
+#ifndef LIMETTA_STORE_STORE_H
+#define LIMETTA_STORE_STORE_H
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/numset.h"
+#include "base/str.h"
+#include "store/view.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The store of one worker: accounts, mailboxes, messages. One thread, one owner process an account.
+ *
+ * Reading sees what is committed. Writing goes to a pending state; store_commit() makes it durable, swaps it in, and
+ * tells waiters and watchers. So nobody sees, or is told of, a change that is not on disk.
+ *
+ * A change that is refused (name taken, unknown mailbox, too big ...) leaves the pending state as it was. A change that
+ * meets a failing disk poisons the account's pending state: the commit then fails for everybody who waits for it, and
+ * nothing of that turn happened. So callers group what must be atomic by making it within one turn. */
+struct store;
+struct account;
+struct mailbox;
+
+struct store_config {
+    struct str dir;             /* copied; holds one folder an account */
+    uint64_t (*now_ms)(void *); /* Unix time, ms */
+    void *now_owner;
+    bool is_flag_durability_strict; /* sync flag changes before the reply, too */
+    uint32_t inline_most;           /* larger bodies become blobs; 0: 65536 */
+    uint64_t message_most;          /* largest message taken, octets; 0: 64 MiB */
+};
+
+MUST_USE enum err store_new(const struct store_config *c, struct store **out);
+/* Closes every account (checkpoint, clean mark). */
+void store_free(struct store **s);
+
+/* Opens or finds an open account; counts a reference. must_create: makes it, with INBOX and the special-use mailboxes,
+ * when it is missing. Errors: ERR_NOT_FOUND, ERR_IN_USE (another process has it), ERR_CORRUPT, ERR_IO. */
+MUST_USE enum err store_open_account(struct store *s, struct str user, bool must_create,
+                                     struct account **out);
+void account_ref(struct account *a);
+/* The last reference gone, the account closes after a while of silence (store_tick()). */
+void account_unref(struct account **a);
+struct str account_get_user(const struct account *a);
+/* Housekeeping: closes what idles, syncs lazy flag changes (within a second), checkpoints. Call about 4 times a second;
+ * returns ms until it must be called again, 0 for not before the next change. */
+uint64_t store_tick(struct store *s);
+
+/* ---- commit ---- */
+
+/* Something that waits for the account's pending changes to be durable. Embed it. */
+struct commit_wait {
+    struct list node;
+    /* ERR_OK: durable and visible. Else nothing of what was pending happened. The wait is out of the list then. */
+    void (*on_commit)(struct commit_wait *w, enum err e);
+};
+/* Joins the account's next commit. */
+void account_wait_commit(struct account *a, struct commit_wait *w);
+void commit_wait_cancel(struct commit_wait *w);
+bool account_has_pending(const struct account *a);
+/* Commits every account with pending changes: one transaction each. Then views are swapped, then watchers and waits
+ * hear. Call at the end of each loop turn. */
+void store_commit(struct store *s);
+
+/* ---- mailboxes; names are UTF-8 with '/' as the delimiter, INBOX spelt so ---- */
+
+enum special_use {
+    USE_NONE = 0,
+    USE_ALL = 1,
+    USE_ARCHIVE = 2,
+    USE_DRAFTS = 4,
+    USE_FLAGGED = 8,
+    USE_JUNK = 16,
+    USE_SENT = 32,
+    USE_TRASH = 64,
+    USE_IMPORTANT = 128
+};
+
+enum { MAILBOX_NAME_MOST = 1000, MAILBOX_COUNT_MOST = 20000, MAILBOX_DEPTH_MOST = 32 };
+
+/* Committed state. Errors: ERR_NO_MAILBOX, ERR_MAILBOX_NAME. Counts a reference; the object stays valid (is_deleted) when
+ * the mailbox is deleted. */
+MUST_USE enum err account_find_mailbox(struct account *a, struct str name, struct mailbox **out);
+void mailbox_ref(struct mailbox *m);
+void mailbox_unref(struct mailbox **m);
+struct account *mailbox_get_account(const struct mailbox *m);
+uint64_t mailbox_get_id(const struct mailbox *m); /* never reused in the account, survives RENAME */
+struct str mailbox_get_name(const struct mailbox *m);
+unsigned mailbox_get_special_use(const struct mailbox *m);
+bool mailbox_is_deleted(const struct mailbox *m);
+/* The committed view, borrowed; take view_ref() to keep it. Loads it from disk on first use.
+ * Errors: ERR_CORRUPT, ERR_IO. */
+MUST_USE enum err mailbox_get_view(struct mailbox *m, struct view **out);
+
+/* One row of the mailbox list. name and fields are borrowed until the next commit. */
+struct mailbox_info {
+    struct str name;
+    uint64_t id;
+    unsigned special_use;
+    bool is_subscribed;
+    bool is_mailbox; /* false: only a subscribed name, or only a parent of others (\NonExistent) */
+    bool has_children;
+};
+/* All mailboxes, missing parents and subscribed names, sorted by name, INBOX first; *at starts at 0. */
+bool account_next_mailbox(struct account *a, size_t *at, struct mailbox_info *out);
+
+/* Pending changes. Missing parents are made as mailboxes. Errors: ERR_MAILBOX_EXISTS, ERR_MAILBOX_NAME, ERR_INBOX, ERR_LIMIT. */
+MUST_USE enum err account_create_mailbox(struct account *a, struct str name, unsigned special_use);
+/* A mailbox with children is emptied and becomes a bare parent (RFC 3501, 6.3.4). */
+MUST_USE enum err account_delete_mailbox(struct account *a, struct str name);
+/* Moves children, too. RENAME of INBOX moves its messages into a new mailbox and leaves INBOX empty. */
+MUST_USE enum err account_rename_mailbox(struct account *a, struct str from, struct str to);
+MUST_USE enum err account_set_subscribed(struct account *a, struct str name, bool is_subscribed);
+
+/* ---- watching ---- */
+
+/* Hears after each commit that changed what it watches. Embed it. */
+struct watch {
+    struct list node;
+    void (*on_change)(struct watch *w);
+};
+/* The messages of m (a new view is there). */
+void mailbox_watch(struct mailbox *m, struct watch *w);
+/* Anything in the account: any mailbox's messages, the list of mailboxes. */
+void account_watch(struct account *a, struct watch *w);
+void watch_cancel(struct watch *w);
+
+/* ---- keywords: each mailbox numbers its keywords; see view.h for FLAG_ bits ---- */
+
+/* The bit of the keyword in m; is_pending: gives it one when it has none (written with the next commit).
+ * Case-insensitive, the first spelling is kept. Errors: ERR_NOT_FOUND (not pending), ERR_LIMIT (all bits are taken). */
+MUST_USE enum err mailbox_get_keyword(struct mailbox *m, struct str keyword, bool may_add,
+                                      uint64_t *bit);
+/* The spelling of keyword bit number i (KEYWORD_FIRST..63), empty when unused. Borrowed while m lives. */
+struct str mailbox_get_keyword_name(const struct mailbox *m, unsigned bit_number);
+
+/* ---- bodies ---- */
+
+/* A message on its way in: octets are streamed, then it is appended to any mailboxes, or dropped without trace. */
+struct body_writer;
+MUST_USE enum err body_writer_new(struct account *a, struct body_writer **out);
+/* Errors: ERR_TOO_BIG, ERR_NO_SPACE, ERR_IO; sticky. */
+MUST_USE enum err body_writer_add(struct body_writer *w, struct str octets);
+uint64_t body_writer_get_size(const struct body_writer *w);
+/* Ends the octets, parses the shape, makes the body part of the pending transaction. */
+MUST_USE enum err body_writer_finish(struct body_writer *w);
+/* Drops what was not appended. */
+void body_writer_free(struct body_writer **w);
+
+struct append_args {
+    uint64_t flags;         /* FLAG_ and keyword bits of the target */
+    int64_t internaldate_s; /* Unix time; shown as +0000 */
+};
+/* Appends the finished body (once for each call). Pending. Errors: ERR_NO_SPACE, ERR_IO, ERR_LIMIT. */
+MUST_USE enum err mailbox_append(struct mailbox *m, struct body_writer *w,
+                                 const struct append_args *args, struct uid *uid);
+
+/* Reads stored octets: a cursor, not a copy. */
+struct body_reader;
+MUST_USE enum err body_reader_new(struct account *a, uint64_t body_id, struct body_reader **out);
+uint64_t body_reader_get_size(const struct body_reader *r);
+/* At most n octets from offset, fewer only at the end; borrowed until the next call. Errors: ERR_IO, ERR_CORRUPT. */
+MUST_USE enum err body_reader_get(struct body_reader *r, uint64_t offset, size_t n,
+                                  struct str *out);
+void body_reader_free(struct body_reader **r);
+/* The serialised shape (mime/shape.h), borrowed until the next call on the account. */
+MUST_USE enum err account_get_shape(struct account *a, uint64_t body_id, struct str *out);
+
+/* ---- changing messages; uids are sets of UIDs, those that do not exist are passed over ---- */
+
+enum flag_op { FLAG_OP_SET, FLAG_OP_ADD, FLAG_OP_REMOVE };
+
+/* Changes flags; a message whose flags would stay the same gets no new modseq. With unchanged_since (not UINT64_MAX), messages
+ * with a higher modseq are left alone and their UIDs added to modified. Checked against the pending state. Pending. */
+MUST_USE enum err mailbox_store_flags(struct mailbox *m, const struct numset *uids, enum flag_op op,
+                                      uint64_t flags, uint64_t unchanged_since,
+                                      struct numset *modified);
+/* Removes messages. only_deleted: just those with \Deleted. removed (may be NULL) gets the UIDs. Pending. */
+MUST_USE enum err mailbox_expunge(struct mailbox *m, const struct numset *uids, bool only_deleted,
+                                  struct numset *removed);
+struct copy_pair {
+    struct uid from;
+    struct uid to;
+};
+/* Copies (or moves: is_move, atomically) in rising UID order; bodies are shared; flags by keyword name. on_pair hears each.
+ * to may be m itself. Pending. Errors: ERR_LIMIT, ERR_NO_SPACE, ERR_IO. */
+MUST_USE enum err mailbox_copy(struct mailbox *m, const struct numset *uids, struct mailbox *to,
+                               bool is_move, void (*on_pair)(void *owner, struct copy_pair p),
+                               void *owner);
+/* Clears \Recent bookkeeping: the first UID that no session was told is recent; returns it and moves it to UIDNEXT when
+ * is_claimed (pending, lazily durable). */
+uint32_t mailbox_get_first_recent(struct mailbox *m, bool is_claimed);
+
+/* ---- resynchronisation ---- */
+
+/* The UIDs expunged with modseq > since, as ranges (exact, merged). Errors: ERR_IO. */
+MUST_USE enum err mailbox_get_expunged(struct mailbox *m, uint64_t since, struct numset *out);
+
+/* ---- URLAUTH access keys (RFC 4467) ---- */
+
+enum { URLAUTH_KEY_SIZE = 32 };
+/* The mailbox's access key; made from random on first use (pending, durable with the next commit). */
+MUST_USE enum err mailbox_get_urlauth_key(struct mailbox *m, uint8_t key[URLAUTH_KEY_SIZE]);
+/* A new key: every URL signed before is void. m NULL: all mailboxes of a. */
+MUST_USE enum err account_reset_urlauth_key(struct account *a, struct mailbox *m);
+
+/* ---- verification ---- */
+
+/* Checks everything that can be checked without the owner: database integrity, pages, bodies, shapes, references.
+ * on_problem hears one line each. Errors: ERR_CORRUPT when there were problems. */
+MUST_USE enum err account_verify(struct account *a,
+                                 void (*on_problem)(void *owner, const char *line), void *owner);
+
+#endif

@@ -1,0 +1,49 @@
+/* Unit tests of base/str. */
+#include "base/str.h"
+
+#include "unit.h"
+
+static void test_compares(void **state)
+{
+    (void)state;
+    assert_true(str_eq_nocase(STR("InBox"), STR("INBOX")));
+    assert_false(str_eq(STR("a"), STR("ab")));
+    assert_true(str_cmp(STR("a"), STR("ab")) < 0);
+    assert_true(str_ends_nocase(STR("x.EML"), STR(".eml")));
+    assert_true(str_eq_secret(STR("abc"), STR("abc")));
+    assert_false(str_eq_secret(STR("abc"), STR("abd")));
+}
+
+static void test_splits(void **state)
+{
+    (void)state;
+    struct str s = STR("a,b,,c");
+    assert_str(str_split(&s, ','), STR("a"));
+    assert_str(str_split(&s, ','), STR("b"));
+    assert_str(str_split(&s, ','), STR(""));
+    assert_str(str_split(&s, ','), STR("c"));
+    assert_int_equal(s.n, 0);
+    assert_str(str_trim(STR(" \tx y\r\n")), STR("x y"));
+    assert_int_equal(str_find_str(STR("hello"), STR("lo")), 3);
+}
+
+static void test_numbers(void **state)
+{
+    (void)state;
+    uint64_t v = 0;
+    assert_true(str_to_u64(STR("18446744073709551615"), UINT64_MAX, &v));
+    assert_true(v == UINT64_MAX);
+    assert_false(str_to_u64(STR("18446744073709551616"), UINT64_MAX, &v));
+    assert_false(str_to_u64(STR("-1"), UINT64_MAX, &v));
+    assert_false(str_to_u64(STR(""), UINT64_MAX, &v));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_compares),
+        cmocka_unit_test(test_splits),
+        cmocka_unit_test(test_numbers),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
