@@ -89,8 +89,10 @@ void numset_add_set(struct numset *s, const struct numset *other)
     }
 }
 
-void numset_remove(struct numset *s, uint32_t first, uint32_t last)
+void numset_remove(struct numset *s, uint32_t a, uint32_t b)
 {
+    uint32_t first = a < b ? a : b;
+    uint32_t last = a < b ? b : a;
     for (size_t i = find_range(s, first); i < s->count && s->at[i].first <= last;) {
         struct numrange r = s->at[i];
         if (r.first < first && r.last > last) {

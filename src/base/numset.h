@@ -33,10 +33,11 @@ struct numset {
 
 void numset_release(struct numset *s);
 void numset_clear(struct numset *s);
-/* Adds first..last in any order; merges what touches. Appending in rising order costs O(1). */
+/* Adds the numbers between first and last, both included, in either order; merges what touches. Appending in rising order costs O(1). */
 void numset_add(struct numset *s, uint32_t first, uint32_t last);
 void numset_add_set(struct numset *s, const struct numset *other);
-void numset_remove(struct numset *s, uint32_t first, uint32_t last);
+/* Removes the numbers between a and b, both included, in either order. */
+void numset_remove(struct numset *s, uint32_t a, uint32_t b);
 /* Keeps what is in other, too. */
 void numset_intersect(struct numset *s, const struct numset *other);
 bool numset_has(const struct numset *s, uint32_t n);

@@ -18,6 +18,17 @@ static void test_merges(void **state)
     assert_str(buf_str(&b), STR("1:2,5:9,4294967294:4294967295"));
 }
 
+static void test_remove_in_either_order(void **state)
+{
+    (void)state;
+    CLEANUP(numset_release) struct numset s = NUMSET_INIT;
+    numset_add(&s, 9, 1);
+    numset_remove(&s, 5, 3);
+    CLEANUP(buf_release) struct buf b = BUF_INIT(100);
+    numset_write(&b, &s);
+    assert_str(buf_str(&b), STR("1:2,6:9"));
+}
+
 static void test_against_a_bitmap(void **state)
 {
     (void)state;
@@ -55,6 +66,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_merges),
+        cmocka_unit_test(test_remove_in_either_order),
         cmocka_unit_test(test_against_a_bitmap),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
