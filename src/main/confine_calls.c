@@ -1,0 +1,214 @@
+/* seccomp: the system calls a role may still make, by libseccomp.
+ *
+ * Four lists. BASE is what the loop, the allocator, threads and OpenSSL live on, and every role has it. The others come
+ * with what confine.c lets a role keep. Calls whose arguments matter get a rule of their own: clone() makes threads
+ * and no processes, socket() is for the internet only, ioctl() for the two requests that libuv makes. clone3() hides its
+ * flags in memory, so it says ENOSYS and libc falls back to clone(). */
+#include "main/confine_sys.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define CALL(name) SCMP_SYS(name)
+
+static const int BASE[] = {
+    CALL(read),
+    CALL(write),
+    CALL(readv),
+    CALL(writev),
+    CALL(recvmsg),
+    CALL(sendmsg),
+    CALL(recvfrom),
+    CALL(sendto),
+    CALL(close),
+    CALL(shutdown),
+    CALL(epoll_create1),
+    CALL(epoll_ctl),
+    CALL(epoll_wait),
+    CALL(epoll_pwait),
+    CALL(poll),
+    CALL(ppoll),
+    CALL(eventfd2),
+    CALL(pipe2),
+    CALL(fcntl),
+    CALL(dup),
+    CALL(fstat),
+    CALL(newfstatat),
+    CALL(lseek),
+    CALL(brk),
+    CALL(mmap),
+    CALL(munmap),
+    CALL(mremap),
+    CALL(mprotect),
+    CALL(madvise),
+    CALL(futex),
+    CALL(set_robust_list),
+    CALL(rseq),
+    CALL(gettid),
+    CALL(getpid),
+    CALL(tgkill),
+    CALL(sched_yield),
+    CALL(sched_getaffinity),
+    CALL(rt_sigaction),
+    CALL(rt_sigprocmask),
+    CALL(rt_sigreturn),
+    CALL(sigaltstack),
+    CALL(exit),
+    CALL(exit_group),
+    CALL(clock_gettime),
+    CALL(clock_getres),
+    CALL(clock_nanosleep),
+    CALL(nanosleep),
+    CALL(gettimeofday),
+    CALL(time),
+    CALL(getrandom),
+    CALL(prlimit64),
+    CALL(getrlimit),
+    CALL(getrusage),
+    CALL(sysinfo),
+    CALL(uname),
+    CALL(restart_syscall),
+    CALL(getsockopt),
+    CALL(setsockopt),
+    CALL(getsockname),
+    CALL(getpeername),
+    CALL(getuid),
+    CALL(geteuid),
+    CALL(getgid),
+    CALL(getegid),
+    CALL(getppid),
+    CALL(membarrier),
+};
+static const int ACCEPT[] = {CALL(accept), CALL(accept4)};
+static const int FILES[] = {
+    CALL(open),       CALL(openat),   CALL(access),     CALL(faccessat),       CALL(faccessat2),
+    CALL(stat),       CALL(lstat),    CALL(statx),      CALL(unlink),          CALL(unlinkat),
+    CALL(rename),     CALL(renameat), CALL(renameat2),  CALL(mkdir),           CALL(mkdirat),
+    CALL(rmdir),      CALL(fsync),    CALL(fdatasync),  CALL(sync_file_range), CALL(ftruncate),
+    CALL(fallocate),  CALL(pread64),  CALL(pwrite64),   CALL(preadv),          CALL(pwritev),
+    CALL(preadv2),    CALL(pwritev2), CALL(getdents64), CALL(fchmod),          CALL(chmod),
+    CALL(fchmodat),   CALL(fchown),   CALL(umask),      CALL(flock),           CALL(readlink),
+    CALL(readlinkat), CALL(getcwd),   CALL(statfs),     CALL(fstatfs),         CALL(utimensat),
+    CALL(link),       CALL(linkat),   CALL(fadvise64),  CALL(copy_file_range), CALL(sendfile),
+    CALL(msync),
+};
+static const int CONNECT[] = {CALL(connect), CALL(bind), CALL(sendmmsg), CALL(recvmmsg)};
+
+/* Nothing we link makes these: whoever does has taken over the process. */
+static const int DEADLY[] = {
+    CALL(execve),
+    CALL(execveat),
+    CALL(fork),
+    CALL(vfork),
+    CALL(ptrace),
+    CALL(process_vm_readv),
+    CALL(process_vm_writev),
+    CALL(mount),
+    CALL(umount2),
+    CALL(pivot_root),
+    CALL(chroot),
+    CALL(setns),
+    CALL(unshare),
+    CALL(init_module),
+    CALL(finit_module),
+    CALL(delete_module),
+    CALL(kexec_load),
+    CALL(reboot),
+    CALL(bpf),
+    CALL(perf_event_open),
+    CALL(userfaultfd),
+    CALL(keyctl),
+    CALL(add_key),
+    CALL(request_key),
+    CALL(io_uring_setup),
+    CALL(setuid),
+    CALL(setgid),
+    CALL(setresuid),
+    CALL(setresgid),
+    CALL(setgroups),
+    CALL(capset),
+    CALL(personality),
+    CALL(swapon),
+    CALL(swapoff),
+    CALL(open_by_handle_at),
+};
+
+static bool add(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int r = seccomp_rule_add(ctx, action, calls[i], 0);
+        if (r != 0 && r != -EDOM) { /* EDOM: this machine has no such call */
+            errno = -r;
+            return false;
+        }
+    }
+    return true;
+}
+
+#define ADD(ctx, action, list) add(ctx, action, list, sizeof(list) / sizeof((list)[0]))
+
+/* Rules on arguments. */
+static bool add_special(scmp_filter_ctx ctx, unsigned keep_calls)
+{
+    const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
+    int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(clone), 1, thread);
+    r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
+    const unsigned long requests[] = {FIONBIO, FIONREAD, FIOCLEX};
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        const struct scmp_arg_cmp request = SCMP_A1(SCMP_CMP_EQ, requests[i]);
+        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(ioctl), 1, request);
+    }
+    if ((keep_calls & CALLS_CONNECT) != 0) {
+        const struct scmp_arg_cmp v4 = SCMP_A0(SCMP_CMP_EQ, AF_INET);
+        const struct scmp_arg_cmp v6 = SCMP_A0(SCMP_CMP_EQ, AF_INET6);
+        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, v4);
+        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, v6);
+    }
+    errno = -r;
+    return r == 0;
+}
+
+static bool is_sanitized(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    return true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)                            \
+    || __has_feature(memory_sanitizer)
+    return true;
+#endif
+#endif
+    return false;
+}
+
+enum err confine_calls(const struct keep *keep)
+{
+    if (is_sanitized()) {
+        return ERR_OK;
+    }
+    scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+    if (ctx == NULL) {
+        errno = ENOMEM;
+        return ERR_IO;
+    }
+    bool is_ok = ADD(ctx, SCMP_ACT_KILL_PROCESS, DEADLY) && ADD(ctx, SCMP_ACT_ALLOW, BASE)
+                 && add_special(ctx, keep->calls);
+    if ((keep->calls & CALLS_ACCEPT) != 0) {
+        is_ok = is_ok && ADD(ctx, SCMP_ACT_ALLOW, ACCEPT);
+    }
+    if ((keep->calls & CALLS_FILES) != 0) {
+        is_ok = is_ok && ADD(ctx, SCMP_ACT_ALLOW, FILES);
+    }
+    if ((keep->calls & CALLS_CONNECT) != 0) {
+        is_ok = is_ok && ADD(ctx, SCMP_ACT_ALLOW, CONNECT);
+    }
+    int r = is_ok ? seccomp_load(ctx) : -errno;
+    seccomp_release(ctx);
+    errno = -r;
+    return r == 0 ? ERR_OK : ERR_IO;
+}
