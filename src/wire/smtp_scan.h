@@ -1,0 +1,124 @@
+#ifndef LIMETTA_WIRE_SMTP_SCAN_H
+#define LIMETTA_WIRE_SMTP_SCAN_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/scan.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The words of SMTP commands (RFC 5321, 4.1) and of their extensions. Every parser takes the whole of its argument. Slices
+ * borrow from the line or live in a. */
+
+enum smtp_verb {
+    SMTP_UNKNOWN,
+    SMTP_EHLO,
+    SMTP_HELO,
+    SMTP_LHLO,
+    SMTP_MAIL,
+    SMTP_RCPT,
+    SMTP_DATA,
+    SMTP_BDAT,
+    SMTP_BURL,
+    SMTP_RSET,
+    SMTP_VRFY,
+    SMTP_EXPN,
+    SMTP_HELP,
+    SMTP_NOOP,
+    SMTP_QUIT,
+    SMTP_STARTTLS,
+    SMTP_AUTH
+};
+
+struct smtp_command {
+    enum smtp_verb verb;
+    struct str name; /* as sent */
+    struct str args; /* what follows the space, without trailing spaces */
+};
+
+/* Never fails: what is no verb is SMTP_UNKNOWN. */
+void smtp_command_parse(struct str line, struct smtp_command *out);
+
+/* Domain or address literal of EHLO, HELO, LHLO. Lenient, as clients are: one word of 1..255 printable octets.
+ * Errors: ERR_SYNTAX. */
+MUST_USE enum err smtp_parse_helo(struct str args, struct str *out);
+
+struct smtp_path {
+    bool is_null;       /* <>: MAIL only */
+    struct str local;   /* local part, unquoted */
+    struct str domain;  /* as written; "[192.0.2.1]" for literals; empty for <Postmaster> */
+    struct str address; /* local@domain, quoted where it must be; "" when is_null */
+};
+
+/* "local@domain" without brackets, whole (from a SASL identity, an option, ORCPT). Errors: ERR_BAD_ADDRESS, ERR_LIMIT. */
+MUST_USE enum err smtp_address_parse(struct arena *a, struct str s, struct smtp_path *out);
+/* Appends local@domain, the local part quoted when it must be. */
+void smtp_address_write(struct buf *out, struct str local, struct str domain);
+
+enum smtp_body { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
+enum smtp_ret { SMTP_RET_NONE, SMTP_RET_FULL, SMTP_RET_HDRS };
+enum smtp_notify {
+    SMTP_NOTIFY_NEVER = 1,
+    SMTP_NOTIFY_SUCCESS = 2,
+    SMTP_NOTIFY_FAILURE = 4,
+    SMTP_NOTIFY_DELAY = 8
+};
+
+struct smtp_mail {
+    struct smtp_path from;
+    bool has_size;
+    uint64_t size; /* RFC 1870 */
+    bool has_body;
+    enum smtp_body body; /* RFC 6152, 3030 */
+    bool has_auth;
+    struct str auth;   /* RFC 4954: decoded mailbox; empty for <> */
+    enum smtp_ret ret; /* RFC 3461 */
+    bool has_envid;
+    struct str envid; /* decoded, printable, 1..100 octets */
+};
+
+/* The arguments of MAIL. Errors: ERR_SYNTAX (no FROM:), ERR_BAD_ADDRESS, ERR_BAD_PARAM (value, or given twice),
+ * ERR_UNKNOWN_PARAM, ERR_LIMIT. */
+MUST_USE enum err smtp_mail_parse(struct arena *a, struct str args, struct smtp_mail *out);
+
+struct smtp_rcpt {
+    struct smtp_path to;
+    unsigned notify; /* bits of enum smtp_notify; 0: not given */
+    bool has_orcpt;
+    struct str orcpt_type; /* "rfc822" */
+    struct str orcpt;      /* decoded */
+};
+
+/* The arguments of RCPT. Errors as smtp_mail_parse(). */
+MUST_USE enum err smtp_rcpt_parse(struct arena *a, struct str args, struct smtp_rcpt *out);
+
+/* BDAT chunk-size [LAST] (RFC 3030, 2). Errors: ERR_SYNTAX. */
+struct smtp_bdat {
+    uint64_t size;
+    bool is_last;
+};
+MUST_USE enum err smtp_bdat_parse(struct str args, struct smtp_bdat *out);
+
+/* BURL absolute-URI [LAST] (RFC 4468, 3.1 and 5). Errors: ERR_SYNTAX. The URL is not looked into. */
+struct smtp_burl {
+    struct str url;
+    bool is_last;
+};
+MUST_USE enum err smtp_burl_parse(struct str args, struct smtp_burl *out);
+
+/* AUTH mechanism [initial-response] (RFC 4954, 4). Errors: ERR_SYNTAX. */
+struct smtp_auth {
+    struct str mechanism; /* as sent, [A-Z0-9_-]{1,20} in any case */
+    bool has_initial;
+    struct str initial; /* base64, or "=" */
+};
+MUST_USE enum err smtp_auth_parse(struct str args, struct smtp_auth *out);
+
+/* xtext (RFC 3461, 4). Errors of parsing: ERR_SYNTAX; ERR_LIMIT at a's cap. */
+MUST_USE enum err xtext_parse(struct arena *a, struct str s, struct str *out);
+void xtext_write(struct buf *out, struct str raw);
+
+#endif
