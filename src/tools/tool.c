@@ -1,0 +1,136 @@
+/* What every tool needs: reading options, failing in one clear line, opening an account by itself.
+ *
+ * Tools open the store directly, in their own process. An account has one owner at a time (a lock file), so a tool
+ * that meets a running server's open account is told so instead of damaging anything; the server lets go of an
+ * account soon after its last session ended. */
+#include "tools/tool.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const struct tool_option *find_option(const struct tool_option *options, const char *word)
+{
+    for (; options->name != NULL; options++) {
+        if (strcmp(options->name, word) == 0) {
+            return options;
+        }
+    }
+    return NULL;
+}
+
+static int fail_usage(const char *word, const char *why, const char *usage)
+{
+    (void)fprintf(stderr, "limetta: %s: %s; usage: %s\n", word, why, usage);
+    return EXIT_USAGE;
+}
+
+int tool_parse(int argc, char **argv, const struct tool_option *options, const char *usage,
+               const char **words, int most_words, int *word_count)
+{
+    *word_count = 0;
+    for (int i = 1; i < argc; i++) {
+        const struct tool_option *option = find_option(options, argv[i]);
+        if (option != NULL && option->value == NULL) {
+            *option->is_set = true;
+        } else if (option != NULL && i + 1 < argc) {
+            *option->value = argv[++i];
+        } else if (option != NULL) {
+            return fail_usage(argv[i], "needs a value", usage);
+        } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
+            return fail_usage(argv[i], "unknown option", usage);
+        } else if (*word_count < most_words) {
+            words[(*word_count)++] = argv[i];
+        } else {
+            return fail_usage(argv[i], "one word too many", usage);
+        }
+    }
+    return EXIT_FINE;
+}
+
+int tool_fail(int code, const char *format, ...)
+{
+    va_list args;
+    (void)fputs("limetta: ", stderr);
+    va_start(args, format);
+    (void)vfprintf(stderr, format, args);
+    va_end(args);
+    (void)fputc('\n', stderr);
+    return code;
+}
+
+int tool_exit_code(enum err e)
+{
+    switch ((int)e) {
+    case ERR_OK:
+        return EXIT_FINE;
+    case ERR_NO_SPACE:
+    case ERR_NO_PERMISSION:
+    case ERR_IO:
+    case ERR_IN_USE:
+        return EXIT_ENVIRONMENT;
+    default:
+        return EXIT_NOT_SO;
+    }
+}
+
+static uint64_t wall_ms(void *owner)
+{
+    struct timespec now;
+    (void)owner;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+enum err tool_open_store(const char *state, struct store **out)
+{
+    char dir[PATH_MAX];
+    int n = snprintf(dir, sizeof(dir), "%s/accounts", state);
+    if (n < 0 || (size_t)n >= sizeof(dir)) {
+        return ERR_TOO_LONG;
+    }
+    struct store_config config = {.dir = str_from_c(dir), .now_ms = wall_ms};
+    return store_new(&config, out);
+}
+
+int tool_open_account(struct store *s, const char *user, bool must_create, struct account **out)
+{
+    enum err e = store_open_account(s, str_from_c(user), must_create, out);
+    switch ((int)e) {
+    case ERR_OK:
+        return EXIT_FINE;
+    case ERR_IN_USE:
+        return tool_fail(EXIT_ENVIRONMENT,
+                         "account %s is open in a running server: end its sessions or stop the "
+                         "server, then try again",
+                         user);
+    case ERR_NOT_FOUND:
+        return tool_fail(EXIT_NOT_SO, "account %s has no mail here yet", user);
+    default:
+        return tool_fail(tool_exit_code(e), "account %s: %s", user, err_get_info(e)->meaning);
+    }
+}
+
+struct commit_result {
+    struct commit_wait wait;
+    enum err e;
+};
+
+static void on_commit(struct commit_wait *w, enum err e)
+{
+    list_entry(w, struct commit_result, wait)->e = e;
+}
+
+enum err tool_commit(struct store *s, struct account *a)
+{
+    struct commit_result r = {.wait = {.on_commit = on_commit}, .e = ERR_OK};
+    if (!account_has_pending(a)) {
+        return ERR_OK;
+    }
+    list_init(&r.wait.node);
+    account_wait_commit(a, &r.wait);
+    store_commit(s);
+    return r.e;
+}

@@ -1,0 +1,58 @@
+#ifndef LIMETTA_TOOLS_TOOL_H
+#define LIMETTA_TOOLS_TOOL_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the command-line tools share: options, exit codes, an account opened outside a server. */
+
+enum exit_code { EXIT_FINE = 0, EXIT_NOT_SO = 1, EXIT_USAGE = 2, EXIT_ENVIRONMENT = 3 };
+
+/* One option of a tool: "--user NAME". Tools list theirs, the last row has name NULL. */
+struct tool_option {
+    const char *name;   /* "--user" */
+    const char **value; /* where the word behind it goes; NULL: a switch */
+    bool *is_set;       /* a switch's place; NULL for options with a value */
+};
+
+/* Reads options in any order; what is not an option goes to words (at most most_words). Returns EXIT_FINE, or
+ * EXIT_USAGE after one line on standard error that says which word is wrong and shows usage. */
+int tool_parse(int argc, char **argv, const struct tool_option *options, const char *usage,
+               const char **words, int most_words, int *word_count);
+
+/* One line on standard error: "limetta: <what>"; returns code. */
+int tool_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The exit code that fits: environment for space, rights and disk, else 1. */
+int tool_exit_code(enum err e);
+
+/* A store on <state>/accounts, in this process. Errors: as store_new(). */
+MUST_USE enum err tool_open_store(const char *state, struct store **out);
+/* Opens the account and says on standard error why not. Returns an exit code. */
+int tool_open_account(struct store *s, const char *user, bool must_create, struct account **out);
+/* Commits what is pending and returns how that went. */
+MUST_USE enum err tool_commit(struct store *s, struct account *a);
+
+/* A bar on a terminal, now and then a line elsewhere; on standard error. */
+struct progress {
+    const char *what; /* "import" */
+    uint64_t total;   /* 0: unknown */
+    uint64_t done;
+    uint64_t octets;
+    uint64_t started_ms;
+    uint64_t shown_ms;
+    bool is_terminal;
+};
+void progress_start(struct progress *p, const char *what, uint64_t total);
+void progress_add(struct progress *p, uint64_t octets);
+void progress_end(struct progress *p);
+
+/* The tools; argv[0] is the tool's name. They return exit codes. */
+int tool_import(int argc, char **argv);
+int tool_export(int argc, char **argv);
+int tool_verify(int argc, char **argv);
+
+#endif
