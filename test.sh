@@ -1,0 +1,9 @@
+#!/bin/sh
+# Installs what is missing, builds, runs every check and test. The last line is "N passed, N failed".
+#
+# usage: ./test.sh [--list] [--only STAGE,...] [--skip STAGE,...]      (stages: docs/testing.md)
+set -eu
+cd "$(dirname "$0")"
+tools/install-packages build run
+tools/install-packages test
+exec python3 tools/test-all "$@"
