@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "mime/address.h"
+#include "mime/param.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,22 +14,14 @@
 /* What a message looks like: parsed once when it arrives, stored beside it, read for everything after.
  *
  * All offsets count from the start of the message's octets. All strings are the octets of the message, unfolded where
- * RFC 5322 folds, otherwise raw (encoded words not decoded; may hold 8-bit octets, never NUL, CR or LF). */
-
-struct address {
-    struct str name;    /* display name, unquoted; empty: none */
-    struct str route;   /* obsolete source route; empty: none */
-    struct str mailbox; /* local part; group name at a group start; empty at a group end */
-    struct str host;    /* domain; empty at group start and group end */
-    bool is_group_start;
-    bool is_group_end;
-};
-
-struct address_list {
-    const struct address *at;
-    uint32_t count;
-    bool is_present; /* the field stood in the header */
-};
+ * RFC 5322 folds, otherwise raw (encoded words not decoded; may hold 8-bit octets, never NUL, CR or LF).
+ *
+ * What always holds, whatever the octets were:
+ *   - a multipart has at least one child (one without parts gets an empty text/plain of size 0);
+ *   - a message part has exactly one child, with an envelope; every other part is a leaf;
+ *   - header and body of a part lie within its parent's body; children stand in order and do not overlap;
+ *   - is_multipart and is_message say what a part is, not its type: a multipart without a boundary parameter is read as
+ *     text/plain, a message/global that is encoded is a leaf, and past the bounds both are leaves. */
 
 struct header_text {
     struct str s;
@@ -50,21 +44,10 @@ struct envelope {
     int32_t date_zone_s; /* its zone, seconds east */
 };
 
-struct param {
-    struct str name;
-    struct str
-        value; /* RFC 2231 continuations and charset are kept as they stand: one param a name as in the text */
-};
-
-struct param_list {
-    const struct param *at;
-    uint32_t count;
-};
-
 struct part {
-    struct str type;    /* as written, "text" by default */
-    struct str subtype; /* "plain" by default */
-    struct param_list params;
+    struct str type;          /* as written, "text" by default */
+    struct str subtype;       /* "plain" by default */
+    struct param_list params; /* with the default type: charset=us-ascii */
     struct header_text id;
     struct header_text description;
     struct str encoding; /* as written; "7bit" by default */
@@ -94,10 +77,18 @@ struct shape {
     uint64_t size;    /* of the message */
 };
 
-enum { SHAPE_DEPTH_MOST = 100, SHAPE_PARTS_MOST = 10000, SHAPE_FIELD_MOST = 16 * 1024 };
+enum {
+    SHAPE_DEPTH_MOST = 100,
+    SHAPE_PARTS_MOST = 10000,
+    SHAPE_FIELD_MOST = 64 * 1024,        /* octets kept of one header field */
+    SHAPE_TEXT_MOST = 1024 * 1024,       /* octets of header fields kept in all */
+    SHAPE_ARENA_MOST = 64 * 1024 * 1024, /* a shape never needs more arena than this */
+    SHAPE_MOST = 4 * 1024 * 1024         /* a serialised shape is never larger */
+};
 
-/* Parses any octets whatever: there is no message it refuses. Deeper or more parts than the bounds become leaves;
- * longer header fields are cut. Appends the serialised shape. Errors: ERR_LIMIT when out's cap is too small, only. */
+/* Parses any octets whatever: there is no message it refuses. Deeper parts than the bounds become leaves, more parts become
+ * the text of the last one; longer header fields are cut, and later fields past SHAPE_TEXT_MOST count as absent.
+ * Appends the serialised shape. Linear in the message. Errors: ERR_LIMIT when out's cap is too small, only. */
 MUST_USE enum err shape_build(struct str message, struct buf *out);
 /* Reads a serialised shape; strings borrow from it, the tree lives in a. Errors: ERR_CORRUPT, ERR_LIMIT. */
 MUST_USE enum err shape_parse(struct arena *a, struct str serialised, struct shape *out);
