@@ -208,7 +208,7 @@ struct fetch_modifiers {
 };
 /* The list behind the attributes, "(CHANGEDSINCE 5 VANISHED)" (RFC 4466, 7162), from its parenthesis on. */
 void scan_fetch_modifiers(struct scan *c, struct fetch_modifiers *out);
-/* The list behind STORE's set, "(UNCHANGEDSINCE 5)", from its parenthesis on; UINT64_MAX when it names none. */
+/* The list behind STORE's set, "(UNCHANGEDSINCE 5)", from its parenthesis on (0 .. 2^63-1). */
 uint64_t scan_store_modifiers(struct scan *c);
 
 /* ---- SELECT, STATUS ---- */
