@@ -1,0 +1,282 @@
+"""Servers for tests: Limetta, and a private Dovecot that proves the tests themselves. Each lives in a folder of its own, listens on
+loopback only, and is gone when the test is over."""
+import glob
+import os
+import random
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+PASSWORD = 'correct horse'
+CRASH = re.compile(r'AddressSanitizer|LeakSanitizer|runtime error:|Assertion|assertion|SIGSEGV|SIGABRT|SIGSYS|stack smashing|'
+                   r'killed by signal|core dumped', re.I)
+
+
+def is_free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            s.bind(('127.0.0.1', port))
+        except OSError:
+            return False
+    return True
+
+
+def free_offset(ports=(24, 143, 587, 9143)):
+    while True:
+        offset = random.randrange(12000, 32000)
+        if all(is_free(p + offset) for p in ports):
+            return offset
+
+
+def wait_for_port(port, timeout_s, is_alive=lambda: True):
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end and is_alive():
+        try:
+            with socket.create_connection(('127.0.0.1', port), 1) as s:
+                s.settimeout(5)
+                if s.recv(1):
+                    return
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError(f'nothing answers at port {port}')
+
+
+def make_certificate(folder):
+    """A self-signed certificate for localhost; EC, as a server that phones visit would have."""
+    cert, key = os.path.join(folder, 'tls-cert.pem'), os.path.join(folder, 'tls-key.pem')
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days',
+                    '30', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', key,
+                    '-out', cert], check=True, capture_output=True)
+    return cert, key
+
+
+def children(pid):
+    """The process and all below it."""
+    found = [pid]
+    for path in glob.glob(f'/proc/{pid}/task/*/children'):
+        try:
+            with open(path) as f:
+                for child in f.read().split():
+                    found += children(int(child))
+        except OSError:
+            pass
+    return found
+
+
+def memory(pid, field='Pss'):
+    """KiB of a process: its proportional share, or another field of smaps_rollup."""
+    with open(f'/proc/{pid}/smaps_rollup') as f:
+        return int(re.search(rf'^{field}:\s+(\d+)', f.read(), re.M).group(1))
+
+
+class Server:
+    """Common parts: a folder, a log, a process."""
+    host = '127.0.0.1'
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix='limetta-test-')
+        os.chmod(self.dir, 0o755)
+        self.log_path = os.path.join(self.dir, 'log')
+        self.process = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, value, trace):
+        self.stop(must_be_clean=kind is None)
+
+    def log(self):
+        if not os.path.exists(self.log_path):
+            return ''
+        with open(self.log_path, errors='replace') as f:
+            return f.read()
+
+    def stop(self, must_be_clean=True):
+        problem = self.shut_down()
+        log = self.log()
+        if must_be_clean and not problem:
+            bad = [l for l in log.split('\n') if CRASH.search(l)]
+            problem = '\n'.join(bad[:20])
+        shutil.rmtree(self.dir, ignore_errors=True)
+        if must_be_clean and problem:
+            raise AssertionError(f'{problem}\n{log[-3000:]}')
+
+    def shut_down(self):
+        if self.process is None:
+            return ''
+        self.process.terminate()
+        try:
+            code = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            for pid in children(self.process.pid):
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait()
+            return 'the server did not stop within 20 s'
+        self.process = None
+        return '' if code in (0, -signal.SIGTERM) else f'the server ended with {code}'
+
+
+class Limetta(Server):
+    """build/limetta serve, or the program of the build folder that LIMETTA_BUILD names."""
+    name = 'limetta'
+
+    def __init__(self, users=('alice', 'bob'), config='', offset=None, build=None):
+        super().__init__()
+        self.program = os.path.join(TOP, build or os.environ.get('LIMETTA_BUILD', 'build'), 'limetta')
+        self.state = os.path.join(self.dir, 'state')
+        os.mkdir(self.state, 0o700)
+        self.cert, _ = make_certificate(self.state)
+        self.config = os.path.join(self.dir, 'limetta.conf')
+        with open(self.config, 'w') as f:
+            f.write(config)
+        self.offset = free_offset() if offset is None else offset
+        self.imap_port, self.submission_port = 143 + self.offset, 587 + self.offset
+        for user in users:
+            self.add_user(user)
+        self.start()
+
+    def run(self, *args, check=True, **more):
+        r = subprocess.run([self.program, *args, '--state', self.state], capture_output=True, timeout=600, **more)
+        if check and r.returncode != 0:
+            raise AssertionError(f'{args}: exit code {r.returncode}: {r.stdout.decode()}{r.stderr.decode()}')
+        return r
+
+    def add_user(self, name, password=PASSWORD):
+        self.run('user', 'add', name, '--password-stdin', input=password.encode() + b'\n')
+
+    def start(self):
+        log = open(self.log_path, 'a')
+        self.process = subprocess.Popen([self.program, 'serve', '--state', self.state, '--config', self.config, '--listen',
+                                         self.host, '--port-offset', str(self.offset)], stdin=subprocess.DEVNULL, stdout=log,
+                                        stderr=log)
+        log.close()
+        try:
+            for port in (self.imap_port, self.submission_port):
+                wait_for_port(port, 30, lambda: self.process.poll() is None)
+        except RuntimeError as e:
+            raise AssertionError(f'{e}\n{self.log()[-3000:]}') from None
+
+    def roles(self, role):
+        """Process ids of a role: edge, auth, store, submit."""
+        found = []
+        for pid in children(self.process.pid)[1:]:
+            try:
+                with open(f'/proc/{pid}/cmdline', 'rb') as f:
+                    words = f.read().decode(errors='replace').split('\0')
+            except OSError:
+                continue
+            if any(os.path.basename(w.split(' ')[0]) == f'limetta-{role}' for w in words[:1]):
+                found.append(pid)
+        return found
+
+
+DOVECOT = '''
+base_dir = {dir}/run
+state_dir = {dir}/run
+log_path = {dir}/log
+protocols = imap
+listen = 127.0.0.1
+ssl = {ssl}
+ssl_cert = <{cert}
+ssl_key = <{key}
+disable_plaintext_auth = no
+auth_mechanisms = plain login
+auth_cache_size = 16M
+mail_location = sdbox:{dir}/mail/%u
+mail_fsync = optimized
+mail_attribute_dict = file:{dir}/mail/%u/attributes
+imap_urlauth_host = *
+default_internal_user = {user}
+default_login_user = {login_user}
+default_client_limit = 20000
+default_process_limit = 2000
+mail_max_userip_connections = 20000
+first_valid_uid = 1
+passdb {{
+  driver = passwd-file
+  args = scheme=PLAIN username_format=%u {dir}/users
+}}
+userdb {{
+  driver = static
+  args = uid={uid} gid={gid} home={dir}/mail/%u
+}}
+service imap-login {{
+  service_count = 0
+  process_min_avail = {cores}
+  chroot =
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = 0
+  }}
+}}
+service imap {{
+  service_count = 100
+  process_min_avail = {cores}
+}}
+service anvil {{
+  chroot =
+}}
+service stats {{
+  chroot =
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Drafts {{
+    auto = create
+    special_use = \\Drafts
+  }}
+  mailbox Sent {{
+    auto = create
+    special_use = \\Sent
+  }}
+  mailbox Trash {{
+    auto = create
+    special_use = \\Trash
+  }}
+}}
+'''
+
+
+class Dovecot(Server):
+    """Debian's Dovecot, tuned as for production: many clients a login process, processes kept ready, fsync on, sdbox."""
+    name = 'dovecot'
+
+    def __init__(self, users=('alice', 'bob'), ssl='yes'):
+        super().__init__()
+        self.cert, key = make_certificate(self.dir)
+        self.imap_port = free_offset((143,)) + 143
+        os.mkdir(os.path.join(self.dir, 'run'))
+        os.mkdir(os.path.join(self.dir, 'mail'))
+        with open(os.path.join(self.dir, 'users'), 'w') as f:
+            for u in users:
+                f.write(f'{u}:{{PLAIN}}{PASSWORD}\n')
+        is_root = os.getuid() == 0
+        import pwd
+        me = pwd.getpwuid(os.getuid())
+        owner = pwd.getpwnam('mail') if is_root else me
+        for n in ('mail', 'run'):
+            os.chown(os.path.join(self.dir, n), owner.pw_uid if n == 'mail' else me.pw_uid, owner.pw_gid)
+        conf = os.path.join(self.dir, 'dovecot.conf')
+        with open(conf, 'w') as f:
+            f.write(DOVECOT.format(dir=self.dir, ssl=ssl, cert=self.cert, key=key, port=self.imap_port, uid=owner.pw_uid,
+                                   gid=owner.pw_gid, cores=os.cpu_count(), user='dovecot' if is_root else me.pw_name,
+                                   login_user='dovenull' if is_root else me.pw_name))
+        self.process = subprocess.Popen(['/usr/sbin/dovecot', '-F', '-c', conf], stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        try:
+            wait_for_port(self.imap_port, 20, lambda: self.process.poll() is None)
+        except RuntimeError as e:
+            raise AssertionError(f'{e}\n{self.log()[-2000:]}') from None
+
+
+def make(kind, **more):
+    return {'limetta': Limetta, 'dovecot': Dovecot}[kind](**more)

@@ -1,0 +1,78 @@
+"""A small SMTP server on loopback that keeps what it is given: the relay host of the tests."""
+import socketserver
+import threading
+
+
+class Sink:
+    """extensions: lines of EHLO. refuse_times: answers 451 to that many MAIL commands first."""
+
+    def __init__(self, extensions=('8BITMIME', 'SIZE 100000000', 'PIPELINING', 'ENHANCEDSTATUSCODES'), refuse_times=0):
+        self.extensions, self.refuse_times = extensions, refuse_times
+        self.messages = []  # (reverse path, [forward paths], octets)
+        self.arrived = threading.Condition()
+        sink = self
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self):
+                sink.talk(self.rfile, self.wfile)
+
+        class Server(socketserver.ThreadingTCPServer):
+            allow_reuse_address = True
+            daemon_threads = True
+        self.server = Server(('127.0.0.1', 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def talk(self, rfile, wfile):
+        def say(line):
+            wfile.write(line.encode() + b'\r\n')
+            wfile.flush()
+        say('220 sink.example ESMTP')
+        sender, recipients = None, []
+        while True:
+            line = rfile.readline()
+            verb = line.strip().split(b' ')[0].upper()
+            if not line or verb == b'QUIT':
+                if line:
+                    say('221 2.0.0 bye')
+                return
+            if verb == b'EHLO':
+                for e in self.extensions:
+                    say('250-' + e)
+                say('250 HELP')
+            elif verb == b'HELO':
+                say('250 sink.example')
+            elif verb == b'MAIL' and self.refuse_times > 0:
+                self.refuse_times -= 1
+                say('451 4.3.0 come back later')
+            elif verb == b'MAIL':
+                sender, recipients = line.strip().decode(errors='replace')[10:], []
+                say('250 2.1.0 ok')
+            elif verb == b'RCPT':
+                recipients.append(line.strip().decode(errors='replace')[8:])
+                say('250 2.1.5 ok')
+            elif verb == b'DATA':
+                say('354 go on')
+                lines = []
+                while (l := rfile.readline()) not in (b'.\r\n', b''):
+                    lines.append(l[1:] if l.startswith(b'.') else l)
+                with self.arrived:
+                    self.messages.append((sender, recipients, b''.join(lines)))
+                    self.arrived.notify_all()
+                say('250 2.0.0 kept')
+            else:
+                say('250 2.0.0 ok' if verb in (b'RSET', b'NOOP') else '500 5.5.1 what?')
+
+    def wait(self, count, timeout_s=30):
+        """The first count messages."""
+        with self.arrived:
+            if not self.arrived.wait_for(lambda: len(self.messages) >= count, timeout_s):
+                raise AssertionError(f'the relay got {len(self.messages)} messages, {count} expected')
+            return self.messages[:count]
