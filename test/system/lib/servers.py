@@ -126,7 +126,7 @@ class Limetta(Server):
     """build/limetta serve, or the program of the build folder that LIMETTA_BUILD names."""
     name = 'limetta'
 
-    def __init__(self, users=('alice', 'bob'), config='', offset=None, build=None):
+    def __init__(self, users=('alice', 'bob'), config=None, offset=None, build=None):
         super().__init__()
         self.program = os.path.join(TOP, build or os.environ.get('LIMETTA_BUILD', 'build'), 'limetta')
         self.state = os.path.join(self.dir, 'state')
@@ -134,7 +134,8 @@ class Limetta(Server):
         self.cert, _ = make_certificate(self.state)
         self.config = os.path.join(self.dir, 'limetta.conf')
         with open(self.config, 'w') as f:
-            f.write(config)
+            for key, value in (config or {}).items():
+                f.write(f'{key} = {value}\n' if isinstance(value, int) else f'{key} = "{value}"\n')
         self.offset = free_offset() if offset is None else offset
         self.imap_port, self.submission_port = 143 + self.offset, 587 + self.offset
         for user in users:

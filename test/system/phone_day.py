@@ -1,0 +1,413 @@
+#!/usr/bin/env python3
+"""One phone's whole day, and what it costs. usage: test/system/phone_day.py [--count N] [--transcript FILE]
+
+Imports mail that real software wrote, then is a phone: connects with STARTTLS, resynchronises, idles, hears of mail that another
+device sends, forwards its 5 MB attachment to a local and to a relayed recipient without downloading it (RFC 5550, section 8;
+RFC 4467, 4468, 4469), loses its connection, and comes back after another device made changes in a mailbox of --count messages.
+
+Prints octets (on the socket, TLS included) and round trips of each step and asserts the bounds; --transcript also writes the
+conversation as a page. Covers M-1 M-5 M-9 M-10 M-11 M-17 M-18 M-21 M-22 M-23 M-24 M-25 M-26 M-29, S-1 S-3 S-5 S-9 S-12 S-15 S-16,
+D6 D11 D37, U-7 U-8 U-9.
+"""
+import argparse
+import base64
+import hashlib
+import os
+import random
+import re
+import smtplib
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from lib import corpus  # noqa: E402
+from lib.check import contains, equal, eventually, matches, message, true  # noqa: E402
+from lib.servers import PASSWORD, Limetta  # noqa: E402
+from lib.sink import Sink  # noqa: E402
+from lib.wire import Cost, Imap, Smtp, context_for, open_imap, plain  # noqa: E402
+
+FORWARD_OCTETS, RESYNC_OCTETS, RESYNC_TRIPS = 4096, 2048, 4
+ATTACHMENT = 5_000_000
+
+
+class Day:
+    """Steps with their costs, and what was said."""
+
+    def __init__(self):
+        self.steps, self.page = [], []
+
+    def begin(self, title):
+        self.page.append(('step', title))
+
+    def end(self, cost, note=''):
+        title = [t for k, t in self.page if k == 'step'][-1]
+        cost = cost - Cost()  # a copy: the connection lives on
+        self.steps.append((title, cost, note))
+        print(f'{title}: {cost}{"; " + note if note else ""}', flush=True)
+        self.page.append(('cost', f'{cost}{"; " + note if note else ""}'))
+
+    def heard(self, *connections):
+        """Takes over what connections said since the last call."""
+        for c in connections:
+            for who, octets in c.transcript:
+                for line in octets.decode('utf-8', 'replace').split('\r\n'):
+                    if line:
+                        self.page.append((who, line))
+            c.transcript.clear()
+
+    def write(self, path, head):
+        secret = re.compile(r'(AUTHENTICATE PLAIN |AUTH PLAIN )\S+')
+        out = [head]
+        is_open = False
+
+        def fence(should_be_open):
+            nonlocal is_open
+            if should_be_open != is_open:
+                out.append('```')
+                is_open = should_be_open
+        run, last = 0, None
+        for kind, text in [*self.page, ('end', '')]:
+            if kind in 'CS':
+                text = re.sub(r':internal:(\S{8})[^\s"]*', r':internal:\1...', secret.sub(r'\1(credentials)', text))
+                text = text if len(text) <= 160 else text[:150] + ' ...'
+                fence(True)
+                # Long runs of like lines (a listing of 20 messages) are cut.
+                shape = kind + re.sub(r'\d+', '#', text)[:14]
+                run = run + 1 if shape == last else 0
+                last = shape
+                if run == 4:
+                    out.append(f'{kind}: ...')
+                elif run < 4:
+                    out.append(f'{kind}: {text}')
+                continue
+            fence(False)
+            last = None
+            if kind == 'step':
+                out.append(f'\n## {text}\n')
+            elif kind == 'cost':
+                out.append(f'\n*{text}*')
+            elif kind == 'note':
+                out.append(f'\n{text}\n')
+        out.append('\n## All in all\n\n| step | octets sent | octets received | round trips | |\n|---|---|---|---|---|')
+        for title, cost, note in self.steps:
+            out.append(f'| {title} | {cost.sent} | {cost.received} | {cost.trips} | {note} |')
+        with open(path, 'w') as f:
+            f.write('\n'.join(out) + '\n')
+
+
+class Phone:
+    """Keeps TLS sessions, mailbox state and costs between connections, as a phone's mail program does."""
+
+    def __init__(self, server, user):
+        self.server, self.user = server, user
+        self.context = context_for(server.cert)
+        self.sessions = {}
+        self.known = {}  # mailbox -> (uidvalidity, modseq)
+
+    def connect_imap(self, *commands):
+        """TCP, STARTTLS, and then all at once: log in, ENABLE, commands. Returns connection and responses."""
+        c = Imap(self.server.host, self.server.imap_port, has_to_greet=False)
+        c.transcript = []
+        tag = c.next_tag()
+        c.send(tag + b' STARTTLS\r\n')  # we know this server: no need to wait for its greeting
+        c.greeting = c.response()
+        c.until(tag)
+        tags, lines = [], []
+        for text in (f'AUTHENTICATE PLAIN {plain(self.user, PASSWORD)}', 'ENABLE QRESYNC', *commands):
+            tags.append(c.next_tag())
+            lines.append(tags[-1] + b' ' + text.encode() + b'\r\n')
+        c.start_tls(self.context, session=self.sessions.get('imap'), with_finish=b''.join(lines))
+        return c, [c.until(t) for t in tags]
+
+    def keep_session(self, name, c):
+        if c.tls.session:
+            self.sessions[name] = c.tls.session
+
+    def note(self, mailbox, lines):
+        text = b''.join(lines)
+        validity = int(matches(text, rb'UIDVALIDITY (\d+)').group(1)) if b'UIDVALIDITY' in text else self.known[mailbox][0]
+        self.known[mailbox] = (validity, int(matches(text, rb'HIGHESTMODSEQ (\d+)').group(1)))
+
+    def qresync(self, mailbox):
+        return f'SELECT {mailbox} (QRESYNC ({self.known[mailbox][0]} {self.known[mailbox][1]}))'
+
+    def submit(self, sender, recipients, *data, final):
+        """One submission session; all behind TLS leaves in one segment (S-9). data: more lines; final: how it ends."""
+        c = Smtp(self.server.host, self.server.submission_port)
+        c.transcript = []
+        c.command('EHLO phone.example')
+        c.command('STARTTLS')
+        lines = ['EHLO phone.example', f'AUTH PLAIN {plain(self.user, PASSWORD)}', f'MAIL FROM:<{sender}>',
+                 *(f'RCPT TO:<{r}>' for r in recipients), *data]
+        octets = ''.join(l + '\r\n' for l in lines).encode() + final + b'QUIT\r\n'
+        c.start_tls(self.context, session=self.sessions.get('submission'), with_finish=octets)
+        replies = [c.reply() for _ in lines] + [c.reply() for _ in range(2)]
+        self.keep_session('submission', c)
+        c.close()
+        return c, replies
+
+
+def many_messages(server, user, mailbox, count):
+    """A mailbox of count small messages, by copying."""
+    c = open_imap(server, user, PASSWORD)
+    c.settimeout(600)
+    c.command('CREATE Seed')
+    c.command(f'CREATE {mailbox}')
+    for i in range(100):
+        c.append('Seed', message(f'seed {i}', 'x' * 200))
+    c.command('SELECT Seed')
+    for _ in range(9):
+        c.command('COPY 1:100 Seed')
+    c.command('NOOP')
+    left = count
+    while left > 0:
+        n = min(left, 1000)
+        c.command(f'COPY 1:{n} {mailbox}')
+        left -= n
+    c.command('CLOSE')
+    c.command('DELETE Seed')
+    c.close()
+
+
+def imported(day, server, folder):
+    day.begin('A mailbox is imported')
+    written = corpus.write_eml(folder)
+    start = time.monotonic()
+    server.run('import', '--user', 'alice', folder)
+    elapsed = time.monotonic() - start
+    c = open_imap(server, 'alice', PASSWORD)
+    c.settimeout(120)
+    exists = int(matches(b''.join(c.command('EXAMINE INBOX')), rb'\* (\d+) EXISTS').group(1))
+    unique = {hashlib.sha256(o).digest() for o in written.values()}
+    equal(exists, len(unique), 'messages imported (duplicates skipped)')
+    # Every message is there, octet by octet (its line ends as IMAP has them).
+    text = c.command('FETCH 1:* BODY.PEEK[]')
+    have = {hashlib.sha256(r[r.index(b'}\r\n') + 3:][:int(matches(r, rb'\{(\d+)\}\r\n').group(1))].replace(b'\r\n', b'\n')).digest()
+            if b'}\r\n' in r else b'' for r in text[:-1] if b'FETCH' in r}
+    missing = [p for p, o in written.items() if hashlib.sha256(o.replace(b'\r\n', b'\n')).digest() not in have]
+    equal(missing, [], 'imported messages that FETCH does not give back')
+    # Structure and lists of all of them, whatever shape they are in.
+    equal(len([l for l in c.command('FETCH 1:* (ENVELOPE BODYSTRUCTURE RFC822.SIZE)') if b'FETCH' in l]), exists)
+    c.close()
+    packages = ', '.join(f'{len(m)} from {p}' for p, m in corpus.collect().items())
+    day.end(Cost(), f'{exists} messages in {elapsed:.2f} s ({packages})')
+    return exists
+
+
+def first_visit(day, phone):
+    day.begin('The phone connects for the first time')
+    c, (_, _, selected, _) = phone.connect_imap('SELECT INBOX', 'FETCH *:* (UID)')
+    phone.note('INBOX', selected)
+    exists = int(matches(b''.join(selected), rb'\* (\d+) EXISTS').group(1))
+    envelopes = c.command(f'FETCH {max(1, exists - 19)}:* (UID FLAGS ENVELOPE)')
+    equal(len([l for l in envelopes if b'ENVELOPE' in l]), min(20, exists))
+    day.heard(c)
+    day.end(c.on_wire, 'full TLS handshake, the 20 newest envelopes')
+    phone.keep_session('imap', c)
+    c.command('LOGOUT')
+    c.close()
+
+
+def own_mail(day, phone):
+    day.begin('The phone sends a short mail')
+    c, replies = phone.submit('alice@localhost', ['bob@localhost'], 'DATA', final=message('On my way') + b'.\r\n')
+    equal(replies[-2][0][:3], '250')
+    day.heard(c)
+    day.end(c.on_wire, 'full TLS handshake')
+
+
+def idle_and_mail(day, server, phone):
+    day.begin('It reconnects with QRESYNC and idles')
+    c, (_, _, selected) = phone.connect_imap(phone.qresync('INBOX'))
+    phone.note('INBOX', selected)
+    phone.keep_session('imap', c)
+    tag = c.next_tag()
+    c.send(tag + b' IDLE\r\n')
+    contains(c.response()[:1], b'+')
+    day.heard(c)
+    day.end(c.on_wire, 'TLS session resumed')
+
+    day.begin('Another device sends mail with a 5 MB attachment')
+    picture = random.Random(5).randbytes(ATTACHMENT * 57 // 78)
+    lines = base64.encodebytes(picture).replace(b'\n', b'\r\n')
+    text = (b'From: bob@localhost\r\nTo: alice@localhost\r\nSubject: The pictures\r\nDate: Sat, 14 Mar 2026 10:00:00 +0000\r\n'
+            b'Message-ID: <pictures@test.example>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=cut\r\n\r\n'
+            b'--cut\r\nContent-Type: text/plain\r\n\r\nHere they are.\r\n--cut\r\nContent-Type: image/x-raw; name=pictures.raw\r\n'
+            b'Content-Disposition: attachment; filename=pictures.raw\r\nContent-Transfer-Encoding: base64\r\n\r\n' + lines
+            + b'--cut--\r\n')
+    before = c.on_wire - Cost()
+    with smtplib.SMTP(server.host, server.submission_port, local_hostname='desk.example', timeout=60) as m:
+        m.starttls(context=context_for(server.cert))
+        m.login('bob', PASSWORD)
+        equal(m.sendmail('bob@localhost', ['alice@localhost'], text), {})
+    sent_at = time.monotonic()
+    news = c.response()
+    while b'EXISTS' not in news:
+        news = c.response()
+    delay = time.monotonic() - sent_at
+    exists = int(matches(news, rb'\* (\d+) EXISTS').group(1))
+    c.send(b'DONE\r\n')
+    c.until(tag)
+    fetched = b''.join(c.command(f'FETCH {exists} (UID FLAGS ENVELOPE BODYSTRUCTURE)'))
+    contains(fetched, b'The pictures')
+    uid = int(matches(fetched, rb'UID (\d+)').group(1))
+    day.heard(c)
+    day.end(c.on_wire - before, f'in the IDLE {max(delay, 0) * 1000:.0f} ms after the other device had its 250')
+    return c, uid, picture
+
+
+def forward(day, server, phone, c, uid, relay, picture):
+    day.begin('It forwards the attachment without downloading it')
+    before = c.on_wire - Cost()
+    validity = phone.known['INBOX'][0]
+    part = f'/INBOX;UIDVALIDITY={validity}/;UID={uid}/;SECTION=2'
+    recipients = ['bob@localhost', 'carol@relayed.example']
+    head = (b'From: alice@localhost\r\nTo: bob@localhost, carol@relayed.example\r\nSubject: Fwd: The pictures\r\n'
+            b'Date: Sat, 14 Mar 2026 11:00:00 +0000\r\nMessage-ID: <fwd@phone.example>\r\nMIME-Version: 1.0\r\n'
+            b'Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nSee these.\r\n--b\r\n')
+    tail = b'\r\n--b--\r\n'
+    answer = c.command(b'APPEND Sent (\\Draft \\Seen $MDNSent $SubmitPending) CATENATE (TEXT {%d+}\r\n%s URL "%s" URL "%s" TEXT '
+                       b'{%d+}\r\n%s)' % (len(head), head, (part + '.MIME').encode(), part.encode(), len(tail), tail))[-1]
+    sent_validity, sent_uid = map(int, matches(answer, rb'APPENDUID (\d+) (\d+)').groups())
+    # The pawn ticket for the submission server; and we claim the message, so that no other device sends it, too.
+    expire = time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(time.time() + 3600))
+    rump = (f'imap://alice@{server.host}:{server.imap_port}/Sent;UIDVALIDITY={sent_validity}/;UID={sent_uid};EXPIRE={expire};'
+            'URLAUTH=submit+alice')
+    tags = [c.next_tag() for _ in range(3)]
+    c.send(b'%s GENURLAUTH "%s" INTERNAL\r\n%s SELECT Sent\r\n%s UID FETCH %d (MODSEQ)\r\n'
+           % (tags[0], rump.encode(), tags[1], tags[2], sent_uid))
+    url = matches(b''.join(c.until(tags[0])), rb'GENURLAUTH "([^"]+)"').group(1).decode()
+    true(url.startswith(rump + ':internal:'), url)
+    c.until(tags[1])
+    modseq = int(matches(b''.join(c.until(tags[2])), rb'MODSEQ \((\d+)\)').group(1))
+    claim = f'UID STORE {sent_uid} (UNCHANGEDSINCE {modseq}) +FLAGS.SILENT ($Submitted)'
+    true(b'MODIFIED' not in c.command(claim)[-1], 'nobody else claimed it')
+    contains(c.command(claim)[-1], b'MODIFIED', 'a second claim')  # what the slower device would hear
+
+    s, replies = phone.submit('alice@localhost', recipients, final=f'BURL {url} LAST\r\n'.encode())
+    equal(replies[-2][0][:3], '250')
+    tags = [c.next_tag() for _ in range(3)]
+    c.send(b'%s UID STORE %d -FLAGS.SILENT ($SubmitPending \\Draft)\r\n%s %s\r\n%s UID STORE %d +FLAGS.SILENT ($Forwarded)\r\n'
+           % (tags[0], sent_uid, tags[1], phone.qresync('INBOX').encode(), tags[2], uid))
+    for tag in tags:
+        c.until(tag)
+    day.heard(c, s)
+    cost = c.on_wire - before + s.on_wire
+    day.end(cost, f'attachment of {len(picture)} octets to two recipients; bound: {FORWARD_OCTETS} octets')
+
+    # What the others see.
+    wanted = hashlib.sha256(picture).digest()
+
+    def has_picture(octets):
+        body = octets.split(b'Content-Transfer-Encoding: base64')[1].split(b'\r\n\r\n', 1)[1].split(b'\r\n--b')[0]
+        return hashlib.sha256(base64.b64decode(body)).digest() == wanted
+    true(has_picture(relay.wait(1)[0][2]), 'the relay got the attachment whole')
+    contains(relay.messages[0][1][0], 'carol@relayed.example')
+    bob = open_imap(server, 'bob', PASSWORD)
+    eventually(lambda: bob.command('NOOP') and b'(MESSAGES 2' in b''.join(bob.command('STATUS INBOX (MESSAGES)')), 'delivered')
+    bob.command('EXAMINE INBOX')
+    true(has_picture(bob.command('FETCH 2 BODY.PEEK[]')[0]), 'the local recipient got the attachment whole')
+    bob.close()
+    flags = b''.join(c.command(f'UID FETCH {uid} (FLAGS)'))
+    contains(flags, b'$Forwarded')
+    c.command('EXAMINE Sent')
+    flags = b''.join(c.command(f'UID FETCH {sent_uid} (FLAGS)'))
+    contains(flags, b'$Submitted')
+    true(b'$SubmitPending' not in flags and b'\\Draft' not in flags, f'flags of the sent copy: {flags}')
+    return cost
+
+
+def change(server, mailbox, count):
+    """Another device: 10 changes. Returns UIDs that vanish, UIDs whose flags change, how many come."""
+    other = open_imap(server, 'alice', PASSWORD)
+    other.command(f'SELECT {mailbox}')
+    flagged, gone = [count // 7, count // 5, count // 3, count // 2, count - 1], [count // 6, count // 4, count - 10]
+    for n in flagged:
+        other.command(f'UID STORE {n} +FLAGS (\\Flagged)')
+    for n in gone:
+        other.command(f'UID STORE {n} +FLAGS (\\Deleted)')
+        other.command(f'UID EXPUNGE {n}')
+    for i in range(2):
+        other.append(mailbox, message(f'new {i}'))
+    other.close()
+    return gone, flagged, [count + 1, count + 2]
+
+
+def numbers(text):
+    found = []
+    for item in text.split(b','):
+        first, _, last = item.partition(b':')
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+def lost_and_found(day, server, phone, c, count):
+    day.begin(f'In a mailbox of {count:,}, the connection is lost')
+    many_messages(server, 'alice', 'Archive/Everything', count)
+    before = c.on_wire - Cost()
+    selected = c.command('SELECT Archive/Everything')
+    phone.note('Archive/Everything', selected)
+    phone.keep_session('imap', c)
+    day.heard(c)
+    day.end(c.on_wire - before, 'SELECT; then TCP drops')
+    c.drop()
+    gone, flagged, new = change(server, 'Archive/Everything', count)
+
+    day.begin('It reconnects and resynchronises after 10 changes by another device')
+    c, (_, _, lines) = phone.connect_imap(phone.qresync('Archive/Everything'))
+    day.heard(c)
+    cost = c.on_wire
+    imap = c.inside - Cost()
+    day.end(cost, f'{imap.total} octets of them are IMAP, the rest is TLS; bounds: {RESYNC_OCTETS} octets of IMAP, {RESYNC_TRIPS} '
+                  'round trips')
+    text = b''.join(lines)
+    vanished = sorted(n for v in re.findall(rb'VANISHED \(EARLIER\) ([\d:,]+)', text) for n in numbers(v))
+    equal(vanished, gone, 'VANISHED')
+    fetched = sorted(int(u) for u in re.findall(rb'FETCH \([^\r]*?UID (\d+)', text))
+    equal(fetched, sorted(flagged + new), 'UIDs of FETCH')
+    equal(text.count(b'\\Flagged'), text.count(b'\\Flagged)') + text.count(b'\\Flagged '), 'flags')
+    equal(int(matches(text, rb'\* (\d+) EXISTS').group(1)), count - len(gone) + len(new))
+    c.command('LOGOUT')
+    c.close()
+    return Cost(imap.sent, imap.received, cost.trips)
+
+
+HEAD = '''# First look: one phone's day
+
+What a phone says to Limetta in a day, and what it pays for it: octets on the socket (TCP payload, TLS included) and round trips
+(the TCP handshake is one). This page was written by `test/system/phone_day.py --transcript docs/first-look.md`; `./test.sh` runs
+the same and fails when a bound is exceeded.
+
+The imported mail was written by real software. It comes from Debian packages that ship it for their own tests:
+libpython3.11-testsuite (Python's email package), golang-github-jhillyerd-enmime-dev (mail of many user agents) and
+python3-flufl.bounce (bounces of many servers).
+
+C: is the phone, S: the server; lines behind STARTTLS are shown as they are inside TLS. Lines that leave together are pipelined.
+'''
+
+
+def main(count=100_000, transcript=None):
+    day = Day()
+    with tempfile.TemporaryDirectory() as folder, Sink() as relay:
+        with Limetta(config={'relay_host': '127.0.0.1', 'relay_port': relay.port, 'relay_tls': 'off'}) as server:
+            imported(day, server, folder)
+            phone = Phone(server, 'alice')
+            first_visit(day, phone)
+            own_mail(day, phone)
+            c, uid, picture = idle_and_mail(day, server, phone)
+            forwarding = forward(day, server, phone, c, uid, relay, picture)
+            resync = lost_and_found(day, server, phone, c, count)
+    if transcript:
+        day.write(transcript, HEAD)
+    true(forwarding.total < FORWARD_OCTETS, f'forwarding costs {forwarding.total} octets')
+    true(resync.total < RESYNC_OCTETS, f'resynchronising costs {resync.total} octets')
+    true(resync.trips <= RESYNC_TRIPS, f'resynchronising costs {resync.trips} round trips')
+
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--count', type=int, default=100_000)
+    parser.add_argument('--transcript')
+    main(**vars(parser.parse_args()))
