@@ -20,8 +20,9 @@ struct stream_handler {
     void (*on_octets)(void *owner, struct str octets);
     /* What was queued for sending fell below the low-water mark after being above the high one. */
     void (*on_drained)(void *owner);
-    /* The peer is done (ERR_OK: orderly end) or the stream failed (ERR_PEER_GONE, ERR_TLS_FAILED ...).
-     * Called once, last. The stream must still be freed. */
+    /* The peer is done (ERR_OK: orderly end) or the stream failed (ERR_PEER_GONE, ERR_TLS_FAILED ...). No octets
+     * follow. After an orderly end one may still write, so on_drained and one failure may follow; after a failure
+     * nothing does. The stream must still be freed. */
     void (*on_end)(void *owner, enum err why);
 };
 
@@ -34,8 +35,17 @@ struct stream *stream_from_fd(struct loop *l, int fd);
 struct stream *stream_connect(struct loop *l, const struct sockaddr_storage *to,
                               uint64_t timeout_ms, void (*on_connected)(void *owner, enum err why),
                               void *owner);
-/* Two ends of one pipe in memory, delivered through the loop. */
+/* Two ends of one pipe in memory, delivered through the loop. Freeing one end is an orderly end for the other, after
+ * what was written before. */
 void stream_pair(struct loop *l, struct stream **a, struct stream **b);
+/* For tests: what arrives at this end of a pair comes in pieces of at most so many octets. */
+void stream_pair_set_piece(struct stream *s, size_t octets);
+/* For tests on the fake loop: what stream_connect() reaches. on_connect takes the far end and returns true, or refuses
+ * with false (then it must not keep it); without a hook every address is unreachable. */
+void stream_set_fake_connect(struct loop *l,
+                             bool (*on_connect)(void *owner, const struct sockaddr_storage *to,
+                                                struct stream *s),
+                             void *owner);
 
 /* h is borrowed for the stream's life. Setting it again hands the stream to a new owner: octets that arrived
  * meanwhile (while paused) go to the new one. */

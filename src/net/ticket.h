@@ -12,6 +12,8 @@
 enum service { SERVICE_IMAP, SERVICE_SUBMIT, SERVICE_SIEVE, SERVICE_ACAP };
 
 enum { TICKET_NONCE_SIZE = 16, TICKET_ID_SIZE = 16, TICKET_USER_MOST = 255 };
+/* A checker refuses tickets that expire later than this from now. */
+enum { TICKET_LIFE_MOST_MS = 5 * 60 * 1000 };
 
 struct ticket {
     struct str user;      /* authorization id: whose account */
@@ -27,11 +29,13 @@ struct ticket {
 struct ticket_signer;  /* private key: auth only */
 struct ticket_checker; /* public key and the ids seen */
 
-/* A new key pair as PEM; private_pem and public_pem are appended to. */
+/* A new key pair as PEM; private_pem and public_pem are appended to. Errors: ERR_IO, ERR_LIMIT. */
 MUST_USE enum err ticket_make_keys(struct buf *private_pem, struct buf *public_pem);
+/* Reads a PEM key. Errors: ERR_SYNTAX (no Ed25519 key). */
 MUST_USE enum err ticket_signer_new(struct str private_pem, struct ticket_signer **out);
 void ticket_signer_free(struct ticket_signer **s);
-/* Fills t->id and appends the signed octets. */
+/* Fills t->id and appends the signed octets. Names are 1 to TICKET_USER_MOST octets.
+ * Errors: ERR_TOO_LONG (a name), ERR_LIMIT (out is full), ERR_IO (OpenSSL failed). */
 MUST_USE enum err ticket_issue(struct ticket_signer *s, struct ticket *t, struct buf *out);
 
 MUST_USE enum err ticket_checker_new(struct str public_pem, struct ticket_checker **out);

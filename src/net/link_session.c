@@ -1,0 +1,306 @@
+/* One session of a link, as a stream.
+ *
+ * Many sessions share one socket, so a reader that stops must stop its own writer and nobody else. Each direction has a
+ * window: a side may send LINK_WINDOW octets before it hears CREDIT, and CREDIT is sent when the user took the octets,
+ * not when they arrived. What came for a paused session is kept here, at most one window. Credit goes back in
+ * quarters of the window, so a big transfer never waits for it and a small one costs no extra frame.
+ *
+ * Going out, octets wait in `out` when the window is used up or the socket is full; sessions that wait for the socket
+ * stand in a line and send at most a window each, so a download does not starve a login.
+ *
+ * The end: CLOSE says "no more from me", each side says it once; RESET says "forget it", and may come at any time. Frames
+ * for a session that is gone were on their way and are dropped without a word. */
+#include "base/mem.h"
+#include "net/link_priv.h"
+
+#include <stdlib.h>
+
+enum { CREDIT_STEP = LINK_WINDOW / 4 };
+
+static struct link_session *of(struct stream *s)
+{
+    return (struct link_session *)s;
+}
+
+static bool is_detached(const struct link_session *s)
+{
+    return s->link == NULL;
+}
+
+void link_session_detach(struct link_session *s)
+{
+    struct link *l = s->link;
+    if (l == NULL) {
+        return;
+    }
+    uint64_t key = s->id;
+    (void)map_remove(l->sessions, map_id(&key));
+    if (l->to == s) {
+        l->to = NULL;
+    }
+    list_remove(&s->wait);
+    queue_release(&s->out);
+    s->link = NULL;
+}
+
+static void detach_when_done(struct link_session *s)
+{
+    if (s->has_said_end && s->has_heard_end) {
+        link_session_detach(s);
+    }
+}
+
+static void give_credit(struct link_session *s, size_t n)
+{
+    s->used += (uint32_t)n;
+    if (is_detached(s) || s->has_heard_end || s->used < CREDIT_STEP) {
+        return;
+    }
+    char raw[4];
+    for (size_t i = 0; i < sizeof(raw); i++) {
+        raw[i] = (char)(unsigned char)(s->used >> (8 * i));
+    }
+    s->window += s->used;
+    s->used = 0;
+    link_send(s->link, FRAME_CREDIT, s->id, str_make(raw, sizeof(raw)));
+}
+
+static void deliver(void *owner);
+
+static void schedule(struct link_session *s)
+{
+    if (!s->is_scheduled) {
+        s->is_scheduled = true;
+        loop_defer(s->loop, deliver, s);
+    }
+}
+
+/* Hands over what came while the user did not want it. */
+static void deliver(void *owner)
+{
+    struct link_session *s = owner;
+    s->is_scheduled = false;
+    stream_hold(&s->base);
+    size_t n = queue_len(&s->in);
+    if (stream_is_open(&s->base) && n > 0 && (!s->is_end_due || s->end == ERR_OK)) {
+        struct queue taken = s->in;
+        queue_init(&s->in);
+        (void)stream_give_octets(&s->base, queue_str(&taken));
+        queue_release(&taken);
+        if (!s->base.is_freed) {
+            give_credit(s, n);
+        }
+    }
+    bool is_end_now = s->is_end_due && (s->end != ERR_OK || !s->base.is_paused);
+    if (!s->base.is_freed && is_end_now) {
+        (void)stream_give_end(&s->base, s->end);
+    }
+    if (!s->base.is_freed && is_end_now && s->is_reset) {
+        (void)stream_give_end(&s->base, ERR_PEER_GONE);
+    }
+    (void)stream_drop(&s->base);
+}
+
+bool link_session_expect(struct link_session *s, uint32_t n)
+{
+    if (n > s->window || s->has_heard_end) {
+        return false;
+    }
+    s->window -= n;
+    return true;
+}
+
+void link_session_receive(struct link_session *s, struct str octets)
+{
+    if (!stream_is_open(&s->base) || queue_len(&s->in) > 0) {
+        queue_add(&s->in, octets);
+        return;
+    }
+    stream_hold(&s->base);
+    if (stream_give_octets(&s->base, octets)) {
+        give_credit(s, octets.n);
+    }
+    (void)stream_drop(&s->base);
+}
+
+void link_session_hear_end(struct link_session *s)
+{
+
+    s->has_heard_end = true;
+    s->is_end_due = true;
+    s->end = ERR_OK;
+    detach_when_done(s);
+    schedule(s);
+}
+
+void link_session_fail(struct link_session *s, enum err why)
+{
+
+    link_session_detach(s);
+    if (s->is_end_due && s->end == ERR_OK) {
+        s->is_reset = true; /* the orderly end came first, and is told first */
+    } else {
+        s->is_end_due = true;
+        s->end = why;
+    }
+    schedule(s);
+}
+
+bool link_session_add_credit(struct link_session *s, uint32_t n)
+{
+    if (n > LINK_WINDOW || s->credit > LINK_WINDOW - n) {
+        return false;
+    }
+    s->credit += n;
+    link_session_pump(s);
+    return true;
+}
+
+/* Sends octets as one DATA frame, or part of them. Returns how many. */
+static size_t send_frame(struct link_session *s, struct str octets)
+{
+    size_t n = octets.n < s->credit ? octets.n : s->credit;
+    n = n < FRAME_DATA_MOST ? n : FRAME_DATA_MOST;
+    if (n == 0 || !link_is_free(s->link)) {
+        return 0;
+    }
+    s->credit -= (uint32_t)n;
+    link_send(s->link, FRAME_DATA, s->id, str_sub(octets, 0, n));
+    return n;
+}
+
+/* Stands in line when it is the road that is missing, not the credit. */
+static void wait_for_road(struct link_session *s)
+{
+    bool is_waiting = queue_len(&s->out) > 0 && s->credit > 0;
+    if (is_waiting && list_is_empty(&s->wait)) {
+        list_append(&s->link->waiting, &s->wait);
+    }
+    if (!is_waiting) {
+        list_remove(&s->wait);
+    }
+}
+
+static void say_end(struct link_session *s)
+{
+    if (s->is_ending && !s->has_said_end && queue_len(&s->out) == 0) {
+        s->has_said_end = true;
+        link_send(s->link, FRAME_CLOSE, s->id, STR_EMPTY);
+        detach_when_done(s);
+    }
+}
+
+void link_session_pump(struct link_session *s)
+{
+    if (is_detached(s)) {
+        return;
+    }
+    stream_hold(&s->base);
+    size_t sent = 0;
+    do {
+        sent = send_frame(s, queue_str(&s->out));
+        queue_eat(&s->out, sent);
+    } while (sent > 0);
+    wait_for_road(s);
+    say_end(s);
+    (void)stream_check_water(&s->base);
+    (void)stream_drop(&s->base);
+}
+
+static void session_start(struct stream *s)
+{
+    struct link_session *k = of(s);
+    if (queue_len(&k->in) > 0 || k->is_end_due) {
+        schedule(k);
+    }
+}
+
+static void session_write(struct stream *s, struct str octets)
+{
+    struct link_session *k = of(s);
+    if (is_detached(k) || k->is_ending) {
+        return;
+    }
+    while (octets.n > 0 && queue_len(&k->out) == 0) {
+        size_t sent = send_frame(k, octets);
+        octets = str_skip(octets, sent);
+        if (sent == 0) {
+            break;
+        }
+    }
+    if (octets.n > 0) {
+        queue_add(&k->out, octets);
+        s->is_over_high = s->is_over_high || queue_len(&k->out) > STREAM_HIGH_WATER;
+    }
+    wait_for_road(k);
+}
+
+static size_t session_get_queued(const struct stream *s)
+{
+    const struct link_session *k = (const struct link_session *)s;
+    return queue_len(&k->out);
+}
+
+static void session_pause(struct stream *s)
+{
+    (void)s;
+}
+
+static void session_shutdown(struct stream *s)
+{
+    struct link_session *k = of(s);
+    k->is_ending = true;
+    if (!is_detached(k)) {
+        say_end(k);
+    }
+}
+
+static void session_close(struct stream *s)
+{
+    struct link_session *k = of(s);
+    loop_cancel_deferred(k->loop, k);
+    if (!is_detached(k)) {
+        link_send(k->link, FRAME_RESET, k->id, STR_EMPTY);
+        link_session_detach(k);
+    }
+    queue_release(&k->in);
+    queue_release(&k->out);
+}
+
+static void session_destroy(struct stream *s)
+{
+    free(of(s));
+}
+
+static const struct stream_ops SESSION_OPS = {
+    .start = session_start,
+    .write = session_write,
+    .get_queued = session_get_queued,
+    .pause = session_pause,
+    .resume = session_start,
+    .shutdown = session_shutdown,
+    .close = session_close,
+    .destroy = session_destroy,
+};
+
+struct link_session *link_session_new(struct link *l, struct loop *loop, uint32_t id)
+{
+    struct link_session *s = mem_new(sizeof(*s));
+    uint64_t key = id;
+    s->base.ops = &SESSION_OPS;
+    s->loop = loop;
+    s->id = id;
+    s->credit = LINK_WINDOW;
+    s->window = LINK_WINDOW;
+    queue_init(&s->in);
+    queue_init(&s->out);
+    list_init(&s->wait);
+    if (l == NULL) {
+        s->is_end_due = true;
+        s->end = ERR_PEER_GONE;
+        return s;
+    }
+    s->link = l;
+    (void)map_put(l->sessions, map_id(&key), s);
+    return s;
+}

@@ -1,0 +1,394 @@
+/* The real back end: descriptors, signals, time and worker threads over libuv.
+ *
+ * libuv only tells us what is ready; reading and writing are our own system calls, because that lets one buffer serve
+ * all connections (an idle one owns none) and lets a turn end in one write a socket. The turn's end sits in libuv's
+ * prepare phase, the last before it sleeps: timers and descriptors of this iteration have been heard by then. When a
+ * turn has more to do than fits, an idle handle keeps libuv from sleeping. All timers hang on one libuv timer.
+ *
+ * libuv closes handles in its own time, so their memory is freed in its close callback, not in x_free(). */
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/loop_priv.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { ACCEPTS_MOST = 64, ACCEPT_RETRY_MS = 100 };
+
+struct io {
+    uv_poll_t poll; /* first: freed as the handle */
+    void (*fn)(void *owner, unsigned events);
+    void *owner;
+    unsigned events;
+};
+
+struct fd_watch {
+    struct io *io;
+    void (*fn)(void *owner);
+    void *owner;
+};
+
+struct signal_watch {
+    uv_signal_t handle; /* first: freed as the handle */
+    void (*fn)(void *owner);
+    void *owner;
+};
+
+struct listener {
+    struct io *io;
+    struct timer *retry;
+    int fd;
+    bool is_paused;
+    void (*on_accept)(void *owner, int fd, const struct sockaddr_storage *peer);
+    void *owner;
+};
+
+struct work {
+    uv_work_t request; /* first: freed as the request */
+    void (*work)(void *owner);
+    void (*done)(void *owner);
+    void *owner;
+};
+
+static void free_handle(uv_handle_t *h)
+{
+    free(h);
+}
+
+static void on_alarm(uv_timer_t *alarm)
+{
+    struct loop *l = alarm->data;
+    l->alarm_ms = 0;
+    timers_fire(l, uv_now(&l->uv));
+}
+
+static void set_alarm(struct loop *l)
+{
+    uint64_t due = 0;
+    if (!timers_next(l, &due)) {
+        if (l->alarm_ms != 0) {
+            uv_timer_stop(&l->alarm);
+            l->alarm_ms = 0;
+        }
+        return;
+    }
+    if (due != l->alarm_ms) {
+        uint64_t now = uv_now(&l->uv);
+        uv_timer_start(&l->alarm, on_alarm, due > now ? due - now : 0, 0);
+        l->alarm_ms = due;
+    }
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+    (void)idle;
+}
+
+static void on_prepare(uv_prepare_t *prepare)
+{
+    struct loop *l = prepare->data;
+    if (loop_finish_turn(l)) {
+        uv_idle_stop(&l->idle);
+    } else {
+        uv_idle_start(&l->idle, on_idle);
+    }
+    set_alarm(l);
+}
+
+void loop_uv_init(struct loop *l)
+{
+    int failed = uv_loop_init(&l->uv);
+    failed |= uv_prepare_init(&l->uv, &l->prepare);
+    failed |= uv_idle_init(&l->uv, &l->idle);
+    failed |= uv_timer_init(&l->uv, &l->alarm);
+    if (failed != 0) {
+        log_error("no event loop: %s", uv_strerror(failed));
+        abort();
+    }
+    l->prepare.data = l;
+    l->alarm.data = l;
+    uv_prepare_start(&l->prepare, on_prepare);
+}
+
+void loop_uv_release(struct loop *l)
+{
+    uv_close((uv_handle_t *)&l->prepare, NULL);
+    uv_close((uv_handle_t *)&l->idle, NULL);
+    uv_close((uv_handle_t *)&l->alarm, NULL);
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+    int busy = uv_loop_close(&l->uv);
+    assert(busy == 0);
+}
+
+uint64_t loop_now_ms(const struct loop *l)
+{
+    return l->is_fake ? l->now_ms : uv_now(&l->uv);
+}
+
+uint64_t loop_wall_ms(const struct loop *l)
+{
+    struct timespec now;
+    if (l->is_fake) {
+        return l->wall_ms + l->now_ms;
+    }
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void run_fake(struct loop *l)
+{
+    uint64_t due = 0;
+    do {
+        while (!l->is_stopped && !loop_finish_turn(l)) {
+            ;
+        }
+        timers_fire(l, l->now_ms);
+    } while (!l->is_stopped
+             && (!loop_finish_turn(l) || (timers_next(l, &due) && due <= l->now_ms)));
+}
+
+void loop_run(struct loop *l)
+{
+    l->is_stopped = false;
+    if (l->is_fake) {
+        run_fake(l);
+        return;
+    }
+    uv_run(&l->uv, UV_RUN_DEFAULT);
+}
+
+void loop_stop(struct loop *l)
+{
+    l->is_stopped = true;
+    if (!l->is_fake) {
+        uv_stop(&l->uv);
+    }
+}
+
+void loop_advance(struct loop *l, uint64_t ms)
+{
+    uint64_t due = 0;
+    uint64_t end = l->now_ms + ms;
+    assert(l->is_fake);
+    loop_run(l);
+    while (!l->is_stopped && timers_next(l, &due) && due <= end) {
+        l->now_ms = due > l->now_ms ? due : l->now_ms;
+        loop_run(l);
+    }
+    if (!l->is_stopped) {
+        l->now_ms = end;
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    struct io *io = (struct io *)poll;
+    unsigned heard = (events & UV_READABLE) != 0 ? IO_READ : 0;
+    heard |= (events & UV_WRITABLE) != 0 ? IO_WRITE : 0;
+    if (status < 0) {
+        /* libuv stopped watching. Reading or writing will say what is wrong, better than status does. */
+        heard = io->events;
+        io->events = 0;
+    }
+    io->fn(io->owner, heard);
+}
+
+struct io *io_new(struct loop *l, int fd, void (*fn)(void *owner, unsigned events), void *owner)
+{
+    struct io *io = mem_new(sizeof(*io));
+    assert(!l->is_fake);
+    int failed = uv_poll_init(&l->uv, &io->poll, fd);
+    if (failed != 0) {
+        log_error("cannot watch a descriptor: %s", uv_strerror(failed));
+        abort();
+    }
+    io->fn = fn;
+    io->owner = owner;
+    return io;
+}
+
+void io_set(struct io *io, unsigned events)
+{
+    if (events == io->events) {
+        return;
+    }
+    io->events = events;
+    if (events == 0) {
+        uv_poll_stop(&io->poll);
+        return;
+    }
+    int mask = (events & IO_READ) != 0 ? UV_READABLE : 0;
+    mask |= (events & IO_WRITE) != 0 ? UV_WRITABLE : 0;
+    uv_poll_start(&io->poll, mask, on_poll);
+}
+
+void io_free(struct io **io)
+{
+    if (*io != NULL) {
+        uv_poll_stop(&(*io)->poll);
+        uv_close((uv_handle_t *)&(*io)->poll, free_handle);
+        *io = NULL;
+    }
+}
+
+static void on_watch(void *owner, unsigned events)
+{
+    struct fd_watch *w = owner;
+    (void)events;
+    io_set(w->io, IO_READ);
+    w->fn(w->owner);
+}
+
+struct fd_watch *fd_watch_new(struct loop *l, int fd, void (*fn)(void *owner), void *owner)
+{
+    struct fd_watch *w = mem_new(sizeof(*w));
+    w->fn = fn;
+    w->owner = owner;
+    w->io = io_new(l, fd, on_watch, w);
+    io_set(w->io, IO_READ);
+    return w;
+}
+
+void fd_watch_free(struct fd_watch **w)
+{
+    if (*w != NULL) {
+        io_free(&(*w)->io);
+        free(*w);
+        *w = NULL;
+    }
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    struct signal_watch *w = (struct signal_watch *)handle;
+    (void)signum;
+    w->fn(w->owner);
+}
+
+struct signal_watch *signal_watch_new(struct loop *l, int signum, void (*fn)(void *owner),
+                                      void *owner)
+{
+    struct signal_watch *w = mem_new(sizeof(*w));
+    assert(!l->is_fake);
+    w->fn = fn;
+    w->owner = owner;
+    int failed = uv_signal_init(&l->uv, &w->handle);
+    failed |= uv_signal_start(&w->handle, on_signal, signum);
+    assert(failed == 0);
+    return w;
+}
+
+void signal_watch_free(struct signal_watch **w)
+{
+    if (*w != NULL) {
+        uv_signal_stop(&(*w)->handle);
+        uv_close((uv_handle_t *)&(*w)->handle, free_handle);
+        *w = NULL;
+    }
+}
+
+static void on_work(uv_work_t *request)
+{
+    struct work *w = (struct work *)request;
+    w->work(w->owner);
+}
+
+static void on_work_done(uv_work_t *request, int status)
+{
+    struct work *w = (struct work *)request;
+    (void)status;
+    w->done(w->owner);
+    free(w);
+}
+
+void loop_work(struct loop *l, void (*work)(void *owner), void (*done)(void *owner), void *owner)
+{
+    if (l->is_fake) {
+        work(owner);
+        loop_defer(l, done, owner);
+        return;
+    }
+    struct work *w = mem_new(sizeof(*w));
+    w->work = work;
+    w->done = done;
+    w->owner = owner;
+    int failed = uv_queue_work(&l->uv, &w->request, on_work, on_work_done);
+    assert(failed == 0);
+}
+
+static bool is_out_of_descriptors(int errnum)
+{
+    return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
+}
+
+/* Takes the connections that wait, a bounded number of them: live connections have their turn, too. */
+static void on_acceptable(void *owner, unsigned events)
+{
+    struct listener *s = owner;
+    (void)events;
+    for (int i = 0; i < ACCEPTS_MOST && !s->is_paused; i++) {
+        struct sockaddr_storage peer = {0};
+        socklen_t len = sizeof(peer);
+        int fd = accept4(s->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0 && is_out_of_descriptors(errno)) {
+            /* The connection stays in the queue and the socket readable: without a pause we would spin. */
+            log_warn("cannot accept: %s", uv_strerror(uv_translate_sys_error(errno)));
+            io_set(s->io, 0);
+            timer_start(s->retry, ACCEPT_RETRY_MS);
+            return;
+        }
+        if (fd < 0) {
+            break; /* none waits, or it went away meanwhile */
+        }
+        s->on_accept(s->owner, fd, &peer);
+    }
+    io_set(s->io, s->is_paused ? 0 : IO_READ);
+}
+
+static void on_accept_retry(void *owner)
+{
+    struct listener *s = owner;
+    io_set(s->io, s->is_paused ? 0 : IO_READ);
+}
+
+struct listener *listener_new(struct loop *l, int fd,
+                              void (*on_accept)(void *owner, int fd,
+                                                const struct sockaddr_storage *peer),
+                              void *owner)
+{
+    struct listener *s = mem_new(sizeof(*s));
+    s->fd = fd;
+    s->on_accept = on_accept;
+    s->owner = owner;
+    s->retry = timer_new(l, on_accept_retry, s);
+    s->io = io_new(l, fd, on_acceptable, s);
+    io_set(s->io, IO_READ);
+    return s;
+}
+
+void listener_pause(struct listener *s)
+{
+    s->is_paused = true;
+    timer_stop(s->retry);
+    io_set(s->io, 0);
+}
+
+void listener_resume(struct listener *s)
+{
+    s->is_paused = false;
+    io_set(s->io, IO_READ);
+}
+
+void listener_free(struct listener **s)
+{
+    if (*s != NULL) {
+        io_free(&(*s)->io);
+        timer_free(&(*s)->retry);
+        (void)close((*s)->fd);
+        free(*s);
+        *s = NULL;
+    }
+}

@@ -1,0 +1,430 @@
+/* Unit tests of net/link. */
+#include "net/link.h"
+
+#include "ear.h"
+#include "unit.h"
+
+struct side {
+    struct link *link;
+    struct ear opened; /* the last session the peer opened here */
+    struct buf head;
+    struct buf asked;
+    uint32_t ask_id;
+    int asks;
+    int opens;
+    int downs;
+    bool is_refusing;
+};
+
+struct world {
+    struct loop *loop;
+    struct side a;
+    struct side b;
+    struct stream *raw; /* instead of a: write frames by hand */
+};
+
+static void on_open(void *owner, struct link *l, struct str head, struct stream *s)
+{
+    struct side *side = owner;
+    (void)l;
+    side->opens++;
+    buf_clear(&side->head);
+    buf_add(&side->head, head);
+    if (side->is_refusing) {
+        stream_free(&s);
+        return;
+    }
+    ear_put(&side->opened, s);
+}
+
+static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
+{
+    struct side *side = owner;
+    (void)l;
+    side->asks++;
+    side->ask_id = id;
+    buf_clear(&side->asked);
+    buf_add(&side->asked, body);
+}
+
+static void on_down(void *owner, struct link *l)
+{
+    struct side *side = owner;
+    (void)l;
+    side->downs++;
+}
+
+static const struct link_handler HANDLER = {on_open, on_request, on_down};
+
+static void init_side(struct side *s)
+{
+    *s = (struct side){.head = BUF_INIT(LINK_OPEN_MOST), .asked = BUF_INIT(LINK_MESSAGE_MOST)};
+    s->opened.heard = BUF_INIT(1);
+}
+
+static void release_side(struct side *s)
+{
+    link_free(&s->link);
+    ear_release(&s->opened);
+    buf_release(&s->head);
+    buf_release(&s->asked);
+}
+
+static int setup(void **state)
+{
+    static struct world w;
+    struct stream *left = NULL;
+    struct stream *right = NULL;
+    w.loop = loop_new_fake(0);
+    w.raw = NULL;
+    init_side(&w.a);
+    init_side(&w.b);
+    stream_pair(w.loop, &left, &right);
+    stream_pair_set_piece(right, 7); /* frames never come whole */
+    w.a.link = link_new(w.loop, left, ROLE_STORE, 3, &HANDLER, &w.a);
+    w.b.link = link_new(w.loop, right, ROLE_EDGE, 0, &HANDLER, &w.b);
+    *state = &w;
+    return 0;
+}
+
+static int setup_raw(void **state)
+{
+    static struct world w;
+    struct stream *right = NULL;
+    w.loop = loop_new_fake(0);
+    init_side(&w.a);
+    init_side(&w.b);
+    stream_pair(w.loop, &w.raw, &right);
+    w.b.link = link_new(w.loop, right, ROLE_EDGE, 0, &HANDLER, &w.b);
+    *state = &w;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    release_side(&w->a);
+    release_side(&w->b);
+    stream_free(&w->raw);
+    loop_free(&w->loop);
+    return 0;
+}
+
+static void test_session(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    ear_put(&ear, link_open(w->a.link, STR("service=imap\n")));
+    stream_write(ear.s, STR("early "));
+    stream_write(ear.s, STR("octets"));
+    loop_run(w->loop);
+    assert_str(buf_str(&w->b.head), STR("service=imap\n"));
+    assert_str(buf_str(&w->b.opened.heard), STR("early octets"));
+    stream_write(w->b.opened.s, STR("* OK"));
+    stream_shutdown(w->b.opened.s);
+    loop_run(w->loop);
+    assert_str(buf_str(&ear.heard), STR("* OK"));
+    assert_int_equal(ear.ended, 1);
+    assert_int_equal(ear.why, ERR_OK);
+    stream_write(ear.s, STR(" last"));
+    stream_shutdown(ear.s);
+    loop_run(w->loop);
+    assert_str(buf_str(&w->b.opened.heard), STR("early octets last"));
+    assert_int_equal(w->b.opened.ended, 1);
+    assert_int_equal(link_get_peer(w->a.link), ROLE_STORE);
+    assert_int_equal(link_get_index(w->a.link), 3);
+    ear_release(&ear);
+}
+
+/* Both sides may open, at the same time, and nothing gets mixed up. */
+static void test_both_open(void **state)
+{
+    struct world *w = *state;
+    struct ear from_a;
+    struct ear from_b;
+    ear_put(&from_a, link_open(w->a.link, STR("1")));
+    ear_put(&from_b, link_open(w->b.link, STR("2")));
+    stream_write(from_a.s, STR("a to b"));
+    stream_write(from_b.s, STR("b to a"));
+    loop_run(w->loop);
+    assert_str(buf_str(&w->b.opened.heard), STR("a to b"));
+    assert_str(buf_str(&w->a.opened.heard), STR("b to a"));
+    stream_write(w->b.opened.s, STR("yes"));
+    loop_run(w->loop);
+    assert_str(buf_str(&from_a.heard), STR("yes"));
+    assert_int_equal(from_b.heard.len, 0);
+    ear_release(&from_a);
+    ear_release(&from_b);
+    loop_run(w->loop);
+    assert_int_equal(w->b.opened.ended, 1);
+    assert_int_equal(w->b.opened.why, ERR_PEER_GONE);
+}
+
+static void test_refused_open(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    w->b.is_refusing = true;
+    ear_put(&ear, link_open(w->a.link, STR("x")));
+    stream_write(ear.s, STR("octets that nobody wants"));
+    loop_run(w->loop);
+    assert_int_equal(ear.ended, 1);
+    assert_int_equal(ear.why, ERR_PEER_GONE);
+    assert_int_equal(w->b.downs, 0);
+    ear_release(&ear);
+}
+
+/* A reader that stopped costs its writer one window, and other sessions nothing. */
+static void test_slow_reader(void **state)
+{
+    enum { TOTAL = 1024 * 1024 };
+    static char octets[TOTAL];
+    struct world *w = *state;
+    struct ear slow;
+    struct ear quick;
+    for (size_t i = 0; i < TOTAL; i++) {
+        octets[i] = (char)(unsigned char)(i * 13 + i / 255);
+    }
+    ear_put(&slow, link_open(w->a.link, STR("slow")));
+    loop_run(w->loop);
+    struct ear reader = w->b.opened;
+    stream_set_handler(reader.s, &EAR_HANDLER, &reader);
+    w->b.opened.s = NULL;
+    stream_pause(reader.s);
+    stream_write(slow.s, str_make(octets, TOTAL));
+    loop_run(w->loop);
+    assert_int_equal(stream_get_queued(slow.s), TOTAL - LINK_WINDOW);
+    assert_int_equal(reader.heard.len, 0);
+
+    ear_put(&quick, link_open(w->a.link, STR("quick")));
+    stream_write(quick.s, STR("passes by"));
+    loop_run(w->loop);
+    assert_str(buf_str(&w->b.opened.heard), STR("passes by"));
+
+    stream_resume(reader.s);
+    loop_run(w->loop);
+    assert_int_equal(reader.heard.len, TOTAL);
+    assert_memory_equal(reader.heard.p, octets, TOTAL);
+    assert_int_equal(slow.drained, 1);
+    assert_int_equal(stream_get_queued(slow.s), 0);
+    ear_release(&slow);
+    ear_release(&quick);
+    ear_release(&reader);
+}
+
+struct answer {
+    struct buf body;
+    enum err e;
+    int count;
+};
+
+static void on_reply(void *owner, enum err e, struct str body)
+{
+    struct answer *a = owner;
+    a->e = e;
+    a->count++;
+    buf_clear(&a->body);
+    buf_add(&a->body, body);
+}
+
+static void test_requests(void **state)
+{
+    struct world *w = *state;
+    struct answer first = {.body = BUF_INIT(100)};
+    struct answer second = {.body = BUF_INIT(100)};
+    struct answer third = {.body = BUF_INIT(100)};
+    link_request(w->a.link, STR("one"), on_reply, &first);
+    loop_run(w->loop);
+    uint32_t first_id = w->b.ask_id;
+    link_request(w->a.link, STR("two"), on_reply, &second);
+    loop_run(w->loop);
+    assert_str(buf_str(&w->b.asked), STR("two"));
+    link_reply(w->b.link, w->b.ask_id, STR("2")); /* out of order */
+    link_reply(w->b.link, first_id, STR("1"));
+    link_reply(w->b.link, first_id, STR("1 again"));
+    loop_run(w->loop);
+    assert_str(buf_str(&first.body), STR("1"));
+    assert_str(buf_str(&second.body), STR("2"));
+    assert_int_equal(first.count, 1);
+    link_request(w->a.link, STR("three"), on_reply, &third);
+    link_cancel(w->a.link, &third);
+    loop_run(w->loop);
+    link_reply(w->b.link, w->b.ask_id, STR("3"));
+    loop_run(w->loop);
+    assert_int_equal(third.count, 0);
+    buf_release(&first.body);
+    buf_release(&second.body);
+    buf_release(&third.body);
+}
+
+static void test_peer_dies(void **state)
+{
+    struct world *w = *state;
+    struct answer asked = {.body = BUF_INIT(100)};
+    struct answer late = {.body = BUF_INIT(100)};
+    struct ear ear;
+    struct ear paused;
+    ear_put(&ear, link_open(w->a.link, STR("x")));
+    ear_put(&paused, link_open(w->a.link, STR("y")));
+    stream_pause(paused.s);
+    link_request(w->a.link, STR("?"), on_reply, &asked);
+    loop_run(w->loop);
+    assert_true(link_is_up(w->a.link));
+    link_free(&w->b.link);
+    loop_run(w->loop);
+    assert_false(link_is_up(w->a.link));
+    assert_int_equal(w->a.downs, 1);
+    assert_int_equal(ear.ended, 1);
+    assert_int_equal(ear.why, ERR_PEER_GONE);
+    assert_int_equal(paused.ended, 1); /* even while paused: it must not wait for ever */
+    assert_int_equal(asked.e, ERR_UNAVAILABLE);
+    stream_write(ear.s, STR("into nothing"));
+    ear_release(&ear);
+    ear_release(&paused);
+    link_request(w->a.link, STR("?"), on_reply, &late);
+    assert_int_equal(late.count, 0);
+    ear_put(&ear, link_open(w->a.link, STR("x")));
+    loop_run(w->loop);
+    assert_int_equal(late.e, ERR_UNAVAILABLE);
+    assert_int_equal(ear.why, ERR_PEER_GONE);
+    assert_int_equal(w->a.downs, 1);
+    ear_release(&ear);
+    buf_release(&asked.body);
+    buf_release(&late.body);
+}
+
+static void add_frame(struct buf *b, uint32_t type, uint32_t id, struct str payload)
+{
+    buf_add_le32(b, (uint32_t)payload.n);
+    buf_add_le32(b, id);
+    buf_add_le32(b, type);
+    buf_add(b, payload);
+}
+
+static void test_broken_frames(void **state)
+{
+    static char big[128 * 1024 + 1];
+    static const struct {
+        uint32_t type;
+        uint32_t id;
+        struct str payload;
+    } CASES[] = {
+        {0, 1, STR("")},
+        {12, 1, STR("")},
+        {0x101, 1, STR("")},
+        {1, 0x80000001, STR("x")},
+        {1, 7, STR("x")},
+        {1, 1, {big, LINK_OPEN_MOST + 1}},
+        {2, 7, STR("")},
+        {2, 7, {big, 65537}},
+        {3, 7, STR("abc")},
+        {3, 7, STR("\0\0\0\0")},
+        {3, 7, STR("\xff\xff\xff\xff")},
+        {4, 7, STR("x")},
+        {5, 7, STR("x")},
+        {6, 1, {big, LINK_MESSAGE_MOST + 1}},
+        {10, 7, STR("x")},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        void *inner = NULL;
+        struct buf b = BUF_INIT(1 << 20);
+        (void)setup_raw(&inner);
+        struct world *w = inner;
+        add_frame(&b, 1, 7, STR("head"));
+        stream_write(w->raw, buf_str(&b));
+        loop_run(w->loop);
+        assert_int_equal(w->b.opens, 1);
+        buf_clear(&b);
+        add_frame(&b, CASES[i].type, CASES[i].id, CASES[i].payload);
+        stream_write(w->raw, buf_str(&b));
+        loop_run(w->loop);
+        assert_int_equal(w->b.downs, 1);
+        assert_int_equal(w->b.opened.why, ERR_PEER_GONE);
+        buf_release(&b);
+        (void)teardown(&inner);
+    }
+}
+
+/* More octets than the window end the link; a window full does not. */
+static void test_window_is_kept(void **state)
+{
+    static char octets[64 * 1024];
+    struct world *w = *state;
+    struct buf b = BUF_INIT(1 << 20);
+    add_frame(&b, 1, 7, STR("head"));
+    stream_write(w->raw, buf_str(&b));
+    loop_run(w->loop);
+    stream_pause(w->b.opened.s);
+    buf_clear(&b);
+    for (int i = 0; i < LINK_WINDOW / (64 * 1024); i++) {
+        add_frame(&b, 2, 7, str_make(octets, sizeof(octets)));
+    }
+    stream_write(w->raw, buf_str(&b));
+    loop_run(w->loop);
+    assert_int_equal(w->b.downs, 0);
+    buf_clear(&b);
+    add_frame(&b, 2, 7, STR("x"));
+    stream_write(w->raw, buf_str(&b));
+    loop_run(w->loop);
+    assert_int_equal(w->b.downs, 1);
+    buf_release(&b);
+}
+
+static void test_late_frames_are_dropped(void **state)
+{
+    struct world *w = *state;
+    struct buf b = BUF_INIT(1 << 20);
+    add_frame(&b, 1, 7, STR("head"));
+    add_frame(&b, 5, 7, STR(""));
+    add_frame(&b, 2, 7, STR("late"));
+    add_frame(&b, 3, 7, STR("\x01\0\0\0"));
+    add_frame(&b, 4, 7, STR(""));
+    add_frame(&b, 5, 7, STR(""));
+    add_frame(&b, 7, 99, STR("reply to nothing"));
+    stream_write(w->raw, buf_str(&b));
+    loop_run(w->loop);
+    assert_int_equal(w->b.downs, 0);
+    assert_int_equal(w->b.opened.heard.len, 0);
+    assert_int_equal(w->b.opened.why, ERR_PEER_GONE);
+    buf_release(&b);
+}
+
+static void test_parking_is_not_yet(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    struct buf b = BUF_INIT(1 << 20);
+    struct buf want = BUF_INIT(1 << 20);
+    for (uint32_t type = 8; type <= 10; type++) {
+        char kind = (char)type;
+        add_frame(&b, type, 7, type == 10 ? STR("") : STR("state"));
+        add_frame(&want, 11, 7 | 0x80000000U, str_make(&kind, 1));
+    }
+    ear_put(&ear, w->raw);
+    w->raw = NULL;
+    stream_write(ear.s, buf_str(&b));
+    loop_run(w->loop);
+    assert_str(buf_str(&ear.heard), buf_str(&want));
+    assert_int_equal(w->b.downs, 0);
+    ear_release(&ear);
+    buf_release(&b);
+    buf_release(&want);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_session, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_both_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refused_open, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_requests, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_peer_dies, setup, teardown),
+        cmocka_unit_test(test_broken_frames),
+        cmocka_unit_test_setup_teardown(test_window_is_kept, setup_raw, teardown),
+        cmocka_unit_test_setup_teardown(test_late_frames_are_dropped, setup_raw, teardown),
+        cmocka_unit_test_setup_teardown(test_parking_is_not_yet, setup_raw, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
