@@ -1,0 +1,271 @@
+/* SASL by libgsasl.
+ *
+ * libgsasl parses the messages and does SCRAM's arithmetic; it asks for what it needs by callback. Two kinds of answer:
+ *
+ *   PLAIN, LOGIN   GSASL_VALIDATE_SIMPLE: we keep name and password and say "fine", then tell the caller
+ *                  EXCHANGE_PASSWORD, because Argon2id takes too long for a callback.
+ *   SCRAM          salt, iterations and keys of the user. For somebody unknown they are made up, stable and of the usual
+ *                  shape, and the proof then fails where a wrong password's does: an observer learns nothing.
+ *
+ * Downgrade (RFC 5802, 6): a client that could bind to the channel but was told that we cannot says "y"; we could
+ * (cb_type is given), so somebody in the middle cut -PLUS from the list of mechanisms, and the exchange fails. */
+#include "auth/exchange.h"
+
+#include "auth/names.h"
+#include "base/base64.h"
+
+#include <gsasl.h>
+#include <stdlib.h>
+
+struct sasl {
+    Gsasl *gsasl;
+    void (*find)(void *owner, struct str name, struct verifier *out);
+    void *owner;
+};
+
+struct exchange {
+    struct sasl *sasl;
+    Gsasl_session *session;
+    Gsasl_property cb_property; /* which of the two channel bindings is there */
+    struct buf cb;              /* base64, as libgsasl wants it; empty: none */
+    bool is_scram;
+    bool is_plus;
+    bool is_first;     /* the next message is the client's first */
+    bool has_password; /* GSASL_VALIDATE_SIMPLE was asked */
+    struct buf user;
+    struct buf authzid;
+    struct buf password;
+};
+
+static struct buf secret_buf(size_t cap)
+{
+    struct buf b = BUF_INIT(cap);
+    (void)buf_reserve(&b, cap); /* never moves, so one wipe reaches every copy */
+    return b;
+}
+
+static void wipe(struct buf *b)
+{
+    if (b->p != NULL) {
+        explicit_bzero(b->p, b->size);
+    }
+    buf_release(b);
+}
+
+static struct str get_property(Gsasl_session *s, Gsasl_property p)
+{
+    return str_from_c(gsasl_property_fast(s, p));
+}
+
+/* Takes over who the client says it is. A name that cannot be an account stays empty, and so is nobody's. */
+static void take_names(struct exchange *x)
+{
+    struct str authid = get_property(x->session, GSASL_AUTHID);
+    struct str authzid = get_property(x->session, GSASL_AUTHZID);
+    buf_clear(&x->user);
+    buf_clear(&x->authzid);
+    if (name_prepare(authid, false, &x->user) != ERR_OK) {
+        buf_clear(&x->user);
+    }
+    if (authzid.n == 0) {
+        buf_add(&x->authzid, buf_str(&x->user));
+    } else if (name_prepare(authzid, false, &x->authzid) != ERR_OK) {
+        buf_clear(&x->authzid);
+    }
+}
+
+static int set_base64(Gsasl_session *s, Gsasl_property p, const uint8_t *octets, size_t n)
+{
+    struct buf b = secret_buf(128);
+    base64_write(&b, str_make((const char *)octets, n));
+    int rc = gsasl_property_set_raw(s, p, b.p, b.len);
+    wipe(&b);
+    return rc;
+}
+
+/* Hands libgsasl everything it may ask about the user at once. */
+static int give_verifier(struct exchange *x)
+{
+    struct verifier v;
+    take_names(x);
+    x->sasl->find(x->sasl->owner, buf_str(&x->user), &v);
+    struct buf iterations = BUF_INIT(16);
+    buf_add_u64(&iterations, v.scram_iterations);
+    Gsasl_session *s = x->session;
+    int rc = gsasl_property_set_raw(s, GSASL_SCRAM_ITER, iterations.p, iterations.len);
+    buf_release(&iterations);
+    rc = rc != GSASL_OK ? rc : set_base64(s, GSASL_SCRAM_SALT, v.scram_salt, SCRAM_SALT_SIZE);
+    rc = rc != GSASL_OK ? rc
+                        : set_base64(s, GSASL_SCRAM_STOREDKEY, v.scram_stored_key, SCRAM_KEY_SIZE);
+    rc = rc != GSASL_OK ? rc
+                        : set_base64(s, GSASL_SCRAM_SERVERKEY, v.scram_server_key, SCRAM_KEY_SIZE);
+    explicit_bzero(&v, sizeof(v));
+    return rc;
+}
+
+static int take_password(struct exchange *x)
+{
+    take_names(x);
+    buf_clear(&x->password);
+    if (password_prepare(get_property(x->session, GSASL_PASSWORD), false, &x->password) != ERR_OK) {
+        buf_clear(&x->password); /* nobody's password is empty */
+    }
+    x->has_password = true;
+    return GSASL_OK;
+}
+
+static int on_property(Gsasl *gsasl, Gsasl_session *session, Gsasl_property property)
+{
+    struct exchange *x = gsasl_session_hook_get(session);
+    (void)gsasl;
+    if (x == NULL) {
+        return GSASL_NO_CALLBACK;
+    }
+    if (property == GSASL_VALIDATE_SIMPLE) {
+        return take_password(x);
+    }
+    if (property == GSASL_SCRAM_ITER || property == GSASL_SCRAM_SALT
+        || property == GSASL_SCRAM_STOREDKEY || property == GSASL_SCRAM_SERVERKEY) {
+        return give_verifier(x);
+    }
+    if (property == x->cb_property && x->cb.len > 0) {
+        return gsasl_property_set_raw(session, property, x->cb.p, x->cb.len);
+    }
+    return GSASL_NO_CALLBACK;
+}
+
+struct sasl *sasl_new(void (*find)(void *owner, struct str name, struct verifier *out), void *owner)
+{
+    struct sasl *s = calloc(1, sizeof(*s));
+    if (s == NULL || gsasl_init(&s->gsasl) != GSASL_OK) {
+        abort();
+    }
+    s->find = find;
+    s->owner = owner;
+    gsasl_callback_set(s->gsasl, on_property);
+    return s;
+}
+
+void sasl_free(struct sasl **s)
+{
+    if (*s != NULL) {
+        gsasl_done((*s)->gsasl);
+        free(*s);
+        *s = NULL;
+    }
+}
+
+static const char *find_mechanism(struct str name)
+{
+    static const char *const NAMES[] = {"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (str_eq_nocase(name, str_from_c(NAMES[i]))) {
+            return NAMES[i];
+        }
+    }
+    return NULL;
+}
+
+enum err exchange_new(struct sasl *s, struct str mechanism, struct str cb_type, struct str cb,
+                      struct exchange **out)
+{
+    const char *name = find_mechanism(mechanism);
+    bool is_plus = str_ends_nocase(mechanism, STR("-PLUS"));
+    bool has_binding =
+        cb.n > 0 && (str_eq(cb_type, STR("tls-exporter")) || str_eq(cb_type, STR("tls-unique")));
+    if (name == NULL || (is_plus && !has_binding)) {
+        return ERR_UNSUPPORTED;
+    }
+    struct exchange *x = calloc(1, sizeof(*x));
+    if (x == NULL) {
+        abort();
+    }
+    x->sasl = s;
+    x->is_scram = str_starts(str_from_c(name), STR("SCRAM"));
+    x->is_plus = is_plus;
+    x->is_first = true;
+    x->user = BUF_INIT(NAME_MOST + 1);
+    x->authzid = BUF_INIT(NAME_MOST + 1);
+    x->password = secret_buf(PASSWORD_MOST + 1);
+    x->cb = BUF_INIT(EXCHANGE_MESSAGE_MOST);
+    if (has_binding) {
+        bool is_unique = str_eq(cb_type, STR("tls-unique"));
+        x->cb_property = is_unique ? GSASL_CB_TLS_UNIQUE : GSASL_CB_TLS_EXPORTER;
+        base64_write(&x->cb, cb);
+    }
+    if (gsasl_server_start(s->gsasl, name, &x->session) != GSASL_OK) {
+        x->session = NULL;
+        exchange_free(&x);
+        return ERR_UNSUPPORTED;
+    }
+    gsasl_session_hook_set(x->session, x);
+    *out = x;
+    return ERR_OK;
+}
+
+void exchange_free(struct exchange **x)
+{
+    if (*x == NULL) {
+        return;
+    }
+    if ((*x)->session != NULL) {
+        gsasl_finish((*x)->session);
+    }
+    wipe(&(*x)->cb);
+    wipe(&(*x)->user);
+    wipe(&(*x)->authzid);
+    wipe(&(*x)->password);
+    free(*x);
+    *x = NULL;
+}
+
+/* May this first message of a SCRAM client stand? gs2-cbind-flag: "p=..." binds, "n" cannot, "y" thinks we cannot. */
+static bool is_downgraded(const struct exchange *x, struct str message)
+{
+    return x->is_scram && !x->is_plus && x->cb.len > 0 && str_starts(message, STR("y"));
+}
+
+enum exchange_state exchange_step(struct exchange *x, struct str message, struct buf *out)
+{
+    if (message.n > EXCHANGE_MESSAGE_MOST) {
+        return EXCHANGE_NO;
+    }
+    if (x->is_first && message.n > 0) {
+        x->is_first = false;
+        if (is_downgraded(x, message)) {
+            return EXCHANGE_NO;
+        }
+    }
+    char *said = NULL;
+    size_t size = 0;
+    int rc = gsasl_step(x->session, message.n > 0 ? message.p : "", message.n, &said, &size);
+    if (rc == GSASL_OK || rc == GSASL_NEEDS_MORE) {
+        buf_add(out, str_make(said, size));
+    }
+    gsasl_free(said);
+    if (rc == GSASL_NEEDS_MORE) {
+        return EXCHANGE_CHALLENGE;
+    }
+    if (rc != GSASL_OK) {
+        return EXCHANGE_NO;
+    }
+    if (!x->is_scram) {
+        return x->has_password ? EXCHANGE_PASSWORD : EXCHANGE_NO;
+    }
+    return x->user.len > 0 ? EXCHANGE_YES : EXCHANGE_NO;
+}
+
+struct str exchange_get_user(const struct exchange *x)
+{
+    return buf_str(&x->user);
+}
+
+struct str exchange_get_authzid(const struct exchange *x)
+{
+    return buf_str(&x->authzid);
+}
+
+struct str exchange_get_password(const struct exchange *x)
+{
+    return buf_str(&x->password);
+}

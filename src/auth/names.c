@@ -1,0 +1,116 @@
+/* Names and passwords: the same person must be the same octets, whichever phone's keyboard made them.
+ *
+ * SASLprep (RFC 4013) is what PLAIN (RFC 4616, 2) and SCRAM (RFC 5802, 2.2) ask for; libgsasl has it. On top of it names
+ * fold ASCII letters, because phones like to begin a name with a capital; nothing else folds, so that the rule fits in
+ * one sentence. A name is also the key of a folder and stands in URLs and log lines: what would be trouble there is no
+ * name. Passwords do not fold. */
+#include "auth/names.h"
+
+#include <gsasl.h>
+#include <stdlib.h>
+
+enum { LOCAL_PART_MOST = 255 };
+
+/* SASLprep of s as a fresh C string, NULL when it forbids it. The caller frees. */
+static char *saslprep(struct str s, bool is_new)
+{
+    struct buf c = BUF_INIT(PASSWORD_MOST + 1);
+    buf_add(&c, s);
+    char *prepared = NULL;
+    int rc = GSASL_SASLPREP_ERROR;
+    if (c.len > 0 && memchr(c.p, '\0', c.len) == NULL) {
+        rc = gsasl_saslprep(c.p, is_new ? 0 : GSASL_ALLOW_UNASSIGNED, &prepared, NULL);
+        explicit_bzero(c.p, c.size);
+    }
+    buf_release(&c);
+    return rc == GSASL_OK ? prepared : NULL;
+}
+
+static bool is_name_octet(unsigned char c)
+{
+    return c > ' ' && c != 0x7f && c != '/';
+}
+
+static bool is_name(struct str s)
+{
+    bool has_other_than_dot = false;
+    for (size_t i = 0; i < s.n; i++) {
+        if (!is_name_octet((unsigned char)s.p[i])) {
+            return false;
+        }
+        has_other_than_dot = has_other_than_dot || s.p[i] != '.';
+    }
+    return has_other_than_dot && s.n <= NAME_MOST;
+}
+
+enum err name_prepare(struct str raw, bool is_new, struct buf *out)
+{
+    if (raw.n == 0 || raw.n > NAME_MOST) {
+        return ERR_SYNTAX;
+    }
+    char *prepared = saslprep(raw, is_new);
+    struct str name = str_from_c(prepared);
+    enum err e = is_name(name) ? ERR_OK : ERR_SYNTAX;
+    for (size_t i = 0; e == ERR_OK && i < name.n; i++) {
+        buf_add_char(out, ascii_lower(name.p[i]));
+    }
+    free(prepared);
+    return e;
+}
+
+enum err password_prepare(struct str raw, bool is_new, struct buf *out)
+{
+    if (raw.n == 0 || raw.n > PASSWORD_MOST) {
+        return ERR_SYNTAX;
+    }
+    char *prepared = saslprep(raw, is_new);
+    if (prepared == NULL && is_new) {
+        return ERR_SYNTAX;
+    }
+    struct str password = prepared == NULL ? raw : str_from_c(prepared);
+    enum err e = password.n > 0 ? ERR_OK : ERR_SYNTAX;
+    buf_add(out, password);
+    if (prepared != NULL) {
+        explicit_bzero(prepared, strlen(prepared));
+    }
+    free(prepared);
+    return e;
+}
+
+/* Appends what a quoted local part means (RFC 5321, 4.1.2 Quoted-string). quoted: with its quotes. */
+static enum err unquote(struct str quoted, struct buf *out)
+{
+    if (quoted.n < 3 || !str_ends(quoted, STR("\""))) {
+        return ERR_BAD_ADDRESS;
+    }
+    for (size_t i = 1; i + 1 < quoted.n; i++) {
+        if (quoted.p[i] == '\\' && ++i + 1 >= quoted.n) {
+            return ERR_BAD_ADDRESS;
+        }
+        buf_add_char(out, quoted.p[i]);
+    }
+    return ERR_OK;
+}
+
+enum err address_split(struct str address, struct buf *local, struct str *domain)
+{
+    size_t at = str_find_last_char(address, '@');
+    struct str left = str_sub(address, 0, at);
+    struct str right = str_skip(address, at + 1);
+    if (at >= address.n || left.n == 0 || right.n == 0 || left.n > LOCAL_PART_MOST) {
+        return ERR_BAD_ADDRESS;
+    }
+    size_t before = local->len;
+    if (str_starts(left, STR("\""))) {
+        TRY(unquote(left, local));
+    } else {
+        buf_add(local, left);
+    }
+    struct str whole = str_skip(buf_str(local), before);
+    size_t plus = str_find_char(whole, '+');
+    if (plus > 0 && plus < whole.n) { /* "+detail" alone is a name of its own */
+        buf_truncate(local, before + plus);
+    }
+    *domain = right;
+    return buf_err(local);
+}

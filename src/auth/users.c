@@ -1,0 +1,338 @@
+/* The verifier database.
+ *
+ *     site  one row: the site key
+ *     user  name, kind, Argon2id string, SCRAM salt, iterations, stored key, server key
+ *
+ * Rollback journal, not WAL: the file changes a few times a day and is read on every login, and so one descriptor and
+ * one folder are all that auth needs. SQLite's change counter tells a reader that somebody else wrote (PRAGMA
+ * data_version); auth asks on every login and then forgets what it remembered, so a changed password or a deleted user
+ * counts from the next login on. synchronous=FULL: a `limetta user` that said yes is on disk. */
+#include "auth/users.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { APPLICATION_ID = 0x4c6d5573, SCHEMA_VERSION = 1, BUSY_TIMEOUT_MS = 5000 };
+
+static const char SCHEMA[] =
+    "CREATE TABLE site(site_key BLOB NOT NULL) STRICT;"
+    "CREATE TABLE user(name TEXT PRIMARY KEY, kind INTEGER NOT NULL, argon2 TEXT NOT NULL,"
+    " scram_salt BLOB NOT NULL, scram_iterations INTEGER NOT NULL,"
+    " scram_stored_key BLOB NOT NULL, scram_server_key BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+    "INSERT INTO site VALUES(randomblob(32));"
+    "PRAGMA application_id=1282233715; PRAGMA user_version=1;";
+
+_Static_assert(APPLICATION_ID == 1282233715, "the two spellings agree");
+
+enum statement { FIND, ADD, SET, DELETE, LIST, DATA_VERSION, STATEMENT_COUNT };
+
+static const char *const SQL[STATEMENT_COUNT] = {
+    [FIND] = "SELECT kind, argon2, scram_salt, scram_iterations, scram_stored_key,"
+             " scram_server_key FROM user WHERE name=?1",
+    [ADD] = "INSERT INTO user VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    [SET] = "UPDATE user SET argon2=?3, scram_salt=?4, scram_iterations=?5, scram_stored_key=?6,"
+            " scram_server_key=?7 WHERE name=?1",
+    [DELETE] = "DELETE FROM user WHERE name=?1",
+    [LIST] = "SELECT name, kind FROM user ORDER BY name",
+    [DATA_VERSION] = "PRAGMA data_version",
+};
+
+struct users {
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+    uint64_t own_changes; /* data_version counts only what others did */
+    uint8_t site_key[SITE_KEY_SIZE];
+};
+
+static enum err err_from_sqlite(sqlite3 *db, const char *what)
+{
+    int rc = db == NULL ? SQLITE_NOMEM : sqlite3_extended_errcode(db);
+    if (rc == SQLITE_CONSTRAINT_PRIMARYKEY) {
+        return ERR_EXISTS;
+    }
+    log_error("users database: %s: %s", what, db == NULL ? "no memory" : sqlite3_errmsg(db));
+    switch (rc & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return ERR_IN_USE;
+    case SQLITE_FULL:
+        return ERR_NO_SPACE;
+    case SQLITE_READONLY:
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_CANTOPEN:
+        return ERR_NO_PERMISSION;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ERR_CORRUPT;
+    default:
+        return ERR_IO;
+    }
+}
+
+/* One integer from a statement of our own without parameters; -1 on error. */
+static int64_t query_int(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *s = NULL;
+    int64_t v = -1;
+    if (sqlite3_prepare_v2(db, sql, -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW) {
+        v = sqlite3_column_int64(s, 0);
+    }
+    (void)sqlite3_finalize(s);
+    return v;
+}
+
+/* Makes an empty file of ours before SQLite does, so that it never is readable to others, and belongs to whoever owns
+ * the folder: root may add a user for an auth that runs as somebody else. */
+static enum err make_file(const char *path)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return errno == EEXIST ? ERR_OK : err_from_errno(errno);
+    }
+    enum err e = ERR_OK;
+    if (geteuid() == 0) {
+        const char *slash = strrchr(path, '/');
+        struct str folder = slash == NULL ? STR(".") : str_make(path, (size_t)(slash - path) + 1);
+        char *c = strndup(folder.p, folder.n);
+        struct stat st;
+        if (c == NULL || stat(c, &st) != 0 || fchown(fd, st.st_uid, st.st_gid) != 0) {
+            e = err_from_errno(errno);
+        }
+        free(c);
+    }
+    (void)close(fd);
+    return e;
+}
+
+static enum err make_schema(sqlite3 *db)
+{
+    if (sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK) {
+        return err_from_sqlite(db, "begin");
+    }
+    int64_t application = query_int(db, "PRAGMA application_id");
+    int64_t version = query_int(db, "PRAGMA user_version");
+    int64_t tables = query_int(db, "SELECT count(*) FROM sqlite_schema");
+    enum err e = ERR_OK;
+    if (application == 0 && version == 0 && tables == 0) {
+        if (sqlite3_exec(db, SCHEMA, NULL, NULL, NULL) != SQLITE_OK) {
+            e = err_from_sqlite(db, "create");
+        }
+    } else if (application != APPLICATION_ID || version != SCHEMA_VERSION) {
+        log_error("users database: not ours, or of another version (%lld)", (long long)version);
+        e = ERR_CORRUPT;
+    }
+    const char *end = e == ERR_OK ? "COMMIT" : "ROLLBACK";
+    if (sqlite3_exec(db, end, NULL, NULL, NULL) != SQLITE_OK && e == ERR_OK) {
+        e = err_from_sqlite(db, "commit");
+        (void)sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return e;
+}
+
+static enum err read_site_key(struct users *u)
+{
+    sqlite3_stmt *s = NULL;
+    enum err e = ERR_CORRUPT;
+    if (sqlite3_prepare_v2(u->db, "SELECT site_key FROM site", -1, &s, NULL) == SQLITE_OK
+        && sqlite3_step(s) == SQLITE_ROW && sqlite3_column_bytes(s, 0) == SITE_KEY_SIZE) {
+        memcpy(u->site_key, sqlite3_column_blob(s, 0), SITE_KEY_SIZE);
+        e = ERR_OK;
+    }
+    (void)sqlite3_finalize(s);
+    return e;
+}
+
+static enum err open_database(struct users *u, const char *path)
+{
+    TRY(make_file(path));
+    if (sqlite3_open_v2(path, &u->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_EXRESCODE, NULL)
+        != SQLITE_OK) {
+        return err_from_sqlite(u->db, "open");
+    }
+    (void)sqlite3_busy_timeout(u->db, BUSY_TIMEOUT_MS);
+    if (sqlite3_exec(u->db,
+                     "PRAGMA trusted_schema=OFF; PRAGMA journal_mode=DELETE;"
+                     " PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA temp_store=MEMORY",
+                     NULL, NULL, NULL)
+        != SQLITE_OK) {
+        return err_from_sqlite(u->db, "prepare");
+    }
+    if (query_int(u->db, "PRAGMA application_id") != APPLICATION_ID
+        || query_int(u->db, "PRAGMA user_version") != SCHEMA_VERSION) {
+        TRY(make_schema(u->db));
+    }
+    for (size_t i = 0; i < STATEMENT_COUNT; i++) {
+        if (sqlite3_prepare_v3(u->db, SQL[i], -1, SQLITE_PREPARE_PERSISTENT, &u->statements[i],
+                               NULL)
+            != SQLITE_OK) {
+            return err_from_sqlite(u->db, "prepare");
+        }
+    }
+    return read_site_key(u);
+}
+
+enum err users_open(const char *path, struct users **out)
+{
+    struct users *u = calloc(1, sizeof(*u));
+    if (u == NULL) {
+        abort();
+    }
+    enum err e = open_database(u, path);
+    if (e != ERR_OK) {
+        users_close(&u);
+        return e;
+    }
+    *out = u;
+    return ERR_OK;
+}
+
+void users_close(struct users **u)
+{
+    struct users *dead = *u;
+    *u = NULL;
+    if (dead == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < STATEMENT_COUNT; i++) {
+        (void)sqlite3_finalize(dead->statements[i]);
+    }
+    (void)sqlite3_close(dead->db);
+    explicit_bzero(dead, sizeof(*dead));
+    free(dead);
+}
+
+static void bind_name(sqlite3_stmt *s, struct str name)
+{
+    (void)sqlite3_bind_text(s, 1, name.p, (int)name.n, SQLITE_STATIC);
+}
+
+static void bind_verifier(sqlite3_stmt *s, const struct verifier *v)
+{
+    (void)sqlite3_bind_text(s, 3, v->argon2, -1, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(s, 4, v->scram_salt, SCRAM_SALT_SIZE, SQLITE_STATIC);
+    (void)sqlite3_bind_int64(s, 5, v->scram_iterations);
+    (void)sqlite3_bind_blob(s, 6, v->scram_stored_key, SCRAM_KEY_SIZE, SQLITE_STATIC);
+    (void)sqlite3_bind_blob(s, 7, v->scram_server_key, SCRAM_KEY_SIZE, SQLITE_STATIC);
+}
+
+/* Runs a change; ERR_NOT_FOUND when it met no row. */
+static enum err run_change(struct users *u, sqlite3_stmt *s, const char *what)
+{
+    int rc = sqlite3_step(s);
+    enum err e = rc == SQLITE_DONE ? ERR_OK : err_from_sqlite(u->db, what);
+    if (e == ERR_OK && sqlite3_changes(u->db) == 0) {
+        e = ERR_NOT_FOUND;
+    }
+    (void)sqlite3_reset(s);
+    (void)sqlite3_clear_bindings(s);
+    u->own_changes++;
+    return e;
+}
+
+enum err users_add(struct users *u, struct str name, enum user_kind kind, const struct verifier *v)
+{
+    sqlite3_stmt *s = u->statements[ADD];
+    bind_name(s, name);
+    (void)sqlite3_bind_int(s, 2, (int)kind);
+    bind_verifier(s, v);
+    return run_change(u, s, "add");
+}
+
+enum err users_set(struct users *u, struct str name, const struct verifier *v)
+{
+    sqlite3_stmt *s = u->statements[SET];
+    bind_name(s, name);
+    bind_verifier(s, v);
+    return run_change(u, s, "set");
+}
+
+enum err users_delete(struct users *u, struct str name)
+{
+    sqlite3_stmt *s = u->statements[DELETE];
+    bind_name(s, name);
+    return run_change(u, s, "delete");
+}
+
+static bool read_blob(sqlite3_stmt *s, int column, uint8_t *out, int size)
+{
+    if (sqlite3_column_bytes(s, column) != size) {
+        return false;
+    }
+    memcpy(out, sqlite3_column_blob(s, column), (size_t)size);
+    return true;
+}
+
+/* The row of FIND; every field is checked, for the file may have been edited. */
+static enum err read_verifier(sqlite3_stmt *s, struct verifier *out)
+{
+    int64_t iterations = sqlite3_column_int64(s, 3);
+    int argon2_size = sqlite3_column_bytes(s, 1);
+    struct verifier v = {.scram_iterations = (uint32_t)iterations};
+    if (argon2_size >= ARGON2_MOST || iterations < SCRAM_ITERATIONS_LEAST
+        || iterations > SCRAM_ITERATIONS_MOST || !read_blob(s, 2, v.scram_salt, SCRAM_SALT_SIZE)
+        || !read_blob(s, 4, v.scram_stored_key, SCRAM_KEY_SIZE)
+        || !read_blob(s, 5, v.scram_server_key, SCRAM_KEY_SIZE)) {
+        return ERR_CORRUPT;
+    }
+    memcpy(v.argon2, sqlite3_column_text(s, 1), (size_t)argon2_size);
+    *out = v;
+    return ERR_OK;
+}
+
+enum err users_find(struct users *u, struct str name, struct verifier *out, enum user_kind *kind)
+{
+    sqlite3_stmt *s = u->statements[FIND];
+    bind_name(s, name);
+    int rc = sqlite3_step(s);
+    enum err e = rc == SQLITE_ROW    ? ERR_OK
+                 : rc == SQLITE_DONE ? ERR_NOT_FOUND
+                                     : err_from_sqlite(u->db, "find");
+    if (e == ERR_OK && out != NULL) {
+        e = read_verifier(s, out);
+    }
+    if (e == ERR_OK && kind != NULL) {
+        *kind = sqlite3_column_int(s, 0) == USER_PERSON ? USER_PERSON : USER_ENTITY;
+    }
+    (void)sqlite3_reset(s);
+    (void)sqlite3_clear_bindings(s);
+    return e;
+}
+
+enum err users_list(struct users *u,
+                    void (*on_user)(void *owner, struct str name, enum user_kind kind), void *owner)
+{
+    sqlite3_stmt *s = u->statements[LIST];
+    int rc;
+    while ((rc = sqlite3_step(s)) == SQLITE_ROW) {
+        struct str name =
+            str_make((const char *)sqlite3_column_text(s, 0), (size_t)sqlite3_column_bytes(s, 0));
+        on_user(owner, name, sqlite3_column_int(s, 1) == USER_PERSON ? USER_PERSON : USER_ENTITY);
+    }
+    enum err e = rc == SQLITE_DONE ? ERR_OK : err_from_sqlite(u->db, "list");
+    (void)sqlite3_reset(s);
+    return e;
+}
+
+uint64_t users_get_version(struct users *u)
+{
+    sqlite3_stmt *s = u->statements[DATA_VERSION];
+    uint64_t version = 0;
+    if (sqlite3_step(s) == SQLITE_ROW) {
+        version = ((uint64_t)sqlite3_column_int64(s, 0) << 32) | (u->own_changes & 0xffffffffU);
+    }
+    (void)sqlite3_reset(s);
+    return version;
+}
+
+void users_get_site_key(const struct users *u, uint8_t out[SITE_KEY_SIZE])
+{
+    memcpy(out, u->site_key, SITE_KEY_SIZE);
+}
