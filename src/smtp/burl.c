@@ -1,0 +1,75 @@
+/* A BURL names a host, and we would log in there with the submission entity's password: so hosts are not taken on
+ * trust. The list of allowed hosts starts with our own store, called by one of its configured names or by the address
+ * that the client itself reached us at; an IMAP port given must be the one our store listens on. Whatever the name, the
+ * connection then goes to our own store, so no name server can lead the password astray.
+ *
+ * The URL must carry a token. submit+<userid> opens for the submission entity on behalf of that user alone, and it is
+ * ours, not the store's, to compare (RFC 4468, 3.3; the store sees only the entity). authuser and anonymous URLs are open to
+ * any authenticated user, so to this one. user+<userid> is not for a submission entity, stream not for mail. */
+#include "smtp/burl.h"
+
+#include "wire/imap_url.h"
+
+static bool is_listed(struct str names, struct str host)
+{
+    while (names.n > 0) {
+        if (str_eq_nocase(str_split(&names, ' '), host)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_own_host(const struct burl_policy *p, const struct imap_url *u)
+{
+    struct str host = u->host;
+    if (u->port != 0 && u->port != p->imap_port) {
+        return false;
+    }
+    if (is_listed(p->host_names, host)) {
+        return true;
+    }
+    if (host.n > 2 && host.p[0] == '[') {
+        host = str_sub(host, 1, host.n - 2);
+    }
+    return p->local.n > 0 && str_eq_nocase(host, p->local);
+}
+
+static bool is_for_us(const struct burl_policy *p, const struct imap_url *u)
+{
+    if (u->token.n == 0) {
+        return false;
+    }
+    if (u->access == IMAP_ACCESS_SUBMIT) {
+        return u->has_access_user && str_eq(u->access_user, p->user);
+    }
+    return u->access == IMAP_ACCESS_AUTHUSER || u->access == IMAP_ACCESS_ANONYMOUS;
+}
+
+static bool is_plain(struct str url)
+{
+    for (size_t i = 0; i < url.n; i++) {
+        if (url.p[i] <= ' ' || url.p[i] > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum err burl_check(struct arena *a, struct str url, const struct burl_policy *policy,
+                    struct burl_target *out)
+{
+    struct imap_url u = {0};
+    TRY(imap_url_parse(a, url, &u));
+    if (u.form != IMAP_URL_ABSOLUTE || u.uid == 0 || !is_plain(url)) {
+        return ERR_BAD_URL;
+    }
+    if (!is_own_host(policy, &u)) {
+        return ERR_NO_TRUST;
+    }
+    if (!is_for_us(policy, &u)) {
+        return ERR_URL_REFUSED;
+    }
+    *out = (struct burl_target){url, policy->local, policy->imap_port};
+    return ERR_OK;
+}

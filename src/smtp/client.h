@@ -1,0 +1,80 @@
+#ifndef LIMETTA_SMTP_CLIENT_H
+#define LIMETTA_SMTP_CLIENT_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "smtp/content.h"
+#include "smtp/envelope.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The client side of SMTP and LMTP without I/O: brings one message to one server and says what became of each
+ * recipient. Octets and events in, octets out; the owner has the connection, TLS and the clock. */
+struct smtp_client;
+
+enum smtp_tls_policy { SMTP_TLS_OFF, SMTP_TLS_OFFERED, SMTP_TLS_REQUIRED };
+
+/* Where the message's octets come from. */
+struct smtp_source {
+    /* Chooses what to send to a server that takes `able` at most: converts when it must, else says what the content is.
+     * Errors: ERR_CONVERSION (cannot be done: the recipients fail), others (later, perhaps). */
+    enum err (*prepare)(void *owner, enum content_kind able, enum content_kind *kind,
+                        uint64_t *size);
+    /* At most n octets from offset, fewer only at the end; borrowed until the next call. */
+    enum err (*read)(void *owner, uint64_t offset, size_t n, struct str *out);
+    void *owner;
+};
+
+/* All borrowed while the client lives. */
+struct smtp_client_job {
+    bool is_lmtp; /* LHLO, and one reply a recipient at the end (RFC 2033) */
+    struct str helo;
+    enum smtp_tls_policy tls;
+    struct str user; /* AUTH PLAIN; empty: none */
+    struct str password;
+    struct mail_envelope envelope;
+    struct smtp_source source;
+};
+
+enum smtp_client_want {
+    SMTP_CLIENT_INPUT,  /* the server: feed it */
+    SMTP_CLIENT_OUTPUT, /* more to say: take the output, then step again */
+    SMTP_CLIENT_TLS,    /* start TLS now (RFC 3207), then call smtp_client_on_tls() */
+    SMTP_CLIENT_DONE    /* every outcome is known; send the output and close */
+};
+
+enum smtp_outcome_kind {
+    SMTP_OUTCOME_OPEN,
+    SMTP_OUTCOME_DONE,  /* the server has it */
+    SMTP_OUTCOME_LATER, /* 4yz, or the connection failed */
+    SMTP_OUTCOME_FAILED /* 5yz */
+};
+
+struct smtp_outcome {
+    enum smtp_outcome_kind kind;
+    struct str reply;    /* "550 5.1.1 text", one line of at most 512 octets */
+    bool is_from_server; /* false: our own words about why it could not be tried */
+    bool
+        is_dsn_with_him; /* the server offers DSN: reports are its business now (RFC 3461, 5.2.2) */
+};
+
+struct smtp_client *smtp_client_new(const struct smtp_client_job *job);
+void smtp_client_free(struct smtp_client **c);
+
+void smtp_client_feed(struct smtp_client *c, struct str octets);
+/* Appends at most about 64 KiB to out. */
+enum smtp_client_want smtp_client_step(struct smtp_client *c, struct buf *out);
+/* TLS stands. What came before it and was not read is dropped. */
+void smtp_client_on_tls(struct smtp_client *c);
+/* The connection failed or took too long: what is open is for later. The client is then done. */
+void smtp_client_fail(struct smtp_client *c, enum err why);
+/* The end of the content was sent: the server may now take its time (10 minutes; RFC 5321, 4.5.3.2.6). */
+bool smtp_client_is_final(const struct smtp_client *c);
+
+/* Recipient i of the job's envelope. Borrowed while c lives. */
+struct smtp_outcome smtp_client_get_outcome(const struct smtp_client *c, size_t i);
+
+#endif

@@ -1,0 +1,424 @@
+/* A submission server may repair what a mail client left out (RFC 6409, 8); it must not otherwise touch the message. The
+ * message may be large, so the repair is a filter: it holds one header field at a time (bounded; a longer field passes
+ * unread, or is dropped unread when it is one that must not leave), and lets go for good at the empty line.
+ *
+ *     START_OF_LINE --name:--> IN_FIELD --line end--> (next line: WSP continues, else the field is decided)
+ *          |                                                     |
+ *          '------------- empty line or not a field -------------'--> DONE (missing fields are added first)
+ *
+ * A header that ends without an empty line (a line that is no field) gets one: the octets from there on are body.
+ * Bcc is taken out because the envelope has the recipients (RFC 5322, 3.6.3), Return-Path because only final delivery
+ * may write it (RFC 5321, 4.4). */
+#include "smtp/header_fix.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum { NAME_MOST = 256 };
+
+enum fate { FATE_PASS, FATE_DROP, FATE_DATE, FATE_MESSAGE_ID, FATE_ADDRESS };
+
+struct fate_row {
+    struct str name;
+    enum fate fate;
+};
+
+struct header_fix {
+    struct buf domain;
+    struct buf unique;
+    int64_t now_s;
+    struct buf field; /* the field so far, whole lines and the line in work */
+    size_t line_at;   /* where in field the line in work begins */
+    bool is_over;     /* the field outgrew its bound: rest passes or is dropped */
+    bool is_dropping;
+    bool is_line_start; /* only while is_over: the next octet begins a line */
+    bool has_date;
+    bool has_message_id;
+    bool is_done;
+};
+
+struct header_fix *header_fix_new(const struct header_fix_args *args)
+{
+    struct header_fix *f = calloc(1, sizeof(*f));
+    if (f == NULL) {
+        abort();
+    }
+    buf_init(&f->domain, 1024);
+    buf_init(&f->unique, 1024);
+    buf_add(&f->domain, args->domain);
+    buf_add(&f->unique, args->unique);
+    buf_init(&f->field, HEADER_FIX_FIELD_MOST);
+    f->now_s = args->now_s;
+    return f;
+}
+
+void header_fix_free(struct header_fix **f)
+{
+    if (*f == NULL) {
+        return;
+    }
+    buf_release(&(*f)->domain);
+    buf_release(&(*f)->unique);
+    buf_release(&(*f)->field);
+    free(*f);
+    *f = NULL;
+}
+
+void header_write_date(struct buf *out, int64_t unix_s)
+{
+    static const char days[7][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+    static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                       "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    time_t t = (time_t)unix_s;
+    struct tm tm = {0};
+    if (gmtime_r(&t, &tm) == NULL) {
+        return;
+    }
+    buf_addf(out, "%s, %02d %s %04d %02d:%02d:%02d +0000", days[tm.tm_wday % 7], tm.tm_mday,
+             months[tm.tm_mon % 12], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+/* ---- addresses without a domain ---- */
+
+/* The end of the quoted string or comment that opens at s[at]; s.n when it never closes. */
+static size_t skip_enclosed(struct str s, size_t at)
+{
+    char close = s.p[at] == '"' ? '"' : ')';
+    unsigned depth = 0;
+    for (size_t i = at + 1; i < s.n; i++) {
+        if (s.p[i] == '\\') {
+            i++;
+        } else if (s.p[i] == close && depth == 0) {
+            return i + 1;
+        } else if (s.p[i] == close) {
+            depth--;
+        } else if (close == ')' && s.p[i] == '(') {
+            depth++;
+        }
+    }
+    return s.n;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* What one mailbox of a list looks like from far enough away. */
+struct item {
+    size_t words;    /* runs of atoms or quoted strings outside comments and angles */
+    size_t word_end; /* behind the last of them */
+    size_t angle_at; /* the '<'; SIZE_MAX: none */
+    size_t angle_end;
+    bool has_at; /* an '@' outside quotes, comments */
+};
+
+static void item_take_word(struct str s, size_t *at, struct item *it)
+{
+    it->words++;
+    while (*at < s.n && !is_space(s.p[*at]) && s.p[*at] != '(' && s.p[*at] != '<'
+           && s.p[*at] != '>') {
+        it->has_at = it->has_at || s.p[*at] == '@';
+        *at = s.p[*at] == '"' ? skip_enclosed(s, *at) : *at + 1;
+    }
+    it->word_end = *at;
+}
+
+static struct item item_read(struct str s)
+{
+    struct item it = {.angle_at = SIZE_MAX};
+    size_t at = 0;
+    while (at < s.n) {
+        if (s.p[at] == '(') {
+            at = skip_enclosed(s, at);
+        } else if (s.p[at] == '<') {
+            it.angle_at = at;
+            it.angle_end = at + str_find_char(str_skip(s, at), '>');
+            at = it.angle_end < s.n ? it.angle_end + 1 : s.n;
+        } else if (is_space(s.p[at]) || s.p[at] == '>') {
+            at++;
+        } else {
+            item_take_word(s, &at, &it);
+        }
+    }
+    return it;
+}
+
+static void insert_domain(struct buf *out, struct str s, size_t at, struct str domain)
+{
+    buf_add(out, str_sub(s, 0, at));
+    buf_add_char(out, '@');
+    buf_add(out, domain);
+    buf_add(out, str_skip(s, at));
+}
+
+static void qualify_item(struct buf *out, struct str s, struct str domain)
+{
+    struct item it = item_read(s);
+    if (it.angle_at != SIZE_MAX) {
+        struct str inner = str_sub(s, it.angle_at + 1, it.angle_end - it.angle_at - 1);
+        bool is_bare =
+            it.angle_end < s.n && str_trim(inner).n > 0 && str_find_char(inner, '@') == inner.n;
+        if (is_bare) {
+            insert_domain(out, s, it.angle_end, domain);
+            return;
+        }
+    } else if (it.words == 1 && !it.has_at) {
+        insert_domain(out, s, it.word_end, domain);
+        return;
+    }
+    buf_add(out, s);
+}
+
+/* The end of the item that begins at s[at]: its separator (',', ';', or ':' behind a group's name), or s.n. */
+static size_t find_separator(struct str s, size_t at)
+{
+    bool is_in_angle = false;
+    while (at < s.n) {
+        char c = s.p[at];
+        if (c == '"' || c == '(') {
+            at = skip_enclosed(s, at);
+            continue;
+        }
+        if (c == '<' || c == '>') {
+            is_in_angle = c == '<';
+        } else if (!is_in_angle && (c == ',' || c == ';' || c == ':')) {
+            return at;
+        }
+        at++;
+    }
+    return s.n;
+}
+
+void header_qualify(struct buf *out, struct str value, struct str domain)
+{
+    size_t at = 0;
+    while (at < value.n) {
+        size_t end = find_separator(value, at);
+        struct str item = str_sub(value, at, end - at);
+        bool is_group_name = end < value.n && value.p[end] == ':';
+        if (is_group_name) {
+            buf_add(out, item);
+        } else {
+            qualify_item(out, item, domain);
+        }
+        if (end < value.n) {
+            buf_add_char(out, value.p[end]);
+        }
+        at = end + 1;
+    }
+}
+
+/* ---- fields ---- */
+
+static enum fate find_fate(struct str name)
+{
+    static const struct fate_row rows[] = {
+        {{"bcc", 3}, FATE_DROP},          {{"resent-bcc", 10}, FATE_DROP},
+        {{"return-path", 11}, FATE_DROP}, {{"date", 4}, FATE_DATE},
+        {{"from", 4}, FATE_ADDRESS},      {{"message-id", 10}, FATE_MESSAGE_ID},
+        {{"sender", 6}, FATE_ADDRESS},    {{"reply-to", 8}, FATE_ADDRESS},
+        {{"to", 2}, FATE_ADDRESS},        {{"cc", 2}, FATE_ADDRESS},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (str_eq_nocase(rows[i].name, name)) {
+            return rows[i].fate;
+        }
+    }
+    return FATE_PASS;
+}
+
+/* The name before the colon; empty when the line is no field (RFC 5322, 2.2). */
+static struct str field_name(struct str line)
+{
+    size_t colon = str_find_char(line, ':');
+    if (colon == line.n || colon == 0 || colon > NAME_MOST) {
+        return STR_EMPTY;
+    }
+    struct str name = str_trim(str_sub(line, 0, colon));
+    for (size_t i = 0; i < name.n; i++) {
+        unsigned char o = (unsigned char)name.p[i];
+        if (o <= 32 || o >= 127) {
+            return STR_EMPTY;
+        }
+    }
+    return is_space(line.p[0]) ? STR_EMPTY : name;
+}
+
+/* Decides the whole field that is held. */
+static void flush_field(struct header_fix *f, struct buf *out)
+{
+    struct str field = buf_str(&f->field);
+    if (field.n > 0 && !f->is_over) {
+        struct str name = field_name(field);
+        enum fate fate = find_fate(name);
+        f->has_date = f->has_date || fate == FATE_DATE;
+        f->has_message_id = f->has_message_id || fate == FATE_MESSAGE_ID;
+        if (fate == FATE_ADDRESS) {
+            size_t colon = str_find_char(field, ':') + 1;
+            buf_add(out, str_sub(field, 0, colon));
+            header_qualify(out, str_skip(field, colon), buf_str(&f->domain));
+        } else if (fate != FATE_DROP) {
+            buf_add(out, field);
+        }
+    }
+    buf_clear(&f->field);
+    f->line_at = 0;
+    f->is_over = false;
+    f->is_dropping = false;
+}
+
+static void add_missing(struct header_fix *f, struct buf *out)
+{
+    if (!f->has_date) {
+        buf_add(out, STR("Date: "));
+        header_write_date(out, f->now_s);
+        buf_add(out, STR("\r\n"));
+    }
+    if (!f->has_message_id) {
+        buf_add(out, STR("Message-ID: <"));
+        buf_add(out, buf_str(&f->unique));
+        buf_add_char(out, '@');
+        buf_add(out, buf_str(&f->domain));
+        buf_add(out, STR(">\r\n"));
+    }
+}
+
+/* line: the last line of f->field, with its line end. */
+static void take_line(struct header_fix *f, struct buf *out)
+{
+    struct str held = buf_str(&f->field);
+    struct str line = str_skip(held, f->line_at);
+    if (f->line_at > 0 && (line.p[0] == ' ' || line.p[0] == '\t')) {
+        f->line_at = held.n;
+        return;
+    }
+    bool is_empty = str_eq(line, STR("\r\n")) || str_eq(line, STR("\n"));
+    bool is_end = is_empty || field_name(line).n == 0;
+    CLEANUP(buf_release) struct buf next = BUF_INIT(HEADER_FIX_FIELD_MOST);
+    buf_add(&next, line);
+    buf_truncate(&f->field, f->line_at);
+    flush_field(f, out);
+    if (!is_end) {
+        buf_add(&f->field, buf_str(&next));
+        f->line_at = f->field.len;
+        return;
+    }
+    add_missing(f, out);
+    buf_add(out, is_empty ? STR_EMPTY : STR("\r\n"));
+    buf_add(out, buf_str(&next));
+    f->is_done = true;
+}
+
+/* The line in work begins another field: decides the one before it, which makes room. */
+static bool flush_before_line(struct header_fix *f, struct buf *out)
+{
+    struct str line = str_skip(buf_str(&f->field), f->line_at);
+    if (f->line_at == 0 || line.n == 0 || line.p[0] == ' ' || line.p[0] == '\t') {
+        return false;
+    }
+    CLEANUP(buf_release) struct buf rest = BUF_INIT(HEADER_FIX_FIELD_MOST);
+    buf_add(&rest, line);
+    buf_truncate(&f->field, f->line_at);
+    flush_field(f, out);
+    buf_add(&f->field, buf_str(&rest));
+    return true;
+}
+
+/* The field is larger than we hold: pass or drop it unread to its end. */
+static void overflow(struct header_fix *f, struct buf *out)
+{
+    if (flush_before_line(f, out)) {
+        return;
+    }
+    if (f->line_at == 0 && field_name(buf_str(&f->field)).n == 0) {
+        /* A first line without a name that long is no header at all. */
+        add_missing(f, out);
+        buf_add(out, STR("\r\n"));
+        buf_add(out, buf_str(&f->field));
+        buf_clear(&f->field);
+        f->is_done = true;
+        return;
+    }
+    enum fate fate = find_fate(field_name(buf_str(&f->field)));
+    f->has_date = f->has_date || fate == FATE_DATE;
+    f->has_message_id = f->has_message_id || fate == FATE_MESSAGE_ID;
+    f->is_over = true;
+    f->is_dropping = fate == FATE_DROP;
+    f->is_line_start = f->field.len == f->line_at;
+    if (!f->is_dropping) {
+        buf_add(out, buf_str(&f->field));
+    }
+    buf_clear(&f->field);
+    f->line_at = 0;
+}
+
+/* Inside an over-long field; returns how many octets of s it used. */
+static size_t pass_over(struct header_fix *f, struct str s, struct buf *out)
+{
+    if (f->is_line_start && s.p[0] != ' ' && s.p[0] != '\t') {
+        f->is_over = false;
+        f->is_dropping = false;
+        return 0;
+    }
+    size_t n = str_find_char(s, '\n');
+    f->is_line_start = n < s.n;
+    n += n < s.n;
+    if (!f->is_dropping) {
+        buf_add(out, str_sub(s, 0, n));
+    }
+    return n;
+}
+
+static size_t take_some(struct header_fix *f, struct str s, struct buf *out)
+{
+    if (f->is_over) {
+        return pass_over(f, s, out);
+    }
+    size_t n = str_find_char(s, '\n');
+    bool is_line_end = n < s.n;
+    n += is_line_end;
+    size_t room = HEADER_FIX_FIELD_MOST - f->field.len;
+    if (n > room) {
+        buf_add(&f->field, str_sub(s, 0, room));
+        overflow(f, out);
+        return room;
+    }
+    buf_add(&f->field, str_sub(s, 0, n));
+    if (is_line_end) {
+        take_line(f, out);
+    }
+    return n;
+}
+
+void header_fix_add(struct header_fix *f, struct str octets, struct buf *out)
+{
+    while (octets.n > 0 && !f->is_done) {
+        octets = str_skip(octets, take_some(f, octets, out));
+    }
+    buf_add(out, octets);
+}
+
+bool header_fix_is_done(const struct header_fix *f)
+{
+    return f->is_done;
+}
+
+void header_fix_finish(struct header_fix *f, struct buf *out)
+{
+    if (f->is_done) {
+        return;
+    }
+    if (f->field.len > f->line_at) {
+        buf_add(&f->field, STR("\r\n"));
+        take_line(f, out);
+    }
+    if (!f->is_done) {
+        bool is_line_open = f->is_over && !f->is_line_start && !f->is_dropping;
+        buf_add(out, is_line_open ? STR("\r\n") : STR_EMPTY);
+        flush_field(f, out);
+        add_missing(f, out);
+        buf_add(out, STR("\r\n"));
+        f->is_done = true;
+    }
+}

@@ -1,0 +1,41 @@
+#ifndef LIMETTA_SMTP_HEADER_FIX_H
+#define LIMETTA_SMTP_HEADER_FIX_H
+
+#include "base/buf.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The changes that a submission server makes to a header (RFC 6409, 8), applied while the message streams through:
+ *   - Bcc, Resent-Bcc and Return-Path are taken out
+ *   - Date and Message-ID are added when they are missing
+ *   - addresses without a domain in From, Sender, Reply-To, To, Cc get one (RFC 6409, 4.2)
+ * Everything else, and the whole body, passes octet for octet. */
+struct header_fix;
+
+enum { HEADER_FIX_FIELD_MOST = 64 * 1024 };
+
+struct header_fix_args {
+    struct str domain; /* for addresses without one, and for Message-ID; copied */
+    struct str unique; /* left part of a Message-ID that is made; copied */
+    int64_t now_s;     /* Unix time for Date */
+};
+
+struct header_fix *header_fix_new(const struct header_fix_args *args);
+void header_fix_free(struct header_fix **f);
+
+/* Appends to out what can go on now; at most HEADER_FIX_FIELD_MOST octets are held back. out's cap must leave room for
+ * octets.n + HEADER_FIX_FIELD_MOST + 4096. */
+void header_fix_add(struct header_fix *f, struct str octets, struct buf *out);
+/* The header is over: from now on header_fix_add() is a plain copy, and the caller may pass octets by. */
+bool header_fix_is_done(const struct header_fix *f);
+/* The message is over; when that happened inside the header, closes it. */
+void header_fix_finish(struct header_fix *f, struct buf *out);
+
+/* Appends "Sat, 21 Nov 2026 19:42:26 +0000" (RFC 5322, 3.3), in UTC. */
+void header_write_date(struct buf *out, int64_t unix_s);
+/* Appends the value of an address field with "@domain" behind each local part that has none. */
+void header_qualify(struct buf *out, struct str value, struct str domain);
+
+#endif

@@ -1,0 +1,357 @@
+/* The submission dialogue after authentication (RFC 6409 over RFC 5321). The session is a loop over frames: a line is a
+ * command, octets are content; a command that must ask the host parks the session in a state that waits, and what the
+ * client pipelined behind it (RFC 2920) stays in the framer until the answer is there, so replies keep their order.
+ *
+ *     COMMAND --RCPT--> RECIPIENT --> COMMAND          COMMAND --BURL--> FETCH --> COMMAND or QUEUE
+ *     COMMAND --DATA--> DATA --> QUEUE --> COMMAND     COMMAND --BDAT--> CHUNK --> COMMAND or QUEUE
+ *
+ * The envelope is checked here: syntax (501), order (503), full qualification of domains (RFC 6409, 4.2), size declared
+ * (552). Who a recipient is, only the host knows. The content is in submission_content.c.
+ *
+ * A second AUTH is refused (503, RFC 4954, 4), and STARTTLS, too: both belong before the session. */
+#include "smtp/submission_priv.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "wire/smtp_write.h"
+
+static struct submission *from_session(struct session *s)
+{
+    return (struct submission *)s;
+}
+
+void submission_reply(struct submission *s, int code, struct str enhanced, struct str text)
+{
+    smtp_write_reply(&s->out, code, enhanced, text);
+}
+
+void submission_reply_err(struct submission *s, enum err e)
+{
+    smtp_write_err(&s->out, e);
+}
+
+void submission_reset(struct submission *s)
+{
+    if (s->has_content || s->state == SUBMISSION_RECIPIENT) {
+        s->host->content_drop(s->host->base.owner);
+    }
+    header_fix_free(&s->fix);
+    buf_clear(&s->piece);
+    vec_clear(&s->recipients);
+    arena_clear(s->transaction);
+    s->has_mail = false;
+    s->return_path = STR_EMPTY;
+    s->body = SMTP_BODY_7BIT;
+    s->ret = SMTP_RET_NONE;
+    s->envid = STR_EMPTY;
+    s->has_content = false;
+    s->has_chunks = false;
+    s->is_last = false;
+    s->failure = ERR_OK;
+    s->size = 0;
+}
+
+/* ---- commands ---- */
+
+static void run_ehlo(struct submission *s, struct str args)
+{
+    struct str name = STR_EMPTY;
+    enum err e = smtp_parse_helo(args, &name);
+    if (e != ERR_OK) {
+        submission_reply_err(s, e);
+        return;
+    }
+    submission_reset(s);
+    struct smtp_ehlo ehlo = {
+        .hostname = s->args.hostname,
+        .peer = name,
+        .size_most = s->args.size_most,
+        .has_burl = true,
+        .burl_args = STR("imap"),
+    };
+    smtp_write_ehlo(&s->out, &ehlo);
+}
+
+static void run_helo(struct submission *s, struct str args)
+{
+    struct str name = STR_EMPTY;
+    enum err e = smtp_parse_helo(args, &name);
+    if (e != ERR_OK) {
+        submission_reply_err(s, e);
+        return;
+    }
+    submission_reset(s);
+    submission_reply(s, 250, STR_EMPTY, s->args.hostname);
+}
+
+/* The address of path, with a domain in any case (RFC 6409, 4.2), copied into the transaction. */
+static enum err qualify(struct submission *s, const struct smtp_path *path, struct str *out)
+{
+    CLEANUP(buf_release) struct buf address = BUF_INIT(2048);
+    if (!path->is_null) {
+        smtp_address_write(&address, path->local,
+                           path->domain.n > 0 ? path->domain : s->args.domain);
+    }
+    TRY(buf_err(&address));
+    *out = arena_str(s->transaction, buf_str(&address));
+    return out->p == NULL && address.len > 0 ? ERR_LIMIT : ERR_OK;
+}
+
+static void run_mail(struct submission *s, struct str args)
+{
+    struct smtp_mail mail = {0};
+    enum err e = s->has_mail ? ERR_WRONG_STATE : smtp_mail_parse(s->command, args, &mail);
+    if (e == ERR_OK && mail.has_size && mail.size > s->args.size_most) {
+        e = ERR_TOO_BIG;
+    }
+    e = e == ERR_OK ? qualify(s, &mail.from, &s->return_path) : e;
+    if (e != ERR_OK) {
+        submission_reply_err(s, e);
+        return;
+    }
+    s->has_mail = true;
+    s->body = mail.has_body ? mail.body : SMTP_BODY_7BIT;
+    s->ret = mail.ret;
+    s->envid = arena_str(s->transaction, mail.envid);
+    submission_reply(s, 250, STR("2.1.0"), STR("Sender is fine"));
+}
+
+static void run_rcpt(struct submission *s, struct str args)
+{
+    struct smtp_rcpt rcpt = {0};
+    enum err e = !s->has_mail || s->has_chunks ? ERR_WRONG_STATE : ERR_OK;
+    e = e == ERR_OK && s->recipients.count >= RECIPIENTS_MOST ? ERR_MANY_RECIPIENTS : e;
+    e = e == ERR_OK ? smtp_rcpt_parse(s->command, args, &rcpt) : e;
+    struct mail_recipient *r = &s->candidate;
+    *r = (struct mail_recipient){.notify = rcpt.notify};
+    e = e == ERR_OK ? qualify(s, &rcpt.to, &r->address) : e;
+    if (e == ERR_OK && rcpt.has_orcpt) {
+        r->orcpt = arena_printf(s->transaction, "%.*s;%.*s", STR_ARG(rcpt.orcpt_type),
+                                STR_ARG(rcpt.orcpt));
+        e = r->orcpt.n == 0 ? ERR_LIMIT : ERR_OK;
+    }
+    if (e != ERR_OK) {
+        submission_reply_err(s, e);
+        return;
+    }
+    s->state = SUBMISSION_RECIPIENT;
+    s->host->find_recipient(s->host->base.owner, r->address);
+}
+
+void submission_on_recipient(struct session *session, enum err e, struct str user)
+{
+    struct submission *s = from_session(session);
+    if (s->state != SUBMISSION_RECIPIENT) {
+        return;
+    }
+    s->state = SUBMISSION_COMMAND;
+    s->candidate.user = arena_str(s->transaction, user);
+    if (e == ERR_OK && user.n > 0 && s->candidate.user.n == 0) {
+        e = ERR_LIMIT;
+    }
+    if (e == ERR_OK) {
+        vec_push(&s->recipients, s->candidate);
+        submission_reply(s, 250, STR("2.1.5"), STR("Recipient is fine"));
+    } else {
+        submission_reply_err(s, e);
+    }
+    s->host->base.wake(s->host->base.owner);
+}
+
+static void run_rset(struct submission *s, struct str args)
+{
+    submission_reset(s);
+    submission_reply(s, 250, STR("2.0.0"), STR("Forgotten"));
+}
+
+static void run_noop(struct submission *s, struct str args)
+{
+    submission_reply(s, 250, STR("2.0.0"), STR("OK"));
+}
+
+static void run_vrfy(struct submission *s, struct str args)
+{
+    if (args.n == 0) {
+        submission_reply_err(s, ERR_SYNTAX);
+        return;
+    }
+    submission_reply(s, 252, STR("2.5.0"), STR("Send it and see"));
+}
+
+static void run_help(struct submission *s, struct str args)
+{
+    submission_reply(s, 214, STR("2.0.0"),
+                     STR("EHLO MAIL RCPT DATA BDAT BURL RSET NOOP VRFY HELP QUIT\n"
+                         "RFC 6409, 4468, 3030, 3461, 2920"));
+}
+
+static void run_quit(struct submission *s, struct str args)
+{
+    submission_reset(s);
+    submission_reply(s, 221, STR("2.0.0"), STR("Goodbye"));
+    s->state = SUBMISSION_CLOSED;
+}
+
+static void run_too_late(struct submission *s, struct str args)
+{
+    submission_reply_err(s, ERR_WRONG_STATE);
+}
+
+static void run_refused(struct submission *s, struct str args)
+{
+    submission_reply_err(s, ERR_NOT_YET);
+}
+
+static void run_unknown(struct submission *s, struct str args)
+{
+    submission_reply_err(s, ERR_UNKNOWN_COMMAND);
+}
+
+static void (*const runs[])(struct submission *, struct str args) = {
+    [SMTP_UNKNOWN] = run_unknown,
+    [SMTP_EHLO] = run_ehlo,
+    [SMTP_HELO] = run_helo,
+    [SMTP_LHLO] = run_unknown,
+    [SMTP_MAIL] = run_mail,
+    [SMTP_RCPT] = run_rcpt,
+    [SMTP_DATA] = submission_run_data,
+    [SMTP_BDAT] = submission_run_bdat,
+    [SMTP_BURL] = submission_run_burl,
+    [SMTP_RSET] = run_rset,
+    [SMTP_VRFY] = run_vrfy,
+    [SMTP_EXPN] = run_refused,
+    [SMTP_HELP] = run_help,
+    [SMTP_NOOP] = run_noop,
+    [SMTP_QUIT] = run_quit,
+    [SMTP_STARTTLS] = run_too_late,
+    [SMTP_AUTH] = run_too_late,
+};
+
+/* ---- the session's verbs ---- */
+
+static void feed(struct session *session, struct str octets)
+{
+    smtp_framing_feed(from_session(session)->framing, octets);
+}
+
+static size_t get_input_backlog(const struct session *session)
+{
+    return smtp_framing_get_backlog(((const struct submission *)session)->framing);
+}
+
+static void take_line(struct submission *s)
+{
+    struct smtp_command c = {0};
+    smtp_command_parse(smtp_framing_get_octets(s->framing), &c);
+    runs[c.verb](s, c.args);
+    arena_clear(s->command);
+}
+
+/* Handles one frame. False: nothing more can be done now. */
+static bool take_frame(struct submission *s)
+{
+    bool is_reading = s->state == SUBMISSION_COMMAND || s->state == SUBMISSION_DATA
+                      || s->state == SUBMISSION_CHUNK;
+    if (!is_reading || s->out.len >= SESSION_OUTPUT_MOST) {
+        return false;
+    }
+    switch (smtp_framing_next(s->framing)) {
+    case SMTP_FRAME_MORE:
+        return false;
+    case SMTP_FRAME_LINE:
+        take_line(s);
+        break;
+    case SMTP_FRAME_BAD:
+        submission_reply_err(s, smtp_framing_get_err(s->framing));
+        break;
+    case SMTP_FRAME_OCTETS:
+        submission_take_octets(s, smtp_framing_get_octets(s->framing));
+        break;
+    case SMTP_FRAME_END:
+        submission_end_octets(s);
+        break;
+    }
+    return true;
+}
+
+static enum session_want step(struct session *session, struct buf *out)
+{
+    struct submission *s = from_session(session);
+    while (take_frame(s)) {
+    }
+    bool is_full = s->out.len >= SESSION_OUTPUT_MOST;
+    buf_add(out, buf_str(&s->out));
+    buf_clear(&s->out);
+    if (s->state == SUBMISSION_CLOSED) {
+        return SESSION_CLOSE;
+    }
+    if (is_full) {
+        return SESSION_OUTPUT;
+    }
+    bool is_waiting = s->state == SUBMISSION_RECIPIENT || s->state == SUBMISSION_FETCH
+                      || s->state == SUBMISSION_QUEUE;
+    return is_waiting ? SESSION_EVENT : SESSION_INPUT;
+}
+
+static void free_session(struct session **session)
+{
+    struct submission *s = from_session(*session);
+    *session = NULL;
+    s->host->content_drop(s->host->base.owner);
+    header_fix_free(&s->fix);
+    smtp_framing_free(&s->framing);
+    arena_free(&s->command);
+    arena_free(&s->transaction);
+    vec_release(&s->recipients);
+    buf_release(&s->piece);
+    buf_release(&s->out);
+    buf_release(&s->strings);
+    free(s);
+}
+
+static const struct session_ops submission_ops = {feed, get_input_backlog, step, free_session};
+
+/* Moves a string of args into our own memory, which was sized for all of them. */
+static void keep(struct buf *strings, struct str *s)
+{
+    size_t at = strings->len;
+    buf_add(strings, *s);
+    *s = str_sub(buf_str(strings), at, s->n);
+}
+
+static void keep_args(struct submission *s)
+{
+    struct str *all[] = {
+        &s->args.user, &s->args.hostname,  &s->args.domain,          &s->args.helo,
+        &s->args.peer, &s->args.burl.user, &s->args.burl.host_names, &s->args.burl.local};
+    size_t size = 1;
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        size += all[i]->n;
+    }
+    buf_init(&s->strings, size);
+    (void)buf_reserve(&s->strings, size);
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        keep(&s->strings, all[i]);
+    }
+}
+
+struct session *submission_new(const struct submission_args *args,
+                               const struct submission_host *host)
+{
+    struct submission *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        abort();
+    }
+    s->base.ops = &submission_ops;
+    s->host = host;
+    s->args = *args;
+    keep_args(s);
+    s->framing = smtp_framing_new();
+    s->command = arena_new(COMMAND_MOST);
+    s->transaction = arena_new(TRANSACTION_MOST);
+    buf_init(&s->out, 8 * (size_t)SESSION_OUTPUT_MOST);
+    buf_init(&s->piece, PIECE_MOST + HEADER_FIX_FIELD_MOST + TRACE_MOST);
+    submission_reply(s, 235, STR("2.7.0"), STR("Authentication successful"));
+    return &s->base;
+}

@@ -1,0 +1,63 @@
+#ifndef LIMETTA_SMTP_SUBMISSION_H
+#define LIMETTA_SMTP_SUBMISSION_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "net/session.h"
+#include "smtp/burl.h"
+#include "smtp/envelope.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A submission session (RFC 6409) from the moment the client has authenticated: the edge spoke until then. It takes
+ * commands, gathers envelope and content, and hands both to its host; it knows neither disk nor network. */
+
+/* What a session asks of whoever runs it; one owner a session. Questions that take time are answered through the
+ * submission_on_ calls below, now or later, but not after the session was freed. */
+struct submission_host {
+    struct session_host base;
+    int64_t (*get_time_s)(void *owner);
+    /* Appends a token that no other message here has had or will have: letters, digits, '.'. */
+    void (*write_unique)(void *owner, struct buf *out);
+    /* Who is this? Answer: submission_on_recipient(). */
+    void (*find_recipient)(void *owner, struct str address);
+    /* The content of a new message begins; what was there before is dropped. */
+    void (*content_start)(void *owner);
+    /* Errors: ERR_TOO_BIG, ERR_NO_SPACE, ERR_IO. */
+    enum err (*content_add)(void *owner, struct str octets);
+    /* The message is whole: makes it durable. envelope is borrowed for the call. Answer: submission_on_queued(). */
+    void (*content_finish)(void *owner, const struct mail_envelope *envelope);
+    /* Nothing more will come: forgets the content, the fetch, the questions under way. */
+    void (*content_drop)(void *owner);
+    /* Fetches what target names. Answers: submission_on_fetched() for each piece, then submission_on_fetch_end(). */
+    void (*fetch)(void *owner, const struct burl_target *target, uint64_t most);
+};
+
+struct submission_args {
+    struct str user;     /* authorization identity; copied, as the others */
+    struct str hostname; /* ours */
+    struct str domain;   /* what an address without a domain gets */
+    struct str helo;     /* the name the client gave before it authenticated */
+    struct str peer;     /* its address */
+    bool is_tls;
+    uint64_t size_most; /* largest message, octets */
+    struct burl_policy burl;
+};
+
+/* host is borrowed while the session lives. The first step says 235. */
+struct session *submission_new(const struct submission_args *args,
+                               const struct submission_host *host);
+
+/* Answers; each calls host->base.wake. */
+/* ERR_OK: user is the account here, or empty: a foreign address that we take. ERR_NO_USER, ERR_NO_RELAY, ERR_UNAVAILABLE. */
+void submission_on_recipient(struct session *s, enum err e, struct str user);
+/* Octets of the URL. Errors: what content_add() said, or ERR_TOO_BIG: the fetch should be given up. */
+enum err submission_on_fetched(struct session *s, struct str octets);
+/* ERR_OK, ERR_BAD_URL, ERR_TOO_BIG, ERR_UNREACHABLE. */
+void submission_on_fetch_end(struct session *s, enum err e);
+/* ERR_OK: it survives anything from now on. */
+void submission_on_queued(struct session *s, enum err e);
+
+#endif

@@ -1,0 +1,265 @@
+/* How a message's content comes in, three ways: DATA (RFC 5321), BDAT chunks (RFC 3030), BURL (RFC 4468); the last two mix
+ * freely in one message. All octets take one road:
+ *
+ *     DATA, dots removed --.
+ *     BDAT chunk ----------+--> add_octets(): size so far against the limit --> header_fix --> host->content_add()
+ *     BURL, as fetched ----'
+ *
+ * The size that counts is that of the message with all URLs expanded (RFC 5550, 4.4), before our own header lines.
+ *
+ * A part that fails, fails the transaction: the rest is read and dropped, every further part is answered 503 until the
+ * client gives up with RSET (RFC 3030, 2; RFC 4468, 3.2) or ends the message with LAST, which then fails, too. A BDAT's octets
+ * are read in every case, also when the command is out of order: they are already on their way. A BURL without an accepted
+ * recipient is answered 554 5.5.0 and nothing is fetched.
+ *
+ * The final 250 comes after the host said that the message is durable (RFC 5321, 6.1). URLs are bearer secrets: never
+ * logged. */
+#include "smtp/submission_priv.h"
+
+#include "base/log.h"
+
+static void *owner_of(struct submission *s)
+{
+    return s->host->base.owner;
+}
+
+static void fail_content(struct submission *s, enum err e)
+{
+    if (s->failure == ERR_OK) {
+        s->failure = e;
+    }
+}
+
+static void write_trace(struct submission *s, struct str unique)
+{
+    buf_addf(&s->piece, "Received: from %.*s ([%.*s])\r\n\tby %.*s with %s id %.*s;\r\n\t",
+             STR_ARG(s->args.helo), STR_ARG(s->args.peer), STR_ARG(s->args.hostname),
+             s->args.is_tls ? "ESMTPSA" : "ESMTPA", STR_ARG(unique));
+    header_write_date(&s->piece, s->host->get_time_s(owner_of(s)));
+    buf_add(&s->piece, STR("\r\n"));
+}
+
+static void flush_piece(struct submission *s)
+{
+    if (s->piece.len > 0 && s->failure == ERR_OK) {
+        enum err e = s->host->content_add(owner_of(s), buf_str(&s->piece));
+        e = e == ERR_OK ? buf_err(&s->piece) : e;
+        if (e != ERR_OK) {
+            fail_content(s, e);
+        }
+    }
+    buf_clear(&s->piece);
+}
+
+/* The first part of a message: begins the content with the trace line (RFC 5321, 4.4). */
+static void start_content(struct submission *s)
+{
+    if (s->has_content) {
+        return;
+    }
+    s->has_content = true;
+    s->host->content_start(owner_of(s));
+    CLEANUP(buf_release) struct buf unique = BUF_INIT(128);
+    s->host->write_unique(owner_of(s), &unique);
+    struct header_fix_args args = {
+        .domain = s->args.domain,
+        .unique = buf_str(&unique),
+        .now_s = s->host->get_time_s(owner_of(s)),
+    };
+    s->fix = header_fix_new(&args);
+    write_trace(s, buf_str(&unique));
+    flush_piece(s);
+}
+
+static void add_octets(struct submission *s, struct str octets)
+{
+    if (s->failure == ERR_OK && octets.n > s->args.size_most - s->size) {
+        fail_content(s, ERR_TOO_BIG);
+    }
+    if (s->failure != ERR_OK) {
+        return;
+    }
+    s->size += octets.n;
+    while (octets.n > 0 && s->failure == ERR_OK) {
+        header_fix_add(s->fix, str_sub(octets, 0, PIECE_MOST), &s->piece);
+        octets = str_skip(octets, PIECE_MOST);
+        flush_piece(s);
+    }
+}
+
+/* The message is whole. */
+static void finish_content(struct submission *s)
+{
+    header_fix_finish(s->fix, &s->piece);
+    flush_piece(s);
+    if (s->failure != ERR_OK) {
+        submission_reply_err(s, s->failure);
+        submission_reset(s);
+        s->state = SUBMISSION_COMMAND;
+        return;
+    }
+    struct mail_envelope envelope = {
+        .return_path = s->return_path,
+        .envid = s->envid,
+        .ret = s->ret,
+        .recipients = s->recipients.at,
+        .recipient_count = s->recipients.count,
+    };
+    s->state = SUBMISSION_QUEUE;
+    s->host->content_finish(owner_of(s), &envelope);
+}
+
+void submission_on_queued(struct session *session, enum err e)
+{
+    struct submission *s = (struct submission *)session;
+    if (s->state != SUBMISSION_QUEUE) {
+        return;
+    }
+    s->state = SUBMISSION_COMMAND;
+    if (e == ERR_OK) {
+        /* RFC 4468, 6 gives BURL 2.5.0; the others have no code of their own. */
+        submission_reply(s, 250, s->has_chunks ? STR("2.5.0") : STR("2.0.0"), STR("Queued"));
+    } else {
+        submission_reply_err(s, e);
+    }
+    submission_reset(s);
+    s->host->base.wake(owner_of(s));
+}
+
+/* May content come now? BDAT and BURL; DATA has rules of its own on top. */
+static enum err check_content(const struct submission *s)
+{
+    if (!s->has_mail) {
+        return ERR_WRONG_STATE;
+    }
+    if (s->recipients.count == 0) {
+        return ERR_NO_RECIPIENTS;
+    }
+    return s->failure != ERR_OK ? ERR_CHUNK_FAILED : ERR_OK;
+}
+
+void submission_run_data(struct submission *s, struct str args)
+{
+    enum err e = args.n > 0 ? ERR_SYNTAX : check_content(s);
+    /* RFC 3030, 2 and 3: not after BDAT, not for BINARYMIME. */
+    if (s->has_chunks || (s->has_mail && s->body == SMTP_BODY_BINARYMIME)) {
+        e = ERR_WRONG_STATE;
+    }
+    if (e != ERR_OK) {
+        submission_reply_err(s, e);
+        return;
+    }
+    start_content(s);
+    smtp_framing_start_data(s->framing);
+    s->state = SUBMISSION_DATA;
+    s->is_last = true;
+    submission_reply(s, 354, STR_EMPTY, STR("Go ahead; end with CRLF.CRLF"));
+}
+
+void submission_run_bdat(struct submission *s, struct str args)
+{
+    struct smtp_bdat bdat = {0};
+    enum err e = smtp_bdat_parse(args, &bdat);
+    if (e != ERR_OK) {
+        /* Without a size there is no telling where commands go on. */
+        submission_reply_err(s, e);
+        s->state = SUBMISSION_CLOSED;
+        return;
+    }
+    e = check_content(s);
+    if (e == ERR_OK) {
+        start_content(s);
+    } else {
+        s->failure = s->failure == ERR_OK ? e : ERR_CHUNK_FAILED;
+    }
+    s->has_chunks = s->has_mail;
+    s->is_last = bdat.is_last;
+    s->chunk_size = bdat.size;
+    s->state = SUBMISSION_CHUNK;
+    smtp_framing_start_chunk(s->framing, bdat.size);
+}
+
+/* A part that was not the last one, or that failed. */
+static void answer_part(struct submission *s, struct str text)
+{
+    s->state = SUBMISSION_COMMAND;
+    if (s->failure == ERR_OK) {
+        submission_reply(s, 250, STR("2.5.0"), text);
+        return;
+    }
+    submission_reply_err(s, s->failure);
+    if (s->is_last || !s->has_mail) {
+        submission_reset(s);
+        return;
+    }
+    s->failure = ERR_CHUNK_FAILED;
+}
+
+static void end_part(struct submission *s, struct str text)
+{
+    if (s->is_last && s->failure == ERR_OK) {
+        finish_content(s);
+    } else {
+        answer_part(s, text);
+    }
+}
+
+void submission_take_octets(struct submission *s, struct str octets)
+{
+    add_octets(s, octets);
+}
+
+void submission_end_octets(struct submission *s)
+{
+    end_part(s, STR("Octets received"));
+}
+
+/* ---- BURL ---- */
+
+void submission_run_burl(struct submission *s, struct str args)
+{
+    struct smtp_burl burl = {0};
+    struct burl_target target = {0};
+    enum err e = smtp_burl_parse(args, &burl);
+    if (e == ERR_OK) {
+        s->is_last = burl.is_last;
+        e = check_content(s);
+    }
+    e = e == ERR_OK ? burl_check(s->command, burl.url, &s->args.burl, &target) : e;
+    if (e == ERR_WRONG_STATE || e == ERR_SYNTAX) {
+        submission_reply_err(s, e);
+        return;
+    }
+    s->has_chunks = true;
+    if (e != ERR_OK) {
+        s->failure = e;
+        answer_part(s, STR_EMPTY);
+        return;
+    }
+    start_content(s);
+    s->state = SUBMISSION_FETCH;
+    s->host->fetch(owner_of(s), &target, s->args.size_most - s->size);
+}
+
+enum err submission_on_fetched(struct session *session, struct str octets)
+{
+    struct submission *s = (struct submission *)session;
+    if (s->state != SUBMISSION_FETCH) {
+        return ERR_WRONG_STATE;
+    }
+    add_octets(s, octets);
+    return s->failure;
+}
+
+void submission_on_fetch_end(struct session *session, enum err e)
+{
+    struct submission *s = (struct submission *)session;
+    if (s->state != SUBMISSION_FETCH) {
+        return;
+    }
+    if (e != ERR_OK) {
+        fail_content(s, e);
+    }
+    end_part(s, STR("Waiting for additional BURL or BDAT commands"));
+    s->host->base.wake(owner_of(s));
+}

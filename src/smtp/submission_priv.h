@@ -1,0 +1,77 @@
+#ifndef LIMETTA_SMTP_SUBMISSION_PRIV_H
+#define LIMETTA_SMTP_SUBMISSION_PRIV_H
+
+#include "base/arena.h"
+#include "base/vec.h"
+#include "smtp/header_fix.h"
+#include "smtp/submission.h"
+#include "wire/smtp_framing.h"
+#include "wire/smtp_scan.h"
+
+/* Shared by submission.c (envelope commands) and submission_content.c (DATA, BDAT, BURL). */
+
+enum {
+    TRANSACTION_MOST = 1024 * 1024, /* octets of envelope */
+    COMMAND_MOST = 64 * 1024,
+    RECIPIENTS_MOST = 1000,
+    PIECE_MOST = 32 * 1024,
+    TRACE_MOST = 4096
+};
+
+/* What the session reads or waits for. */
+enum submission_state {
+    SUBMISSION_COMMAND,   /* a command line */
+    SUBMISSION_DATA,      /* the content of DATA */
+    SUBMISSION_CHUNK,     /* the octets of BDAT */
+    SUBMISSION_RECIPIENT, /* the host: find_recipient() */
+    SUBMISSION_FETCH,     /* the host: fetch() */
+    SUBMISSION_QUEUE,     /* the host: content_finish() */
+    SUBMISSION_CLOSED
+};
+
+struct submission {
+    struct session base;
+    const struct submission_host *host;
+    struct buf strings; /* what args pointed to */
+    struct submission_args args;
+    struct smtp_framing *framing;
+    struct buf out;
+    enum submission_state state;
+    struct arena *command; /* cleared after each command */
+
+    /* The transaction. */
+    struct arena *transaction;
+    bool has_mail;
+    struct str return_path;
+    enum smtp_body body;
+    enum smtp_ret ret;
+    struct str envid;
+    VEC(struct mail_recipient) recipients;
+    struct mail_recipient candidate; /* the host is asked about it */
+
+    /* Its content. */
+    bool has_content; /* content_start() was called */
+    bool has_chunks;  /* by BDAT or BURL: DATA is over */
+    bool is_last;     /* the chunk in work ends the message */
+    enum err failure; /* the content cannot be taken; rest is read and dropped */
+    uint64_t size;    /* octets that came, expanded (RFC 5550, 4.4) */
+    uint64_t chunk_size;
+    struct header_fix *fix;
+    struct buf piece;
+};
+
+/* Appends the reply of e. */
+void submission_reply_err(struct submission *s, enum err e);
+void submission_reply(struct submission *s, int code, struct str enhanced, struct str text);
+/* Forgets the transaction (RSET). */
+void submission_reset(struct submission *s);
+
+void submission_run_data(struct submission *s, struct str args);
+void submission_run_bdat(struct submission *s, struct str args);
+void submission_run_burl(struct submission *s, struct str args);
+/* Content octets of DATA or BDAT. */
+void submission_take_octets(struct submission *s, struct str octets);
+/* The DATA content or the chunk is complete. */
+void submission_end_octets(struct submission *s);
+
+#endif
