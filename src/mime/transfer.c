@@ -1,0 +1,175 @@
+/* Base64 and quoted-printable (RFC 2045, 6.7 and 6.8), decoded as they come.
+ *
+ * Base64: octets outside the alphabet are passed over, as the RFC asks; "=" ends a quantum and what follows begins anew (parts that
+ * were encoded one by one and joined are common). Bits that are left at the end are dropped.
+ *
+ * Quoted-printable: "=" before a line end joins the lines, with white space between them allowed; white space at the end of a line
+ * was added on the way and is deleted (up to TRANSFER_WHITE_MOST octets of it); "=" before anything but two hex digits or a line end
+ * stands for itself; hex digits may be lower case. What cannot be judged yet at the end of a piece is held: white space, or
+ * "=" and what follows it. */
+#include "mime/transfer.h"
+
+#include <stdbool.h>
+
+enum err transfer_find(struct str encoding, enum transfer_kind *out)
+{
+    static const struct {
+        const char *name;
+        enum transfer_kind kind;
+    } NAMES[] = {
+        {"7bit", TRANSFER_IDENTITY},   {"8bit", TRANSFER_IDENTITY},
+        {"binary", TRANSFER_IDENTITY}, {"base64", TRANSFER_BASE64},
+        {"", TRANSFER_IDENTITY},       {"quoted-printable", TRANSFER_QUOTED_PRINTABLE},
+    };
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (str_eq_nocase(encoding, str_from_c(NAMES[i].name))) {
+            *out = NAMES[i].kind;
+            return ERR_OK;
+        }
+    }
+    return ERR_UNKNOWN_CTE;
+}
+
+void transfer_init(struct transfer *t, enum transfer_kind kind)
+{
+    *t = (struct transfer){.kind = kind};
+}
+
+/* Value of a base64 digit; -1: none. */
+static int get_base64_value(char c)
+{
+    if (c >= 'A' && c <= 'Z') {
+        return c - 'A';
+    }
+    if (c >= 'a' && c <= 'z') {
+        return c - 'a' + 26;
+    }
+    if (ascii_is_digit(c)) {
+        return c - '0' + 52;
+    }
+    return c == '+' ? 62 : (c == '/' ? 63 : -1);
+}
+
+static void decode_base64(struct transfer *t, struct str s, struct buf *out)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        int v = get_base64_value(s.p[i]);
+        if (s.p[i] == '=') {
+            t->digits = 0;
+        }
+        if (v < 0) {
+            continue;
+        }
+        t->bits = t->bits << 6 | (uint32_t)v;
+        t->digits = (t->digits + 1) & 3;
+        if (t->digits != 1) { /* 12, 18, 24 bits gathered: 1, 2, 3 octets are whole */
+            unsigned spare = t->digits == 0 ? 0 : (t->digits == 2 ? 4 : 2);
+            buf_add_char(out, (char)(unsigned char)(t->bits >> spare));
+        }
+    }
+}
+
+static bool is_white(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* What to do with the octets that are held, now that c has come. */
+enum verdict { HOLD_MORE, KEEP, DROP, DROP_WITH_C, DECODED };
+
+/* held[0] is "=". */
+static enum verdict judge_escape(struct transfer *t, char c, struct buf *out)
+{
+    char first = t->held_n > 1 ? t->held[1] : '\0';
+    if (t->held_n == 1 && ascii_hex_value(c) >= 0) {
+        return HOLD_MORE;
+    }
+    if (t->held_n == 2 && ascii_hex_value(first) >= 0 && ascii_hex_value(c) >= 0) {
+        buf_add_char(out, (char)(unsigned char)(ascii_hex_value(first) * 16 + ascii_hex_value(c)));
+        return DECODED;
+    }
+    bool is_soft = t->held_n == 1 || is_white(first) || first == '\r';
+    if (is_soft && c == '\n') {
+        return DROP_WITH_C;
+    }
+    bool was_cr = t->held[t->held_n - 1] == '\r';
+    bool may_wait = is_soft && !was_cr && (is_white(c) || c == '\r');
+    return may_wait && t->held_n < TRANSFER_WHITE_MOST ? HOLD_MORE : KEEP;
+}
+
+/* held[0] is white space. */
+static enum verdict judge_white(const struct transfer *t, char c)
+{
+    bool was_cr = t->held[t->held_n - 1] == '\r';
+    if (c == '\n') {
+        return DROP;
+    }
+    if (!was_cr && (is_white(c) || c == '\r') && t->held_n < TRANSFER_WHITE_MOST) {
+        return HOLD_MORE;
+    }
+    return KEEP;
+}
+
+static void hold(struct transfer *t, char c)
+{
+    t->held[t->held_n++] = c;
+}
+
+/* c with nothing held. */
+static void take_octet(struct transfer *t, char c, struct buf *out)
+{
+    if (c == '=' || is_white(c)) {
+        hold(t, c);
+    } else {
+        buf_add_char(out, c);
+    }
+}
+
+static void decode_held(struct transfer *t, char c, struct buf *out)
+{
+    bool was_cr = t->held[t->held_n - 1] == '\r';
+    bool is_escape = t->held[0] == '=';
+    enum verdict v = is_escape ? judge_escape(t, c, out) : judge_white(t, c);
+    if (v == HOLD_MORE) {
+        hold(t, c);
+        return;
+    }
+    size_t n = t->held_n;
+    t->held_n = 0;
+    if (v == DROP) { /* white space before a line end: only the line end stays */
+        buf_add_c(out, was_cr ? "\r" : "");
+    } else if (v == KEEP) {
+        buf_add(out, str_make(t->held, n));
+    }
+    if (v == DROP || v == KEEP) {
+        take_octet(t, c, out);
+    }
+}
+
+static void decode_quoted_printable(struct transfer *t, struct str s, bool is_last, struct buf *out)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (t->held_n > 0) {
+            decode_held(t, s.p[i], out);
+        } else {
+            take_octet(t, s.p[i], out);
+        }
+    }
+    if (is_last && t->held_n > 0) {
+        /* The end of the octets ends the line: white space goes, so does a soft line break; a begun "=X" stays. */
+        bool is_begun_hex = t->held[0] == '=' && t->held_n == 2 && ascii_hex_value(t->held[1]) >= 0;
+        buf_add(out, str_make(t->held, is_begun_hex ? t->held_n : 0));
+        t->held_n = 0;
+    }
+}
+
+void transfer_decode(struct transfer *t, struct str octets, bool is_last, struct buf *out)
+{
+    if (t->kind == TRANSFER_BASE64) {
+        decode_base64(t, octets, out);
+    } else if (t->kind == TRANSFER_QUOTED_PRINTABLE) {
+        decode_quoted_printable(t, octets, is_last, out);
+    } else {
+        buf_add(out, octets);
+    }
+}
