@@ -6,6 +6,7 @@ from lib.servers import PASSWORD
 from lib.wire import Closed, Imap, No, Smtp, context_for, open_imap, open_smtp, plain
 
 
+@limetta_only
 def test_imap_injection_behind_starttls(make):
     """D46: octets that came in plain text together with STARTTLS must not be answered inside TLS."""
     with make() as s:
@@ -97,6 +98,7 @@ def test_submission_needs_login(make):
         equal(wanted - keywords, set(), 'keywords of EHLO that are missing')
 
 
+@limetta_only
 def test_too_long_lines_and_literals(make):
     """A command without end, and a literal of 4 GB, are refused before they fill memory; a syntax error is BAD and no more."""
     with make() as s:
