@@ -14,6 +14,7 @@
 #include "base/vec.h"
 #include "main/control.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -35,6 +36,7 @@ struct boot {
     int fd;
     VEC(struct setting) settings;
     VEC(struct boot_listener) listeners;
+    char log_name[32];
     bool is_value_open; /* the last setting's value goes on */
     bool is_started;
     struct fd_watch *watch;
@@ -153,6 +155,7 @@ void boot_free(struct boot **b)
     if (dead->watch != NULL) {
         fd_watch_free(&dead->watch);
     }
+    log_init("stopping", LOG_LEVEL_INFO); /* the log borrowed our name */
     for (size_t i = 0; i < dead->settings.count; i++) {
         struct setting *s = &dead->settings.at[i];
         if (s->value.p != NULL) {
@@ -186,6 +189,36 @@ uint64_t boot_get_u64(const struct boot *b, struct str key, uint64_t fallback)
     uint64_t v = fallback;
     struct str s = boot_get(b, key);
     return s.n > 0 && str_to_u64(s, UINT64_MAX, &v) ? v : fallback;
+}
+
+static enum log_level get_log_level(const struct boot *b)
+{
+    static const char *const NAMES[] = {
+        [LOG_LEVEL_ERROR] = "error",
+        [LOG_LEVEL_WARN] = "warn",
+        [LOG_LEVEL_INFO] = "info",
+        [LOG_LEVEL_DEBUG] = "debug",
+    };
+    struct str s = boot_get(b, STR("log_level"));
+    for (unsigned i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (str_eq(s, str_from_c(NAMES[i]))) {
+            return (enum log_level)i;
+        }
+    }
+    return LOG_LEVEL_INFO;
+}
+
+void boot_start_log(struct boot *b)
+{
+    struct str role = boot_get(b, STR("role"));
+    struct str index = boot_get(b, STR("index"));
+    if (str_eq(role, STR("store"))) {
+        (void)snprintf(b->log_name, sizeof(b->log_name), "%.*s.%.*s", STR_ARG(str_sub(role, 0, 16)),
+                       STR_ARG(str_sub(index, 0, 8)));
+    } else {
+        (void)snprintf(b->log_name, sizeof(b->log_name), "%.*s", STR_ARG(str_sub(role, 0, 16)));
+    }
+    log_init(b->log_name, get_log_level(b));
 }
 
 unsigned boot_get_index(const struct boot *b)

@@ -1,0 +1,36 @@
+#ifndef LIMETTA_AUTH_ATTEMPT_H
+#define LIMETTA_AUTH_ATTEMPT_H
+
+#include "auth/auth.h"
+#include "auth/exchange.h"
+#include "base/list.h"
+
+#include <stdbool.h>
+
+/* One login attempt, from its first message to its answer. Used inside auth only. */
+enum attempt_state {
+    ATTEMPT_CLIENT,   /* the client has a challenge to answer */
+    ATTEMPT_CHECK,    /* Argon2id runs on a helper thread */
+    ATTEMPT_HELD_BACK /* failed; the answer waits */
+};
+
+struct attempt {
+    struct list node;
+    struct auth *auth; /* NULL when auth went while the helper thread ran */
+    uint64_t id;
+    enum attempt_state state;
+    struct auth_asker asker; /* peer NULL: the link is gone */
+    uint32_t request;        /* what the next reply answers */
+    struct exchange *exchange;
+    struct timer *timer; /* gives up on the client; says a late answer */
+    enum service service;
+    uint8_t nonce[TICKET_NONCE_SIZE];
+    char address[48];       /* the client's, NUL behind it */
+    char mechanism[24];     /* for the log */
+    uint64_t users_version; /* when the verifier was read */
+    struct verifier verifier;
+    bool is_known; /* there is such a user */
+    bool fits;     /* what the helper thread found */
+};
+
+#endif

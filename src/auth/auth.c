@@ -1,0 +1,492 @@
+/* The authentication server.
+ *
+ *     request --start--> attempt --step--> challenge ... --continue--> step
+ *                                   |-- yes (SCRAM) ------------------------------------> ticket
+ *                                   |-- password --> remembered? --------------------> ticket
+ *                                   |                  '-- Argon2id on a thread --yes--> ticket
+ *                                   '-- no <-------------------------------------no--'
+ *                                        '-- held back, longer each time (delays.h) --> "no"
+ *
+ * Nothing tells an unknown user from a wrong password: somebody unknown has a made-up verifier (the same every time, for
+ * the site key makes it), costs the same Argon2id run, fails at the same step, waits the same time and hears the same
+ * words. Every "no" for a reason that the client may know (TLS first, unknown mechanism, overload) is decided before any
+ * verifier is read.
+ *
+ * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer. At the bound the answer is "unavailable", and the
+ * attempt is not looked at. */
+#include "auth/auth.h"
+
+#include "auth/attempt.h"
+#include "auth/checks.h"
+#include "auth/delays.h"
+#include "auth/lookup.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "net/fields.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+
+struct auth {
+    struct auth_options o;
+    struct sasl *sasl;
+    struct delays *delays;
+    struct checks *checks;
+    struct map *attempts; /* by id */
+    struct list order;
+    uint64_t next_id;
+    uint64_t users_version;
+    struct verifier dummy;
+    uint8_t site_key[SITE_KEY_SIZE];
+    enum err find_err; /* of the last look into the database */
+};
+
+/* The part of a made-up verifier that `what` names. */
+static void make_up(const struct auth *a, const char *what, struct str name, uint8_t *out, size_t n)
+{
+    crypto_generichash_state s;
+    (void)crypto_generichash_init(&s, a->site_key, sizeof(a->site_key), n);
+    (void)crypto_generichash_update(&s, (const unsigned char *)what, strlen(what) + 1);
+    (void)crypto_generichash_update(&s, (const unsigned char *)name.p, name.n);
+    (void)crypto_generichash_final(&s, out, n);
+}
+
+/* The verifier of name, or a made-up one; true when there is such a user. Does the same work either way. */
+static bool find_verifier(struct auth *a, struct str name, struct verifier *out)
+{
+    struct verifier v = a->dummy;
+    make_up(a, "salt", name, v.scram_salt, SCRAM_SALT_SIZE);
+    make_up(a, "stored key", name, v.scram_stored_key, SCRAM_KEY_SIZE);
+    make_up(a, "server key", name, v.scram_server_key, SCRAM_KEY_SIZE);
+    enum err e = users_find(a->o.users, name, out, NULL);
+    if (e != ERR_OK) {
+        *out = v;
+    }
+    a->find_err = e == ERR_NOT_FOUND ? ERR_OK : e;
+    return e == ERR_OK;
+}
+
+static void on_find(void *owner, struct str name, struct verifier *out)
+{
+    (void)find_verifier(owner, name, out);
+}
+
+/* Forgets remembered checks when anybody changed the database. */
+static void look_for_changes(struct auth *a)
+{
+    uint64_t version = users_get_version(a->o.users);
+    if (version == 0 || version != a->users_version) {
+        checks_clear(a->checks);
+        a->users_version = version;
+    }
+}
+
+enum err auth_new(const struct auth_options *o, struct auth **out)
+{
+    struct verifier dummy;
+    TRY(verifier_make_dummy(&o->cost, &dummy));
+    struct auth *a = calloc(1, sizeof(*a));
+    if (a == NULL) {
+        abort();
+    }
+    a->o = *o;
+    a->dummy = dummy;
+    users_get_site_key(o->users, a->site_key);
+    a->sasl = sasl_new(on_find, a);
+    a->delays = delays_new();
+    a->checks = checks_new();
+    a->attempts = map_new();
+    list_init(&a->order);
+    randombytes_buf(&a->next_id, sizeof(a->next_id));
+    a->next_id >>= 16; /* room to count */
+    *out = a;
+    return ERR_OK;
+}
+
+/* Takes it out of the books; what it holds lives on while a thread reads it. */
+static void attempt_free(struct attempt *t)
+{
+    struct auth *a = t->auth;
+    if (a != NULL) {
+        (void)map_remove(a->attempts, map_id(&t->id));
+    }
+    list_remove(&t->node);
+    t->auth = NULL;
+    if (t->timer != NULL) {
+        timer_free(&t->timer);
+    }
+    if (t->state == ATTEMPT_CHECK) {
+        return; /* on_checked() comes back here */
+    }
+    exchange_free(&t->exchange);
+    explicit_bzero(t, sizeof(*t));
+    free(t);
+}
+
+void auth_free(struct auth **a)
+{
+    struct auth *dead = *a;
+    *a = NULL;
+    if (dead == NULL) {
+        return;
+    }
+    list_each_safe(node, &dead->order)
+    {
+        attempt_free(list_entry(node, struct attempt, node));
+    }
+    map_free(&dead->attempts);
+    checks_free(&dead->checks);
+    delays_free(&dead->delays);
+    sasl_free(&dead->sasl);
+    explicit_bzero(dead, sizeof(*dead));
+    free(dead);
+}
+
+void auth_forget(struct auth *a, void *peer)
+{
+    list_each_safe(node, &a->order)
+    {
+        struct attempt *t = list_entry(node, struct attempt, node);
+        if (t->asker.peer == peer) {
+            attempt_free(t);
+        }
+    }
+}
+
+static void reply_no(const struct auth_asker *asker, uint32_t id, enum err why, uint64_t delay_ms)
+{
+    struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
+    fields_add(&b, STR("result"), STR("no"));
+    fields_add(&b, STR("code"), str_from_c(err_get_info(why)->name));
+    fields_add_u64(&b, STR("delay_ms"), delay_ms);
+    asker->reply(asker->peer, id, buf_str(&b));
+    buf_release(&b);
+}
+
+/* Ends the attempt with a reason that the client may know, at once. */
+static void refuse(struct attempt *t, enum err why)
+{
+    struct auth_asker asker = t->asker;
+    uint32_t request = t->request;
+    attempt_free(t);
+    reply_no(&asker, request, why, 0);
+}
+
+static void on_held_back(void *owner)
+{
+    refuse(owner, ERR_AUTH_FAILED);
+}
+
+static void fail(struct attempt *t)
+{
+    struct auth *a = t->auth;
+    uint64_t delay_ms = delays_fail(a->delays, str_from_c(t->address), loop_now_ms(a->o.loop));
+    log_info("login failed: %s from %s by %s, answered in %llu ms",
+             t->is_known ? "known user" : "user", t->address, t->mechanism,
+             (unsigned long long)delay_ms);
+    t->state = ATTEMPT_HELD_BACK;
+    timer_free(&t->timer);
+    t->timer = timer_new(a->o.loop, on_held_back, t);
+    timer_start(t->timer, delay_ms);
+}
+
+/* The client is who it says; may it be whom it wants to be? Then a ticket. data: SCRAM's last server message. */
+static void succeed(struct attempt *t, struct str data)
+{
+    struct auth *a = t->auth;
+    struct str user = exchange_get_user(t->exchange);
+    struct str authzid = exchange_get_authzid(t->exchange);
+    if (!str_eq(user, authzid)) {
+        refuse(t, ERR_NOT_AUTHORIZED);
+        return;
+    }
+    delays_succeed(a->delays, str_from_c(t->address));
+    struct ticket ticket = {
+        .user = authzid,
+        .auth_user = user,
+        .service = t->service,
+        .edge_id = a->o.edge_id,
+        .expires_ms = loop_wall_ms(a->o.loop) + AUTH_TICKET_LIFE_MS,
+    };
+    memcpy(ticket.nonce, t->nonce, sizeof(ticket.nonce));
+    struct buf octets = BUF_INIT(LINK_OPEN_MOST);
+    if (ticket_issue(a->o.signer, &ticket, &octets) != ERR_OK) {
+        buf_release(&octets);
+        refuse(t, ERR_UNAVAILABLE);
+        return;
+    }
+    log_info("login: %.*s from %s by %s", STR_ARG(user), t->address, t->mechanism);
+    struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
+    fields_add(&b, STR("result"), STR("ok"));
+    fields_add(&b, STR("ticket"), buf_str(&octets));
+    fields_add(&b, STR("data"), data);
+    struct auth_asker asker = t->asker;
+    uint32_t request = t->request;
+    attempt_free(t);
+    asker.reply(asker.peer, request, buf_str(&b));
+    buf_release(&b);
+    buf_release(&octets);
+}
+
+/* On a helper thread: touches this attempt only, which nobody changes meanwhile. */
+static void check(void *owner)
+{
+    struct attempt *t = owner;
+    t->fits = verifier_check(&t->verifier, exchange_get_password(t->exchange));
+}
+
+static void on_checked(void *owner)
+{
+    struct attempt *t = owner;
+    struct auth *a = t->auth;
+    t->state = ATTEMPT_CLIENT;
+    if (a == NULL) {
+        attempt_free(t);
+        return;
+    }
+    struct str password = exchange_get_password(t->exchange);
+    struct str user = exchange_get_user(t->exchange);
+    if (!t->is_known || password.n == 0 || !t->fits) {
+        fail(t);
+        return;
+    }
+    look_for_changes(a);
+    if (a->users_version == t->users_version) {
+        checks_remember(a->checks, user, password, loop_now_ms(a->o.loop));
+    }
+    succeed(t, STR_EMPTY);
+}
+
+static void check_password(struct attempt *t)
+{
+    struct auth *a = t->auth;
+    struct str user = exchange_get_user(t->exchange);
+    struct str password = exchange_get_password(t->exchange);
+    look_for_changes(a);
+    t->users_version = a->users_version;
+    t->is_known = find_verifier(a, user, &t->verifier);
+    if (a->find_err != ERR_OK) {
+        refuse(t, ERR_UNAVAILABLE);
+        return;
+    }
+    if (t->is_known && checks_has(a->checks, user, password, loop_now_ms(a->o.loop))) {
+        succeed(t, STR_EMPTY);
+        return;
+    }
+    t->state = ATTEMPT_CHECK;
+    timer_stop(t->timer);
+    loop_work(a->o.loop, check, on_checked, t);
+}
+
+static void challenge(struct attempt *t, struct str data)
+{
+    struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
+    fields_add(&b, STR("result"), STR("challenge"));
+    fields_add_u64(&b, STR("exchange"), t->id);
+    fields_add(&b, STR("data"), data);
+    t->state = ATTEMPT_CLIENT;
+    timer_start(t->timer, AUTH_EXCHANGE_TIMEOUT_MS);
+    t->asker.reply(t->asker.peer, t->request, buf_str(&b));
+    buf_release(&b);
+}
+
+static void step(struct attempt *t, struct str message)
+{
+    struct auth *a = t->auth;
+    struct buf out = BUF_INIT(EXCHANGE_MESSAGE_MOST);
+    a->find_err = ERR_OK;
+    enum exchange_state state = exchange_step(t->exchange, message, &out);
+    if (a->find_err != ERR_OK) {
+        refuse(t, ERR_UNAVAILABLE);
+        buf_release(&out);
+        return;
+    }
+    switch (state) {
+    case EXCHANGE_CHALLENGE:
+        challenge(t, buf_str(&out));
+        break;
+    case EXCHANGE_PASSWORD:
+        check_password(t);
+        break;
+    case EXCHANGE_YES:
+        succeed(t, buf_str(&out));
+        break;
+    case EXCHANGE_NO:
+        fail(t);
+        break;
+    }
+    buf_release(&out);
+}
+
+/* A client that went silent; the edge will have given up, too, and a later continue finds nothing. */
+static void on_silent(void *owner)
+{
+    attempt_free(owner);
+}
+
+static bool service_from(struct str name, enum service *out)
+{
+    static const char *const NAMES[] = {
+        [SERVICE_IMAP] = "imap",
+        [SERVICE_SUBMIT] = "submit",
+        [SERVICE_SIEVE] = "sieve",
+        [SERVICE_ACAP] = "acap",
+    };
+    for (unsigned i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (str_eq(name, str_from_c(NAMES[i]))) {
+            *out = (enum service)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What stands against the attempt before any verifier is read. */
+static enum err check_start(const struct auth *a, const struct fields *f, enum service *service)
+{
+    struct str mechanism = fields_get(f, STR("mechanism"));
+    if (!service_from(fields_get(f, STR("service")), service)
+        || fields_get(f, STR("nonce")).n != TICKET_NONCE_SIZE) {
+        return ERR_SYNTAX;
+    }
+    if (map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST) {
+        return ERR_UNAVAILABLE;
+    }
+    bool is_plaintext =
+        str_eq_nocase(mechanism, STR("PLAIN")) || str_eq_nocase(mechanism, STR("LOGIN"));
+    bool is_tls = fields_get_u64(f, STR("tls"), 0) == 1;
+    bool is_loopback = fields_get_u64(f, STR("loopback"), 0) == 1;
+    bool may_plaintext = is_tls || a->o.plaintext == PLAINTEXT_ALWAYS
+                         || (a->o.plaintext == PLAINTEXT_LOOPBACK && is_loopback);
+    return is_plaintext && !may_plaintext ? ERR_TLS_REQUIRED : ERR_OK;
+}
+
+static void keep_text(char *to, size_t size, struct str from)
+{
+    size_t n = from.n < size ? from.n : size - 1;
+    memcpy(to, n > 0 ? from.p : "", n);
+    to[n] = '\0';
+}
+
+static void start(struct auth *a, const struct auth_asker *asker, uint32_t id,
+                  const struct fields *f)
+{
+    enum service service = SERVICE_IMAP;
+    struct exchange *x = NULL;
+    enum err e = check_start(a, f, &service);
+    if (e == ERR_OK) {
+        e = exchange_new(a->sasl, fields_get(f, STR("mechanism")), fields_get(f, STR("cb_type")),
+                         fields_get(f, STR("cb")), &x);
+    }
+    if (e != ERR_OK) {
+        reply_no(asker, id, e, 0);
+        return;
+    }
+    struct attempt *t = calloc(1, sizeof(*t));
+    if (t == NULL) {
+        abort();
+    }
+    t->auth = a;
+    t->id = a->next_id++;
+    t->asker = *asker;
+    t->request = id;
+    t->exchange = x;
+    t->service = service;
+    t->timer = timer_new(a->o.loop, on_silent, t);
+    memcpy(t->nonce, fields_get(f, STR("nonce")).p, sizeof(t->nonce));
+    keep_text(t->address, sizeof(t->address), fields_get(f, STR("peer")));
+    keep_text(t->mechanism, sizeof(t->mechanism), fields_get(f, STR("mechanism")));
+    list_append(&a->order, &t->node);
+    (void)map_put(a->attempts, map_id(&t->id), t);
+    if (fields_get_u64(f, STR("has_initial"), 0) == 1) {
+        step(t, fields_get(f, STR("data")));
+    } else {
+        step(t, STR_EMPTY);
+    }
+}
+
+/* The exchange a request goes on with, when it is this link's and waits for its client. */
+static struct attempt *find_waiting(const struct auth *a, const struct auth_asker *asker,
+                                    const struct fields *f)
+{
+    uint64_t id = fields_get_u64(f, STR("exchange"), 0);
+    struct attempt *t = map_find(a->attempts, map_id(&id));
+    bool is_ours = t != NULL && t->asker.peer == asker->peer && t->state == ATTEMPT_CLIENT;
+    return is_ours ? t : NULL;
+}
+
+static void go_on(struct auth *a, const struct auth_asker *asker, uint32_t id,
+                  const struct fields *f)
+{
+    struct attempt *t = find_waiting(a, asker, f);
+    if (t == NULL) {
+        reply_no(asker, id, ERR_TIMEOUT, 0);
+        return;
+    }
+    t->request = id;
+    timer_stop(t->timer);
+    step(t, fields_get(f, STR("data")));
+}
+
+static void cancel(struct auth *a, const struct auth_asker *asker, uint32_t id,
+                   const struct fields *f)
+{
+    struct attempt *t = find_waiting(a, asker, f);
+    if (t != NULL) {
+        attempt_free(t);
+    }
+    reply_no(asker, id, ERR_AUTH_CANCELLED, 0);
+}
+
+static void lookup(struct auth *a, const struct auth_asker *asker, uint32_t id,
+                   const struct fields *f)
+{
+    struct buf user = BUF_INIT(LOOKUP_ACCOUNT_MOST);
+    struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
+    bool is_found = lookup_account(a->o.users, a->o.domains, a->o.postmaster,
+                                   fields_get(f, STR("address")), &user);
+    fields_add(&b, STR("result"), is_found ? STR("ok") : STR("no"));
+    if (is_found) {
+        fields_add(&b, STR("user"), buf_str(&user));
+    }
+    asker->reply(asker->peer, id, buf_str(&b));
+    buf_release(&user);
+    buf_release(&b);
+}
+
+void auth_request(struct auth *a, const struct auth_asker *asker, uint32_t id, struct str body)
+{
+    static const struct {
+        const char *name;
+        enum link_role from;
+        void (*run)(struct auth *a, const struct auth_asker *asker, uint32_t id,
+                    const struct fields *f);
+    } OPERATIONS[] = {
+        {"start", ROLE_EDGE, start},
+        {"continue", ROLE_EDGE, go_on},
+        {"cancel", ROLE_EDGE, cancel},
+        {"lookup", ROLE_SUBMIT, lookup},
+    };
+    struct fields f;
+    enum err e = fields_parse(body, &f);
+    if (e != ERR_OK) {
+        reply_no(asker, id, e, 0);
+        return;
+    }
+    struct str op = fields_get(&f, STR("op"));
+    size_t i = 0;
+    size_t count = sizeof(OPERATIONS) / sizeof(OPERATIONS[0]);
+    while (i < count
+           && (OPERATIONS[i].from != asker->role || !str_eq(op, str_from_c(OPERATIONS[i].name)))) {
+        i++;
+    }
+    if (i < count) {
+        OPERATIONS[i].run(a, asker, id, &f);
+    } else {
+        reply_no(asker, id, ERR_UNKNOWN_COMMAND, 0);
+    }
+    if (f.octets.p != NULL) {
+        explicit_bzero(f.octets.p, f.octets.size); /* passwords came in it */
+    }
+    fields_release(&f);
+}

@@ -1,0 +1,53 @@
+#ifndef LIMETTA_AUTH_AUTH_H
+#define LIMETTA_AUTH_AUTH_H
+
+#include "auth/users.h"
+#include "auth/verifier.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "net/link.h"
+#include "net/loop.h"
+#include "net/ticket.h"
+
+#include <stdint.h>
+
+/* The authentication server: answers the requests that come over links (docs/architecture.md lists them). It says yes,
+ * with a ticket, or no; never why, beyond what the client may know. */
+struct auth;
+
+enum plaintext { PLAINTEXT_NEVER, PLAINTEXT_LOOPBACK, PLAINTEXT_ALWAYS };
+
+enum {
+    AUTH_ATTEMPTS_MOST = 4096, /* exchanges going on, checks running, answers held back */
+    AUTH_EXCHANGE_TIMEOUT_MS = 120 * 1000, /* a client that does not answer a challenge */
+    AUTH_TICKET_LIFE_MS = 30 * 1000
+};
+
+/* Everything is borrowed for auth's life. */
+struct auth_options {
+    struct loop *loop;
+    struct users *users;
+    struct ticket_signer *signer;
+    struct str edge_id;       /* the edge that tickets are for */
+    struct str domains;       /* local domains, separated by spaces */
+    struct str postmaster;    /* account that gets postmaster's mail (RFC 5321, 4.5.1), or empty */
+    enum plaintext plaintext; /* PLAIN and LOGIN without TLS */
+    struct verifier_cost cost;
+};
+
+/* A request's way back. peer tells links apart: an exchange goes on over the link it began on. */
+struct auth_asker {
+    void *peer;
+    enum link_role role;
+    void (*reply)(void *peer, uint32_t id, struct str body);
+};
+
+/* Errors: ERR_IO (no memory or randomness for the dummy verifier). */
+MUST_USE enum err auth_new(const struct auth_options *o, struct auth **out);
+void auth_free(struct auth **a);
+/* Answers by asker->reply, once, now or later. asker is copied. */
+void auth_request(struct auth *a, const struct auth_asker *asker, uint32_t id, struct str body);
+/* The link is gone: nothing more is said to it. */
+void auth_forget(struct auth *a, void *peer);
+
+#endif

@@ -1,0 +1,164 @@
+/* limetta-auth: the authentication server as a process.
+ *
+ * Holds the verifier database and the key that signs tickets, and reaches nothing else: it talks only to the roles that the
+ * supervisor linked to it (edge and submit; anybody else's link is refused), and it has no sockets of its own. */
+#include "main/boot.h"
+
+#include "auth/auth.h"
+#include "base/log.h"
+#include "base/vec.h"
+#include "main/control.h"
+#include "net/stream.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct auth_role {
+    struct loop *loop;
+    struct boot *boot;
+    struct users *users;
+    struct ticket_signer *signer;
+    struct auth *auth;
+    VEC(struct link *) links;
+};
+
+static void reply(void *peer, uint32_t id, struct str body)
+{
+    link_reply(peer, id, body);
+}
+
+static void drop_link(struct auth_role *r, struct link *l)
+{
+    for (size_t i = 0; i < r->links.count; i++) {
+        if (r->links.at[i] == l) {
+            vec_remove(&r->links, i);
+            break;
+        }
+    }
+    auth_forget(r->auth, l);
+    link_free(&l);
+}
+
+static void on_open(void *owner, struct link *l, struct str head, struct stream *s)
+{
+    log_warn("%s opened a session, which auth does not have", control_role_name(link_get_peer(l)));
+    stream_free(&s);
+}
+
+static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
+{
+    struct auth_role *r = owner;
+    struct auth_asker asker = {.peer = l, .role = link_get_peer(l), .reply = reply};
+    auth_request(r->auth, &asker, id, body);
+}
+
+static void on_down(void *owner, struct link *l)
+{
+    drop_link(owner, l);
+}
+
+static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
+{
+    static const struct link_handler HANDLER = {on_open, on_request, on_down};
+    struct auth_role *r = owner;
+    if (role != ROLE_EDGE && role != ROLE_SUBMIT) {
+        log_error("%s has no business with auth", control_role_name(role));
+        (void)close(fd);
+        return;
+    }
+    for (size_t i = r->links.count; i-- > 0;) { /* a new link replaces the old one */
+        struct link *old = r->links.at[i];
+        if (link_get_peer(old) == role && link_get_index(old) == index) {
+            drop_link(r, old);
+        }
+    }
+    vec_push(&r->links, link_new(r->loop, stream_from_fd(r->loop, fd), role, index, &HANDLER, r));
+}
+
+static void on_stop(void *owner)
+{
+    struct auth_role *r = owner;
+    loop_stop(r->loop);
+}
+
+static enum plaintext read_plaintext(const struct boot *b)
+{
+    struct str s = boot_get(b, STR("plaintext_login"));
+    if (str_eq(s, STR("always"))) {
+        return PLAINTEXT_ALWAYS;
+    }
+    return str_eq(s, STR("loopback")) ? PLAINTEXT_LOOPBACK : PLAINTEXT_NEVER;
+}
+
+static struct verifier_cost read_cost(const struct boot *b)
+{
+    struct verifier_cost c = verifier_get_default_cost();
+    c.argon2_passes = boot_get_u64(b, STR("argon2_passes"), c.argon2_passes);
+    c.argon2_memory_octets = boot_get_u64(b, STR("argon2_memory"), c.argon2_memory_octets);
+    c.scram_iterations = (uint32_t)boot_get_u64(b, STR("scram_iterations"), c.scram_iterations);
+    return c;
+}
+
+/* Opens the database, then gives up every right but its folder. */
+static enum err open_and_confine(struct auth_role *r)
+{
+    char path[PATH_MAX];
+    struct str users_path = boot_get(r->boot, STR("users_path"));
+    if (users_path.n == 0 || users_path.n >= sizeof(path)) {
+        log_error("setting users_path is missing");
+        return ERR_SYNTAX;
+    }
+    (void)snprintf(path, sizeof(path), "%.*s", STR_ARG(users_path));
+    TRY(users_open(path, &r->users));
+    TRY(ticket_signer_new(boot_get(r->boot, STR("ticket_private")), &r->signer));
+    struct str folder = str_sub(users_path, 0, str_find_last_char(users_path, '/'));
+    return confine(r->boot, ROLE_AUTH, folder);
+}
+
+static enum err start(struct auth_role *r)
+{
+    TRY(open_and_confine(r));
+    struct auth_options o = {
+        .loop = r->loop,
+        .users = r->users,
+        .signer = r->signer,
+        .edge_id = boot_get(r->boot, STR("edge_id")),
+        .domains = boot_get(r->boot, STR("domains")),
+        .postmaster = boot_get(r->boot, STR("postmaster")),
+        .plaintext = read_plaintext(r->boot),
+        .cost = read_cost(r->boot),
+    };
+    return auth_new(&o, &r->auth);
+}
+
+int main(void)
+{
+    static const struct boot_handler HANDLER = {on_peer, on_stop};
+    struct auth_role r = {.links = VEC_INIT};
+    log_init("auth", LOG_LEVEL_INFO);
+    if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
+        log_error("this program is started by limetta serve");
+        return 3;
+    }
+    boot_start_log(r.boot);
+    r.loop = loop_new();
+    enum err e = start(&r);
+    if (e != ERR_OK) {
+        log_error("cannot start: %s", err_get_info(e)->meaning);
+    } else {
+        boot_attach(r.boot, r.loop, &HANDLER, &r);
+        loop_run(r.loop);
+    }
+    while (r.links.count > 0) {
+        drop_link(&r, r.links.at[0]);
+    }
+    vec_release(&r.links);
+    auth_free(&r.auth);
+    ticket_signer_free(&r.signer);
+    users_close(&r.users);
+    boot_free(&r.boot);
+    loop_free(&r.loop);
+    return e == ERR_OK ? 0 : 3;
+}

@@ -1,0 +1,462 @@
+/* The authentication server, from request to reply, on the virtual clock. */
+#include "auth/auth.h"
+#include "net/fields.h"
+
+#include "scram_client.h"
+#include "unit.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const struct verifier_cost CHEAP = {1, 8192 * 1024, 4096};
+static const uint64_t WALL_MS = 1700000000000;
+
+struct fixture {
+    char folder[32];
+    char path[64];
+    struct loop *loop;
+    struct users *users; /* auth's own handle */
+    struct users *tool;  /* `limetta user`'s */
+    struct ticket_signer *signer;
+    struct ticket_checker *checker;
+    struct auth *auth;
+    struct auth_asker edge;
+    struct auth_asker submit;
+    /* the last reply */
+    unsigned replies;
+    uint32_t id;
+    struct fields said;
+};
+
+static struct fixture *current; /* replies come to a link, which is only a number here */
+
+static void on_reply(void *peer, uint32_t id, struct str body)
+{
+    if (current->replies > 0) {
+        fields_release(&current->said);
+    }
+    current->replies++;
+    current->id = id;
+    assert_int_equal(fields_parse(body, &current->said), ERR_OK);
+}
+
+static void set_password(struct users *u, struct str name, struct str password, bool is_new)
+{
+    struct verifier v;
+    assert_int_equal(verifier_make(password, &CHEAP, &v), ERR_OK);
+    assert_int_equal(is_new ? users_add(u, name, USER_PERSON, &v) : users_set(u, name, &v), ERR_OK);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct buf private_pem = BUF_INIT(4096);
+    struct buf public_pem = BUF_INIT(4096);
+    assert_non_null(f);
+    (void)snprintf(f->folder, sizeof(f->folder), "/tmp/auth-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    (void)snprintf(f->path, sizeof(f->path), "%s/users.db", f->folder);
+    f->loop = loop_new_fake(WALL_MS);
+    assert_int_equal(users_open(f->path, &f->users), ERR_OK);
+    assert_int_equal(users_open(f->path, &f->tool), ERR_OK);
+    set_password(f->tool, STR("anna"), STR("pencil"), true);
+    assert_int_equal(ticket_make_keys(&private_pem, &public_pem), ERR_OK);
+    assert_int_equal(ticket_signer_new(buf_str(&private_pem), &f->signer), ERR_OK);
+    assert_int_equal(ticket_checker_new(buf_str(&public_pem), &f->checker), ERR_OK);
+    struct auth_options o = {
+        .loop = f->loop,
+        .users = f->users,
+        .signer = f->signer,
+        .edge_id = STR("edge-1"),
+        .domains = STR("example.org"),
+        .plaintext = PLAINTEXT_LOOPBACK,
+        .cost = CHEAP,
+    };
+    assert_int_equal(auth_new(&o, &f->auth), ERR_OK);
+    f->edge = (struct auth_asker){&f->edge, ROLE_EDGE, on_reply};
+    f->submit = (struct auth_asker){&f->submit, ROLE_SUBMIT, on_reply};
+    buf_release(&private_pem);
+    buf_release(&public_pem);
+    current = f;
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    if (f->replies > 0) {
+        fields_release(&f->said);
+    }
+    auth_free(&f->auth);
+    ticket_signer_free(&f->signer);
+    ticket_checker_free(&f->checker);
+    users_close(&f->users);
+    users_close(&f->tool);
+    loop_free(&f->loop);
+    (void)unlink(f->path);
+    (void)rmdir(f->folder);
+    free(f);
+    return 0;
+}
+
+/* One request; runs what is due, but moves no time. */
+static void ask(struct fixture *f, const struct auth_asker *asker, struct str body)
+{
+    static uint32_t id;
+    unsigned before = f->replies;
+    auth_request(f->auth, asker, ++id, body);
+    loop_run(f->loop);
+    if (f->replies > before) {
+        assert_int_equal(f->id, id);
+    }
+}
+
+static void add_start(struct buf *b, const char *mechanism, struct str data, const char *peer)
+{
+    buf_clear(b);
+    fields_add(b, STR("op"), STR("start"));
+    fields_add(b, STR("service"), STR("imap"));
+    fields_add(b, STR("mechanism"), str_from_c(mechanism));
+    fields_add(b, STR("tls"), STR("1"));
+    fields_add(b, STR("peer"), str_from_c(peer));
+    fields_add(b, STR("nonce"), STR("0123456789abcdef"));
+    if (data.n > 0) {
+        fields_add(b, STR("has_initial"), STR("1"));
+        fields_add(b, STR("data"), data);
+    }
+}
+
+static void login(struct fixture *f, struct str message, const char *peer)
+{
+    struct buf b = BUF_INIT(8192);
+    add_start(&b, "PLAIN", message, peer);
+    ask(f, &f->edge, buf_str(&b));
+    buf_release(&b);
+}
+
+static bool is_ok(const struct fixture *f)
+{
+    return str_eq(fields_get(&f->said, STR("result")), STR("ok"));
+}
+
+static void assert_no(const struct fixture *f, const char *code)
+{
+    assert_str(fields_get(&f->said, STR("result")), STR("no"));
+    assert_str(fields_get(&f->said, STR("code")), str_from_c(code));
+    assert_false(fields_has(&f->said, STR("ticket")));
+}
+
+static void test_bad_requests(void **state)
+{
+    static const struct {
+        const char *body;
+        const char *code;
+    } CASES[] = {
+        {"", "UNKNOWN_COMMAND"},
+        {"garbage", "SYNTAX"},
+        {"op=\n", "UNKNOWN_COMMAND"},
+        {"op=lookup\naddress=anna%40example.org\n", "UNKNOWN_COMMAND"}, /* not the edge's to ask */
+        {"op=start\n", "SYNTAX"},
+        {"op=start\nservice=imap\nmechanism=PLAIN\nnonce=short\n", "SYNTAX"},
+        {"op=start\nservice=ftp\nmechanism=PLAIN\nnonce=0123456789abcdef\n", "SYNTAX"},
+        {"op=start\nservice=imap\nmechanism=CRAM-MD5\nnonce=0123456789abcdef\n", "UNSUPPORTED"},
+        {"op=start\nservice=imap\nmechanism=SCRAM-SHA-256-PLUS\nnonce=0123456789abcdef\n",
+         "UNSUPPORTED"},
+        {"op=start\nservice=imap\nmechanism=PLAIN\nnonce=0123456789abcdef\n", "TLS_REQUIRED"},
+        {"op=start\nservice=imap\nmechanism=LOGIN\ntls=0\nnonce=0123456789abcdef\n",
+         "TLS_REQUIRED"},
+        {"op=continue\nexchange=1\ndata=x\n", "TIMEOUT"},
+        {"op=cancel\nexchange=1\n", "AUTH_CANCELLED"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        unsigned before = f->replies;
+        ask(f, &f->edge, str_from_c(CASES[i].body));
+        assert_int_equal(f->replies, before + 1);
+        assert_no(f, CASES[i].code);
+    }
+}
+
+/* D42: the answer, its form and its time say nothing about who exists. */
+static void test_same_answer(void **state)
+{
+    static const struct {
+        const char *message;
+        size_t n;
+    } CASES[] = {
+        {"\0anna\0wrong", 11}, {"\0nobody\0pencil", 14}, {"\0a/b\0pencil", 11}, {"\0anna\0\0", 7},
+        {"garbage", 7},        {"\0anna\0\xff", 7},      {"\0\0pencil", 8},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        char peer[32];
+        (void)snprintf(peer, sizeof(peer), "10.%zu.0.1", i);
+        unsigned before = f->replies;
+        login(f, str_make(CASES[i].message, CASES[i].n), peer);
+        loop_advance(f->loop, 249);
+        assert_int_equal(f->replies, before); /* held back */
+        loop_advance(f->loop, 1);
+        assert_int_equal(f->replies, before + 1);
+        assert_no(f, "AUTH_FAILED");
+        assert_int_equal(f->said.count, 3);
+    }
+}
+
+static void test_growing_delay(void **state)
+{
+    struct fixture *f = *state;
+    uint64_t delay_ms = 250;
+    for (unsigned i = 0; i < 5; i++, delay_ms *= 2) {
+        unsigned before = f->replies;
+        login(f, STR("\0anna\0wrong"), "192.0.2.1");
+        loop_advance(f->loop, delay_ms - 1);
+        assert_int_equal(f->replies, before);
+        loop_advance(f->loop, 1);
+        assert_int_equal(f->replies, before + 1);
+    }
+    /* who knows the password does not wait, even behind the same address */
+    unsigned before = f->replies;
+    login(f, STR("\0anna\0pencil"), "192.0.2.1");
+    assert_int_equal(f->replies, before + 1);
+    assert_true(is_ok(f));
+}
+
+static void test_ticket(void **state)
+{
+    struct fixture *f = *state;
+    struct ticket t;
+    login(f, STR("anna\0Anna\0pencil"), "192.0.2.1");
+    assert_true(is_ok(f));
+    struct str octets = fields_get(&f->said, STR("ticket"));
+    uint64_t now_ms = loop_wall_ms(f->loop);
+    assert_int_equal(ticket_check(f->checker, octets, SERVICE_SUBMIT, STR("edge-1"),
+                                  (const uint8_t *)"0123456789abcdef", now_ms, &t),
+                     ERR_TICKET);
+    assert_int_equal(ticket_check(f->checker, octets, SERVICE_IMAP, STR("edge-1"),
+                                  (const uint8_t *)"0123456789abcdef",
+                                  now_ms + AUTH_TICKET_LIFE_MS + 1, &t),
+                     ERR_TICKET);
+    assert_int_equal(ticket_check(f->checker, octets, SERVICE_IMAP, STR("edge-1"),
+                                  (const uint8_t *)"0123456789abcdef", now_ms, &t),
+                     ERR_OK);
+    assert_str(t.user, STR("anna"));
+    assert_str(t.auth_user, STR("anna"));
+}
+
+static void test_authorization_id(void **state)
+{
+    struct fixture *f = *state;
+    set_password(f->tool, STR("bert"), STR("pen"), true);
+    login(f, STR("bert\0anna\0pencil"), "192.0.2.1");
+    assert_no(f, "NOT_AUTHORIZED");
+    /* without the password the same words as ever */
+    login(f, STR("bert\0anna\0wrong"), "192.0.2.1");
+    loop_advance(f->loop, 250);
+    assert_no(f, "AUTH_FAILED");
+}
+
+/* A remembered check answers in the same turn, and does not outlive the password or the user. */
+static void test_remembered(void **state)
+{
+    struct fixture *f = *state;
+    login(f, STR("\0anna\0pencil"), "192.0.2.1");
+    assert_true(is_ok(f));
+    struct buf b = BUF_INIT(8192);
+    add_start(&b, "PLAIN", STR("\0anna\0pencil"), "192.0.2.1");
+    unsigned before = f->replies;
+    auth_request(f->auth, &f->edge, 9, buf_str(&b)); /* the loop does not run: no Argon2id */
+    assert_int_equal(f->replies, before + 1);
+    assert_true(is_ok(f));
+
+    set_password(f->tool, STR("anna"), STR("crayon"), false);
+    login(f, STR("\0anna\0pencil"), "192.0.2.1");
+    loop_advance(f->loop, 250);
+    assert_no(f, "AUTH_FAILED");
+    login(f, STR("\0anna\0crayon"), "192.0.2.1");
+    assert_true(is_ok(f));
+
+    assert_int_equal(users_delete(f->tool, STR("anna")), ERR_OK);
+    login(f, STR("\0anna\0crayon"), "192.0.2.1");
+    loop_advance(f->loop, 250);
+    assert_no(f, "AUTH_FAILED");
+    buf_release(&b);
+}
+
+static void go_on(struct fixture *f, const struct auth_asker *asker, struct str exchange,
+                  struct str data)
+{
+    struct buf b = BUF_INIT(8192);
+    fields_add(&b, STR("op"), STR("continue"));
+    fields_add(&b, STR("exchange"), exchange);
+    fields_add(&b, STR("data"), data);
+    ask(f, asker, buf_str(&b));
+    buf_release(&b);
+}
+
+/* Runs SCRAM-SHA-256 to its end. */
+static void scram(struct fixture *f, struct str user, struct str password)
+{
+    struct scram_client c;
+    struct buf said = BUF_INIT(8192);
+    struct buf b = BUF_INIT(8192);
+    scram_client_init(&c, STR("n,,"), STR_EMPTY, user, password);
+    scram_client_first(&c, &said);
+    add_start(&b, "SCRAM-SHA-256", buf_str(&said), "192.0.2.9");
+    ask(f, &f->edge, buf_str(&b));
+    assert_str(fields_get(&f->said, STR("result")), STR("challenge"));
+    buf_clear(&said);
+    scram_client_final(&c, fields_get(&f->said, STR("data")), &said);
+    buf_clear(&b);
+    buf_add(&b, fields_get(&f->said, STR("exchange")));
+    go_on(f, &f->edge, buf_str(&b), buf_str(&said));
+    if (is_ok(f)) {
+        assert_true(scram_client_is_server(&c, fields_get(&f->said, STR("data"))));
+    }
+    scram_client_release(&c);
+    buf_release(&said);
+    buf_release(&b);
+}
+
+static void test_scram(void **state)
+{
+    struct fixture *f = *state;
+    unsigned before = f->replies;
+    scram(f, STR("anna"), STR("wrong"));
+    assert_int_equal(f->replies, before + 1); /* the challenge; the "no" is held back */
+    loop_advance(f->loop, 250);
+    assert_int_equal(f->replies, before + 2);
+    assert_no(f, "AUTH_FAILED");
+    scram(f, STR("nobody"), STR("pencil"));
+    loop_advance(f->loop, 500);
+    assert_no(f, "AUTH_FAILED");
+    scram(f, STR("anna"), STR("pencil"));
+    assert_true(is_ok(f));
+}
+
+/* Takes the salt and the iterations that the server says for user. */
+static void get_parameters(struct fixture *f, const char *user, struct buf *out)
+{
+    struct buf first = BUF_INIT(1024);
+    struct buf b = BUF_INIT(8192);
+    buf_addf(&first, "n,,n=%s,r=abcdefgh", user);
+    add_start(&b, "SCRAM-SHA-256", buf_str(&first), "192.0.2.9");
+    ask(f, &f->edge, buf_str(&b));
+    struct str said = fields_get(&f->said, STR("data"));
+    (void)str_split(&said, ',');
+    buf_clear(out);
+    buf_add(out, said);
+    buf_release(&first);
+    buf_release(&b);
+}
+
+/* Somebody unknown has a salt like everybody: the same each time, and another for another name. */
+static void test_made_up_salt(void **state)
+{
+    struct fixture *f = *state;
+    struct buf anna = BUF_INIT(1024);
+    struct buf one = BUF_INIT(1024);
+    struct buf again = BUF_INIT(1024);
+    struct buf other = BUF_INIT(1024);
+    get_parameters(f, "anna", &anna);
+    get_parameters(f, "nobody", &one);
+    get_parameters(f, "nobody", &again);
+    get_parameters(f, "another", &other);
+    assert_str(buf_str(&one), buf_str(&again));
+    assert_int_equal(one.len, anna.len);
+    assert_false(str_eq(buf_str(&one), buf_str(&other)));
+    buf_release(&anna);
+    buf_release(&one);
+    buf_release(&again);
+    buf_release(&other);
+}
+
+static void test_exchange_life(void **state)
+{
+    struct fixture *f = *state;
+    struct auth_asker other = {&other, ROLE_EDGE, on_reply};
+    struct buf b = BUF_INIT(8192);
+    struct buf exchange = BUF_INIT(64);
+    add_start(&b, "PLAIN", STR_EMPTY, "192.0.2.1");
+    ask(f, &f->edge, buf_str(&b));
+    assert_str(fields_get(&f->said, STR("result")), STR("challenge"));
+    assert_str(fields_get(&f->said, STR("data")), STR_EMPTY);
+    buf_add(&exchange, fields_get(&f->said, STR("exchange")));
+    /* another link's exchange is out of reach */
+    go_on(f, &other, buf_str(&exchange), STR("\0anna\0pencil"));
+    assert_no(f, "TIMEOUT");
+    go_on(f, &f->edge, buf_str(&exchange), STR("\0anna\0pencil"));
+    assert_true(is_ok(f));
+    go_on(f, &f->edge, buf_str(&exchange), STR("\0anna\0pencil"));
+    assert_no(f, "TIMEOUT");
+
+    ask(f, &f->edge, buf_str(&b));
+    buf_clear(&exchange);
+    buf_add(&exchange, fields_get(&f->said, STR("exchange")));
+    loop_advance(f->loop, AUTH_EXCHANGE_TIMEOUT_MS);
+    go_on(f, &f->edge, buf_str(&exchange), STR("\0anna\0pencil"));
+    assert_no(f, "TIMEOUT");
+
+    ask(f, &f->edge, buf_str(&b));
+    buf_clear(&b);
+    fields_add(&b, STR("op"), STR("cancel"));
+    fields_add(&b, STR("exchange"), fields_get(&f->said, STR("exchange")));
+    ask(f, &f->edge, buf_str(&b));
+    assert_no(f, "AUTH_CANCELLED");
+    buf_release(&b);
+    buf_release(&exchange);
+}
+
+static void test_forgotten_link(void **state)
+{
+    struct fixture *f = *state;
+    login(f, STR("\0anna\0wrong"), "192.0.2.1");
+    unsigned before = f->replies;
+    auth_forget(f->auth, f->edge.peer);
+    loop_advance(f->loop, 60000);
+    assert_int_equal(f->replies, before);
+}
+
+static void test_bound(void **state)
+{
+    struct fixture *f = *state;
+    struct buf b = BUF_INIT(8192);
+    add_start(&b, "PLAIN", STR_EMPTY, "192.0.2.1");
+    for (unsigned i = 0; i < AUTH_ATTEMPTS_MOST; i++) {
+        auth_request(f->auth, &f->edge, i, buf_str(&b));
+        assert_str(fields_get(&f->said, STR("result")), STR("challenge"));
+    }
+    auth_request(f->auth, &f->edge, 1, buf_str(&b));
+    assert_no(f, "UNAVAILABLE");
+    loop_advance(f->loop, AUTH_EXCHANGE_TIMEOUT_MS);
+    login(f, STR("\0anna\0pencil"), "192.0.2.1");
+    assert_true(is_ok(f));
+    buf_release(&b);
+}
+
+static void test_lookup(void **state)
+{
+    struct fixture *f = *state;
+    ask(f, &f->submit, STR("op=lookup\naddress=anna+x%40example.org\n"));
+    assert_true(is_ok(f));
+    assert_str(fields_get(&f->said, STR("user")), STR("anna"));
+    ask(f, &f->submit, STR("op=lookup\naddress=bert%40example.org\n"));
+    assert_str(fields_get(&f->said, STR("result")), STR("no"));
+    ask(f, &f->submit, STR("op=start\n")); /* submit logs nobody in */
+    assert_no(f, "UNKNOWN_COMMAND");
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_bad_requests),     TEST(test_same_answer),  TEST(test_growing_delay),
+        TEST(test_ticket),           TEST(test_remembered),   TEST(test_scram),
+        TEST(test_authorization_id), TEST(test_made_up_salt), TEST(test_exchange_life),
+        TEST(test_forgotten_link),   TEST(test_bound),        TEST(test_lookup),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,243 @@
+/* D40: what a confined role can no longer do. Each role is confined in a child of its own, which then tries what an
+ * intruder would, and tells by its exit status which probe got through. */
+#include "main/boot.h"
+#include "main/control.h"
+
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define IS_SANITIZED true
+#else
+#define IS_SANITIZED false
+#endif
+
+static char folder[] = "/tmp/confine-XXXXXX";
+static char other[] = "/tmp/confine-other-XXXXXX";
+
+static struct boot *make_boot(void)
+{
+    int pair[2];
+    struct boot *b;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(control_send_setting(pair[0], STR("uid"), STR("65534")), ERR_OK);
+    assert_int_equal(control_send_setting(pair[0], STR("gid"), STR("65534")), ERR_OK);
+    struct control_message start = {.type = CONTROL_START, .fd = -1};
+    assert_int_equal(control_send(pair[0], &start), ERR_OK);
+    assert_int_equal(boot_receive(pair[1], &b), ERR_OK);
+    return b;
+}
+
+/* Runs probe in a confined child; its exit status, or 128 + the signal that ended it. */
+static int run_confined(enum link_role role, int (*probe)(void))
+{
+    (void)fflush(NULL);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct boot *b = make_boot();
+        struct str dir = role == ROLE_EDGE ? STR_EMPTY : str_from_c(folder);
+        _exit(confine(b, role, dir) == ERR_OK ? probe() : 99);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int probe_reads_passwd(void)
+{
+    return open("/etc/passwd", O_RDONLY | O_CLOEXEC) >= 0 ? 1 : 0;
+}
+
+static int probe_writes_elsewhere(void)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/file", other);
+    return open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600) >= 0 ? 1 : 0;
+}
+
+static int probe_own_folder(void)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/own-%d", folder, getpid());
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, "x", 1) != 1 || fsync(fd) != 0 || ftruncate(fd, 0) != 0) {
+        return 1;
+    }
+    return unlink(path) == 0 ? 0 : 2;
+}
+
+static int probe_tries_folder(void)
+{
+    return probe_own_folder() == 0 ? 1 : 0;
+}
+
+static int probe_exec(void)
+{
+    char *const argv[] = {(char[]){"true"}, NULL};
+    (void)execv("/bin/true", argv);
+    return 1;
+}
+
+static int probe_fork(void)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        _exit(0);
+    }
+    return pid > 0 ? 1 : 0;
+}
+
+static int probe_ptrace(void)
+{
+    (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
+    return 1;
+}
+
+static int probe_kill(void)
+{
+    return kill(getppid(), 0) == 0 ? 1 : 0;
+}
+
+static int probe_inet(void)
+{
+    return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? 1 : 0;
+}
+
+static int probe_unix(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? 1 : 0;
+}
+
+static int probe_packet(void)
+{
+    return socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) >= 0 ? 1 : 0;
+}
+
+static int probe_root(void)
+{
+    return geteuid() == 0 || getegid() == 0 ? 1 : 0;
+}
+
+static int probe_core(void)
+{
+    struct rlimit core;
+    return getrlimit(RLIMIT_CORE, &core) != 0 || core.rlim_max != 0 ? 1 : 0;
+}
+
+static void *thread(void *arg)
+{
+    return arg;
+}
+
+static int probe_needs(void)
+{
+    pthread_t t;
+    void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED || munmap(p, 4096) != 0) {
+        return 1;
+    }
+    if (pthread_create(&t, NULL, thread, NULL) != 0 || pthread_join(t, NULL) != 0) {
+        return 2;
+    }
+    void *big = malloc(16U << 20);
+    free(big);
+    return big != NULL ? 0 : 3;
+}
+
+struct probe {
+    const char *what;
+    int (*run)(void);
+    unsigned roles;     /* bit a role that it is for */
+    bool needs_seccomp; /* nothing to see in a sanitizer build */
+    int expected;
+};
+
+#define ALL_ROLES 0xfU
+#define ONLY(role) (1U << (role))
+
+static const struct probe PROBES[] = {
+    {"read /etc/passwd", probe_reads_passwd, ALL_ROLES, false, 0},
+    {"write outside the folder", probe_writes_elsewhere, ALL_ROLES, false, 0},
+    {"exec", probe_exec, ALL_ROLES, true, 128 + SIGSYS},
+    {"fork", probe_fork, ALL_ROLES, true, 0},
+    {"ptrace", probe_ptrace, ALL_ROLES, true, 128 + SIGSYS},
+    {"signal another process", probe_kill, ALL_ROLES, true, 0},
+    {"unix socket", probe_unix, ALL_ROLES, true, 0},
+    {"raw socket", probe_packet, ALL_ROLES, false, 0},
+    {"inet socket", probe_inet, ALL_ROLES & ~ONLY(ROLE_SUBMIT), true, 0},
+    {"submit's inet socket", probe_inet, ONLY(ROLE_SUBMIT), false, 1},
+    {"own folder", probe_own_folder, ALL_ROLES & ~ONLY(ROLE_EDGE), false, 0},
+    {"edge has no folder", probe_tries_folder, ONLY(ROLE_EDGE), false, 0},
+    {"still root", probe_root, ALL_ROLES, false, 0},
+    {"core files", probe_core, ALL_ROLES, false, 0},
+    {"memory and threads", probe_needs, ALL_ROLES, false, 0},
+};
+
+static void test_probes(void **state)
+{
+    for (size_t i = 0; i < sizeof(PROBES) / sizeof(PROBES[0]); i++) {
+        const struct probe *p = &PROBES[i];
+        for (unsigned role = 0; role < ROLE_SUPERVISOR; role++) {
+            if ((p->roles & ONLY(role)) == 0 || (p->needs_seccomp && IS_SANITIZED)) {
+                continue;
+            }
+            int got = run_confined((enum link_role)role, p->run);
+            if (got != p->expected) {
+                fail_msg("%s: %s: %d, not %d", control_role_name((enum link_role)role), p->what,
+                         got, p->expected);
+            }
+        }
+    }
+}
+
+/* The probes would be worth nothing if they failed anyway. */
+static void test_probes_can_fail(void **state)
+{
+    assert_int_equal(probe_reads_passwd(), 1);
+    assert_int_equal(probe_writes_elsewhere(), 1);
+    assert_int_equal(probe_inet(), 1);
+    assert_int_equal(probe_unix(), 1);
+    assert_int_equal(probe_fork(), 1);
+}
+
+static int set_up(void **state)
+{
+    if (mkdtemp(folder) == NULL || mkdtemp(other) == NULL) {
+        return -1;
+    }
+    return chmod(folder, 0777) == 0 && chmod(other, 0777) == 0 ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%s/file", other);
+    (void)unlink(path);
+    return rmdir(folder) == 0 && rmdir(other) == 0 ? 0 : -1;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_probes_can_fail),
+        cmocka_unit_test(test_probes),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
