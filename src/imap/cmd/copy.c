@@ -1,0 +1,123 @@
+/* COPY and MOVE, UID COPY and UID MOVE (RFC 3501, 6.4.7; RFC 6851), with COPYUID (RFC 4315, 3).
+ *
+ * One call of the store, one commit: all messages or none. A MOVE is the same with removal in the same commit; its COPYUID
+ * goes out untagged before the news say what vanished (RFC 6851, 4.3).
+ */
+#include "imap/cmd/list.h"
+
+#include "imap/session_priv.h"
+#include "imap/set.h"
+#include "imap/walk.h"
+#include "wire/imap_scan.h"
+
+struct copy_args {
+    struct numset set;
+    struct str name;
+    struct mailbox *to; /* counted */
+    struct numset from_uids;
+    struct numset to_uids;
+};
+
+static void parse_copy(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    struct copy_args *args = arena_one(cmd->arena, struct copy_args);
+    cmd->args = args;
+    set_parse(s, cmd, c, &args->set);
+    scan_sp(c);
+    args->name = scan_mailbox(c, cmd->arena);
+}
+
+static void on_pair(void *owner, struct copy_pair p)
+{
+    struct copy_args *args = owner;
+    numset_add(&args->from_uids, p.from.v, p.from.v);
+    numset_add(&args->to_uids, p.to.v, p.to.v);
+}
+
+/* RFC 3501 §6.4.7 wants all or nothing; a sequence number that stands for a removed message is a failure. */
+static enum err check_there(struct imap_session *s, const struct numset *uids)
+{
+    struct view *now = NULL;
+    TRY(mailbox_get_view(s->selected.mailbox, &now));
+    uint64_t count = 0;
+    struct walk w;
+    struct walk_run run;
+    walk_init(&w, now, uids, true);
+    while (walk_next_run(&w, SIZE_MAX, &run)) {
+        count += run.count;
+    }
+    return count == numset_get_count(uids) ? ERR_OK : ERR_EXPUNGED;
+}
+
+static enum err copy_messages(struct imap_session *s, struct cmd *cmd, struct copy_args *args)
+{
+    enum err e = account_find_mailbox(s->account, args->name, &args->to);
+    TRY(e == ERR_NO_MAILBOX ? ERR_TRY_CREATE : e);
+    struct numset uids = NUMSET_INIT;
+    walk_collect_uids(s->selected.known, &args->set, cmd->is_uid, &uids);
+    e = cmd->is_uid ? ERR_OK : check_there(s, &uids);
+    if (e == ERR_OK) {
+        e = mailbox_copy(s->selected.mailbox, &uids, args->to, cmd->what == &command_move, on_pair,
+                         args);
+    }
+    numset_release(&uids);
+    return e;
+}
+
+static void write_copyuid(const struct copy_args *args, struct buf *code)
+{
+    struct view *v = NULL;
+    if (numset_is_empty(&args->from_uids) || mailbox_get_view(args->to, &v) != ERR_OK) {
+        return;
+    }
+    buf_addf(code, "COPYUID %u ", view_get_uidvalidity(v));
+    numset_write(code, &args->from_uids);
+    buf_add_char(code, ' ');
+    numset_write(code, &args->to_uids);
+}
+
+static enum run run_copy(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    struct copy_args *args = cmd->args;
+    if (cmd->phase == 0) {
+        cmd->phase = 1;
+        cmd->err = copy_messages(s, cmd, args);
+        return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
+    }
+    write_copyuid(args, &cmd->code);
+    if (cmd->what == &command_move && cmd->code.len > 0) {
+        buf_add(out, STR("* OK ["));
+        buf_add(out, buf_str(&cmd->code));
+        buf_add(out, STR("] Moved\r\n"));
+        buf_clear(&cmd->code);
+    }
+    return RUN_DONE;
+}
+
+static void release_copy(struct cmd *cmd)
+{
+    struct copy_args *args = cmd->args;
+    mailbox_unref(&args->to);
+    numset_release(&args->set);
+    numset_release(&args->from_uids);
+    numset_release(&args->to_uids);
+}
+
+const struct command command_copy = {
+    .name = STR("COPY"),
+    .states = STATE_SELECTED,
+    .flags = COMMAND_HAS_UID,
+    .parse = parse_copy,
+    .run = run_copy,
+    .release = release_copy,
+};
+
+const struct command command_move = {
+    .name = STR("MOVE"),
+    .states = STATE_SELECTED,
+    .flags = COMMAND_HAS_UID | COMMAND_WRITES | COMMAND_TELLS_MODSEQ,
+    .capability = "MOVE",
+    .parse = parse_copy,
+    .run = run_copy,
+    .release = release_copy,
+};

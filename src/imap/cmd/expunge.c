@@ -1,0 +1,42 @@
+/* EXPUNGE and UID EXPUNGE (RFC 3501, 6.4.3; RFC 4315, 2.1). The removal is a commit; that the client hears of it, and in
+ * which form, is the business of the news. */
+#include "imap/cmd/list.h"
+
+#include "imap/session_priv.h"
+#include "imap/set.h"
+
+static void parse_expunge(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    struct numset *uids = arena_one(cmd->arena, struct numset);
+    cmd->args = uids;
+    if (cmd->is_uid) {
+        set_parse(s, cmd, c, uids);
+    } else {
+        numset_add(uids, 1, UINT32_MAX);
+    }
+}
+
+static enum run run_expunge(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    (void)out;
+    if (cmd->phase > 0) {
+        return RUN_DONE;
+    }
+    cmd->phase = 1;
+    cmd->err = mailbox_expunge(s->selected.mailbox, cmd->args, true, NULL);
+    return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
+}
+
+static void release_expunge(struct cmd *cmd)
+{
+    numset_release(cmd->args);
+}
+
+const struct command command_expunge = {
+    .name = STR("EXPUNGE"),
+    .states = STATE_SELECTED,
+    .flags = COMMAND_HAS_UID | COMMAND_WRITES | COMMAND_TELLS_MODSEQ,
+    .parse = parse_expunge,
+    .run = run_expunge,
+    .release = release_expunge,
+};

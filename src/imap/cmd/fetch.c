@@ -1,0 +1,552 @@
+/* FETCH and UID FETCH (RFC 3501, 6.4.5; RFC 7162, 3.1.4 and 3.2.6): a generator with bounded memory.
+ *
+ *     messages of the set            items of one message
+ *     -------------------            ---------------------------------------------
+ *     walk over the known view  -->  "* 7 FETCH (UID 12 ENVELOPE (...) BODY[] {n}" | octets, piece by piece | ")"
+ *
+ * What asks for hot columns only (UID, FLAGS, MODSEQ) goes by runs of a page through line_write(). Otherwise one message
+ * is open at a time: its columns, its shape, a reader of its octets; text is gathered up to the next literal, the literal
+ * streams from the store, and a client that does not read holds just that. A message is opened before anything of its
+ * response is written, so one that cannot be read (expunged by somebody, or damaged) is left out whole; the tagged
+ * reply then says so.
+ *
+ * Numbers and flags are those of the view the client knows; newer ones follow as news. BODY[...] without PEEK sets \Seen:
+ * before, in one commit for all messages of the command; the responses show it.
+ */
+#include "imap/cmd/list.h"
+
+#include "imap/line.h"
+#include "imap/resync.h"
+#include "imap/section.h"
+#include "imap/session_priv.h"
+#include "imap/set.h"
+#include "imap/structure.h"
+#include "imap/walk.h"
+#include "wire/imap_scan.h"
+#include "wire/imap_write.h"
+
+enum { TEXT_MOST = 64 * 1024 * 1024, READ_SIZE = 16 * 1024 };
+
+/* What the attributes need of a message. */
+enum need { NEED_COLD = 1, NEED_SHAPE = 2, NEED_OCTETS = 4, NEED_SEEN = 8, NEED_ENVELOPE = 16 };
+
+/* The message that is being written. */
+struct open_message {
+    bool is_open;
+    bool has_item; /* the response has one already */
+    struct seq seq;
+    struct message m;
+    uint32_t att; /* next attribute */
+    struct shape shape;
+    struct envelope envelope;
+    struct body_reader *reader;
+    struct section_octets octets; /* of the literal that is being sent */
+};
+
+struct fetch_args {
+    struct numset set;
+    struct fetch_atts atts;
+    struct fetch_modifiers modifiers;
+    unsigned needs;
+    unsigned line_items; /* bits of enum line_item that every response has */
+    bool is_hot;         /* line_items are all there is */
+    struct numset gone;  /* VANISHED */
+    size_t gone_at;
+    struct walk walk;
+    struct walk_run run; /* messages of the walk that are to come */
+    size_t run_at;
+    struct open_message open;
+    struct arena *arena; /* of the open message */
+    struct buf text;     /* written, not yet in the output */
+    size_t text_at;
+    struct flags_text flags;
+    enum err failure; /* why some message was left out */
+};
+
+enum fetch_phase { FETCH_BEGIN, FETCH_SEEN, FETCH_EARLIER, FETCH_MESSAGES };
+
+/* ---- parsing ---- */
+
+static unsigned get_needs(const struct fetch_att *att)
+{
+    switch (att->kind) {
+    case FETCH_ENVELOPE:
+        return NEED_COLD | NEED_ENVELOPE;
+    case FETCH_BODY:
+    case FETCH_BODYSTRUCTURE:
+        return NEED_COLD | NEED_SHAPE;
+    case FETCH_INTERNALDATE:
+    case FETCH_RFC822_SIZE:
+        return NEED_COLD;
+    case FETCH_RFC822:
+        return NEED_COLD | NEED_OCTETS | NEED_SEEN;
+    case FETCH_RFC822_HEADER:
+        return NEED_COLD | NEED_OCTETS | NEED_SHAPE;
+    case FETCH_RFC822_TEXT:
+        return NEED_COLD | NEED_OCTETS | NEED_SHAPE | NEED_SEEN;
+    case FETCH_BODY_SECTION: {
+        bool is_whole = att->section.depth == 0 && att->section.text == SECTION_ALL;
+        return NEED_COLD | NEED_OCTETS | (is_whole ? 0 : (unsigned)NEED_SHAPE)
+               | (att->is_peek ? 0 : (unsigned)NEED_SEEN);
+    }
+    case FETCH_FLAGS:
+    case FETCH_UID:
+    case FETCH_MODSEQ:
+    case FETCH_BINARY:
+    case FETCH_BINARY_SIZE:
+        break;
+    }
+    return 0;
+}
+
+static unsigned get_line_item(enum fetch_att_kind kind)
+{
+    if (kind == FETCH_UID) {
+        return LINE_UID;
+    }
+    if (kind == FETCH_FLAGS) {
+        return LINE_FLAGS;
+    }
+    return kind == FETCH_MODSEQ ? LINE_MODSEQ : 0;
+}
+
+static void study_atts(struct imap_session *s, struct cmd *cmd, struct fetch_args *args,
+                       struct scan *c)
+{
+    args->line_items = cmd->is_uid ? LINE_UID : 0;
+    args->is_hot = true;
+    for (uint32_t i = 0; i < args->atts.count; i++) {
+        const struct fetch_att *att = &args->atts.at[i];
+        unsigned item = get_line_item(att->kind);
+        args->line_items |= item;
+        args->needs |= get_needs(att);
+        args->is_hot = args->is_hot && item != 0;
+        if (att->kind == FETCH_BINARY || att->kind == FETCH_BINARY_SIZE) {
+            scan_fail(c, ERR_SYNTAX, "an attribute that is offered here");
+        }
+    }
+    if (args->modifiers.has_changedsince) {
+        args->line_items |= LINE_MODSEQ;
+    }
+    if ((args->line_items & LINE_MODSEQ) != 0 && scan_is_ok(c)) {
+        s->has_condstore = true;
+    }
+}
+
+static void parse_fetch(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    struct fetch_args *args = arena_one(cmd->arena, struct fetch_args);
+    cmd->args = args;
+    buf_init(&args->text, TEXT_MOST);
+    set_parse(s, cmd, c, &args->set);
+    scan_sp(c);
+    scan_fetch_atts(c, cmd->arena, &args->atts);
+    if (!scan_is_end(c)) {
+        scan_sp(c);
+        scan_fetch_modifiers(c, &args->modifiers);
+    }
+    if (args->modifiers.is_vanished && !(cmd->is_uid && s->has_qresync)) {
+        scan_fail(c, ERR_SYNTAX, "VANISHED only in UID FETCH and after ENABLE QRESYNC");
+    }
+    if (scan_is_ok(c)) {
+        study_atts(s, cmd, args, c);
+    }
+}
+
+/* ---- one message ---- */
+
+static void close_message(struct fetch_args *args)
+{
+    struct open_message *o = &args->open;
+    if (o->reader != NULL) {
+        body_reader_free(&o->reader);
+    }
+    section_clear(&o->octets);
+    o->is_open = false;
+    if (args->arena != NULL) {
+        arena_clear(args->arena);
+    }
+}
+
+static enum err load_shape(struct imap_session *s, struct fetch_args *args, struct open_message *o)
+{
+    struct str serialised;
+    TRY(account_get_shape(s->account, o->m.body_id, &serialised));
+    if (args->arena == NULL) {
+        args->arena = arena_new(SHAPE_ARENA_MOST + SHAPE_MOST);
+    }
+    serialised = arena_str(args->arena, serialised);
+    if ((args->needs & NEED_SHAPE) == 0) {
+        return shape_parse_envelope(args->arena, serialised, &o->envelope);
+    }
+    TRY(shape_parse(args->arena, serialised, &o->shape));
+    o->envelope = *o->shape.root.envelope;
+    return ERR_OK;
+}
+
+/* Everything that the attributes will need, before a word is written. */
+static enum err open_message(struct imap_session *s, struct fetch_args *args)
+{
+    struct open_message *o = &args->open;
+    if (args->needs & NEED_COLD) {
+        uint64_t modseq = o->m.modseq;
+        uint64_t flags = o->m.flags;
+        TRY(view_get(args->walk.view, o->seq, &o->m));
+        o->m.modseq = modseq;
+        o->m.flags = flags;
+    }
+    if (args->needs & (NEED_SHAPE | NEED_ENVELOPE)) {
+        TRY(load_shape(s, args, o));
+    }
+    if (args->needs & NEED_OCTETS) {
+        TRY(body_reader_new(s->account, o->m.body_id, &o->reader));
+    }
+    return ERR_OK;
+}
+
+/* Flags that the command itself has set: the message as told. Says which items must be shown for it. */
+static unsigned apply_told(const struct imap_session *s, struct message *m)
+{
+    const struct told *t = &s->news.told;
+    if (t->view == NULL || !numset_has(&t->uids, m->uid.v)) {
+        return 0;
+    }
+    struct seq seq = view_find_uid(t->view, m->uid);
+    if (seq.v == 0) {
+        return 0;
+    }
+    view_get_hot(t->view, seq, m);
+    return s->has_condstore ? LINE_FLAGS | LINE_MODSEQ | LINE_UID : LINE_FLAGS;
+}
+
+/* Items have spaces between them. */
+static struct buf *begin_item(struct fetch_args *args)
+{
+    if (args->open.has_item) {
+        buf_add_char(&args->text, ' ');
+    }
+    args->open.has_item = true;
+    return &args->text;
+}
+
+/* The items that stand at the front of every response. */
+static void write_head(struct imap_session *s, struct fetch_args *args, unsigned items)
+{
+    const struct message *m = &args->open.m;
+    buf_add(&args->text, STR("* "));
+    buf_add_u64(&args->text, args->open.seq.v);
+    buf_add(&args->text, STR(" FETCH ("));
+    args->open.has_item = false;
+    if (items & LINE_UID) {
+        struct buf *text = begin_item(args);
+        buf_add(text, STR("UID "));
+        buf_add_u64(text, m->uid.v);
+    }
+    if (items & LINE_FLAGS) {
+        struct buf *text = begin_item(args);
+        bool is_recent = numset_has(&s->selected.recent, m->uid.v);
+        buf_add(text, STR("FLAGS ("));
+        buf_add(text, flags_text_get(&args->flags, s->selected.mailbox, m->flags, is_recent));
+        buf_add_char(text, ')');
+    }
+    if (items & LINE_MODSEQ) {
+        struct buf *text = begin_item(args);
+        buf_add(text, STR("MODSEQ ("));
+        buf_add_u64(text, m->modseq);
+        buf_add_char(text, ')');
+    }
+}
+
+/* "BODY[1.MIME]<0> ", or the old name. */
+static void write_section_name(struct buf *text, const struct fetch_att *att)
+{
+    if (att->kind == FETCH_RFC822) {
+        buf_add(text, STR("RFC822 "));
+        return;
+    }
+    if (att->kind == FETCH_RFC822_HEADER || att->kind == FETCH_RFC822_TEXT) {
+        buf_add_c(text, att->kind == FETCH_RFC822_TEXT ? "RFC822.TEXT " : "RFC822.HEADER ");
+        return;
+    }
+    buf_add(text, STR("BODY["));
+    section_write(text, &att->section);
+    buf_add_char(text, ']');
+    if (att->has_partial) {
+        buf_add_char(text, '<');
+        buf_add_u64(text, att->partial.offset);
+        buf_add_char(text, '>');
+    }
+    buf_add_char(text, ' ');
+}
+
+/* Starts a literal; its octets are sent by stream_octets(). */
+static enum err write_section(struct fetch_args *args, const struct fetch_att *att)
+{
+    struct open_message *o = &args->open;
+    struct section section = att->section;
+    if (att->kind == FETCH_RFC822_HEADER || att->kind == FETCH_RFC822_TEXT) {
+        section.text = att->kind == FETCH_RFC822_TEXT ? SECTION_TEXT : SECTION_HEADER;
+    }
+    bool is_found = false;
+    section_clear(&o->octets);
+    TRY(section_find(o->reader, &o->shape, &section, &o->octets, &is_found));
+    write_section_name(&args->text, att);
+    if (!is_found) {
+        buf_add(&args->text, STR("NIL"));
+        return ERR_OK;
+    }
+    if (att->has_partial) {
+        section_cut(&o->octets, att->partial.offset, att->partial.length);
+    }
+    imap_write_literal_head(&args->text, o->octets.size, false);
+    return ERR_OK;
+}
+
+static enum err write_att(struct fetch_args *args, const struct fetch_att *att)
+{
+    struct buf *text = begin_item(args);
+    const struct open_message *o = &args->open;
+    if (att->kind == FETCH_ENVELOPE) {
+        buf_add(text, STR("ENVELOPE "));
+        structure_write_envelope(text, &o->envelope);
+    } else if (att->kind == FETCH_BODY) {
+        buf_add(text, STR("BODY "));
+        structure_write_body(text, &o->shape.root, false);
+    } else if (att->kind == FETCH_BODYSTRUCTURE) {
+        buf_add(text, STR("BODYSTRUCTURE "));
+        structure_write_body(text, &o->shape.root, true);
+    } else if (att->kind == FETCH_INTERNALDATE) {
+        buf_add(text, STR("INTERNALDATE "));
+        imap_write_date_time(text, o->m.internaldate_s);
+    } else if (att->kind == FETCH_RFC822_SIZE) {
+        buf_add(text, STR("RFC822.SIZE "));
+        buf_add_u64(text, o->m.size);
+    } else {
+        return write_section(args, att);
+    }
+    return ERR_OK;
+}
+
+/* Writes attributes until a literal has to be sent, or the message is complete. */
+static enum err write_atts(struct fetch_args *args)
+{
+    struct open_message *o = &args->open;
+    while (o->att < args->atts.count && o->octets.size == 0) {
+        const struct fetch_att *att = &args->atts.at[o->att++];
+        if (get_line_item(att->kind) == 0) {
+            TRY(write_att(args, att));
+        }
+    }
+    if (o->octets.size == 0) {
+        buf_add(&args->text, STR(")\r\n"));
+        close_message(args);
+    }
+    return buf_err(&args->text);
+}
+
+/* ---- all messages ---- */
+
+/* Moves gathered text to the output: STEP_MORE when that is full for now. */
+static enum step drain_text(struct fetch_args *args, struct buf *out)
+{
+    size_t room = out->len < SESSION_OUTPUT_MOST ? SESSION_OUTPUT_MOST - out->len : 0;
+    struct str part = str_sub(buf_str(&args->text), args->text_at, room);
+    buf_add(out, part);
+    args->text_at += part.n;
+    if (args->text_at < args->text.len) {
+        return STEP_MORE;
+    }
+    buf_clear(&args->text);
+    args->text_at = 0;
+    return STEP_DONE;
+}
+
+/* Sends octets of the open literal. A failing disk amid a literal leaves no way to go on: STEP_BAD. */
+static enum step stream_octets(struct fetch_args *args, struct buf *out)
+{
+    struct open_message *o = &args->open;
+    while (o->octets.size > 0) {
+        if (out->len >= SESSION_OUTPUT_MOST) {
+            return STEP_MORE;
+        }
+        struct str octets;
+        if (section_read(o->reader, &o->octets, READ_SIZE, &octets) != ERR_OK) {
+            return STEP_BAD;
+        }
+        buf_add(out, octets);
+    }
+    return STEP_DONE;
+}
+
+/* The next message of the walk that CHANGEDSINCE lets through. */
+static bool next_message(struct fetch_args *args)
+{
+    for (;;) {
+        if (args->run_at >= args->run.count) {
+            args->run_at = 0;
+            if (!walk_next_run(&args->walk, SIZE_MAX, &args->run)) {
+                args->run.count = 0;
+                return false;
+            }
+        }
+        size_t i = args->run_at++;
+        if (args->modifiers.has_changedsince
+            && args->run.modseqs[i] <= args->modifiers.changedsince) {
+            continue;
+        }
+        args->open.m = walk_get(&args->run, i);
+        args->open.seq = (struct seq){args->run.first.v + (uint32_t)i};
+        return true;
+    }
+}
+
+static void begin_message(struct imap_session *s, struct fetch_args *args)
+{
+    struct open_message *o = &args->open;
+    unsigned items = args->line_items | apply_told(s, &o->m);
+    enum err e = open_message(s, args);
+    if (e != ERR_OK) {
+        close_message(args);
+        args->failure = e == ERR_NOT_FOUND ? ERR_EXPUNGED : e;
+        return;
+    }
+    o->is_open = true;
+    o->att = 0;
+    write_head(s, args, items);
+}
+
+static enum step step_cold(struct imap_session *s, struct fetch_args *args, struct buf *out)
+{
+    for (;;) {
+        if (drain_text(args, out) == STEP_MORE) {
+            return STEP_MORE;
+        }
+        enum step step = stream_octets(args, out);
+        if (step != STEP_DONE) {
+            return step;
+        }
+        if (out->len >= SESSION_OUTPUT_MOST) {
+            return STEP_MORE;
+        }
+        if (!args->open.is_open) {
+            if (!next_message(args)) {
+                return STEP_DONE;
+            }
+            begin_message(s, args);
+        }
+        if (args->open.is_open && write_atts(args) != ERR_OK) {
+            return STEP_BAD;
+        }
+    }
+}
+
+static enum step step_hot(struct imap_session *s, struct fetch_args *args, struct buf *out)
+{
+    while (next_message(args)) {
+        line_write(out, s, &args->flags, args->open.seq, &args->open.m, args->line_items);
+        if (out->len >= SESSION_OUTPUT_MOST) {
+            return STEP_MORE;
+        }
+    }
+    return STEP_DONE;
+}
+
+/* ---- the command ---- */
+
+/* Sets \Seen on what is not. */
+static enum err mark_seen(struct imap_session *s, struct fetch_args *args)
+{
+    struct numset *uids = &s->news.told.uids;
+    struct walk_run run;
+    struct walk w = args->walk;
+    while (walk_next_run(&w, SIZE_MAX, &run)) {
+        for (size_t i = 0; i < run.count; i++) {
+            if ((run.flags[i] & FLAG_SEEN) == 0) {
+                numset_add(uids, run.uids[i], run.uids[i]);
+            }
+        }
+    }
+    if (numset_is_empty(uids)) {
+        return ERR_OK;
+    }
+    return mailbox_store_flags(s->selected.mailbox, uids, FLAG_OP_ADD, FLAG_SEEN, UINT64_MAX, NULL);
+}
+
+static enum run fetch_begin(struct imap_session *s, struct cmd *cmd, struct fetch_args *args)
+{
+    walk_init(&args->walk, s->selected.known, &args->set, cmd->is_uid);
+    if (args->modifiers.is_vanished) {
+        cmd->err =
+            resync_find_vanished(s->selected.mailbox, s->selected.known,
+                                 args->modifiers.changedsince, &args->set, NULL, &args->gone);
+    }
+    cmd->phase = FETCH_EARLIER;
+    if (cmd->err == ERR_OK && (args->needs & NEED_SEEN) != 0 && !s->selected.is_read_only) {
+        cmd->err = mark_seen(s, args);
+        cmd->phase = FETCH_SEEN;
+    }
+    if (cmd->err != ERR_OK) {
+        return RUN_DONE;
+    }
+    return cmd->phase == FETCH_SEEN ? RUN_COMMIT : RUN_MORE;
+}
+
+static enum run fetch_done(struct cmd *cmd, struct fetch_args *args)
+{
+    if (args->failure != ERR_OK && !(cmd->is_uid && args->failure == ERR_EXPUNGED)) {
+        cmd->err = args->failure;
+    }
+    return RUN_DONE;
+}
+
+static enum run run_fetch(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    struct fetch_args *args = cmd->args;
+    struct view *now = NULL;
+    switch (cmd->phase) {
+    case FETCH_BEGIN:
+        return fetch_begin(s, cmd, args);
+    case FETCH_SEEN:
+        if (!numset_is_empty(&s->news.told.uids)
+            && mailbox_get_view(s->selected.mailbox, &now) == ERR_OK) {
+            s->news.told.view = view_ref(now);
+        }
+        cmd->phase = FETCH_EARLIER;
+        return RUN_MORE;
+    case FETCH_EARLIER:
+        if (resync_write_vanished(&args->gone, &args->gone_at, out) == STEP_MORE) {
+            return RUN_MORE;
+        }
+        cmd->phase = FETCH_MESSAGES;
+        break;
+    default:
+        break;
+    }
+    enum step step = args->is_hot ? step_hot(s, args, out) : step_cold(s, args, out);
+    if (step == STEP_BAD) {
+        s->is_broken = true;
+        return RUN_DONE;
+    }
+    return step == STEP_MORE ? RUN_MORE : fetch_done(cmd, args);
+}
+
+static void release_fetch(struct cmd *cmd)
+{
+    struct fetch_args *args = cmd->args;
+    close_message(args);
+    section_release(&args->open.octets);
+    numset_release(&args->set);
+    numset_release(&args->gone);
+    flags_text_release(&args->flags);
+    buf_release(&args->text);
+    arena_free(&args->arena);
+}
+
+const struct command command_fetch = {
+    .name = STR("FETCH"),
+    .states = STATE_SELECTED,
+    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ,
+    .parse = parse_fetch,
+    .run = run_fetch,
+    .release = release_fetch,
+};

@@ -1,0 +1,82 @@
+/* IDLE (RFC 2177): the client waits, and hears news as they come, until it says DONE.
+ *
+ * The session watches its mailbox; a commit by anybody wakes it within the same loop turn, and the news generator tells the
+ * difference. EXPUNGE is welcome here. Nothing is kept meanwhile but the command's tag: a phone idles for hours.
+ */
+#include "imap/cmd/list.h"
+
+#include "imap/session_priv.h"
+
+enum idle_phase { IDLE_BEGIN, IDLE_TELL, IDLE_WAIT };
+
+static void on_change(struct watch *w)
+{
+    session_wake(list_entry(w, struct imap_session, selected.watch));
+}
+
+static enum run idle_tell(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    switch (news_step(s, out)) {
+    case STEP_MORE:
+        return RUN_MORE;
+    case STEP_BAD:
+        s->is_over = true;
+        return RUN_DONE;
+    case STEP_DONE:
+        break;
+    }
+    cmd->phase = IDLE_WAIT;
+    return RUN_LINE;
+}
+
+static enum run idle_end(struct imap_session *s, struct cmd *cmd, enum err e)
+{
+    watch_cancel(&s->selected.watch);
+    cmd->err = e;
+    return RUN_DONE;
+}
+
+static enum run run_idle(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    if (cmd->phase == IDLE_BEGIN) {
+        buf_add(out, STR("+ idling\r\n"));
+        cmd->phase = IDLE_WAIT;
+        if (session_is_selected(s)) {
+            s->selected.watch.on_change = on_change;
+            mailbox_watch(s->selected.mailbox, &s->selected.watch);
+        }
+    }
+    if (cmd->phase == IDLE_WAIT && session_is_selected(s)) {
+        cmd->phase = IDLE_TELL;
+        news_begin(s, true);
+    }
+    if (cmd->phase == IDLE_TELL) {
+        enum run run = idle_tell(s, cmd, out);
+        if (run != RUN_LINE) {
+            return run;
+        }
+    }
+    struct str line;
+    switch (session_next_line(s, &line)) {
+    case IMAP_FRAME_MORE:
+        return RUN_LINE;
+    case IMAP_FRAME_COMMAND:
+        break;
+    case IMAP_FRAME_LITERAL:
+    case IMAP_FRAME_OCTETS:
+    case IMAP_FRAME_STREAMED:
+    case IMAP_FRAME_DROPPED:
+        return idle_end(s, cmd, ERR_TOO_LONG);
+    case IMAP_FRAME_FATAL:
+        s->is_over = true;
+        return idle_end(s, cmd, ERR_TOO_LONG);
+    }
+    return idle_end(s, cmd, str_eq_nocase(line, STR("DONE")) ? ERR_OK : ERR_SYNTAX);
+}
+
+const struct command command_idle = {
+    .name = STR("IDLE"),
+    .states = STATE_ANY,
+    .capability = "IDLE",
+    .run = run_idle,
+};

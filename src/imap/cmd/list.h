@@ -1,0 +1,42 @@
+#ifndef LIMETTA_IMAP_CMD_LIST_H
+#define LIMETTA_IMAP_CMD_LIST_H
+
+#include "imap/command.h"
+
+/* Every command, by name. A new command is a file in this folder and a word here. */
+#define COMMANDS(X)                                                                                \
+    X(append)                                                                                      \
+    X(authenticate)                                                                                \
+    X(capability)                                                                                  \
+    X(check)                                                                                       \
+    X(close)                                                                                       \
+    X(copy)                                                                                        \
+    X(create)                                                                                      \
+    X(delete)                                                                                      \
+    X(enable)                                                                                      \
+    X(examine)                                                                                     \
+    X(expunge)                                                                                     \
+    X(fetch)                                                                                       \
+    X(id)                                                                                          \
+    X(idle)                                                                                        \
+    X(list)                                                                                        \
+    X(login)                                                                                       \
+    X(logout)                                                                                      \
+    X(lsub)                                                                                        \
+    X(move)                                                                                        \
+    X(namespace)                                                                                   \
+    X(noop)                                                                                        \
+    X(rename)                                                                                      \
+    X(select)                                                                                      \
+    X(starttls)                                                                                    \
+    X(status)                                                                                      \
+    X(store)                                                                                       \
+    X(subscribe)                                                                                   \
+    X(unselect)                                                                                    \
+    X(unsubscribe)
+
+#define DECLARE_COMMAND(name) extern const struct command command_##name;
+COMMANDS(DECLARE_COMMAND)
+#undef DECLARE_COMMAND
+
+#endif

@@ -1,0 +1,106 @@
+/* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501, 6.3.3 to 6.3.7): a name or two, one call of the store, one
+ * commit. The rules of INBOX, parents and children are the store's. */
+#include "imap/cmd/list.h"
+
+#include "imap/session_priv.h"
+#include "wire/imap_scan.h"
+
+struct mailbox_args {
+    struct str name;
+    struct str to; /* RENAME */
+};
+
+static void parse_name(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    (void)s;
+    struct mailbox_args *args = arena_one(cmd->arena, struct mailbox_args);
+    cmd->args = args;
+    scan_sp(c);
+    args->name = scan_mailbox(c, cmd->arena);
+}
+
+static void parse_rename(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    parse_name(s, cmd, c);
+    struct mailbox_args *args = cmd->args;
+    scan_sp(c);
+    args->to = scan_mailbox(c, cmd->arena);
+}
+
+/* "Archive/" says that children are to come (RFC 3501, 6.3.3); the name is the same. */
+static struct str without_delimiter(struct str name)
+{
+    return name.n > 1 && str_ends(name, STR("/")) ? str_sub(name, 0, name.n - 1) : name;
+}
+
+static enum run write_done(struct cmd *cmd, enum err e)
+{
+    cmd->phase = 1;
+    cmd->err = e;
+    return e == ERR_OK ? RUN_COMMIT : RUN_DONE;
+}
+
+static enum run run_create(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    (void)out;
+    const struct mailbox_args *args = cmd->args;
+    if (cmd->phase > 0) {
+        return RUN_DONE;
+    }
+    return write_done(cmd, account_create_mailbox(s->account, without_delimiter(args->name), 0));
+}
+
+/* Deleting the mailbox that is selected here leaves the session without one. */
+static void leave_deleted(struct imap_session *s)
+{
+    if (session_is_selected(s) && mailbox_is_deleted(s->selected.mailbox)) {
+        selected_close(s);
+    }
+}
+
+static enum run run_delete(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    (void)out;
+    const struct mailbox_args *args = cmd->args;
+    if (cmd->phase > 0) {
+        leave_deleted(s);
+        return RUN_DONE;
+    }
+    return write_done(cmd, account_delete_mailbox(s->account, args->name));
+}
+
+static enum run run_rename(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    (void)out;
+    const struct mailbox_args *args = cmd->args;
+    if (cmd->phase > 0) {
+        return RUN_DONE;
+    }
+    return write_done(cmd,
+                      account_rename_mailbox(s->account, args->name, without_delimiter(args->to)));
+}
+
+static enum run run_subscribe(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    (void)out;
+    const struct mailbox_args *args = cmd->args;
+    if (cmd->phase > 0) {
+        return RUN_DONE;
+    }
+    bool is_subscribed = cmd->what == &command_subscribe;
+    return write_done(cmd, account_set_subscribed(s->account, args->name, is_subscribed));
+}
+
+#define MAILBOX_COMMAND(variable, word, parser, runner)                                            \
+    const struct command command_##variable = {                                                    \
+        .name = STR(word),                                                                         \
+        .states = STATE_ANY,                                                                       \
+        .parse = (parser),                                                                         \
+        .run = (runner),                                                                           \
+    }
+
+MAILBOX_COMMAND(create, "CREATE", parse_name, run_create);
+MAILBOX_COMMAND(delete, "DELETE", parse_name, run_delete);
+MAILBOX_COMMAND(rename, "RENAME", parse_rename, run_rename);
+MAILBOX_COMMAND(subscribe, "SUBSCRIBE", parse_name, run_subscribe);
+MAILBOX_COMMAND(unsubscribe, "UNSUBSCRIBE", parse_name, run_subscribe);

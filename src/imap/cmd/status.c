@@ -1,0 +1,119 @@
+/* STATUS (RFC 3501, 6.3.10; RFC 7162, 3.1.7): counts that a view keeps, for a mailbox that is not selected. */
+#include "imap/cmd/list.h"
+
+#include "imap/session_priv.h"
+#include "wire/imap_scan.h"
+#include "wire/imap_write.h"
+
+struct status_args {
+    struct str name;
+    unsigned atts; /* bits of enum status_att */
+};
+
+static void parse_status(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    (void)s;
+    struct status_args *args = arena_one(cmd->arena, struct status_args);
+    cmd->args = args;
+    scan_sp(c);
+    args->name = scan_mailbox(c, cmd->arena);
+    scan_sp(c);
+    args->atts = scan_status_atts(c);
+}
+
+static uint64_t count_deleted(const struct view *v)
+{
+    uint64_t count = 0;
+    uint32_t total = view_get_count(v);
+    const uint32_t *uids = NULL;
+    const uint64_t *modseqs = NULL;
+    const uint64_t *flags = NULL;
+    for (uint32_t seq = 1; seq <= total;) {
+        size_t n = view_get_run(v, (struct seq){seq}, &uids, &modseqs, &flags);
+        for (size_t i = 0; i < n; i++) {
+            count += (flags[i] & FLAG_DELETED) != 0;
+        }
+        seq += (uint32_t)n;
+    }
+    return count;
+}
+
+static uint64_t get_value(struct mailbox *m, struct view *v, enum status_att att)
+{
+    switch (att) {
+    case STATUS_MESSAGES:
+        return view_get_count(v);
+    case STATUS_RECENT:
+        return view_count_from_uid(v, (struct uid){mailbox_get_first_recent(m, false)});
+    case STATUS_UIDNEXT:
+        return view_get_uidnext(v).v;
+    case STATUS_UIDVALIDITY:
+        return view_get_uidvalidity(v);
+    case STATUS_UNSEEN:
+        return view_get_unseen_count(v);
+    case STATUS_HIGHESTMODSEQ:
+        return view_get_highestmodseq(v);
+    case STATUS_SIZE:
+        return view_get_total_size(v);
+    case STATUS_DELETED:
+        break;
+    }
+    return count_deleted(v);
+}
+
+static const struct {
+    enum status_att att;
+    const char *name;
+} status_names[] = {
+    {STATUS_MESSAGES, "MESSAGES"}, {STATUS_RECENT, "RECENT"},
+    {STATUS_UIDNEXT, "UIDNEXT"},   {STATUS_UIDVALIDITY, "UIDVALIDITY"},
+    {STATUS_UNSEEN, "UNSEEN"},     {STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ"},
+    {STATUS_SIZE, "SIZE"},         {STATUS_DELETED, "DELETED"},
+};
+
+static void write_status(struct mailbox *m, struct view *v, const struct status_args *args,
+                         struct buf *out)
+{
+    buf_add(out, STR("* STATUS "));
+    imap_write_mailbox(out, args->name);
+    buf_add(out, STR(" ("));
+    bool is_first = true;
+    for (size_t i = 0; i < sizeof(status_names) / sizeof(status_names[0]); i++) {
+        if ((args->atts & status_names[i].att) == 0) {
+            continue;
+        }
+        if (!is_first) {
+            buf_add_char(out, ' ');
+        }
+        is_first = false;
+        buf_add_c(out, status_names[i].name);
+        buf_add_char(out, ' ');
+        buf_add_u64(out, get_value(m, v, status_names[i].att));
+    }
+    buf_add(out, STR(")\r\n"));
+}
+
+static enum run run_status(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    const struct status_args *args = cmd->args;
+    struct mailbox *m = NULL;
+    struct view *v = NULL;
+    cmd->err = account_find_mailbox(s->account, args->name, &m);
+    if (cmd->err != ERR_OK) {
+        return RUN_DONE;
+    }
+    cmd->err = mailbox_get_view(m, &v);
+    if (cmd->err == ERR_OK) {
+        s->has_condstore = s->has_condstore || (args->atts & STATUS_HIGHESTMODSEQ) != 0;
+        write_status(m, v, args, out);
+    }
+    mailbox_unref(&m);
+    return RUN_DONE;
+}
+
+const struct command command_status = {
+    .name = STR("STATUS"),
+    .states = STATE_ANY,
+    .parse = parse_status,
+    .run = run_status,
+};

@@ -1,0 +1,236 @@
+/* STORE and UID STORE (RFC 3501, 6.4.6), with UNCHANGEDSINCE (RFC 7162, 3.1.3).
+ *
+ * The change is one call of the store and one commit, whatever the number of messages. Then the client is told, message by
+ * message, in the numbers that it knows; what was told is left with the news (news.told), so that they tell only what
+ * others did.
+ *
+ * .SILENT: the client computes the new flags from what it knows. So a message is told only if that computation is wrong,
+ * because somebody else changed it unseen (RFC 3501 says SHOULD). With CONDSTORE its new mod-sequence must be told even so.
+ *
+ * UNCHANGEDSINCE leaves alone what changed since; MODIFIED in the tagged reply lists those. This is how a phone claims a
+ * draft for sending: `UID STORE 7 (UNCHANGEDSINCE 90) +FLAGS ($Submitted)` (RFC 5550, 5.10).
+ */
+#include "imap/cmd/list.h"
+
+#include "imap/flags.h"
+#include "imap/line.h"
+#include "imap/session_priv.h"
+#include "imap/set.h"
+#include "imap/walk.h"
+#include "wire/imap_scan.h"
+
+struct store_args {
+    struct numset set;
+    uint64_t unchangedsince;
+    struct store_att_flags att;
+    uint64_t flags;
+    struct numset modified; /* UIDs that were left alone */
+    struct walk walk;       /* over what the client knows */
+    bool has_missing;       /* a message is gone, and the client does not know */
+};
+
+enum store_phase { STORE_CHANGE, STORE_BEGIN_TELL, STORE_TELL };
+
+static void parse_store(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    struct store_args *args = arena_one(cmd->arena, struct store_args);
+    cmd->args = args;
+    args->unchangedsince = UINT64_MAX;
+    set_parse(s, cmd, c, &args->set);
+    scan_sp(c);
+    if (scan_peek(c) == '(') {
+        args->unchangedsince = scan_store_modifiers(c);
+        scan_sp(c);
+    }
+    scan_store_att_flags(c, cmd->arena, &args->att);
+}
+
+static enum flag_op get_op(enum store_op op)
+{
+    switch (op) {
+    case STORE_ADD:
+        return FLAG_OP_ADD;
+    case STORE_REMOVE:
+        return FLAG_OP_REMOVE;
+    case STORE_SET:
+        break;
+    }
+    return FLAG_OP_SET;
+}
+
+static enum err change(struct imap_session *s, struct cmd *cmd, struct store_args *args)
+{
+    struct mailbox *m = s->selected.mailbox;
+    if (args->unchangedsince != UINT64_MAX) {
+        s->has_condstore = true;
+    }
+    TRY(flags_find_bits(m, &args->att.flags, args->att.op != STORE_REMOVE, &args->flags));
+    struct numset *uids = &s->news.told.uids;
+    if (cmd->is_uid) {
+        numset_copy(uids, &args->set);
+    } else {
+        walk_collect_uids(s->selected.known, &args->set, false, uids);
+    }
+    return mailbox_store_flags(m, uids, get_op(args->att.op), args->flags, args->unchangedsince,
+                               &args->modified);
+}
+
+static uint64_t compute(const struct store_args *args, uint64_t known)
+{
+    switch (args->att.op) {
+    case STORE_ADD:
+        return known | args->flags;
+    case STORE_REMOVE:
+        return known & ~args->flags;
+    case STORE_SET:
+        break;
+    }
+    return args->flags;
+}
+
+/* What there is to tell of a message: bits of enum line_item, or 0. */
+static unsigned get_items(const struct imap_session *s, const struct store_args *args,
+                          const struct message *known, const struct message *now)
+{
+    unsigned items = LINE_FLAGS;
+    if (args->att.is_silent && compute(args, known->flags) == now->flags) {
+        items = 0;
+    }
+    if (s->has_condstore && (items != 0 || now->modseq != known->modseq)) {
+        items |= LINE_MODSEQ | LINE_UID;
+    }
+    return items != 0 && s->cmd.is_uid ? items | LINE_UID : items;
+}
+
+/* The message as it is in v; at is where it stands if nothing above it is gone. */
+static bool find_now(const struct view *v, struct uid uid, struct seq at, struct message *now)
+{
+    if (at.v <= view_get_count(v)) {
+        view_get_hot(v, at, now);
+        if (now->uid.v == uid.v) {
+            return true;
+        }
+    }
+    at = view_find_uid(v, uid);
+    if (at.v == 0) {
+        return false;
+    }
+    view_get_hot(v, at, now);
+    return true;
+}
+
+static void tell_run(struct imap_session *s, struct store_args *args, const struct walk_run *run,
+                     struct flags_text *text, struct buf *out)
+{
+    for (uint32_t i = 0; i < run->count; i++) {
+        struct message known = walk_get(run, i);
+        struct seq seq = {run->first.v + i};
+        struct message now;
+        if (args->modified.count > 0 && numset_has(&args->modified, known.uid.v)) {
+            continue;
+        }
+        if (!find_now(s->news.told.view, known.uid, seq, &now)) {
+            args->has_missing = true;
+            continue;
+        }
+        unsigned items = get_items(s, args, &known, &now);
+        if (items != 0) {
+            line_write(out, s, text, seq, &now, items);
+        }
+    }
+}
+
+static enum step tell(struct imap_session *s, struct store_args *args, struct buf *out)
+{
+    struct flags_text text = {0};
+    struct walk_run run;
+    enum step step = STEP_MORE;
+    while (out->len < SESSION_OUTPUT_MOST) {
+        if (!walk_next_run(&args->walk, SIZE_MAX, &run)) {
+            step = STEP_DONE;
+            break;
+        }
+        tell_run(s, args, &run, &text, out);
+    }
+    flags_text_release(&text);
+    return step;
+}
+
+static enum err begin_tell(struct imap_session *s, struct cmd *cmd, struct store_args *args)
+{
+    struct view *now = NULL;
+    TRY(mailbox_get_view(s->selected.mailbox, &now));
+    s->news.told.view = view_ref(now);
+    for (size_t i = 0; i < args->modified.count; i++) {
+        struct numrange r = args->modified.at[i];
+        numset_remove(&s->news.told.uids, r.first, r.last);
+    }
+    walk_init(&args->walk, s->selected.known, &args->set, cmd->is_uid);
+    return ERR_OK;
+}
+
+/* [MODIFIED set], in the numbers that the command used. */
+static void write_modified(struct imap_session *s, struct cmd *cmd, struct store_args *args)
+{
+    buf_add(&cmd->code, STR("MODIFIED "));
+    if (cmd->is_uid) {
+        numset_write(&cmd->code, &args->modified);
+        return;
+    }
+    struct numset seqs = NUMSET_INIT;
+    struct walk w;
+    walk_init(&w, s->selected.known, &args->modified, true);
+    struct seq seq;
+    while (walk_next(&w, &seq)) {
+        numset_add(&seqs, seq.v, seq.v);
+    }
+    numset_write(&cmd->code, &seqs);
+    numset_release(&seqs);
+}
+
+static enum run store_done(struct imap_session *s, struct cmd *cmd, struct store_args *args)
+{
+    if (!numset_is_empty(&args->modified)) {
+        write_modified(s, cmd, args);
+        cmd->text = "Some were changed by others meanwhile";
+    } else if (args->has_missing && !cmd->is_uid) {
+        buf_add(&cmd->code, STR("EXPUNGEISSUED"));
+        cmd->text = "Some are gone meanwhile";
+    }
+    return RUN_DONE;
+}
+
+static enum run run_store(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    struct store_args *args = cmd->args;
+    if (cmd->phase == STORE_CHANGE) {
+        cmd->phase = STORE_BEGIN_TELL;
+        cmd->err = change(s, cmd, args);
+        return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
+    }
+    if (cmd->phase == STORE_BEGIN_TELL) {
+        cmd->phase = STORE_TELL;
+        cmd->err = begin_tell(s, cmd, args);
+        if (cmd->err != ERR_OK) {
+            return RUN_DONE;
+        }
+        news_write_new_keywords(s, out);
+    }
+    return tell(s, args, out) == STEP_MORE ? RUN_MORE : store_done(s, cmd, args);
+}
+
+static void release_store(struct cmd *cmd)
+{
+    struct store_args *args = cmd->args;
+    numset_release(&args->set);
+    numset_release(&args->modified);
+}
+
+const struct command command_store = {
+    .name = STR("STORE"),
+    .states = STATE_SELECTED,
+    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_WRITES,
+    .parse = parse_store,
+    .run = run_store,
+    .release = release_store,
+};

@@ -1,0 +1,46 @@
+/* The list of commands, and what follows from it.
+ *
+ * Each command is a row that its file exports; nothing here knows what a command does. CAPABILITY is written from the
+ * rows, so that a command that is not there cannot be announced, and from the words below, which stand for what no
+ * single command adds.
+ */
+#include "imap/command.h"
+
+#include "imap/cmd/list.h"
+
+#include <stddef.h>
+
+#define LIST_COMMAND(name) &command_##name,
+static const struct command *const commands[] = {COMMANDS(LIST_COMMAND)};
+#undef LIST_COMMAND
+
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+
+/* RFC 3501; RFC 7888; RFC 4315; RFC 3348; RFC 7162; RFC 6154 */
+static const char BASE_CAPABILITY[] =
+    "IMAP4rev1 LITERAL+ SASL-IR UIDPLUS CHILDREN CONDSTORE QRESYNC SPECIAL-USE";
+
+const struct command *commands_find(struct str name, bool is_uid)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (!str_eq_nocase(name, commands[i]->name)) {
+            continue;
+        }
+        if (is_uid && (commands[i]->flags & COMMAND_HAS_UID) == 0) {
+            return NULL;
+        }
+        return commands[i];
+    }
+    return NULL;
+}
+
+void commands_write_capability(struct buf *out)
+{
+    buf_add_c(out, BASE_CAPABILITY);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (commands[i]->capability != NULL) {
+            buf_add_char(out, ' ');
+            buf_add_c(out, commands[i]->capability);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+/* News: everything untagged that a client did not ask for, from one place.
+ *
+ * A session keeps the view its client knows. What there is to tell is the difference between that view and the current
+ * one, whenever there is an occasion to tell: at the end of a command, in IDLE. Nothing is queued, so nothing can be
+ * lost, told twice or told in the wrong order; a session that slept through a thousand changes tells their sum.
+ *
+ *     known ---- diff ----> target       1. VANISHED or EXPUNGE   (numbers of known)
+ *                                        2. FLAGS, EXISTS, RECENT (now numbers are target's)
+ *                                        3. FETCH of what changed
+ *                                        then known = target
+ *
+ * EXPUNGE renumbers, so it must not come while a client may be using sequence numbers (RFC 3501, 7.4.1: FETCH, STORE,
+ * SEARCH). Then, if messages are gone, all news wait: known stays, the sequence numbers and mod-sequences of answers
+ * stay those of known. So a mod-sequence above that of a VANISHED still held back is never told, with one exception:
+ * a STORE answers with the mod-sequences it made. For that RFC 7162 (erratum 1809 to its predecessor) asks us to say
+ * HIGHESTMODSEQ with a value below the held-back one, which is that of known.
+ *
+ * After a CONDSTORE-enabling command each FETCH here has UID and MODSEQ (erratum 1807), otherwise UID in UID commands.
+ *
+ * A STORE has told its own changes, or (.SILENT) the client has computed them (cmd/store.c). The news pass over a message
+ * that is as told; if somebody else changed it since, they tell it.
+ */
+#include "imap/news.h"
+
+#include "imap/flags.h"
+#include "imap/line.h"
+#include "imap/session_priv.h"
+#include "imap/walk.h"
+
+enum { VANISHED_RANGES_A_LINE = 400 };
+
+static void told_release(struct told *t)
+{
+    view_unref(&t->view);
+    numset_release(&t->uids);
+    *t = (struct told){0};
+}
+
+static void news_end(struct news *n)
+{
+    view_unref(&n->target);
+    numset_release(&n->vanished);
+    told_release(&n->told);
+    n->phase = NEWS_NONE;
+    n->vanished_at = 0;
+    n->removed_count = 0;
+}
+
+void news_release(struct news *n)
+{
+    news_end(n);
+    n->has_vanished = false;
+}
+
+/* Collects what is gone. */
+static void find_vanished(struct news *n, struct view *known)
+{
+    struct diff d;
+    diff_init(&d, known, n->target);
+    struct diff_item item;
+    while (diff_next(&d, &item)) {
+        if (item.kind == DIFF_EXPUNGED) {
+            numset_add(&n->vanished, item.uid.v, item.uid.v);
+            n->removed_count++;
+        }
+    }
+}
+
+void news_begin(struct imap_session *s, bool may_expunge)
+{
+    struct selected *sel = &s->selected;
+    struct news *n = &s->news;
+    struct view *current = NULL;
+    if (sel->mailbox == NULL || mailbox_get_view(sel->mailbox, &current) != ERR_OK) {
+        news_end(n);
+        return;
+    }
+    view_unref(&n->target);
+    n->target = view_ref(current);
+    if (current == sel->known) {
+        n->phase = NEWS_EXISTS;
+        return;
+    }
+    find_vanished(n, sel->known);
+    n->phase = NEWS_VANISHED;
+    if (n->removed_count > 0 && !may_expunge) {
+        /* RFC 7162, erratum 1809: take back the mod-sequences that were told. */
+        n->phase = NEWS_NONE;
+    }
+}
+
+/* Writes the vanished UIDs, a bounded number of ranges to a line. */
+static enum step step_vanished(struct news *n, struct buf *out)
+{
+    while (n->vanished_at < n->vanished.count) {
+        if (out->len >= SESSION_OUTPUT_MOST) {
+            return STEP_MORE;
+        }
+        size_t left = n->vanished.count - n->vanished_at;
+        struct numset line = {
+            .at = n->vanished.at + n->vanished_at,
+            .count = left < VANISHED_RANGES_A_LINE ? left : VANISHED_RANGES_A_LINE,
+        };
+        buf_add(out, STR("* VANISHED "));
+        numset_write(out, &line);
+        buf_add(out, STR("\r\n"));
+        n->vanished_at += line.count;
+    }
+    return STEP_DONE;
+}
+
+/* Writes EXPUNGE in rising order; each takes one from all numbers above it, so the k-th is its number minus k. */
+static enum step step_expunge(struct news *n, struct view *known, struct buf *out)
+{
+    struct walk w;
+    walk_init(&w, known, &n->vanished, true);
+    struct seq seq;
+    for (size_t k = 0; walk_next(&w, &seq); k++) {
+        if (k < n->vanished_at) {
+            continue;
+        }
+        if (out->len >= SESSION_OUTPUT_MOST) {
+            return STEP_MORE;
+        }
+        buf_add(out, STR("* "));
+        buf_add_u64(out, seq.v - k);
+        buf_add(out, STR(" EXPUNGE\r\n"));
+        n->vanished_at++;
+    }
+    return STEP_DONE;
+}
+
+void news_write_flags(struct imap_session *s, struct buf *out)
+{
+    struct mailbox *m = s->selected.mailbox;
+    buf_add(out, STR("* FLAGS ("));
+    flags_write_all(out, m);
+    buf_add(out, STR(")\r\n* OK [PERMANENTFLAGS ("));
+    if (!s->selected.is_read_only) {
+        flags_write_all(out, m);
+        buf_add(out, STR(" \\*"));
+    }
+    buf_add(out, STR(")] Flags that are kept\r\n"));
+    s->selected.keywords_told = flags_count_keywords(m);
+}
+
+void news_write_new_keywords(struct imap_session *s, struct buf *out)
+{
+    if (flags_count_keywords(s->selected.mailbox) != s->selected.keywords_told) {
+        news_write_flags(s, out);
+    }
+}
+
+/* What this session sees first is \Recent here, and in no later session (RFC 3501, 2.3.2). */
+static void claim_recent(struct selected *sel, struct view *v)
+{
+    uint32_t uidnext = view_get_uidnext(v).v;
+    uint32_t first = mailbox_get_first_recent(sel->mailbox, !sel->is_read_only);
+    if (first > 0 && first < uidnext) {
+        numset_add(&sel->recent, first, uidnext - 1);
+    }
+}
+
+static uint64_t count_recent(const struct selected *sel, struct view *v)
+{
+    struct walk w;
+    walk_init(&w, v, &sel->recent, true);
+    uint64_t count = 0;
+    struct walk_run run;
+    while (walk_next_run(&w, SIZE_MAX, &run)) {
+        count += run.count;
+    }
+    return count;
+}
+
+void news_write_exists(struct imap_session *s, struct view *v, struct buf *out)
+{
+    claim_recent(&s->selected, v);
+    buf_add(out, STR("* "));
+    buf_add_u64(out, view_get_count(v));
+    buf_add(out, STR(" EXISTS\r\n* "));
+    buf_add_u64(out, count_recent(&s->selected, v));
+    buf_add(out, STR(" RECENT\r\n"));
+}
+
+/* Between numbers of known and numbers of target. */
+static void tell_exists(struct imap_session *s, struct buf *out)
+{
+    struct selected *sel = &s->selected;
+    struct news *n = &s->news;
+    news_write_new_keywords(s, out);
+    if (view_get_count(n->target) != view_get_count(sel->known) - n->removed_count) {
+        news_write_exists(s, n->target, out);
+    }
+    if (n->target != sel->known) {
+        diff_init(&n->diff, sel->known, n->target);
+    }
+}
+
+/* Has a command of this client told the message as it is now? */
+static bool is_told(const struct news *n, const struct message *now)
+{
+    const struct told *t = &n->told;
+    if (t->view == NULL || !numset_has(&t->uids, now->uid.v)) {
+        return false;
+    }
+    if (t->view == n->target) {
+        return true;
+    }
+    struct seq seq = view_find_uid(t->view, now->uid);
+    if (seq.v == 0) {
+        return false;
+    }
+    struct message was;
+    view_get_hot(t->view, seq, &was);
+    return was.modseq == now->modseq;
+}
+
+/* Which items unsolicited FETCH responses have. */
+static unsigned get_items(const struct imap_session *s)
+{
+    if (s->has_condstore) {
+        return LINE_UID | LINE_FLAGS | LINE_MODSEQ;
+    }
+    return s->cmd.is_uid ? LINE_UID | LINE_FLAGS : LINE_FLAGS;
+}
+
+static enum step step_fetch(struct imap_session *s, struct buf *out)
+{
+    struct news *n = &s->news;
+    if (n->target == s->selected.known) {
+        return STEP_DONE;
+    }
+    struct flags_text text = {0};
+    struct diff_item item;
+    enum step step = STEP_MORE;
+    while (out->len < SESSION_OUTPUT_MOST) {
+        if (!diff_next(&n->diff, &item)) {
+            step = STEP_DONE;
+            break;
+        }
+        if (item.kind == DIFF_CHANGED) {
+            struct message now;
+            view_get_hot(n->target, item.seq, &now);
+            if (!is_told(n, &now)) {
+                line_write(out, s, &text, item.seq, &now, get_items(s));
+            }
+        }
+    }
+    flags_text_release(&text);
+    return step;
+}
+
+/* Not now: EXPUNGE is not allowed. See the top of this file for HIGHESTMODSEQ. */
+static void hold_back(struct imap_session *s, struct buf *out)
+{
+    if (s->news.removed_count > 0 && s->news.told.view != NULL && s->has_qresync) {
+        buf_add(out, STR("* OK [HIGHESTMODSEQ "));
+        buf_add_u64(out, view_get_highestmodseq(s->selected.known));
+        buf_add(out, STR("] Some expunges are not told yet\r\n"));
+    }
+    news_end(&s->news);
+}
+
+static enum step step_removed(struct imap_session *s, struct buf *out)
+{
+    struct news *n = &s->news;
+    if (n->removed_count == 0) {
+        return STEP_DONE;
+    }
+    n->has_vanished = true;
+    return s->has_qresync ? step_vanished(n, out) : step_expunge(n, s->selected.known, out);
+}
+
+enum step news_step(struct imap_session *s, struct buf *out)
+{
+    struct news *n = &s->news;
+    if (session_is_selected(s) && mailbox_is_deleted(s->selected.mailbox)) {
+        news_end(n);
+        buf_add(out, STR("* BYE The selected mailbox was deleted\r\n"));
+        return STEP_BAD;
+    }
+    if (n->phase == NEWS_NONE) {
+        hold_back(s, out);
+        return STEP_DONE;
+    }
+    if (n->phase == NEWS_VANISHED) {
+        if (step_removed(s, out) == STEP_MORE) {
+            return STEP_MORE;
+        }
+        n->phase = NEWS_EXISTS;
+    }
+    if (n->phase == NEWS_EXISTS) {
+        tell_exists(s, out);
+        n->phase = NEWS_FETCH;
+    }
+    if (step_fetch(s, out) == STEP_MORE) {
+        return STEP_MORE;
+    }
+    view_unref(&s->selected.known);
+    s->selected.known = view_ref(n->target);
+    news_end(n);
+    return STEP_DONE;
+}

@@ -1,0 +1,54 @@
+#ifndef LIMETTA_IMAP_NEWS_H
+#define LIMETTA_IMAP_NEWS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/numset.h"
+#include "store/store.h"
+#include "store/view.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The one place that tells a client what changed in its mailbox. */
+
+struct imap_session;
+
+/* What a STORE or a FETCH told already, so that the news do not tell it again: these messages, as they are in view. */
+struct told {
+    struct view *view; /* counted; NULL: nothing was told */
+    struct numset uids;
+};
+
+enum news_phase { NEWS_NONE, NEWS_VANISHED, NEWS_EXISTS, NEWS_FETCH };
+
+/* A generator: what it has told, and what it goes on with. All zero: nothing is being told. */
+struct news {
+    enum news_phase phase;
+    struct view *target;    /* counted: what the client will know at the end */
+    struct diff diff;       /* known to target, for FETCH */
+    struct numset vanished; /* UIDs known and gone */
+    size_t vanished_at;     /* range of vanished (VANISHED), or messages told (EXPUNGE) */
+    uint32_t removed_count; /* how many messages of known are gone */
+    bool has_vanished;      /* since it was last cleared, VANISHED or EXPUNGE was sent */
+    struct told told;
+};
+
+/* Begins, when anything changed. may_expunge: EXPUNGE and VANISHED may be sent now; if not, and messages are gone,
+ * everything waits for the next time. */
+void news_begin(struct imap_session *s, bool may_expunge);
+/* Goes on: STEP_MORE when out is full for now, STEP_DONE at the end, STEP_BAD when the session must end (the mailbox
+ * is gone; the BYE is in out). */
+enum step news_step(struct imap_session *s, struct buf *out);
+/* Forgets what was told and what is half told. */
+void news_release(struct news *n);
+
+/* "* FLAGS" and "* OK [PERMANENTFLAGS]" for the selected mailbox. */
+void news_write_flags(struct imap_session *s, struct buf *out);
+/* The same, when the mailbox has keywords that this client was not told of: before a FETCH that may name them. */
+void news_write_new_keywords(struct imap_session *s, struct buf *out);
+/* "* n EXISTS" and "* n RECENT" for v, and makes what is new there \Recent for this session. */
+void news_write_exists(struct imap_session *s, struct view *v, struct buf *out);
+
+#endif

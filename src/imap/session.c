@@ -1,0 +1,460 @@
+/* The life of an authenticated IMAP session, without I/O.
+ *
+ *               feed                                             out
+ *    client ---------> framing -> command -> run, step by step ------> client
+ *                                   |  ^
+ *                                   v  | commit, wake
+ *                                 store
+ *
+ * One command at a time: it is framed whole (but for the literals of APPEND, which stream to the store as they come),
+ * parsed whole, then run as a generator that writes a bounded amount a step. So a client that stops reading holds a
+ * cursor, and a client that pipelines is answered in order. A command that changed something waits for the commit;
+ * then come the news (news.c), then the tagged reply, which is written in one place, here.
+ *
+ *    READ -> [BEFORE] -> RUN <-> COMMIT | EVENT | LINE
+ *      ^                  |
+ *      '---- tagged <-- NEWS
+ *
+ * A session that waits holds no buffer: arena, framing and output are given back (a phone idles most of its life).
+ * A syntax error costs the client one BAD; only octets beyond all limits end the connection.
+ */
+#include "imap/session.h"
+
+#include "base/log.h"
+#include "imap/session_priv.h"
+#include "wire/imap_scan.h"
+#include "wire/imap_write.h"
+
+#include <stdlib.h>
+
+enum { COMMAND_ARENA_MOST = 8 * 1024 * 1024, CODE_MOST = 1024 * 1024 };
+
+/* What a step of a phase led to. */
+enum go { GO_ON, GO_INPUT, GO_OUTPUT, GO_EVENT, GO_CLOSE };
+
+void session_wake(struct imap_session *s)
+{
+    s->args.session_host.wake(s->args.session_host.owner);
+}
+
+void selected_close(struct imap_session *s)
+{
+    struct selected *sel = &s->selected;
+    news_release(&s->news);
+    watch_cancel(&sel->watch);
+    view_unref(&sel->known);
+    numset_release(&sel->recent);
+    mailbox_unref(&sel->mailbox);
+    sel->is_read_only = false;
+    sel->keywords_told = 0;
+}
+
+/* ---- the end of a command ---- */
+
+static void cmd_release(struct imap_session *s)
+{
+    struct cmd *cmd = &s->cmd;
+    if (cmd->what != NULL && cmd->what->release != NULL && cmd->args != NULL) {
+        cmd->what->release(cmd);
+    }
+    commit_wait_cancel(&s->commit);
+    upload_free(&s->upload);
+    buf_release(&cmd->code);
+    arena_free(&cmd->arena);
+    news_release(&s->news);
+    *cmd = (struct cmd){0};
+}
+
+static void write_ok(struct imap_session *s, struct buf *out)
+{
+    struct cmd *cmd = &s->cmd;
+    bool tells_modseq = (cmd->what->flags & COMMAND_TELLS_MODSEQ) != 0 && s->has_qresync
+                        && s->news.has_vanished && cmd->code.len == 0;
+    if (tells_modseq) {
+        buf_addf(&cmd->code, "HIGHESTMODSEQ %llu",
+                 (unsigned long long)view_get_highestmodseq(s->selected.known));
+    }
+    buf_add(out, cmd->tag);
+    buf_add(out, STR(" OK "));
+    if (cmd->code.len > 0) {
+        buf_add_char(out, '[');
+        buf_add(out, buf_str(&cmd->code));
+        buf_add(out, STR("] "));
+    }
+    if (cmd->text != NULL) {
+        buf_add_c(out, cmd->text);
+    } else {
+        buf_add(out, cmd->what->name);
+        buf_add(out, STR(" completed"));
+    }
+    imap_write_crlf(out);
+}
+
+static void write_failure(struct cmd *cmd, struct buf *out)
+{
+    if (cmd->code.len == 0) {
+        imap_write_err(out, cmd->tag, cmd->err);
+        return;
+    }
+    const struct err_info *info = err_get_info(cmd->err);
+    imap_write_response(out, cmd->tag, info->is_bad ? STR("BAD") : STR("NO"), buf_str(&cmd->code),
+                        str_from_c(info->text));
+}
+
+static enum go end_command(struct imap_session *s, struct buf *out)
+{
+    if (s->cmd.err == ERR_OK) {
+        write_ok(s, out);
+    } else {
+        write_failure(&s->cmd, out);
+    }
+    cmd_release(s);
+    s->phase = s->is_over ? PHASE_BYE : PHASE_READ;
+    return GO_ON;
+}
+
+/* ---- the beginning of a command ---- */
+
+static enum err find_command(struct imap_session *s, const struct imap_command *parsed)
+{
+    const struct command *what = commands_find(parsed->name, parsed->is_uid);
+    if (what == NULL || ((what->flags & COMMAND_ONLY_UID) && !parsed->is_uid)) {
+        return ERR_UNKNOWN_COMMAND;
+    }
+    unsigned state = session_is_selected(s) ? STATE_SELECTED : STATE_AUTHENTICATED;
+    if ((what->states & state) == 0) {
+        return ERR_WRONG_STATE;
+    }
+    s->cmd.what = what;
+    s->cmd.is_uid = parsed->is_uid;
+    if ((what->flags & COMMAND_WRITES) && s->selected.is_read_only) {
+        return ERR_READ_ONLY;
+    }
+    return ERR_OK;
+}
+
+static enum go begin_command(struct imap_session *s, struct buf *out)
+{
+    struct cmd *cmd = &s->cmd;
+    *cmd = (struct cmd){.arena = arena_new(COMMAND_ARENA_MOST), .code = BUF_INIT(CODE_MOST)};
+    struct str text = arena_str(cmd->arena, imap_framing_get_text(s->framing));
+    struct imap_command parsed;
+    if (imap_command_parse(text, &parsed) != ERR_OK) {
+        imap_write_scan_err(out, parsed.tag, &parsed.args);
+        cmd_release(s);
+        return GO_ON;
+    }
+    cmd->tag = parsed.tag;
+    enum err e = find_command(s, &parsed);
+    if (e != ERR_OK) {
+        imap_write_err(out, cmd->tag, e);
+        cmd_release(s);
+        return GO_ON;
+    }
+    s->cmd_scan = parsed.args;
+    s->phase = PHASE_RUN;
+    if (cmd->is_uid) {
+        s->phase = PHASE_BEFORE;
+        news_begin(s, true);
+    }
+    return GO_ON;
+}
+
+/* Reads the arguments, after the news: "*" means what the client was told last. */
+static bool parse_args(struct imap_session *s, struct buf *out)
+{
+    struct cmd *cmd = &s->cmd;
+    struct scan *c = &s->cmd_scan;
+    if (cmd->what->parse != NULL) {
+        cmd->what->parse(s, cmd, c);
+    }
+    scan_require_end(c);
+    if (scan_is_ok(c)) {
+        return true;
+    }
+    imap_write_scan_err(out, cmd->tag, c);
+    cmd_release(s);
+    s->phase = PHASE_READ;
+    return false;
+}
+
+static enum go step_before(struct imap_session *s, struct buf *out)
+{
+    switch (news_step(s, out)) {
+    case STEP_MORE:
+        return GO_OUTPUT;
+    case STEP_BAD:
+        s->phase = PHASE_BYE;
+        return GO_ON;
+    case STEP_DONE:
+        break;
+    }
+    s->phase = PHASE_RUN;
+    return GO_ON;
+}
+
+/* ---- running ---- */
+
+static void on_commit(struct commit_wait *w, enum err e)
+{
+    struct imap_session *s = list_entry(w, struct imap_session, commit);
+    s->cmd.err = e;
+    s->phase = e == ERR_OK ? PHASE_RUN : PHASE_NEWS;
+    session_wake(s);
+}
+
+static void begin_news(struct imap_session *s)
+{
+    const struct cmd *cmd = &s->cmd;
+    s->phase = PHASE_NEWS;
+    if ((cmd->what->flags & COMMAND_NO_NEWS) == 0) {
+        news_begin(s, (cmd->what->flags & COMMAND_USES_SEQ) == 0 || cmd->is_uid);
+    }
+}
+
+static enum go step_run(struct imap_session *s, struct buf *out)
+{
+    struct cmd *cmd = &s->cmd;
+    if (!cmd->is_parsed) {
+        if (!parse_args(s, out)) {
+            return GO_ON;
+        }
+        cmd->is_parsed = true;
+    }
+    switch (cmd->what->run(s, cmd, out)) {
+    case RUN_MORE:
+        return out->len > 0 ? GO_OUTPUT : GO_ON;
+    case RUN_COMMIT:
+        if (!account_has_pending(s->account)) {
+            return GO_ON;
+        }
+        s->phase = PHASE_COMMIT;
+        account_wait_commit(s->account, &s->commit);
+        return GO_EVENT;
+    case RUN_EVENT:
+        s->phase = PHASE_EVENT;
+        return GO_EVENT;
+    case RUN_LINE:
+        s->phase = PHASE_LINE;
+        imap_framing_shrink(s->framing);
+        return GO_INPUT;
+    case RUN_DONE:
+        break;
+    }
+    if (s->is_broken) {
+        s->phase = PHASE_BYE;
+        return GO_ON;
+    }
+    begin_news(s);
+    return GO_ON;
+}
+
+static enum go step_news(struct imap_session *s, struct buf *out)
+{
+    bool has_news = (s->cmd.what->flags & COMMAND_NO_NEWS) == 0 && session_is_selected(s);
+    if (has_news) {
+        enum step step = news_step(s, out);
+        if (step == STEP_MORE) {
+            return GO_OUTPUT;
+        }
+        s->is_over = s->is_over || step == STEP_BAD;
+    }
+    return end_command(s, out);
+}
+
+enum imap_frame session_next_line(struct imap_session *s, struct str *out)
+{
+    enum imap_frame frame = imap_framing_next_line(s->framing);
+    *out = imap_framing_get_text(s->framing);
+    return frame;
+}
+
+/* ---- reading ---- */
+
+static enum go fatal(struct imap_session *s, struct buf *out)
+{
+    imap_write_response(out, STR_EMPTY, STR("BYE"), STR("TOOBIG"),
+                        STR("More than this server swallows; goodbye"));
+    s->phase = PHASE_BYE;
+    return GO_ON;
+}
+
+/* Somebody announced a literal: gather it, let the command stream it, or refuse it before it is read. */
+static void on_literal(struct imap_session *s, struct buf *out)
+{
+    const struct imap_literal *literal = imap_framing_get_literal(s->framing);
+    enum imap_literal_answer answer = IMAP_LITERAL_BUFFER;
+    enum err why = ERR_OK;
+    bool is_sync = literal->is_sync;
+    struct imap_command parsed;
+    if (imap_command_parse(imap_framing_get_text(s->framing), &parsed) == ERR_OK) {
+        const struct command *what = commands_find(parsed.name, parsed.is_uid);
+        if (what != NULL && what->literals != NULL) {
+            answer = what->literals->on_literal(s, &parsed.args, literal, &why);
+            s->receiving = answer == IMAP_LITERAL_STREAM ? what : NULL;
+        }
+    }
+    answer = imap_framing_answer(s->framing, answer, why);
+    if (answer == IMAP_LITERAL_REFUSE) {
+        s->receiving = NULL;
+        upload_free(&s->upload);
+    } else if (is_sync) {
+        imap_write_continue(out, STR("go ahead"));
+    }
+}
+
+static enum go step_read(struct imap_session *s, struct buf *out)
+{
+    switch (imap_framing_next(s->framing)) {
+    case IMAP_FRAME_MORE:
+        imap_framing_shrink(s->framing);
+        return GO_INPUT;
+    case IMAP_FRAME_COMMAND:
+        return begin_command(s, out);
+    case IMAP_FRAME_LITERAL:
+        on_literal(s, out);
+        return GO_ON;
+    case IMAP_FRAME_OCTETS:
+        s->receiving->literals->on_octets(s, imap_framing_get_octets(s->framing));
+        return GO_ON;
+    case IMAP_FRAME_STREAMED:
+        s->receiving->literals->on_end(s);
+        s->receiving = NULL;
+        return GO_ON;
+    case IMAP_FRAME_DROPPED:
+        upload_free(&s->upload);
+        imap_write_err(out, imap_find_tag(imap_framing_get_text(s->framing)),
+                       imap_framing_get_err(s->framing));
+        return GO_ON;
+    case IMAP_FRAME_FATAL:
+        break;
+    }
+    return fatal(s, out);
+}
+
+static enum go greet(struct imap_session *s, struct buf *out)
+{
+    buf_add(out, s->args.tag);
+    buf_add(out, STR(" OK [CAPABILITY "));
+    commands_write_capability(out);
+    buf_add(out, STR("] Logged in\r\n"));
+    s->phase = PHASE_READ;
+    return GO_ON;
+}
+
+static enum go step_phase(struct imap_session *s, struct buf *out)
+{
+    switch (s->phase) {
+    case PHASE_GREETING:
+        return greet(s, out);
+    case PHASE_READ:
+        return step_read(s, out);
+    case PHASE_BEFORE:
+        return step_before(s, out);
+    case PHASE_EVENT:
+    case PHASE_LINE:
+        s->phase = PHASE_RUN;
+        return step_run(s, out);
+    case PHASE_RUN:
+        return step_run(s, out);
+    case PHASE_COMMIT:
+        return GO_EVENT;
+    case PHASE_NEWS:
+        return step_news(s, out);
+    case PHASE_BYE:
+        break;
+    }
+    return GO_CLOSE;
+}
+
+static enum session_want imap_session_step(struct session *base, struct buf *out)
+{
+    struct imap_session *s = (struct imap_session *)base;
+    enum go go = GO_ON;
+    while (go == GO_ON) {
+        if (out->len >= SESSION_OUTPUT_MOST) {
+            return SESSION_OUTPUT;
+        }
+        go = step_phase(s, out);
+    }
+    switch (go) {
+    case GO_OUTPUT:
+        return SESSION_OUTPUT;
+    case GO_EVENT:
+        return SESSION_EVENT;
+    case GO_CLOSE:
+        return SESSION_CLOSE;
+    case GO_INPUT:
+    case GO_ON:
+        break;
+    }
+    return SESSION_INPUT;
+}
+
+static void imap_session_feed(struct session *base, struct str octets)
+{
+    imap_framing_feed(((struct imap_session *)base)->framing, octets);
+}
+
+static size_t imap_session_get_input_backlog(const struct session *base)
+{
+    return imap_framing_get_backlog(((const struct imap_session *)base)->framing);
+}
+
+static void imap_session_free(struct session **base)
+{
+    struct imap_session *s = (struct imap_session *)*base;
+    *base = NULL;
+    if (s == NULL) {
+        return;
+    }
+    cmd_release(s);
+    selected_close(s);
+    imap_framing_free(&s->framing);
+    if (s->account != NULL) {
+        account_unref(&s->account);
+    }
+    free(s);
+}
+
+static const struct session_ops imap_session_ops = {
+    .feed = imap_session_feed,
+    .get_input_backlog = imap_session_get_input_backlog,
+    .step = imap_session_step,
+    .free = imap_session_free,
+};
+
+/* Copies src to *at, moves *at behind it. */
+static struct str copy_str(char **at, struct str src)
+{
+    struct str copy = str_make(*at, src.n);
+    if (src.n > 0) {
+        memcpy(*at, src.p, src.n);
+        *at += src.n;
+    }
+    return copy;
+}
+
+enum err imap_session_new(const struct imap_session_args *args, struct session **out)
+{
+    struct account *account = NULL;
+    TRY(store_open_account(args->store, args->user, true, &account));
+    size_t strings = args->user.n + args->tag.n + args->local.n;
+    struct imap_session *s = calloc(1, sizeof(*s) + strings);
+    if (s == NULL) {
+        abort();
+    }
+    s->base.ops = &imap_session_ops;
+    s->args = *args;
+    char *at = (char *)(s + 1);
+    s->args.user = copy_str(&at, args->user);
+    s->args.tag = copy_str(&at, args->tag);
+    s->args.local = copy_str(&at, args->local);
+    s->account = account;
+    s->framing = imap_framing_new((struct imap_framing_limits){0});
+    list_init(&s->commit.node);
+    s->commit.on_commit = on_commit;
+    list_init(&s->selected.watch.node);
+    *out = &s->base;
+    return ERR_OK;
+}

@@ -1,0 +1,33 @@
+#ifndef LIMETTA_IMAP_SESSION_H
+#define LIMETTA_IMAP_SESSION_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "imap/host.h"
+#include "net/session.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* An authenticated IMAP session: it begins where the login ended, with the tagged OK of the login command. */
+struct imap_session_args {
+    struct store *store;
+    const struct imap_host *host;     /* borrowed for the session's life */
+    struct session_host session_host; /* how to be stepped again; copied */
+    struct str user;                  /* authorization id: whose account; copied */
+    struct str tag;                   /* of the command that logged in; copied */
+    struct str hostname;              /* our name; borrowed for the session's life */
+    struct str host_names; /* space-separated names a URL may call us by; borrowed likewise */
+    struct str local;      /* address the connection came to; copied */
+    uint16_t port;         /* and its port */
+    struct str
+        submit_entities;       /* authorization ids that submit+ URLs open for; borrowed likewise */
+    struct str media_entities; /* the same for stream; borrowed likewise */
+    uint64_t message_most;     /* largest message taken, octets; as the store's */
+};
+
+/* Opens the account (making it at the first login). Errors: those of store_open_account(). */
+MUST_USE enum err imap_session_new(const struct imap_session_args *args, struct session **out);
+
+#endif

@@ -1,0 +1,73 @@
+#ifndef LIMETTA_IMAP_SESSION_PRIV_H
+#define LIMETTA_IMAP_SESSION_PRIV_H
+
+#include "base/buf.h"
+#include "base/numset.h"
+#include "imap/command.h"
+#include "imap/news.h"
+#include "imap/session.h"
+#include "net/session.h"
+#include "store/store.h"
+#include "wire/imap_framing.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The inside of a session, for the files of this room only. */
+
+/* The selected mailbox, and what the client knows of it. */
+struct selected {
+    struct mailbox *mailbox; /* counted; NULL: none is selected */
+    struct view *known;      /* what the client was told, counted */
+    struct numset recent;    /* UIDs that are \Recent in this session */
+    struct watch watch;      /* wakes the session while it idles */
+    bool is_read_only;
+    unsigned keywords_told; /* how many keywords the last FLAGS response had */
+};
+
+enum phase {
+    PHASE_GREETING, /* the tagged OK of the login is to be sent */
+    PHASE_READ,     /* waits for a command */
+    PHASE_BEFORE,   /* tells what changed before a UID command looks at the mailbox */
+    PHASE_RUN,      /* run is to be called */
+    PHASE_COMMIT,   /* waits for the account's commit */
+    PHASE_EVENT,    /* waits for session_wake() */
+    PHASE_LINE,     /* waits for session_wake() or a line of the client */
+    PHASE_NEWS,     /* tells what changed, then the tagged reply */
+    PHASE_BYE       /* it is over */
+};
+
+struct imap_session {
+    struct session base;
+    struct imap_session_args args; /* its copied strings stand behind the struct */
+    struct account *account;       /* counted */
+    enum phase phase;
+    struct selected selected;
+    struct news news;
+    struct imap_framing *framing;
+    const struct command *receiving; /* whose literal is being streamed; NULL: none */
+    struct upload *upload; /* messages that an APPEND brought; NULL: none (cmd/append.c) */
+    bool has_condstore;    /* a CONDSTORE-enabling command was given (RFC 7162, 3.1) */
+    bool has_qresync;
+    bool is_over;   /* LOGOUT or BYE was said */
+    bool is_broken; /* nothing that could be said would be understood: close at once */
+    struct cmd cmd;
+    struct scan cmd_scan; /* over the command's text, at its arguments */
+    struct commit_wait commit;
+};
+
+static inline bool session_is_selected(const struct imap_session *s)
+{
+    return s->selected.mailbox != NULL;
+}
+
+/* The mailbox is closed for this session; nothing is told. */
+void selected_close(struct imap_session *s);
+/* Steps the session again soon: for what came from outside. */
+void session_wake(struct imap_session *s);
+/* The next line of the client while a command runs (RUN_LINE). Borrowed until the next call. */
+enum imap_frame session_next_line(struct imap_session *s, struct str *out);
+/* Drops what an unfinished or finished APPEND holds. */
+void upload_free(struct upload **u);
+
+#endif

@@ -1,0 +1,35 @@
+/* Sequence sets of commands. They are resolved once, against the view that the client knows, into ranges; "*" in a UID
+ * set is the highest UID there, even when that lies below the other end (RFC 3501, 6.4.8). */
+#include "imap/set.h"
+
+#include "imap/session_priv.h"
+#include "wire/imap_scan.h"
+
+uint32_t set_get_last(const struct imap_session *s, bool is_uid)
+{
+    const struct view *v = s->selected.known;
+    uint32_t count = view_get_count(v);
+    if (!is_uid || count == 0) {
+        return count;
+    }
+    struct message last;
+    view_get_hot(v, (struct seq){count}, &last);
+    return last.uid.v;
+}
+
+void set_parse(struct imap_session *s, struct cmd *cmd, struct scan *c, struct numset *out)
+{
+    struct seq_set set;
+    scan_sp(c);
+    size_t at = c->at;
+    scan_seq_set(c, cmd->arena, &set);
+    if (!scan_is_ok(c)) {
+        return;
+    }
+    if (!cmd->is_uid && !seq_set_is_within(&set, view_get_count(s->selected.known))) {
+        c->at = at;
+        scan_fail(c, ERR_SYNTAX, "numbers of messages that are there");
+        return;
+    }
+    seq_set_resolve(&set, set_get_last(s, cmd->is_uid), out);
+}

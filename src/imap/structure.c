@@ -1,0 +1,181 @@
+/* ENVELOPE, BODY and BODYSTRUCTURE (RFC 3501, 7.4.2 and 9), written from a shape.
+ *
+ * Header text goes out as it stands in the message (encoded words and all), in whatever form a string needs. Sender and
+ * Reply-To default to From, as RFC 3501 asks. An address with neither group nor domain has "" as its host, because NIL
+ * there would begin a group. A part has an envelope here only when its type is message/rfc822: older clients know no
+ * other message type (RFC 3501, "media-message"); a message/global is shown as an ordinary part.
+ *
+ * The recursion follows the shape's, which ends at SHAPE_DEPTH_MOST.
+ */
+#include "imap/structure.h"
+
+#include "wire/imap_write.h"
+
+static void write_text(struct buf *out, const struct header_text *t)
+{
+    imap_write_nstring(out, t->s, t->is_present);
+}
+
+static void write_addresses(struct buf *out, const struct address_list *l)
+{
+    if (l->count == 0) {
+        buf_add(out, STR("NIL"));
+        return;
+    }
+    buf_add_char(out, '(');
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct address *a = &l->at[i];
+        bool is_group = a->is_group_start || a->is_group_end;
+        struct imap_address written = {
+            .name = a->name,
+            .route = a->route,
+            .mailbox = a->mailbox,
+            .host = a->host,
+            .has_name = a->name.n > 0,
+            .has_route = a->route.n > 0,
+            .has_mailbox = !a->is_group_end,
+            .has_host = !is_group,
+        };
+        imap_write_address(out, &written);
+    }
+    buf_add_char(out, ')');
+}
+
+void structure_write_envelope(struct buf *out, const struct envelope *e)
+{
+    const struct address_list *lists[] = {
+        &e->from,
+        e->sender.count > 0 ? &e->sender : &e->from,
+        e->reply_to.count > 0 ? &e->reply_to : &e->from,
+        &e->to,
+        &e->cc,
+        &e->bcc,
+    };
+    buf_add_char(out, '(');
+    write_text(out, &e->date);
+    buf_add_char(out, ' ');
+    write_text(out, &e->subject);
+    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+        buf_add_char(out, ' ');
+        write_addresses(out, lists[i]);
+    }
+    buf_add_char(out, ' ');
+    write_text(out, &e->in_reply_to);
+    buf_add_char(out, ' ');
+    write_text(out, &e->message_id);
+    buf_add_char(out, ')');
+}
+
+static void write_params(struct buf *out, const struct param_list *l)
+{
+    if (l->count == 0) {
+        buf_add(out, STR("NIL"));
+        return;
+    }
+    for (uint32_t i = 0; i < l->count; i++) {
+        buf_add_char(out, i == 0 ? '(' : ' ');
+        imap_write_string(out, l->at[i].name);
+        buf_add_char(out, ' ');
+        imap_write_string(out, l->at[i].value);
+    }
+    buf_add_char(out, ')');
+}
+
+/* body-fld-lang: the names of the list. */
+static void write_languages(struct buf *out, const struct param_list *l)
+{
+    if (l->count == 0) {
+        buf_add(out, STR("NIL"));
+        return;
+    }
+    for (uint32_t i = 0; i < l->count; i++) {
+        buf_add_char(out, i == 0 ? '(' : ' ');
+        imap_write_string(out, l->at[i].name);
+    }
+    buf_add_char(out, ')');
+}
+
+/* SP body-fld-dsp SP body-fld-lang SP body-fld-loc */
+static void write_extension(struct buf *out, const struct part *p)
+{
+    if (p->disposition.is_present) {
+        buf_add(out, STR(" ("));
+        imap_write_string(out, p->disposition.s);
+        buf_add_char(out, ' ');
+        write_params(out, &p->disposition_params);
+        buf_add_char(out, ')');
+    } else {
+        buf_add(out, STR(" NIL"));
+    }
+    buf_add_char(out, ' ');
+    write_languages(out, &p->language);
+    buf_add_char(out, ' ');
+    write_text(out, &p->location);
+}
+
+/* body-type-mpart */
+static void write_multipart(struct buf *out, const struct part *p, bool is_extended)
+{
+    for (uint32_t i = 0; i < p->child_count; i++) {
+        structure_write_body(out, &p->children[i], is_extended);
+    }
+    buf_add_char(out, ' ');
+    imap_write_string(out, p->subtype);
+    if (is_extended) {
+        buf_add_char(out, ' ');
+        write_params(out, &p->params);
+        write_extension(out, p);
+    }
+}
+
+/* body-type-1part */
+static void write_leaf(struct buf *out, const struct part *p, bool is_extended)
+{
+    bool is_rfc822 =
+        str_eq_nocase(p->type, STR("message")) && str_eq_nocase(p->subtype, STR("rfc822"));
+    if (is_rfc822 && !p->is_message) {
+        /* nested too deep to be read: its grammar would need an envelope */
+        buf_add(out, STR("\"application\" \"octet-stream\" "));
+    } else {
+        imap_write_string(out, p->type);
+        buf_add_char(out, ' ');
+        imap_write_string(out, p->subtype);
+        buf_add_char(out, ' ');
+    }
+    write_params(out, &p->params);
+    buf_add_char(out, ' ');
+    write_text(out, &p->id);
+    buf_add_char(out, ' ');
+    write_text(out, &p->description);
+    buf_add_char(out, ' ');
+    imap_write_string(out, p->encoding);
+    buf_add_char(out, ' ');
+    buf_add_u64(out, p->body_size);
+    if (is_rfc822 && p->is_message) {
+        buf_add_char(out, ' ');
+        structure_write_envelope(out, p->children[0].envelope);
+        buf_add_char(out, ' ');
+        structure_write_body(out, &p->children[0], is_extended);
+        buf_add_char(out, ' ');
+        buf_add_u64(out, p->body_lines);
+    } else if (str_eq_nocase(p->type, STR("text"))) {
+        buf_add_char(out, ' ');
+        buf_add_u64(out, p->body_lines);
+    }
+    if (is_extended) {
+        buf_add_char(out, ' ');
+        write_text(out, &p->md5);
+        write_extension(out, p);
+    }
+}
+
+void structure_write_body(struct buf *out, const struct part *p, bool is_extended)
+{
+    buf_add_char(out, '(');
+    if (p->is_multipart) {
+        write_multipart(out, p, is_extended);
+    } else {
+        write_leaf(out, p, is_extended);
+    }
+    buf_add_char(out, ')');
+}
