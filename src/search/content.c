@@ -1,0 +1,248 @@
+/* The text of a message, read once for all texts looked for.
+ *
+ * The shape says where text is. A plan of stretches is made from it: the message's own header; then, as body, the headers of parts and
+ * of messages inside, and every text part, decoded and converted to UTF-8. Attachments that are no text are not read; their
+ * names are in their headers. Each step reads at most PIECE octets of a stretch from the store, so a search yields within
+ * a message, and a part of any size is matched in a window (match.c).
+ *
+ * Header stretches are read field by field: unfolded, encoded words decoded, matched as "Name: value" and, for SEARCH_HEADER,
+ * the value alone. A piece is cut behind its last line end, and a field that may go on in the next piece is left for it. Of a
+ * field longer than a piece only the first piece is looked at. */
+#include "search/content.h"
+
+#include "mime/field.h"
+#include "mime/words.h"
+
+enum { PIECE = 32 * 1024, TEXT_CAP = 16 * PIECE };
+
+struct plan {
+    struct content *c;
+    struct content_wants wants;
+    size_t most;
+    bool is_full;
+};
+
+static void add_stretch(struct plan *p, struct content_stretch s)
+{
+    if (s.size > 0 && p->c->count < p->most) {
+        p->c->at[p->c->count++] = s;
+    }
+}
+
+static void plan_text(struct plan *p, const struct part *part)
+{
+    struct content_stretch s = {.offset = part->body_offset,
+                                .size = part->body_size,
+                                .charset = param_find(&part->params, STR("charset"))};
+    if (!str_eq_nocase(part->type, STR("text"))) {
+        return;
+    }
+    if (transfer_find(part->encoding, &s.transfer) != ERR_OK) {
+        s.transfer = TRANSFER_IDENTITY;
+    }
+    add_stretch(p, s);
+}
+
+/* The depth is bounded by SHAPE_DEPTH_MOST. */
+static void plan_part(struct plan *p, const struct part *part, bool is_root)
+{
+    bool is_wanted = is_root ? p->wants.has_header : p->wants.has_body;
+    if (is_wanted) {
+        add_stretch(p, (struct content_stretch){.offset = part->header_offset,
+                                                .size = part->header_size,
+                                                .is_header = true,
+                                                .is_main = is_root});
+    }
+    if (!p->wants.has_body) {
+        return;
+    }
+    if (part->child_count == 0) {
+        plan_text(p, part);
+    }
+    for (uint32_t i = 0; i < part->child_count; i++) {
+        plan_part(p, &part->children[i], false);
+    }
+}
+
+static size_t count_parts(const struct part *part)
+{
+    size_t n = 1;
+    for (uint32_t i = 0; i < part->child_count; i++) {
+        n += count_parts(&part->children[i]);
+    }
+    return n;
+}
+
+enum err content_init(struct content *c, struct arena *a, struct match *match,
+                      struct account *account, uint64_t body_id, const struct shape *shape,
+                      struct content_wants wants)
+{
+    *c = (struct content){.match = match};
+    buf_init(&c->decoded, TEXT_CAP);
+    buf_init(&c->text, TEXT_CAP);
+    struct plan p = {.c = c, .wants = wants, .most = 2 * count_parts(&shape->root)};
+    c->at = arena_array(a, struct content_stretch, p.most);
+    if (c->at == NULL) {
+        return ERR_LIMIT;
+    }
+    plan_part(&p, &shape->root, true);
+    c->is_main_done = c->count == 0 || !c->at[0].is_main;
+    return body_reader_new(account, body_id, &c->reader);
+}
+
+void content_release(struct content *c)
+{
+    body_reader_free(&c->reader);
+    charset_free(&c->charset);
+    buf_release(&c->decoded);
+    buf_release(&c->text);
+}
+
+bool content_is_done(const struct content *c)
+{
+    return c->next == c->count;
+}
+
+static void end_stretch(struct content *c)
+{
+    c->is_main_done = c->is_main_done || c->at[c->next].is_main;
+    c->next++;
+    c->done = 0;
+    c->is_in_field = false;
+    charset_free(&c->charset);
+}
+
+/* ---- headers ---- */
+
+/* Makes active what asks for the value of such a field (is_value), or for any text here. */
+static void choose_needles(struct content *c, struct str field, bool is_value)
+{
+    bool is_main = c->at[c->next].is_main;
+    for (size_t i = 0; i < c->match->count; i++) {
+        struct needle *n = &c->match->at[i];
+        bool is_any = n->kind == SEARCH_TEXT || (n->kind == SEARCH_BODY && !is_main);
+        bool is_named = n->kind == SEARCH_HEADER && is_main && str_eq_nocase(n->field, field);
+        n->is_active = is_value ? is_named : is_any;
+    }
+}
+
+static bool match_field(struct content *c, const struct field *f)
+{
+    buf_clear(&c->decoded);
+    buf_clear(&c->text);
+    field_unfold(f->value, &c->decoded);
+    words_decode(buf_str(&c->decoded), &c->text);
+    choose_needles(c, f->name, true);
+    match_begin(c->match);
+    bool is_new = match_feed(c->match, buf_str(&c->text));
+    buf_clear(&c->decoded);
+    words_decode(f->name, &c->decoded);
+    buf_add(&c->decoded, STR(": "));
+    choose_needles(c, f->name, false);
+    match_begin(c->match);
+    is_new = match_feed(c->match, buf_str(&c->decoded)) || is_new;
+    return match_feed(c->match, buf_str(&c->text)) || is_new;
+}
+
+/* Octets of the piece that belong to a field that began before it. */
+static size_t skip_field(struct content *c, struct str piece)
+{
+    size_t at = 0;
+    do {
+        at += field_line(piece, at).n;
+    } while (at < piece.n && (piece.p[at] == ' ' || piece.p[at] == '\t'));
+    c->is_in_field = at == piece.n;
+    return at;
+}
+
+/* Looks at the whole fields of the piece; returns how many octets are done. */
+static size_t match_fields(struct content *c, struct str piece, bool is_last, bool *is_new)
+{
+    struct field f;
+    size_t at = c->is_in_field ? skip_field(c, piece) : 0;
+    size_t from = at;
+    while (field_next(piece, &at, &f)) {
+        bool may_go_on = at == piece.n && !is_last;
+        if (may_go_on && f.offset > from) {
+            return f.offset;
+        }
+        *is_new = match_field(c, &f) || *is_new;
+        c->is_in_field = may_go_on;
+    }
+    return at < piece.n ? piece.n
+                        : at; /* at the empty line the header is over, whatever the shape says */
+}
+
+static enum err step_header(struct content *c, const struct content_stretch *s, bool *is_new,
+                            uint64_t *cost)
+{
+    struct str piece;
+    TRY(body_reader_get(c->reader, s->offset + c->done,
+                        PIECE < s->size - c->done ? PIECE : (size_t)(s->size - c->done), &piece));
+    bool is_last = c->done + piece.n >= s->size;
+    if (piece.n == 0) {
+        return ERR_CORRUPT;
+    }
+    if (!is_last) {
+        size_t end = str_find_last_char(piece, '\n');
+        piece.n = end < piece.n ? end + 1 : piece.n;
+    }
+    size_t used = match_fields(c, piece, is_last, is_new);
+    c->done += used;
+    *cost = used;
+    if (c->done >= s->size) {
+        *is_new = *is_new || s->is_main;
+        end_stretch(c);
+    }
+    return ERR_OK;
+}
+
+/* ---- text parts ---- */
+
+static void begin_text(struct content *c, const struct content_stretch *s)
+{
+    if (charset_new(s->charset, &c->charset) != ERR_OK) {
+        enum err e = charset_new(STR_EMPTY, &c->charset); /* unknown: read as unlabelled */
+        (void)e;
+    }
+    transfer_init(&c->transfer, s->transfer);
+    match_begin(c->match);
+    for (size_t i = 0; i < c->match->count; i++) {
+        c->match->at[i].is_active = c->match->at[i].kind != SEARCH_HEADER;
+    }
+}
+
+static enum err step_text(struct content *c, const struct content_stretch *s, bool *is_new,
+                          uint64_t *cost)
+{
+    struct str piece;
+    if (c->done == 0) {
+        begin_text(c, s);
+    }
+    uint64_t left = s->size - c->done;
+    TRY(body_reader_get(c->reader, s->offset + c->done, PIECE < left ? PIECE : (size_t)left,
+                        &piece));
+    if (piece.n == 0) {
+        return ERR_CORRUPT;
+    }
+    c->done += piece.n;
+    bool is_last = c->done >= s->size;
+    buf_clear(&c->decoded);
+    buf_clear(&c->text);
+    transfer_decode(&c->transfer, piece, is_last, &c->decoded);
+    charset_convert(c->charset, buf_str(&c->decoded), is_last, &c->text);
+    *is_new = match_feed(c->match, buf_str(&c->text));
+    *cost = piece.n;
+    if (is_last) {
+        end_stretch(c);
+    }
+    return ERR_OK;
+}
+
+enum err content_step(struct content *c, bool *is_new, uint64_t *cost)
+{
+    const struct content_stretch *s = &c->at[c->next];
+    *is_new = false;
+    *cost = 0;
+    return s->is_header ? step_header(c, s, is_new, cost) : step_text(c, s, is_new, cost);
+}

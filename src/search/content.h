@@ -1,0 +1,58 @@
+#ifndef LIMETTA_SEARCH_CONTENT_H
+#define LIMETTA_SEARCH_CONTENT_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "mime/charset.h"
+#include "mime/shape.h"
+#include "mime/transfer.h"
+#include "search/match.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A stretch of a message that is read. */
+struct content_stretch {
+    uint64_t offset;
+    uint64_t size;
+    bool is_header; /* fields; else the octets of a text part */
+    bool is_main;   /* the message's own header; everything else counts as body */
+    enum transfer_kind transfer;
+    struct str charset;
+};
+
+/* Reads the text of one message once, piece by piece, for a match. */
+struct content {
+    struct match *match;        /* borrowed */
+    struct body_reader *reader; /* owned */
+    struct content_stretch *at; /* in the arena */
+    size_t count;
+    size_t next;       /* the stretch being read; count: all is read */
+    uint64_t done;     /* octets of it */
+    bool is_in_field;  /* header: inside a field too long to be looked at whole */
+    bool is_main_done; /* the message's own header is read, or nobody asks for it */
+    struct transfer transfer;
+    struct charset *charset; /* owned; NULL outside of a text part */
+    struct buf decoded;
+    struct buf text;
+};
+
+/* What of a message the needles ask for. */
+struct content_wants {
+    bool has_header; /* SEARCH_HEADER or SEARCH_TEXT */
+    bool has_body;   /* SEARCH_BODY or SEARCH_TEXT */
+};
+
+/* Plans the reading of the message. a: for the plan; it and shape must live as long. Errors: ERR_NOT_FOUND, ERR_NO_MESSAGE (the
+ * message is gone), ERR_LIMIT, ERR_IO, ERR_CORRUPT. */
+MUST_USE enum err content_init(struct content *c, struct arena *a, struct match *match,
+                               struct account *account, uint64_t body_id, const struct shape *shape,
+                               struct content_wants wants);
+void content_release(struct content *c);
+bool content_is_done(const struct content *c);
+/* Reads one piece. is_new: needles were found, or the main header is done. cost: octets looked at. Errors: ERR_IO, ERR_CORRUPT. */
+MUST_USE enum err content_step(struct content *c, bool *is_new, uint64_t *cost);
+
+#endif

@@ -1,0 +1,527 @@
+/* Running a search program.
+ *
+ * A key is cheap or dear: the flags are in memory, sizes are a page away, the envelope is in the shape, texts need the message
+ * itself. So a message is judged in rounds, each with more at hand, and every key answers yes, no, or "not known yet":
+ *
+ *   round     at hand                                    keys that answer
+ *   HOT       uid, flags, modseq                         sets, flags, keywords, \Recent, MODSEQ
+ *   COLD      size, internal date                        LARGER, SMALLER, BEFORE, ON, SINCE
+ *   ENVELOPE  the shape's envelope                       SENT*, FROM, TO, CC, BCC, SUBJECT
+ *   CONTENT   octets of the message, read piece by piece HEADER, BODY, TEXT
+ *
+ * As soon as the whole program has an answer the message is done: a message with the wrong flag is never read. In CONTENT all texts
+ * are looked for in one pass, and the program is asked again whenever something was found.
+ *
+ * The search is a cursor: between two steps it holds the sequence number, and inside CONTENT the place in the message. */
+#include "search/run.h"
+
+#include "base/arena.h"
+#include "mime/casemap.h"
+#include "mime/date.h"
+#include "mime/shape.h"
+#include "mime/words.h"
+#include "search/content.h"
+#include "search/match.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum tri { NO, YES, UNKNOWN };
+enum round { HOT, COLD, ENVELOPE, CONTENT };
+
+enum {
+    PROGRAM_ARENA_CAP = 256 * 1024 * 1024,
+    MESSAGE_ARENA_CAP = 2 * SHAPE_ARENA_MOST,
+    ENVELOPE_COST = 64, /* budget units */
+    DAY_S = 86400
+};
+
+/* What the run knows of a key; search_key.id is the index. */
+struct key_state {
+    struct numset set;     /* resolved */
+    uint64_t bit;          /* SEARCH_KEYWORD; 0: the mailbox has no such keyword */
+    struct str needle;     /* casemap key of text */
+    struct needle *wanted; /* HEADER, BODY, TEXT */
+};
+
+struct search {
+    struct mailbox *mailbox;
+    struct view *view;
+    struct search_key *program;
+    const struct numset *recent;
+    struct arena *arena; /* needles */
+    struct key_state keys[SEARCH_KEYS_MOST];
+    size_t key_count;
+    struct needle needles[SEARCH_KEYS_MOST];
+    struct match match;
+    struct content_wants wants;
+
+    struct numset result;
+    uint64_t highestmodseq;
+    enum err err;
+
+    /* the message at hand */
+    uint32_t seq;
+    enum round round;
+    struct message message;
+    struct arena *message_arena;
+    struct buf shape_octets;
+    struct envelope envelope;
+    struct shape shape;
+    struct content content;
+    bool has_content; /* content is initialised */
+};
+
+/* ---- preparing ---- */
+
+static uint32_t resolve(uint32_t n, uint32_t star)
+{
+    return n == 0 ? star : n;
+}
+
+/* star: what "*" stands for; 0: for nothing. */
+static void resolve_set(const struct search_set *set, uint32_t star, struct numset *out)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        uint32_t a = resolve(set->at[i].first, star);
+        uint32_t b = resolve(set->at[i].last, star);
+        if (a != 0 && b != 0) {
+            numset_add(out, a < b ? a : b, a < b ? b : a);
+        }
+    }
+}
+
+static uint32_t get_last_uid(const struct view *v)
+{
+    struct message m;
+    uint32_t count = view_get_count(v);
+    if (count == 0) {
+        return 0;
+    }
+    view_get_hot(v, (struct seq){count}, &m);
+    return m.uid.v;
+}
+
+static void add_needle(struct search *s, const struct search_key *k, struct key_state *state)
+{
+    struct needle *n = &s->needles[s->match.count++];
+    *n = (struct needle){.key = state->needle, .kind = k->kind, .field = k->field};
+    state->wanted = n;
+    s->wants.has_header = s->wants.has_header || k->kind != SEARCH_BODY;
+    s->wants.has_body = s->wants.has_body || k->kind != SEARCH_HEADER;
+}
+
+static enum err prepare_text(struct search *s, const struct search_key *k, struct key_state *state)
+{
+    struct buf key = BUF_INIT((size_t)SEARCH_TEXT_MOST * 64);
+    if (k->text.n > SEARCH_TEXT_MOST) {
+        return ERR_LIMIT;
+    }
+    casemap_write(k->text, &key);
+    state->needle = arena_str(s->arena, buf_str(&key));
+    bool is_kept = state->needle.n == key.len && !key.is_full;
+    buf_release(&key);
+    return is_kept ? ERR_OK : ERR_LIMIT;
+}
+
+static enum err prepare_leaf(struct search *s, const struct search_key *k, struct key_state *state)
+{
+    if (k->kind == SEARCH_SEQ) {
+        resolve_set(&k->set, view_get_count(s->view), &state->set);
+    } else if (k->kind == SEARCH_UID) {
+        resolve_set(&k->set, get_last_uid(s->view), &state->set);
+    } else if (k->kind == SEARCH_KEYWORD) {
+        if (mailbox_get_keyword(s->mailbox, k->text, false, &state->bit) != ERR_OK) {
+            state->bit = 0;
+        }
+    } else if (k->kind >= SEARCH_FROM) {
+        TRY(prepare_text(s, k, state));
+        if (k->kind >= SEARCH_HEADER) {
+            add_needle(s, k, state);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err prepare(struct search *s, struct search_key *k, unsigned depth)
+{
+    if (depth > SEARCH_DEPTH_MOST) {
+        return ERR_TOO_DEEP;
+    }
+    if (s->key_count == SEARCH_KEYS_MOST) {
+        return ERR_LIMIT;
+    }
+    k->id = s->key_count++;
+    TRY(prepare_leaf(s, k, &s->keys[k->id]));
+    for (struct search_key *child = k->child; child != NULL; child = child->next) {
+        TRY(prepare(s, child, depth + 1));
+    }
+    return ERR_OK;
+}
+
+enum err search_new(const struct search_args *args, struct search **out)
+{
+    struct search *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        abort();
+    }
+    mailbox_ref(args->mailbox);
+    s->mailbox = args->mailbox;
+    s->view = view_ref(args->view);
+    s->program = args->program;
+    s->recent = args->recent;
+    s->arena = arena_new(PROGRAM_ARENA_CAP);
+    s->message_arena = arena_new(MESSAGE_ARENA_CAP);
+    buf_init(&s->shape_octets, SHAPE_MOST);
+    s->seq = 1;
+    enum err e = prepare(s, s->program, 0);
+    match_init(&s->match, s->needles, s->match.count);
+    if (e != ERR_OK) {
+        search_free(&s);
+        return e;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+static void end_content(struct search *s)
+{
+    if (s->has_content) {
+        content_release(&s->content);
+        s->has_content = false;
+    }
+}
+
+void search_free(struct search **search)
+{
+    struct search *s = *search;
+    if (s == NULL) {
+        return;
+    }
+    end_content(s);
+    match_release(&s->match);
+    buf_release(&s->shape_octets);
+    arena_free(&s->message_arena);
+    arena_free(&s->arena);
+    for (size_t i = 0; i < s->key_count; i++) {
+        numset_release(&s->keys[i].set);
+    }
+    numset_release(&s->result);
+    view_unref(&s->view);
+    mailbox_unref(&s->mailbox);
+    free(s);
+    *search = NULL;
+}
+
+/* ---- judging ---- */
+
+static enum tri tri_of(bool is_yes)
+{
+    return is_yes ? YES : NO;
+}
+
+static int64_t get_day(int64_t unix_s)
+{
+    return (unix_s >= 0 ? unix_s : unix_s - (DAY_S - 1)) / DAY_S;
+}
+
+static enum tri judge_hot(const struct search *s, const struct search_key *k)
+{
+    const struct key_state *state = &s->keys[k->id];
+    const struct message *m = &s->message;
+    uint64_t number = (uint64_t)k->number;
+    if (k->kind == SEARCH_SEQ) {
+        return tri_of(numset_has(&state->set, s->seq));
+    }
+    if (k->kind == SEARCH_UID) {
+        return tri_of(numset_has(&state->set, m->uid.v));
+    }
+    if (k->kind == SEARCH_FLAGS) {
+        return tri_of((m->flags & number) == number);
+    }
+    if (k->kind == SEARCH_KEYWORD) {
+        return tri_of((m->flags & state->bit) != 0);
+    }
+    if (k->kind == SEARCH_RECENT) {
+        return tri_of(s->recent != NULL && numset_has(s->recent, m->uid.v));
+    }
+    return tri_of(m->modseq >= number);
+}
+
+static enum tri judge_cold(const struct search *s, const struct search_key *k)
+{
+    int64_t day = get_day(s->message.internaldate_s);
+    if (s->round < COLD) {
+        return UNKNOWN;
+    }
+    if (k->kind == SEARCH_LARGER) {
+        return tri_of(s->message.size > (uint64_t)k->number);
+    }
+    if (k->kind == SEARCH_SMALLER) {
+        return tri_of(s->message.size < (uint64_t)k->number);
+    }
+    if (k->kind == SEARCH_BEFORE) {
+        return tri_of(day < k->number);
+    }
+    return tri_of(k->kind == SEARCH_ON ? day == k->number : day >= k->number);
+}
+
+/* The text of an address list as people write it: "Name <local@host>, ...". */
+static void write_addresses(const struct address_list *l, struct buf *out)
+{
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct address *a = &l->at[i];
+        buf_add_c(out, out->len == 0 ? "" : ", ");
+        if (a->name.n > 0) {
+            words_decode(a->name, out);
+            buf_add_c(out, " <");
+        }
+        words_decode(a->mailbox, out);
+        if (a->host.n > 0) {
+            buf_add_char(out, '@');
+            words_decode(a->host, out);
+        }
+        buf_add_c(out, a->name.n > 0 ? ">" : "");
+    }
+}
+
+static const struct address_list *find_list(const struct envelope *e, enum search_kind kind)
+{
+    if (kind == SEARCH_FROM) {
+        return &e->from;
+    }
+    if (kind == SEARCH_TO) {
+        return &e->to;
+    }
+    return kind == SEARCH_CC ? &e->cc : &e->bcc;
+}
+
+static enum tri judge_envelope_text(const struct search *s, const struct search_key *k)
+{
+    struct buf text = BUF_INIT((size_t)8 * SHAPE_FIELD_MOST);
+    struct buf key = BUF_INIT((size_t)64 * SHAPE_FIELD_MOST);
+    bool is_present = s->envelope.subject.is_present;
+    if (k->kind == SEARCH_SUBJECT) {
+        words_decode(s->envelope.subject.s, &text);
+    } else {
+        const struct address_list *l = find_list(&s->envelope, k->kind);
+        is_present = l->is_present;
+        write_addresses(l, &text);
+    }
+    casemap_write(buf_str(&text), &key);
+    struct str needle = s->keys[k->id].needle;
+    bool is_found = needle.n == 0 ? is_present : str_find_str(buf_str(&key), needle) < key.len;
+    buf_release(&text);
+    buf_release(&key);
+    return tri_of(is_found);
+}
+
+static enum tri judge_envelope(const struct search *s, const struct search_key *k)
+{
+    const struct envelope *e = &s->envelope;
+    if (s->round < ENVELOPE) {
+        return UNKNOWN;
+    }
+    if (k->kind >= SEARCH_FROM) {
+        return judge_envelope_text(s, k);
+    }
+    if (e->date_s == INT64_MIN) {
+        return NO;
+    }
+    int64_t day = get_day(e->date_s + e->date_zone_s);
+    if (k->kind == SEARCH_SENTBEFORE) {
+        return tri_of(day < k->number);
+    }
+    return tri_of(k->kind == SEARCH_SENTON ? day == k->number : day >= k->number);
+}
+
+static enum tri judge_content(const struct search *s, const struct search_key *k)
+{
+    const struct needle *n = s->keys[k->id].wanted;
+    if (k->kind != SEARCH_HEADER && n->key.n == 0) {
+        return YES;
+    }
+    if (s->round < CONTENT) {
+        return UNKNOWN;
+    }
+    if (n->is_found) {
+        return YES;
+    }
+    bool is_over =
+        content_is_done(&s->content) || (k->kind == SEARCH_HEADER && s->content.is_main_done);
+    return is_over ? NO : UNKNOWN;
+}
+
+static enum tri judge(const struct search *s, const struct search_key *k);
+
+/* AND: the first no decides; OR: the first yes. */
+static enum tri judge_children(const struct search *s, const struct search_key *k,
+                               enum tri decisive)
+{
+    enum tri all = decisive == NO ? YES : NO;
+    for (const struct search_key *child = k->child; child != NULL; child = child->next) {
+        enum tri t = judge(s, child);
+        if (t == decisive) {
+            return t;
+        }
+        all = t == UNKNOWN ? UNKNOWN : all;
+    }
+    return all;
+}
+
+/* The depth was checked in prepare(). */
+static enum tri judge(const struct search *s, const struct search_key *k)
+{
+    if (k->kind == SEARCH_ALL) {
+        return YES;
+    }
+    if (k->kind == SEARCH_AND) {
+        return judge_children(s, k, NO);
+    }
+    if (k->kind == SEARCH_OR) {
+        return judge_children(s, k, YES);
+    }
+    if (k->kind == SEARCH_NOT) {
+        enum tri t = k->child == NULL ? NO : judge(s, k->child);
+        return t == UNKNOWN ? UNKNOWN : tri_of(t == NO);
+    }
+    if (k->kind <= SEARCH_MODSEQ) {
+        return judge_hot(s, k);
+    }
+    if (k->kind <= SEARCH_SINCE) {
+        return judge_cold(s, k);
+    }
+    return k->kind <= SEARCH_SUBJECT ? judge_envelope(s, k) : judge_content(s, k);
+}
+
+/* ---- going on ---- */
+
+static enum err load_shape(struct search *s)
+{
+    struct str octets;
+    TRY(account_get_shape(mailbox_get_account(s->mailbox), s->message.body_id, &octets));
+    arena_clear(s->message_arena);
+    buf_clear(&s->shape_octets);
+    buf_add(&s->shape_octets, octets);
+    TRY(buf_err(&s->shape_octets));
+    return shape_parse_envelope(s->message_arena, buf_str(&s->shape_octets), &s->envelope);
+}
+
+static enum err load_content(struct search *s)
+{
+    for (size_t i = 0; i < s->match.count; i++) {
+        s->needles[i].is_found = false;
+    }
+    TRY(shape_parse(s->message_arena, buf_str(&s->shape_octets), &s->shape));
+    s->has_content = true;
+    return content_init(&s->content, s->message_arena, &s->match, mailbox_get_account(s->mailbox),
+                        s->message.body_id, &s->shape, s->wants);
+}
+
+/* Gets at hand what the next round has. */
+static enum err enter_next_round(struct search *s, uint64_t *cost)
+{
+    *cost = 1;
+    if (s->round == HOT) {
+        TRY(view_get(s->view, (struct seq){s->seq}, &s->message));
+    } else if (s->round == COLD) {
+        TRY(load_shape(s));
+        *cost = ENVELOPE_COST;
+    } else {
+        TRY(load_content(s));
+    }
+    s->round++;
+    return ERR_OK;
+}
+
+/* Reads on in the message until the program may have changed its mind; STEP_MORE: the budget is used. */
+static enum err read_content(struct search *s, uint64_t *budget)
+{
+    bool is_new = false;
+    while (!is_new && !content_is_done(&s->content) && *budget > 0) {
+        uint64_t cost = 0;
+        TRY(content_step(&s->content, &is_new, &cost));
+        *budget -= cost < *budget ? cost : *budget;
+    }
+    return ERR_OK;
+}
+
+static void end_message(struct search *s, enum tri verdict)
+{
+    end_content(s);
+    if (verdict == YES) {
+        numset_add(&s->result, s->seq, s->seq);
+        if (s->message.modseq > s->highestmodseq) {
+            s->highestmodseq = s->message.modseq;
+        }
+    }
+    s->seq++;
+    s->round = HOT;
+}
+
+/* Goes on with the message at hand as far as the budget goes; verdict UNKNOWN: not finished. */
+static enum err judge_message(struct search *s, uint64_t *budget, enum tri *verdict)
+{
+    if (s->round == HOT) {
+        view_get_hot(s->view, (struct seq){s->seq}, &s->message);
+        --*budget;
+    }
+    for (;;) {
+        uint64_t cost = 0;
+        if (s->round == CONTENT) {
+            TRY(read_content(s, budget));
+        }
+        *verdict = judge(s, s->program);
+        if (*verdict != UNKNOWN) {
+            return ERR_OK;
+        }
+        if (s->round < CONTENT) {
+            TRY(enter_next_round(s, &cost));
+            *budget -= cost < *budget ? cost : *budget;
+        } else if (*budget == 0) {
+            return ERR_OK;
+        }
+    }
+}
+
+static bool is_gone(enum err e)
+{
+    return e == ERR_NOT_FOUND || e == ERR_NO_MESSAGE;
+}
+
+enum step search_step(struct search *s, uint64_t budget)
+{
+    uint32_t count = view_get_count(s->view);
+    while (s->err == ERR_OK && s->seq <= count && budget > 0) {
+        enum tri verdict = UNKNOWN;
+        enum err e = judge_message(s, &budget, &verdict);
+        if (is_gone(e)) {
+            verdict = NO;
+        } else if (e != ERR_OK) {
+            s->err = e;
+            return STEP_BAD;
+        }
+        if (verdict != UNKNOWN) {
+            end_message(s, verdict);
+        }
+    }
+    if (s->err != ERR_OK) {
+        return STEP_BAD;
+    }
+    return s->seq > count ? STEP_DONE : STEP_MORE;
+}
+
+enum err search_get_err(const struct search *s)
+{
+    return s->err;
+}
+
+const struct numset *search_get_result(const struct search *s)
+{
+    return &s->result;
+}
+
+uint64_t search_get_highestmodseq(const struct search *s)
+{
+    return s->highestmodseq;
+}
