@@ -31,6 +31,7 @@ static struct loop *make(bool is_fake)
     struct loop *l = mem_new(sizeof(*l));
     l->is_fake = is_fake;
     list_init(&l->deferred);
+    list_init(&l->finishers);
     for (int stage = 0; stage < LATE_STAGES; stage++) {
         list_init(&l->late[stage]);
     }
@@ -64,6 +65,7 @@ void loop_free(struct loop **l)
     if (*l == NULL) {
         return;
     }
+    finish_all(*l);
     list_each_safe(node, &(*l)->deferred)
     {
         free_deferred(list_entry(node, struct deferred, node));

@@ -37,6 +37,7 @@ struct loop {
     struct list deferred;
     struct list late[LATE_STAGES];
     struct timer_heap timers;
+    struct list finishers; /* streams on their last words: finish.c */
     void (*on_turn_end)(void *owner);
     void *turn_end_owner;
     char *scratch; /* LOOP_SCRATCH_SIZE octets: what a socket read, until its callback returns */
@@ -58,6 +59,9 @@ void late_cancel(struct late *t);
 /* Runs what is deferred, the turn end, and what is late, until nothing is left or the turn was long enough.
  * False: there is more to do, do not sleep. */
 bool loop_finish_turn(struct loop *l);
+
+/* Drops all streams that are on their last words. */
+void finish_all(struct loop *l);
 
 /* When the next timer is due. False: there is none. */
 bool timers_next(const struct loop *l, uint64_t *due_ms);

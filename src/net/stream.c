@@ -91,6 +91,11 @@ void stream_shutdown(struct stream *s)
     s->ops->shutdown(s);
 }
 
+bool stream_has_ended(const struct stream *s)
+{
+    return s->has_ended;
+}
+
 void stream_free(struct stream **s)
 {
     struct stream *gone = *s;

@@ -59,6 +59,11 @@ void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);
 /* Sends what is queued, then an orderly end; on_end follows when the peer is done, too. */
 void stream_shutdown(struct stream *s);
+/* True once on_end was called. */
+bool stream_has_ended(const struct stream *s);
+/* Takes the stream and sets *s to NULL: sends what is queued, ends, waits a while for the peer to be done, frees. For the
+ * last words of a conversation. */
+void stream_finish(struct loop *l, struct stream **s);
 /* Closes at once, dropping what is queued. No callback after it. */
 void stream_free(struct stream **s);
 

@@ -1,0 +1,94 @@
+/* The end of a conversation: say the last words, hear the peer out, let go.
+ *
+ * Closing a socket that still has octets to send, or unread ones, loses the last reply (the kernel answers unread data
+ * with a reset). So a stream that is done is handed over to a finisher: it ends our side, throws away what still
+ * comes, and frees the stream when the peer is done and everything was taken, or when that takes too long. */
+#include "base/mem.h"
+#include "net/loop_priv.h"
+#include "net/stream.h"
+
+#include <stdlib.h>
+
+enum { LOOK_AGAIN_MS = 500, LOOKS_MOST = 120 };
+
+struct finisher {
+    struct list node;
+    struct stream *stream;
+    struct timer *timer;
+    bool is_peer_done;
+    int looks;
+};
+
+static void done(struct finisher *f)
+{
+    list_remove(&f->node);
+    timer_free(&f->timer);
+    stream_free(&f->stream);
+    free(f);
+}
+
+static void on_octets(void *owner, struct str octets)
+{
+    (void)owner;
+    (void)octets;
+}
+
+static void look(struct finisher *f)
+{
+    if (f->is_peer_done && stream_get_queued(f->stream) == 0) {
+        done(f);
+    }
+}
+
+static void on_drained(void *owner)
+{
+    look(owner);
+}
+
+static void on_end(void *owner, enum err why)
+{
+    struct finisher *f = owner;
+    if (why != ERR_OK) {
+        done(f);
+        return;
+    }
+    f->is_peer_done = true;
+    look(f);
+}
+
+static void on_timer(void *owner)
+{
+    struct finisher *f = owner;
+    if (++f->looks >= LOOKS_MOST) {
+        done(f);
+        return;
+    }
+    timer_start(f->timer, LOOK_AGAIN_MS);
+    look(f);
+}
+
+static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
+
+void stream_finish(struct loop *l, struct stream **s)
+{
+    struct finisher *f = mem_new(sizeof(*f));
+    list_append(&l->finishers, &f->node);
+    f->stream = *s;
+    *s = NULL;
+    f->timer = timer_new(l, on_timer, f);
+    timer_start(f->timer, LOOK_AGAIN_MS);
+    stream_resume(f->stream);
+    stream_shutdown(f->stream);
+    stream_set_handler(f->stream, &HANDLER, f);
+    if (stream_has_ended(f->stream)) {
+        f->is_peer_done = true;
+        look(f);
+    }
+}
+
+void finish_all(struct loop *l)
+{
+    while (!list_is_empty(&l->finishers)) {
+        done(list_entry(l->finishers.next, struct finisher, node));
+    }
+}

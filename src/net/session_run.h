@@ -1,0 +1,37 @@
+#ifndef LIMETTA_NET_SESSION_RUN_H
+#define LIMETTA_NET_SESSION_RUN_H
+
+#include "net/loop.h"
+#include "net/session.h"
+#include "net/stream.h"
+
+#include <stddef.h>
+
+/* Drives session cores (net/session.h) over streams, in loop turns:
+ *
+ *     octets, wake-ups -> step what is ready -> commit() -> write what they said
+ *
+ * so that no reply leaves before the commit it speaks of. What the commit wakes is stepped in the same turn. A session
+ * whose reader is slow is not stepped, one whose backlog is full is not fed.
+ *
+ * A role has one group. It takes the loop's turn end (loop_set_turn_end). */
+struct session_group;
+struct session_runner;
+
+/* commit: called at every turn end, after the steps; cheap when there is nothing to commit. NULL: none. */
+struct session_group *session_group_new(struct loop *l, void (*commit)(void *owner), void *owner);
+/* Ends all sessions at once. */
+void session_group_free(struct session_group **g);
+size_t session_group_get_count(const struct session_group *g);
+
+/* Begins a session on s (taken). Make the core with the runner's host, then session_runner_start(). The runner frees
+ * the core and itself when the session or the peer is done; do not keep it. */
+struct session_runner *session_runner_new(struct session_group *g, struct stream *s);
+/* For the core: valid until the core is freed. */
+const struct session_host *session_runner_get_host(const struct session_runner *r);
+/* Takes core; it is first stepped at this turn's end. */
+void session_runner_start(struct session_runner *r, struct session *core);
+/* Instead of starting: the session is refused. Writes last (may be empty), then ends. Takes r. */
+void session_runner_refuse(struct session_runner *r, struct str last);
+
+#endif

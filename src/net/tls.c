@@ -1,0 +1,470 @@
+/* TLS as a filter over a stream.
+ *
+ * OpenSSL wants to read and write a BIO. Ours has no buffers: reading takes from the octets that the stream below has
+ * just handed us, writing goes straight into that stream's queue. So a connection that is idle between records owns
+ * OpenSSL's state and nothing else, and a record is copied once on its way out. Writing through it never blocks, so the
+ * only thing OpenSSL ever waits for is more input.
+ *
+ * Decoded octets go to the user from the loop's buffer, several records at a time. If the user pauses in between, what
+ * is not decoded yet is kept in `pending` (at most what one read of the socket brought) and the stream below is paused.
+ *
+ * The end: close_notify is the orderly one. A peer that closes the connection without it may have been cut off by
+ * somebody else, so that is ERR_PEER_GONE (RFC 8446, 6.1). */
+#include "net/tls_priv.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/loop_priv.h"
+#include "net/stream_priv.h"
+
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+#include <stdlib.h>
+
+enum { RECORD_MOST = 16 * 1024, EXPORTER_SIZE = 32, FINISHED_MOST = 64 };
+
+struct tls {
+    struct stream base;
+    struct loop *loop;
+    struct tls_context *context;
+    SSL *ssl;
+    struct stream *under;
+    struct str feed;      /* what OpenSSL may read now; borrowed from a callback or from pending */
+    struct queue pending; /* came while the user was paused */
+    struct queue early;   /* written before the handshake was done */
+    bool is_ready;
+    bool is_ending;
+    bool has_said_end;
+    bool has_under_ended;
+    bool is_broken;
+    enum err why; /* it is broken: what on_end says */
+};
+
+static struct tls *of(struct stream *s)
+{
+    return (struct tls *)s;
+}
+
+static const struct tls *of_const(const struct stream *s)
+{
+    return (const struct tls *)s;
+}
+
+static int bio_read(BIO *bio, char *to, size_t size, size_t *got)
+{
+    struct tls *t = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    struct str part = str_sub(t->feed, 0, size);
+    if (part.n == 0) {
+        BIO_set_retry_read(bio);
+        return 0;
+    }
+    memcpy(to, part.p, part.n);
+    t->feed = str_skip(t->feed, part.n);
+    *got = part.n;
+    return 1;
+}
+
+static int bio_write(BIO *bio, const char *from, size_t n, size_t *written)
+{
+    struct tls *t = BIO_get_data(bio);
+    BIO_clear_retry_flags(bio);
+    stream_write(t->under, str_make(from, n));
+    *written = n;
+    return 1;
+}
+
+static long bio_ctrl(BIO *bio, int command, long number, void *p)
+{
+    (void)bio;
+    (void)number;
+    (void)p;
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+BIO_METHOD *tls_bio_new(void)
+{
+    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "stream");
+    if (m != NULL) {
+        (void)BIO_meth_set_read_ex(m, bio_read);
+        (void)BIO_meth_set_write_ex(m, bio_write);
+        (void)BIO_meth_set_ctrl(m, bio_ctrl);
+    }
+    return m;
+}
+
+static void log_failure(const struct tls *t, const char *what)
+{
+    const char *why = ERR_reason_error_string(ERR_peek_last_error());
+    long verdict = SSL_get_verify_result(t->ssl);
+    if (verdict != X509_V_OK) {
+        why = X509_verify_cert_error_string(verdict);
+    }
+    log_info("tls: %s: %s", what, why == NULL ? "the peer ended it" : why);
+    ERR_clear_error();
+}
+
+static void fail(struct tls *t, enum err why)
+{
+    if (!t->is_broken) {
+        t->is_broken = true;
+        t->why = why;
+        queue_release(&t->early);
+    }
+    (void)stream_give_end(&t->base, t->why); /* once; later when there is no handler yet */
+}
+
+/* True when OpenSSL only waits for more. */
+static bool is_waiting(const struct tls *t, int result)
+{
+    int e = SSL_get_error(t->ssl, result);
+    return e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE;
+}
+
+static void write_now(struct tls *t, struct str octets)
+{
+    while (octets.n > 0) {
+        size_t written = 0;
+        ERR_clear_error();
+        if (SSL_write_ex(t->ssl, octets.p, octets.n, &written) != 1) {
+            return; /* the next read says why */
+        }
+        octets = str_skip(octets, written);
+    }
+}
+
+static void say_end(struct tls *t)
+{
+    if (t->is_ending && !t->has_said_end && (t->is_ready || t->is_broken)) {
+        t->has_said_end = true;
+        ERR_clear_error();
+        (void)SSL_shutdown(t->ssl);
+        stream_shutdown(t->under);
+    }
+}
+
+/* False: not done yet, or failed. */
+static bool shake_hands(struct tls *t)
+{
+    ERR_clear_error();
+    int result = SSL_do_handshake(t->ssl);
+    if (result != 1) {
+        if (!is_waiting(t, result)) {
+            log_failure(t, "handshake");
+            fail(t, ERR_TLS_FAILED);
+        }
+        return false;
+    }
+    t->is_ready = true;
+    write_now(t, queue_str(&t->early));
+    queue_release(&t->early);
+    say_end(t);
+    return true;
+}
+
+/* Decodes as much as fits into the loop's buffer. why: the end that was met, if *is_end. */
+static size_t decode(struct tls *t, bool *is_end, enum err *why)
+{
+    size_t n = 0;
+    while (LOOP_SCRATCH_SIZE - n >= RECORD_MOST) {
+        size_t got = 0;
+        ERR_clear_error();
+        int result = SSL_read_ex(t->ssl, t->loop->plain + n, LOOP_SCRATCH_SIZE - n, &got);
+        if (result == 1) {
+            n += got;
+            continue;
+        }
+        int e = SSL_get_error(t->ssl, result);
+        if (e == SSL_ERROR_ZERO_RETURN) {
+            *is_end = true;
+            *why = ERR_OK;
+        } else if (e != SSL_ERROR_WANT_READ && e != SSL_ERROR_WANT_WRITE) {
+            *is_end = true;
+            *why = ERR_TLS_FAILED;
+            log_failure(t, "record");
+        }
+        break;
+    }
+    return n;
+}
+
+/* Goes on with what is in feed, as long as the user wants octets. */
+static void run(struct tls *t)
+{
+    stream_hold(&t->base);
+    bool is_end = false;
+    enum err why = ERR_OK;
+    while ((t->is_ready || (!t->is_broken && shake_hands(t))) && stream_is_open(&t->base)
+           && !t->is_broken) {
+        size_t n = decode(t, &is_end, &why);
+        if (n > 0 && !stream_give_octets(&t->base, str_make(t->loop->plain, n))) {
+            break;
+        }
+        if (is_end && why != ERR_OK) {
+            fail(t, why);
+        } else if (is_end) {
+            (void)stream_give_end(&t->base, ERR_OK);
+        }
+        if (n == 0) {
+            break;
+        }
+    }
+    (void)stream_drop(&t->base);
+}
+
+/* The stream below is done; nothing more can be decoded. */
+static void check_under_end(struct tls *t)
+{
+    if (t->has_under_ended && t->feed.n == 0 && queue_len(&t->pending) == 0 && !t->base.is_paused
+        && !t->base.has_ended) {
+        fail(t, t->is_ready ? ERR_PEER_GONE : ERR_TLS_FAILED);
+    }
+}
+
+/* Works on what was kept. */
+static void run_pending(struct tls *t)
+{
+    struct queue taken = t->pending;
+    queue_init(&t->pending);
+    t->feed = queue_str(&taken);
+    run(t);
+    if (!t->base.is_freed) {
+        queue_add(&t->pending, t->feed);
+    }
+    t->feed = STR_EMPTY;
+    queue_release(&taken);
+}
+
+static void on_octets(void *owner, struct str octets)
+{
+    struct tls *t = owner;
+    stream_hold(&t->base);
+    if (queue_len(&t->pending) > 0) {
+        queue_add(&t->pending, octets);
+        run_pending(t);
+    } else {
+        t->feed = octets;
+        run(t);
+        if (!t->base.is_freed && t->feed.n > 0) {
+            queue_add(&t->pending, t->feed);
+        }
+        t->feed = STR_EMPTY;
+    }
+    (void)stream_drop(&t->base);
+}
+
+static void on_drained(void *owner)
+{
+    struct tls *t = owner;
+    (void)stream_check_water(&t->base);
+}
+
+static void on_end(void *owner, enum err why)
+{
+    struct tls *t = owner;
+    t->has_under_ended = true;
+    if (why != ERR_OK) {
+        fail(t, t->is_ready ? why : ERR_TLS_FAILED);
+        return;
+    }
+    check_under_end(t);
+}
+
+static const struct stream_handler UNDER_HANDLER = {on_octets, on_drained, on_end};
+
+static void on_deferred(void *owner)
+{
+    struct tls *t = owner;
+    stream_hold(&t->base);
+    if (t->is_broken) {
+        fail(t, t->why);
+    } else {
+        run_pending(t);
+    }
+    if (!t->base.is_freed) {
+        check_under_end(t);
+    }
+    (void)stream_drop(&t->base);
+}
+
+static void tls_start(struct stream *s)
+{
+    struct tls *t = of(s);
+    if (!s->is_paused) {
+        stream_resume(t->under);
+        loop_defer(t->loop, on_deferred, t);
+    }
+}
+
+static void tls_write(struct stream *s, struct str octets)
+{
+    struct tls *t = of(s);
+    if (t->is_broken || t->is_ending) {
+        return;
+    }
+    if (t->is_ready) {
+        write_now(t, octets);
+    } else {
+        queue_add(&t->early, octets);
+    }
+    s->is_over_high = s->is_over_high || stream_get_queued(s) > STREAM_HIGH_WATER;
+}
+
+static size_t tls_get_queued(const struct stream *s)
+{
+    const struct tls *t = of_const(s);
+    return stream_get_queued(t->under) + queue_len(&t->early);
+}
+
+static void tls_pause(struct stream *s)
+{
+    stream_pause(of(s)->under);
+}
+
+static void tls_shutdown(struct stream *s)
+{
+    struct tls *t = of(s);
+    t->is_ending = true;
+    say_end(t);
+}
+
+static void tls_close(struct stream *s)
+{
+    struct tls *t = of(s);
+    loop_cancel_deferred(t->loop, t);
+    SSL_free(t->ssl);
+    t->ssl = NULL;
+    stream_free(&t->under);
+    queue_release(&t->pending);
+    queue_release(&t->early);
+    tls_context_unref(&t->context);
+}
+
+static void tls_destroy(struct stream *s)
+{
+    free(of(s));
+}
+
+static const struct stream_ops TLS_OPS = {
+    .start = tls_start,
+    .write = tls_write,
+    .get_queued = tls_get_queued,
+    .pause = tls_pause,
+    .resume = tls_start,
+    .shutdown = tls_shutdown,
+    .close = tls_close,
+    .destroy = tls_destroy,
+};
+
+static struct tls *make(struct loop *l, struct tls_context *c, struct stream *under)
+{
+    struct tls *t = mem_new(sizeof(*t));
+    t->base.ops = &TLS_OPS;
+    t->loop = l;
+    t->context = c;
+    c->refs++;
+    t->under = under;
+    queue_init(&t->pending);
+    queue_init(&t->early);
+    t->ssl = SSL_new(c->ssl);
+    BIO *bio = BIO_new(c->bio);
+    if (t->ssl == NULL || bio == NULL) {
+        abort(); /* out of memory */
+    }
+    BIO_set_data(bio, t);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(t->ssl, bio, bio);
+    stream_resume(under);
+    stream_set_handler(under, &UNDER_HANDLER, t);
+    return t;
+}
+
+struct stream *tls_server_new(struct loop *l, struct tls_context *c, struct stream *under)
+{
+    struct tls *t = make(l, c, under);
+    SSL_set_accept_state(t->ssl);
+    return &t->base;
+}
+
+/* An IP address is checked as one, and is not sent as a server name (RFC 6066, 3). */
+static bool expect_host(SSL *ssl, struct str host)
+{
+    char name[256] = {0};
+    if (host.n >= sizeof(name)) {
+        return false;
+    }
+    memcpy(name, host.p, host.n);
+    if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1) {
+        return true;
+    }
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
+}
+
+struct stream *tls_client_new(struct loop *l, struct tls_context *c, struct stream *under,
+                              struct str host)
+{
+    struct tls *t = make(l, c, under);
+    SSL_set_connect_state(t->ssl);
+    if (host.n > 0 && !expect_host(t->ssl, host)) {
+        t->is_broken = true;
+        t->why = ERR_TLS_FAILED;
+    }
+    loop_defer(l, on_deferred, t); /* says hello */
+    return &t->base;
+}
+
+bool tls_is_ready(const struct stream *s)
+{
+    return of_const(s)->is_ready;
+}
+
+const char *tls_get_version(const struct stream *s)
+{
+    return SSL_get_version(of_const(s)->ssl);
+}
+
+const char *tls_get_cipher(const struct stream *s)
+{
+    return SSL_get_cipher_name(of_const(s)->ssl);
+}
+
+static bool add_exporter(SSL *ssl, struct buf *out)
+{
+    static const char LABEL[] = "EXPORTER-Channel-Binding";
+    unsigned char data[EXPORTER_SIZE];
+    if (SSL_export_keying_material(ssl, data, sizeof(data), LABEL, sizeof(LABEL) - 1, NULL, 0, 1)
+        != 1) {
+        return false;
+    }
+    buf_add(out, str_make((const char *)data, sizeof(data)));
+    return true;
+}
+
+/* The first Finished message of the handshake: the client's, or, when a session was resumed, the server's. */
+static bool add_unique(SSL *ssl, struct buf *out)
+{
+    unsigned char data[FINISHED_MOST];
+    bool is_ours = (SSL_is_server(ssl) == 1) == (SSL_session_reused(ssl) == 1);
+    size_t n = is_ours ? SSL_get_finished(ssl, data, sizeof(data))
+                       : SSL_get_peer_finished(ssl, data, sizeof(data));
+    if (n == 0 || n > sizeof(data)) {
+        return false;
+    }
+    buf_add(out, str_make((const char *)data, n));
+    return true;
+}
+
+bool tls_get_binding(const struct stream *s, struct str *type, struct buf *out)
+{
+    const struct tls *t = of_const(s);
+    if (!t->is_ready) {
+        return false;
+    }
+    if (SSL_version(t->ssl) >= TLS1_3_VERSION) {
+        *type = STR("tls-exporter");
+        return add_exporter(t->ssl, out);
+    }
+    *type = STR("tls-unique");
+    return SSL_get_extms_support(t->ssl) == 1 && add_unique(t->ssl, out);
+}

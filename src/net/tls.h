@@ -1,0 +1,41 @@
+#ifndef LIMETTA_NET_TLS_H
+#define LIMETTA_NET_TLS_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "net/loop.h"
+#include "net/stream.h"
+
+#include <stdbool.h>
+
+/* TLS 1.2 and 1.3 over any stream, as server and as client (RFC 8446, RFC 5246; RFC 7525 for the choices). No
+ * renegotiation, no compression. Servers resume sessions by tickets and keep no session in memory. */
+struct tls_context;
+
+/* A server's identity. cert_pem: the certificate, then its chain; key_pem: its key, without a passphrase.
+ * Errors: ERR_SYNTAX (no PEM, no certificate, key and certificate do not fit), ERR_IO. */
+MUST_USE enum err tls_server_context_new(struct str cert_pem, struct str key_pem,
+                                         struct tls_context **out);
+/* What a client trusts: the certificates in anchors_pem, and nothing else; empty means the system's. A certificate in
+ * anchors_pem may be the server's own: then it is pinned. Errors: ERR_SYNTAX, ERR_IO. */
+MUST_USE enum err tls_client_context_new(struct str anchors_pem, struct tls_context **out);
+/* Streams that use it keep it alive. */
+void tls_context_free(struct tls_context **c);
+
+/* Makes a filter over under (taken). Speaks the handshake by itself; what is written before it is done waits for it.
+ * A handshake that fails, or a peer that cannot be verified, is on_end(ERR_TLS_FAILED). */
+struct stream *tls_server_new(struct loop *l, struct tls_context *c, struct stream *under);
+/* host: the name or address the certificate must be for (RFC 6125); empty: the chain alone decides (pinned ones). */
+struct stream *tls_client_new(struct loop *l, struct tls_context *c, struct stream *under,
+                              struct str host);
+/* The handshake is done. s must be a TLS stream. */
+bool tls_is_ready(const struct stream *s);
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384", for logs; static text. */
+const char *tls_get_version(const struct stream *s);
+const char *tls_get_cipher(const struct stream *s);
+/* Channel binding data (RFC 5929, RFC 9266): sets *type to "tls-exporter" or "tls-unique" and appends the data.
+ * False: there is none that can be trusted (not ready, or TLS 1.2 without extended master secret, RFC 7627). */
+bool tls_get_binding(const struct stream *s, struct str *type, struct buf *out);
+
+#endif

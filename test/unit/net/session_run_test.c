@@ -1,0 +1,324 @@
+/* Unit tests of net/session_run, with a toy core: each line is answered, some after the commit. */
+#include "net/session_run.h"
+
+#include "ear.h"
+#include "unit.h"
+
+#include <malloc.h>
+#include <stdlib.h>
+
+struct toy {
+    struct session base;
+    const struct session_host *host;
+    struct role *role;
+    struct buf in;
+    size_t to_say; /* octets of a long answer still to come */
+    bool is_waiting;
+};
+
+struct role {
+    struct loop *loop;
+    struct session_group *group;
+    struct toy *waiting; /* for the next commit */
+    struct buf log;
+    int steps;
+    int freed;
+};
+
+static void toy_feed(struct session *s, struct str octets)
+{
+    struct toy *t = (struct toy *)s;
+    buf_add(&t->in, octets);
+}
+
+static size_t toy_get_input_backlog(const struct session *s)
+{
+    return ((const struct toy *)s)->in.len;
+}
+
+static enum session_want toy_say_long(struct toy *t, struct buf *out)
+{
+    size_t n = t->to_say < SESSION_OUTPUT_MOST ? t->to_say : SESSION_OUTPUT_MOST;
+    char *p = buf_reserve(out, n);
+    memset(p, 'x', n);
+    buf_commit(out, n);
+    t->to_say -= n;
+    return t->to_say > 0 || t->in.len > 0 ? SESSION_OUTPUT : SESSION_INPUT;
+}
+
+static enum session_want toy_step(struct session *s, struct buf *out)
+{
+    struct toy *t = (struct toy *)s;
+    t->role->steps++;
+    if (t->is_waiting) {
+        t->is_waiting = false;
+        buf_add_c(out, "stored\n");
+        buf_add_c(&t->role->log, "said ");
+    }
+    if (t->to_say > 0) {
+        return toy_say_long(t, out);
+    }
+    size_t end = str_find_char(buf_str(&t->in), '\n');
+    if (end == t->in.len) {
+        return SESSION_INPUT;
+    }
+    char command = t->in.p[0];
+    buf_consume(&t->in, end + 1);
+    switch (command) {
+    case 's': /* store */
+        t->is_waiting = true;
+        t->role->waiting = t;
+        return SESSION_EVENT;
+    case 'l':
+        t->to_say = 10 * 1024 * 1024;
+        return SESSION_OUTPUT;
+    case 'q':
+        buf_add_c(out, "bye\n");
+        return SESSION_CLOSE;
+    default:
+        buf_add_c(out, "ok\n");
+        return t->in.len > 0 ? SESSION_OUTPUT : SESSION_INPUT;
+    }
+}
+
+static void toy_free(struct session **s)
+{
+    struct toy *t = (struct toy *)*s;
+    t->role->freed++;
+    buf_release(&t->in);
+    free(t);
+    *s = NULL;
+}
+
+static const struct session_ops TOY_OPS = {toy_feed, toy_get_input_backlog, toy_step, toy_free};
+
+static void commit(void *owner)
+{
+    struct role *r = owner;
+    if (r->waiting != NULL) {
+        buf_add_c(&r->log, "commit ");
+        r->waiting->host->wake(r->waiting->host->owner);
+        r->waiting = NULL;
+    }
+}
+
+static int setup(void **state)
+{
+    static struct role r;
+    r = (struct role){.loop = loop_new_fake(0), .log = BUF_INIT(4096)};
+    r.group = session_group_new(r.loop, commit, &r);
+    *state = &r;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct role *r = *state;
+    session_group_free(&r->group);
+    buf_release(&r->log);
+    loop_free(&r->loop);
+    return 0;
+}
+
+static void begin(struct role *r, struct ear *client)
+{
+    struct stream *near = NULL;
+    struct stream *far = NULL;
+    stream_pair(r->loop, &near, &far);
+    ear_put(client, near);
+    struct session_runner *runner = session_runner_new(r->group, far);
+    struct toy *t = calloc(1, sizeof(*t));
+    t->base.ops = &TOY_OPS;
+    t->host = session_runner_get_host(runner);
+    t->role = r;
+    t->in = BUF_INIT(1 << 24);
+    session_runner_start(runner, &t->base);
+}
+
+static void test_answers(void **state)
+{
+    struct role *r = *state;
+    struct ear c;
+    begin(r, &c);
+    stream_write(c.s, STR("a\nb\nc"));
+    loop_run(r->loop);
+    assert_str(buf_str(&c.heard), STR("ok\nok\n"));
+    stream_write(c.s, STR("\nq\nafter\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&c.heard), STR("ok\nok\nok\nbye\n"));
+    assert_int_equal(c.ended, 1);
+    assert_int_equal(r->freed, 1);
+    assert_int_equal(session_group_get_count(r->group), 0);
+    ear_release(&c);
+    loop_run(r->loop);
+}
+
+/* The reply comes after the commit, and in the same turn. */
+static void test_reply_after_commit(void **state)
+{
+    struct role *r = *state;
+    struct ear c;
+    begin(r, &c);
+    stream_write(c.s, STR("s\ns\na\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&r->log), STR("commit said commit said "));
+    assert_str(buf_str(&c.heard), STR("stored\nstored\nok\n"));
+    ear_release(&c);
+    loop_run(r->loop);
+    assert_int_equal(r->freed, 1);
+}
+
+/* A reader that stops is not talked to; another one is, meanwhile. */
+static void test_slow_reader(void **state)
+{
+    struct role *r = *state;
+    struct ear slow;
+    struct ear quick;
+    begin(r, &slow);
+    begin(r, &quick);
+    stream_pause(slow.s);
+    stream_write(slow.s, STR("l\n"));
+    loop_run(r->loop);
+    assert_in_range(r->steps, 3, 8);
+    stream_write(quick.s, STR("a\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&quick.heard), STR("ok\n"));
+    stream_resume(slow.s);
+    for (int i = 0; i < 1000 && slow.heard.len < 10 * 1024 * 1024; i++) {
+        loop_run(r->loop);
+    }
+    assert_int_equal(slow.heard.len, 10 * 1024 * 1024);
+    ear_release(&slow);
+    ear_release(&quick);
+    loop_run(r->loop);
+    assert_int_equal(r->freed, 2);
+}
+
+/* A session that does not use its input is not fed without end. */
+static void test_input_backpressure(void **state)
+{
+    struct role *r = *state;
+    struct ear c;
+    static char line[32 * 1024];
+    memset(line, 'a', sizeof(line));
+    line[sizeof(line) - 1] = '\n';
+    begin(r, &c);
+    stream_pause(c.s);
+    stream_write(c.s, STR("l\n"));
+    loop_run(r->loop);
+    for (int i = 0; i < 20; i++) {
+        stream_write(c.s, str_make(line, sizeof(line)));
+        loop_run(r->loop);
+    }
+    assert_true(stream_get_queued(c.s) > 15 * sizeof(line));
+    stream_resume(c.s);
+    for (int i = 0; i < 1000 && stream_get_queued(c.s) > 0; i++) {
+        loop_run(r->loop);
+    }
+    loop_run(r->loop);
+    assert_int_equal(c.heard.len, 10 * 1024 * 1024 + 20 * 3);
+    ear_release(&c);
+    loop_run(r->loop);
+}
+
+/* "printf ... | nc": everything piped in, then the end. All of it is answered. */
+static void test_half_close(void **state)
+{
+    struct role *r = *state;
+    struct ear c;
+    begin(r, &c);
+    stream_write(c.s, STR("a\ns\nb\n"));
+    stream_shutdown(c.s);
+    loop_run(r->loop);
+    assert_str(buf_str(&c.heard), STR("ok\nstored\nok\n"));
+    assert_int_equal(c.ended, 1);
+    assert_int_equal(r->freed, 1);
+    ear_release(&c);
+    loop_run(r->loop);
+}
+
+static void test_refuse_and_end_all(void **state)
+{
+    struct role *r = *state;
+    struct stream *near = NULL;
+    struct stream *far = NULL;
+    struct ear refused;
+    struct ear live;
+    stream_pair(r->loop, &near, &far);
+    ear_put(&refused, near);
+    session_runner_refuse(session_runner_new(r->group, far), STR("* BYE no\r\n"));
+    begin(r, &live);
+    loop_run(r->loop);
+    assert_str(buf_str(&refused.heard), STR("* BYE no\r\n"));
+    assert_int_equal(refused.ended, 1);
+    assert_int_equal(session_group_get_count(r->group), 1);
+    session_group_free(&r->group);
+    loop_run(r->loop);
+    assert_int_equal(live.ended, 1);
+    assert_int_equal(r->freed, 1);
+    ear_release(&refused);
+    ear_release(&live);
+    loop_run(r->loop);
+}
+
+/* The peer never says its end: the finisher lets go after a while. */
+static void test_finish_gives_up(void **state)
+{
+    struct role *r = *state;
+    struct stream *near = NULL;
+    struct stream *far = NULL;
+    struct ear c;
+    stream_pair(r->loop, &near, &far);
+    ear_put(&c, near);
+    stream_write(far, STR("bye"));
+    stream_finish(r->loop, &far);
+    assert_null(far);
+    loop_advance(r->loop, 59000);
+    assert_str(buf_str(&c.heard), STR("bye"));
+    assert_int_equal(c.ended, 1);
+    loop_advance(r->loop, 2000);
+    stream_write(c.s, STR("anybody?"));
+    assert_int_equal(stream_get_queued(c.s), 0); /* nobody is there */
+    ear_release(&c);
+}
+
+static void test_memory(void **state)
+{
+    enum { COUNT = 100 };
+    struct role *r = *state;
+    struct ear clients[COUNT];
+    struct stream *fars[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        struct stream *near = NULL;
+        stream_pair(r->loop, &near, &fars[i]);
+        ear_put(&clients[i], near);
+    }
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < COUNT; i++) {
+        (void)session_runner_new(r->group, fars[i]);
+    }
+    size_t each = (mallinfo2().uordblks - before) / COUNT;
+    print_message("a runner: %zu octets\n", each);
+#if !defined(__SANITIZE_ADDRESS__)
+    assert_true(each < 1024);
+#endif
+    session_group_free(&r->group);
+    for (int i = 0; i < COUNT; i++) {
+        ear_release(&clients[i]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reply_after_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_input_backpressure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_refuse_and_end_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_finish_gives_up, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,297 @@
+/* Unit tests of net/tls: two TLS streams over a pair in memory. */
+#include "net/tls.h"
+
+#include "cert.h"
+#include "ear.h"
+#include "unit.h"
+
+#include <malloc.h>
+
+struct world {
+    struct loop *loop;
+    struct buf cert;
+    struct buf key;
+    struct tls_context *server_context;
+    struct tls_context *client_context;
+    struct stream *near; /* under the client */
+    struct stream *far;  /* under the server */
+    struct ear server;
+    struct ear client;
+};
+
+static int setup(void **state)
+{
+    static struct world w;
+    w = (struct world){.loop = loop_new_fake(0), .cert = BUF_INIT(65536), .key = BUF_INIT(65536)};
+    cert_make("mail.example", &w.cert, &w.key);
+    assert_int_equal(tls_server_context_new(buf_str(&w.cert), buf_str(&w.key), &w.server_context),
+                     ERR_OK);
+    assert_int_equal(tls_client_context_new(buf_str(&w.cert), &w.client_context), ERR_OK);
+    stream_pair(w.loop, &w.near, &w.far);
+    *state = &w;
+    return 0;
+}
+
+static void start(struct world *w, struct str host)
+{
+    ear_put(&w->server, tls_server_new(w->loop, w->server_context, w->far));
+    ear_put(&w->client, tls_client_new(w->loop, w->client_context, w->near, host));
+    w->near = NULL;
+    w->far = NULL;
+}
+
+static int teardown(void **state)
+{
+    struct world *w = *state;
+    ear_release(&w->server);
+    ear_release(&w->client);
+    stream_free(&w->near);
+    stream_free(&w->far);
+    tls_context_free(&w->server_context);
+    tls_context_free(&w->client_context);
+    buf_release(&w->cert);
+    buf_release(&w->key);
+    loop_free(&w->loop);
+    return 0;
+}
+
+static void test_bad_identities(void **state)
+{
+    struct world *w = *state;
+    struct buf cert = BUF_INIT(65536);
+    struct buf key = BUF_INIT(65536);
+    struct tls_context *c = NULL;
+    cert_make("other.example", &cert, &key);
+    assert_int_equal(tls_server_context_new(STR(""), STR(""), &c), ERR_SYNTAX);
+    assert_int_equal(tls_server_context_new(buf_str(&w->cert), STR("junk"), &c), ERR_SYNTAX);
+    assert_int_equal(tls_server_context_new(buf_str(&w->cert), buf_str(&key), &c), ERR_SYNTAX);
+    assert_int_equal(tls_client_context_new(STR("junk"), &c), ERR_SYNTAX);
+    assert_null(c);
+    buf_release(&cert);
+    buf_release(&key);
+}
+
+static void test_wrong_name(void **state)
+{
+    struct world *w = *state;
+    start(w, STR("other.example"));
+    stream_write(w->client.s, STR("secret"));
+    loop_run(w->loop);
+    assert_int_equal(w->client.ended, 1);
+    assert_int_equal(w->client.why, ERR_TLS_FAILED);
+    assert_int_equal(w->server.heard.len, 0);
+    assert_int_equal(w->server.why, ERR_TLS_FAILED);
+}
+
+static void test_unknown_certificate(void **state)
+{
+    struct world *w = *state;
+    struct buf cert = BUF_INIT(65536);
+    struct buf key = BUF_INIT(65536);
+    cert_make("mail.example", &cert, &key); /* the same name is not enough */
+    tls_context_free(&w->client_context);
+    assert_int_equal(tls_client_context_new(buf_str(&cert), &w->client_context), ERR_OK);
+    start(w, STR("mail.example"));
+    loop_run(w->loop);
+    assert_int_equal(w->client.why, ERR_TLS_FAILED);
+    buf_release(&cert);
+    buf_release(&key);
+}
+
+static void test_host_too_long(void **state)
+{
+    struct world *w = *state;
+    static char name[300];
+    memset(name, 'a', sizeof(name));
+    start(w, str_make(name, sizeof(name)));
+    loop_run(w->loop);
+    assert_int_equal(w->client.ended, 1);
+    assert_int_equal(w->client.why, ERR_TLS_FAILED);
+}
+
+static void test_not_tls(void **state)
+{
+    struct world *w = *state;
+    struct ear raw;
+    ear_put(&w->server, tls_server_new(w->loop, w->server_context, w->far));
+    ear_put(&raw, w->near);
+    w->near = NULL;
+    w->far = NULL;
+    stream_write(raw.s, STR("a001 LOGIN ann secret\r\n"));
+    loop_run(w->loop);
+    assert_int_equal(w->server.ended, 1);
+    assert_int_equal(w->server.why, ERR_TLS_FAILED);
+    assert_int_equal(w->server.heard.len, 0);
+    ear_release(&raw);
+}
+
+static void test_cut_off(void **state)
+{
+    struct world *w = *state;
+    struct stream *near = w->near;
+    start(w, STR("mail.example"));
+    loop_run(w->loop);
+    assert_true(tls_is_ready(w->server.s));
+    stream_shutdown(near); /* the connection ends, but nobody said close_notify */
+    loop_run(w->loop);
+    assert_int_equal(w->server.ended, 1);
+    assert_int_equal(w->server.why, ERR_PEER_GONE);
+}
+
+static void test_talk(void **state)
+{
+    static const char *const HOSTS[] = {"mail.example", "127.0.0.1", ""};
+    enum { BIG = 1024 * 1024 };
+    struct world *w = *state;
+    char *big = malloc(BIG);
+    for (size_t i = 0; i < BIG; i++) {
+        big[i] = (char)(unsigned char)(i * 11 + i / 253);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        if (w->near == NULL) {
+            stream_pair(w->loop, &w->near, &w->far);
+        }
+        stream_pair_set_piece(w->far, i == 1 ? 1 : 0); /* octet by octet */
+        start(w, str_from_c(HOSTS[i]));
+        size_t n = i == 1 ? 20000 : BIG;
+        stream_write(w->client.s, STR("EHLO "));
+        stream_write(w->client.s, str_make(big, n));
+        loop_run(w->loop);
+        assert_int_equal(w->server.heard.len, n + 5);
+        assert_memory_equal(w->server.heard.p, "EHLO ", 5);
+        assert_memory_equal(w->server.heard.p + 5, big, n);
+        stream_write(w->server.s, STR("250 hello"));
+        stream_shutdown(w->server.s);
+        loop_run(w->loop);
+        assert_str(buf_str(&w->client.heard), STR("250 hello"));
+        assert_int_equal(w->client.ended, 1);
+        assert_int_equal(w->client.why, ERR_OK);
+        assert_string_equal(tls_get_version(w->client.s), "TLSv1.3");
+        stream_shutdown(w->client.s);
+        loop_run(w->loop);
+        assert_int_equal(w->server.why, ERR_OK);
+        if (i < 2) {
+            ear_release(&w->server);
+            ear_release(&w->client);
+        }
+    }
+    free(big);
+}
+
+/* What was decoded or not when the user paused comes when it resumes, once and in order. */
+static void test_pause(void **state)
+{
+    struct world *w = *state;
+    start(w, STR("mail.example"));
+    loop_run(w->loop);
+    stream_pause(w->server.s);
+    for (int i = 0; i < 1000; i++) {
+        stream_write(w->client.s, STR("0123456789"));
+    }
+    stream_shutdown(w->client.s);
+    loop_run(w->loop);
+    assert_int_equal(w->server.heard.len, 0);
+    assert_int_equal(w->server.ended, 0);
+    stream_resume(w->server.s);
+    loop_run(w->loop);
+    assert_int_equal(w->server.heard.len, 10000);
+    assert_int_equal(w->server.ended, 1);
+    assert_int_equal(w->server.why, ERR_OK);
+}
+
+static void on_octets_pause(void *owner, struct str octets)
+{
+    struct ear *e = owner;
+    ear_on_octets(e, octets);
+    stream_pause(e->s);
+}
+
+static void test_pause_inside(void **state)
+{
+    static const struct stream_handler PAUSING = {on_octets_pause, ear_on_drained, ear_on_end};
+    enum { TOTAL = 300 * 1024 };
+    static char octets[TOTAL];
+    struct world *w = *state;
+    start(w, STR("mail.example"));
+    stream_set_handler(w->server.s, &PAUSING, &w->server);
+    stream_write(w->client.s, str_make(octets, TOTAL));
+    stream_shutdown(w->client.s);
+    for (int i = 0; i < 100 && w->server.ended == 0; i++) {
+        size_t before = w->server.heard.len;
+        loop_run(w->loop);
+        assert_true(w->server.heard.len - before <= 64 * 1024);
+        stream_resume(w->server.s);
+    }
+    assert_int_equal(w->server.heard.len, TOTAL);
+    assert_int_equal(w->server.why, ERR_OK);
+}
+
+static void test_binding(void **state)
+{
+    struct world *w = *state;
+    struct buf ours = BUF_INIT(100);
+    struct buf theirs = BUF_INIT(100);
+    struct str type = STR_EMPTY;
+    start(w, STR("mail.example"));
+    assert_false(tls_get_binding(w->server.s, &type, &ours));
+    loop_run(w->loop);
+    assert_true(tls_get_binding(w->server.s, &type, &ours));
+    assert_str(type, STR("tls-exporter"));
+    assert_true(tls_get_binding(w->client.s, &type, &theirs));
+    assert_int_equal(ours.len, 32);
+    assert_str(buf_str(&ours), buf_str(&theirs));
+    buf_release(&ours);
+    buf_release(&theirs);
+}
+
+/* An idle connection costs less than 24 KiB, streams and all. */
+static void test_memory(void **state)
+{
+    enum { COUNT = 50 };
+    struct world *w = *state;
+    struct ear servers[COUNT];
+    struct ear clients[COUNT];
+    start(w, STR("mail.example"));
+    loop_run(w->loop);
+    size_t before = mallinfo2().uordblks;
+    for (int i = 0; i < COUNT; i++) {
+        struct stream *near = NULL;
+        struct stream *far = NULL;
+        stream_pair(w->loop, &near, &far);
+        ear_put(&servers[i], tls_server_new(w->loop, w->server_context, far));
+        ear_put(&clients[i], tls_client_new(w->loop, w->client_context, near, STR("mail.example")));
+        loop_run(w->loop);
+        assert_true(tls_is_ready(servers[i].s));
+    }
+    size_t both = mallinfo2().uordblks - before;
+    for (int i = 0; i < COUNT; i++) {
+        ear_release(&clients[i]);
+    }
+    size_t clients_part = both - (mallinfo2().uordblks - before);
+    size_t each = (both - clients_part) / COUNT;
+    print_message("an idle TLS server stream: %zu octets\n", each);
+    for (int i = 0; i < COUNT; i++) {
+        ear_release(&servers[i]);
+    }
+#if !defined(__SANITIZE_ADDRESS__)
+    assert_true(each < 24 * 1024);
+#endif
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_bad_identities, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wrong_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_unknown_certificate, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_host_too_long, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_not_tls, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cut_off, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_talk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pause, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pause_inside, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_binding, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
