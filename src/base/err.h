@@ -28,6 +28,12 @@ struct err_info {
 
 #define MUST_USE __attribute__((warn_unused_result))
 
+/* Says that a failure changes nothing any more: what was tried was only a courtesy. */
+static inline void err_ignore(enum err e)
+{
+    (void)e;
+}
+
 /* Returns from the calling function when expr is not ERR_OK. */
 #define TRY(expr)                                                                                  \
     do {                                                                                           \

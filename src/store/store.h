@@ -59,6 +59,8 @@ struct commit_wait {
 void account_wait_commit(struct account *a, struct commit_wait *w);
 void commit_wait_cancel(struct commit_wait *w);
 bool account_has_pending(const struct account *a);
+/* Some account has. A watch or a wait may have changed something: then commit once more before the loop sleeps. */
+bool store_has_pending(const struct store *s);
 /* Commits every account with pending changes: one transaction each. Then views are swapped, then watchers and waits
  * hear. Call at the end of each loop turn. */
 void store_commit(struct store *s);

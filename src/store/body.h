@@ -1,0 +1,12 @@
+#ifndef LIMETTA_STORE_BODY_H
+#define LIMETTA_STORE_BODY_H
+
+#include "store/store.h"
+
+/* Body writers from the inside of the store. */
+
+/* Puts the finished body into the account's transaction, with one reference, unless an earlier call did; is_first says
+ * which. Errors: ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. */
+MUST_USE enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_first);
+
+#endif

@@ -1,0 +1,599 @@
+/* Group commit: everything an account was asked to change in one loop turn becomes one transaction.
+ *
+ *     change ... change        drafts and pending fields, in memory (large bodies: blobs, synced before)
+ *     store_commit()           BEGIN, rows of changed mailboxes and pages, COMMIT: one sync of the log
+ *       install                the drafts become the committed views
+ *       tell                   watches, then waits
+ *
+ * Bodies go into the open transaction as they come, so that memory does not grow with them; the rest is written here.
+ *
+ * When anything fails on the way, nothing of the turn may stay: the transaction is rolled back, drafts and new blobs are
+ * dropped, every wait hears the error. Then the database handle is closed and what is in memory is read again before
+ * its next use: a commit that failed in its sync may nevertheless be found in the log, and only the disk can say.
+ *
+ * Two durability classes. A turn that changed only flags commits without a sync (the log holds it, which survives our death but
+ * not a power cut) and is synced by store_tick() within a second; anything else is on disk when the commit
+ * returns, and with it all earlier turns: it is one log.
+ *
+ * Modseqs that were shown must not come back for other changes after a power cut took an unsynced turn. So modseqs are shown only
+ * up to modseq_limit, which a synced commit wrote; an unclean start goes on above it. The limit moves
+ * MODSEQ_WINDOW ahead at a time, with commits that are synced anyway, or by making one of the lazy ones synced. */
+#include "store/store_priv.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+
+enum { RELEASE_IDS_MOST = 512 };
+
+/* ---- pending state ---- */
+
+void account_mark_dirty(struct account *a)
+{
+    if (!a->is_dirty) {
+        a->is_dirty = true;
+        list_append(&a->store->dirty, &a->dirty_node);
+    }
+}
+
+void mailbox_mark_changed(struct mailbox *m)
+{
+    m->is_changed = true;
+    account_mark_dirty(m->account);
+}
+
+enum err account_begin_change(struct account *a, struct db **db)
+{
+    if (a == NULL) {
+        return ERR_UNAVAILABLE;
+    }
+    TRY(a->poison);
+    return account_ready(a, db);
+}
+
+enum err account_poison(struct account *a, enum err e)
+{
+    assert(e != ERR_OK);
+    if (a->poison == ERR_OK) {
+        a->poison = e;
+    }
+    account_mark_dirty(a);
+    return e;
+}
+
+uint64_t account_next_modseq(struct account *a)
+{
+    return ++a->modseq;
+}
+
+bool account_has_pending(const struct account *a)
+{
+    return a->is_dirty;
+}
+
+enum err account_mark_unclean(struct account *a, struct db *db)
+{
+    if (!a->is_clean || a->is_in_transaction) {
+        return ERR_OK;
+    }
+    TRY(db_set_durable(db, true));
+    TRY(DB_RUN(db, BEGIN));
+    uint64_t limit = a->modseq + MODSEQ_WINDOW;
+    enum err result = DB_RUN(db, META_SET, value_text(STR("is_clean")), value_int(0));
+    if (result == ERR_OK) {
+        result = DB_RUN(db, META_SET, value_text(STR("modseq_limit")), value_id(limit));
+    }
+    result = result == ERR_OK ? DB_RUN(db, COMMIT) : result;
+    if (result != ERR_OK) {
+        err_ignore(DB_RUN(db, ROLLBACK));
+        return result;
+    }
+    a->is_clean = false;
+    a->modseq_limit = limit;
+    return ERR_OK;
+}
+
+enum err account_begin_transaction(struct account *a, struct db *db)
+{
+    if (a->is_in_transaction) {
+        return ERR_OK;
+    }
+    TRY(account_mark_unclean(a, db));
+    TRY(db_set_durable(db, true));
+    TRY(DB_RUN(db, BEGIN));
+    a->is_in_transaction = true;
+    return ERR_OK;
+}
+
+/* ---- dropping what is pending ---- */
+
+static void drop_mailbox_changes(struct mailbox *m)
+{
+    draft_free(&m->draft);
+    free(m->new_name);
+    m->new_name = NULL;
+    m->is_changed = false;
+    m->is_deleting = false;
+    for (unsigned bit = KEYWORD_FIRST; bit < 64; bit++) {
+        if ((m->new_keywords >> bit & 1) != 0) {
+            free(m->keywords[bit - KEYWORD_FIRST]);
+            m->keywords[bit - KEYWORD_FIRST] = NULL;
+        }
+    }
+    m->new_keywords = 0;
+    if (m->is_urlauth_key_new) {
+        m->is_urlauth_key_new = false;
+        m->has_urlauth_key = false;
+    }
+    m->is_deleted = m->is_deleted || !m->is_committed;
+}
+
+static void drop_subscription_changes(struct account *a)
+{
+    for (size_t i = 0; i < a->new_subscriptions.count; i++) {
+        free(a->new_subscriptions.at[i].name);
+    }
+    vec_release(&a->new_subscriptions);
+}
+
+/* Mailboxes that are deleted and that nobody holds. */
+static void free_dead_mailboxes(struct account *a)
+{
+    list_each_safe(node, &a->mailboxes)
+    {
+        struct mailbox *m = list_entry(node, struct mailbox, node);
+        if (m->is_deleted && m->refs == 0) {
+            mailbox_free(&m);
+        }
+    }
+}
+
+static void leave_dirty(struct account *a)
+{
+    list_remove(&a->dirty_node);
+    a->is_dirty = false;
+    a->must_sync = false;
+    a->poison = ERR_OK;
+}
+
+void account_drop_pending(struct account *a)
+{
+    if (a->is_in_transaction) {
+        err_ignore(DB_RUN(a->db, ROLLBACK));
+        a->is_in_transaction = false;
+    }
+    for (size_t i = 0; i < a->new_blobs.count; i++) {
+        err_ignore(engine_blob_delete(a->engine, a->new_blobs.at[i]));
+    }
+    vec_release(&a->new_blobs);
+    list_each(node, &a->mailboxes)
+    {
+        drop_mailbox_changes(list_entry(node, struct mailbox, node));
+    }
+    free_dead_mailboxes(a);
+    drop_subscription_changes(a);
+    map_free(&a->new_names);
+    leave_dirty(a);
+}
+
+/* ---- writing ---- */
+
+static enum err write_pages(struct mailbox *m, struct db *db, struct buf *columns)
+{
+    const struct draft *d = m->draft;
+    for (size_t i = 0; i < d->gone.count; i++) {
+        uint64_t id = page_id(m, d->gone.at[i]);
+        TRY(DB_RUN(db, HOT_DELETE, value_id(id), value_id(id)));
+        TRY(DB_RUN(db, COLD_DELETE, value_id(id), value_id(id)));
+    }
+    for (size_t i = 0; i < d->pages.count; i++) {
+        const struct page *p = d->pages.at[i];
+        if (!p->is_draft) {
+            continue;
+        }
+        uint64_t id = page_id(m, p->number);
+        buf_clear(columns);
+        page_write_hot(p, columns);
+        TRY(DB_RUN(db, HOT_SET, value_id(id), value_blob(buf_str(columns))));
+        if (p->is_cold_new) {
+            buf_clear(columns);
+            page_write_cold(p, columns);
+            TRY(DB_RUN(db, COLD_SET, value_id(id), value_blob(buf_str(columns))));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err write_expunged(struct mailbox *m, struct db *db, struct buf *uids)
+{
+    for (size_t i = 0; i < m->draft->expunged.count; i++) {
+        const struct expunged *e = &m->draft->expunged.at[i];
+        buf_clear(uids);
+        expunged_write(uids, &e->uids);
+        TRY(buf_err(uids));
+        TRY(DB_RUN(db, EXPUNGED_ADD, value_id(m->id), value_id(e->modseq),
+                   value_blob(buf_str(uids))));
+    }
+    return ERR_OK;
+}
+
+static enum err write_releases(struct mailbox *m, struct db *db, struct buf *ids,
+                               const uint64_t *bodies, size_t count, int delta)
+{
+    struct account *a = m->account;
+    for (size_t from = 0; from < count; from += RELEASE_IDS_MOST) {
+        size_t to = count - from < RELEASE_IDS_MOST ? count : from + RELEASE_IDS_MOST;
+        buf_clear(ids);
+        for (size_t i = from; i < to; i++) {
+            buf_add_le64(ids, bodies[i]);
+        }
+        TRY(DB_RUN(db, RELEASE_ADD, value_id(++a->release_seq), value_id(m->id), value_int(delta),
+                   value_blob(buf_str(ids))));
+        a->has_releases = true;
+    }
+    return ERR_OK;
+}
+
+static enum err write_draft(struct mailbox *m, struct db *db, struct buf *scratch)
+{
+    const struct draft *d = m->draft;
+    TRY(write_pages(m, db, scratch));
+    TRY(write_expunged(m, db, scratch));
+    return DB_RUN(db, MAILBOX_SET, value_id(m->id), value_int(d->uidnext),
+                  value_id(d->highestmodseq), value_int(m->first_recent), value_id(d->next_page));
+}
+
+static enum err write_deletion(struct mailbox *m, struct db *db)
+{
+    uint64_t first = page_id(m, 0);
+    uint64_t last = page_id(m, (UINT64_C(1) << PAGE_NUMBER_BITS) - 1);
+    TRY(DB_RUN(db, HOT_DELETE, value_id(first), value_id(last)));
+    TRY(DB_RUN(db, COLD_DELETE, value_id(first), value_id(last)));
+    TRY(DB_RUN(db, EXPUNGED_DELETE, value_id(m->id)));
+    TRY(DB_RUN(db, KEYWORD_DELETE, value_id(m->id)));
+    TRY(DB_RUN(db, URLAUTH_DELETE, value_id(m->id)));
+    return DB_RUN(db, MAILBOX_DELETE, value_id(m->id));
+}
+
+static enum err write_keywords(struct mailbox *m, struct db *db)
+{
+    for (unsigned bit = KEYWORD_FIRST; bit < 64; bit++) {
+        if ((m->new_keywords >> bit & 1) != 0) {
+            const char *name = m->keywords[bit - KEYWORD_FIRST];
+            TRY(DB_RUN(db, KEYWORD_ADD, value_id(m->id), value_int(bit),
+                       value_text(str_from_c(name))));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err write_facts(struct mailbox *m, struct db *db)
+{
+    if (!m->is_committed) {
+        TRY(DB_RUN(db, MAILBOX_ADD, value_id(m->id), value_text(str_from_c(m->new_name)),
+                   value_int(m->special_use), value_int(m->uidvalidity), value_int(m->uidnext),
+                   value_id(m->highestmodseq), value_int(m->first_recent), value_id(m->next_page)));
+    } else if (m->new_name != NULL) {
+        TRY(DB_RUN(db, MAILBOX_SET_NAME, value_id(m->id), value_text(str_from_c(m->new_name))));
+    }
+    if (m->new_keywords != 0) {
+        TRY(write_keywords(m, db));
+    }
+    if (m->is_urlauth_key_new) {
+        struct str key = str_make((const char *)m->urlauth_key, sizeof(m->urlauth_key));
+        TRY(DB_RUN(db, URLAUTH_SET, value_id(m->id), value_blob(key)));
+    }
+    return ERR_OK;
+}
+
+static enum err write_mailboxes(struct account *a, struct db *db, struct buf *scratch)
+{
+    list_each(node, &a->mailboxes)
+    {
+        struct mailbox *m = list_entry(node, struct mailbox, node);
+        if (!m->is_changed) {
+            continue;
+        }
+        if (m->is_deleting) {
+            TRY(write_deletion(m, db));
+            continue;
+        }
+        TRY(write_facts(m, db));
+        if (m->draft != NULL) {
+            TRY(write_draft(m, db, scratch));
+        }
+    }
+    return ERR_OK;
+}
+
+/* First what was taken, then what was released: a body that moved is never without a reference between. */
+static enum err write_references(struct account *a, struct db *db, struct buf *scratch)
+{
+    list_each(node, &a->mailboxes)
+    {
+        struct mailbox *m = list_entry(node, struct mailbox, node);
+        if (m->draft != NULL) {
+            TRY(write_releases(m, db, scratch, m->draft->taken.at, m->draft->taken.count, 1));
+        }
+    }
+    list_each(node, &a->mailboxes)
+    {
+        struct mailbox *m = list_entry(node, struct mailbox, node);
+        if (m->draft != NULL) {
+            TRY(write_releases(m, db, scratch, m->draft->released.at, m->draft->released.count,
+                               -1));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err write_meta(struct account *a, struct db *db)
+{
+    if (a->new_names != NULL) {
+        TRY(DB_RUN(db, META_SET, value_text(STR("next_mailbox")), value_id(a->next_mailbox_id)));
+        TRY(DB_RUN(db, META_SET, value_text(STR("uidvalidity")), value_int(a->last_uidvalidity)));
+    }
+    if (a->modseq + MODSEQ_WINDOW / 2 > a->modseq_limit && a->must_sync) {
+        TRY(DB_RUN(db, META_SET, value_text(STR("modseq_limit")),
+                   value_id(a->modseq + MODSEQ_WINDOW)));
+        TRY(DB_RUN(db, META_SET, value_text(STR("modseq_floor")), value_id(a->modseq_floor)));
+    }
+    for (size_t i = 0; i < a->new_subscriptions.count; i++) {
+        const struct subscription_change *c = &a->new_subscriptions.at[i];
+        struct value name = value_text(str_from_c(c->name));
+        TRY(c->is_subscribed ? DB_RUN(db, SUBSCRIPTION_ADD, name)
+                             : DB_RUN(db, SUBSCRIPTION_DELETE, name));
+    }
+    return ERR_OK;
+}
+
+static enum err write_all(struct account *a, struct db *db)
+{
+    struct buf scratch = BUF_INIT(COLUMNS_MOST);
+    enum err result = write_mailboxes(a, db, &scratch);
+    if (result == ERR_OK) {
+        result = write_references(a, db, &scratch);
+    }
+    buf_release(&scratch);
+    TRY(result);
+    TRY(write_meta(a, db));
+    return DB_RUN(db, COMMIT);
+}
+
+static enum err write_pending(struct account *a)
+{
+    struct db *db;
+    TRY(a->poison);
+    TRY(account_ready(a, &db));
+    TRY(account_mark_unclean(a, db));
+    if (a->is_in_transaction || a->store->is_strict || a->modseq > a->modseq_limit) {
+        a->must_sync = true;
+    }
+    if (!a->is_in_transaction) {
+        TRY(db_set_durable(db, a->must_sync));
+        TRY(DB_RUN(db, BEGIN));
+        a->is_in_transaction = true;
+    }
+    TRY(write_all(a, db));
+    a->is_in_transaction = false;
+    return ERR_OK;
+}
+
+/* ---- installing ---- */
+
+static void install_mailbox(struct mailbox *m)
+{
+    m->is_changed = false;
+    if (m->is_deleting) {
+        m->is_deleting = false;
+        m->is_deleted = true;
+        draft_free(&m->draft);
+        return;
+    }
+    m->is_committed = true;
+    m->new_keywords = 0;
+    m->is_urlauth_key_new = false;
+    if (m->new_name != NULL) {
+        free(m->name);
+        m->name = m->new_name;
+        m->new_name = NULL;
+    }
+    struct draft *d = m->draft;
+    if (d == NULL) {
+        return;
+    }
+    m->is_recent_changed = false;
+    m->uidnext = d->uidnext;
+    m->highestmodseq = d->highestmodseq;
+    m->next_page = d->next_page;
+    for (size_t i = 0; i < d->pages.count; i++) {
+        struct page *p = d->pages.at[i];
+        if (p->is_draft) {
+            p->is_draft = false;
+            p->is_hot_new = false;
+            p->is_cold_new = false;
+        }
+    }
+    view_unref(&m->view);
+    m->view = mailbox_make_view(m, d->pages.at, d->pages.count);
+    draft_free(&m->draft);
+}
+
+static void install(struct account *a)
+{
+    if (a->must_sync) {
+        a->unsynced_ms = 0;
+        if (a->modseq + MODSEQ_WINDOW / 2 > a->modseq_limit) {
+            a->modseq_limit = a->modseq + MODSEQ_WINDOW;
+        }
+    } else if (a->unsynced_ms == 0) {
+        a->unsynced_ms = store_get_now_ms(a->store);
+    }
+    for (size_t i = 0; i < a->new_subscriptions.count; i++) {
+        const struct subscription_change *c = &a->new_subscriptions.at[i];
+        if (c->is_subscribed) {
+            (void)map_put(a->subscriptions, str_from_c(c->name), a);
+        } else {
+            (void)map_remove(a->subscriptions, str_from_c(c->name));
+        }
+    }
+    if (a->new_names != NULL || a->new_subscriptions.count > 0) {
+        account_forget_infos(a);
+    }
+    drop_subscription_changes(a);
+    if (a->new_names != NULL) {
+        map_free(&a->names);
+        a->names = a->new_names;
+        a->new_names = NULL;
+    }
+    vec_release(&a->new_blobs);
+    list_each(node, &a->mailboxes)
+    {
+        struct mailbox *m = list_entry(node, struct mailbox, node);
+        if (m->is_changed) {
+            install_mailbox(m);
+        }
+    }
+}
+
+/* ---- telling ---- */
+
+/* Moves a list's nodes to another head, so that callbacks may join and leave the list meanwhile. */
+static void move_list(struct list *from, struct list *to)
+{
+    list_init(to);
+    while (!list_is_empty(from)) {
+        struct list *node = from->next;
+        list_remove(node);
+        list_append(to, node);
+    }
+}
+
+static void tell_watches(struct list *watches)
+{
+    struct list now;
+    move_list(watches, &now);
+    while (!list_is_empty(&now)) {
+        struct watch *w = list_entry(now.next, struct watch, node);
+        list_remove(&w->node);
+        list_append(watches, &w->node);
+        w->on_change(w);
+    }
+}
+
+static void tell_waits(struct account *a, enum err e)
+{
+    struct list now;
+    move_list(&a->waits, &now);
+    while (!list_is_empty(&now)) {
+        struct commit_wait *w = list_entry(now.next, struct commit_wait, node);
+        list_remove(&w->node);
+        w->on_commit(w, e);
+    }
+}
+
+/* Holds the mailboxes that changed, so that their watches can be told in peace. */
+static void gather_changed(struct account *a, struct mailbox ***out, size_t *count)
+{
+    VEC(struct mailbox *) changed = VEC_INIT;
+    list_each(node, &a->mailboxes)
+    {
+        struct mailbox *m = list_entry(node, struct mailbox, node);
+        if (m->is_changed) {
+            mailbox_ref(m);
+            vec_push(&changed, m);
+        }
+    }
+    *out = changed.at;
+    *count = changed.count;
+}
+
+static void tell_changed(struct account *a, struct mailbox **changed, size_t count, bool is_changed)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (is_changed) {
+            tell_watches(&changed[i]->watches);
+        }
+        mailbox_unref(&changed[i]);
+    }
+    if (is_changed) {
+        tell_watches(&a->watches);
+    }
+}
+
+static void fail_commit(struct account *a)
+{
+    account_drop_pending(a);
+    db_close(&a->db);
+    a->must_reload = true;
+    a->unsynced_ms = 0;
+}
+
+void account_commit(struct account *a)
+{
+    struct mailbox **changed;
+    size_t count;
+    bool has_changes = a->new_names != NULL || a->new_subscriptions.count > 0;
+    gather_changed(a, &changed, &count);
+    has_changes = has_changes || count > 0;
+    enum err result = ERR_OK;
+    if (has_changes || a->is_in_transaction || a->poison != ERR_OK) {
+        result = write_pending(a);
+    }
+    if (result == ERR_OK && has_changes) {
+        install(a);
+    }
+    if (result == ERR_OK) {
+        leave_dirty(a);
+    } else {
+        log_warn("store: %s: commit failed: %s", a->user, err_get_info(result)->meaning);
+        fail_commit(a);
+    }
+    a->refs++; /* whoever is told may let go of the account */
+    tell_changed(a, changed, count, result == ERR_OK && has_changes);
+    free(changed);
+    tell_waits(a, result);
+    free_dead_mailboxes(a);
+    a->refs--;
+}
+
+void store_commit(struct store *s)
+{
+    struct list now;
+    move_list(&s->dirty, &now);
+    while (!list_is_empty(&now)) {
+        struct account *a = list_entry(now.next, struct account, dirty_node);
+        account_commit(a);
+    }
+}
+
+bool store_has_pending(const struct store *s)
+{
+    return !list_is_empty(&s->dirty);
+}
+
+void account_wait_commit(struct account *a, struct commit_wait *w)
+{
+    list_append(&a->waits, &w->node);
+    account_mark_dirty(a);
+}
+
+void commit_wait_cancel(struct commit_wait *w)
+{
+    list_remove(&w->node);
+}
+
+void mailbox_watch(struct mailbox *m, struct watch *w)
+{
+    list_append(&m->watches, &w->node);
+}
+
+void account_watch(struct account *a, struct watch *w)
+{
+    list_append(&a->watches, &w->node);
+}
+
+void watch_cancel(struct watch *w)
+{
+    list_remove(&w->node);
+}

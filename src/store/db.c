@@ -1,0 +1,312 @@
+/* The database of an account: schema, statements, errors.
+ *
+ *     meta          key, value           settings of the account, see account.c
+ *     mailbox       id, name, ...        one row a mailbox
+ *     keyword       mailbox, bit, name   what flag bits 8..63 mean in a mailbox
+ *     page_hot      id, columns          page.c has the byte tables; id = mailbox << 24 | page number
+ *     page_cold     id, columns
+ *     expunged      mailbox, modseq, uids   which UIDs went at which modseq; expunged.c has the byte table
+ *     body          id, size, refs, is_blob
+ *     body_octets   id, octets           bodies that are no blobs
+ *     shape         id, shape            mime/shape.h; a table of its own, so that lists read nothing else
+ *     release       seq, mailbox, delta, bodies   reference changes still to be applied, see release.c
+ *     subscription  name
+ *     urlauth       mailbox, access_key
+ *
+ * The database is in WAL mode and never checkpoints by itself: a checkpoint inside a commit would make one unlucky append
+ * pay for a thousand. The store checkpoints when nothing else is to be done (store_tick). */
+#include "store/db.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+
+enum { SCHEMA_VERSION = 1 };
+
+struct db {
+    struct engine *engine; /* borrowed */
+    sqlite3 *handle;
+    char *user;
+    uint32_t log_pages;
+    bool is_durable;
+    sqlite3_stmt *statements[STATEMENT_COUNT];
+};
+
+static const char *const SQL[STATEMENT_COUNT] = {
+#define STATEMENT(name, sql) [STATEMENT_##name] = sql,
+#include "store/statements.def"
+#undef STATEMENT
+};
+
+static const char SCHEMA[] =
+    "BEGIN IMMEDIATE;"
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE mailbox (id INTEGER PRIMARY KEY, name TEXT NOT NULL, special_use INTEGER NOT "
+    "NULL,"
+    " uidvalidity INTEGER NOT NULL, uidnext INTEGER NOT NULL, highestmodseq INTEGER NOT NULL,"
+    " first_recent INTEGER NOT NULL, next_page INTEGER NOT NULL);"
+    "CREATE TABLE keyword (mailbox INTEGER NOT NULL, bit INTEGER NOT NULL, name TEXT NOT NULL,"
+    " PRIMARY KEY (mailbox, bit)) WITHOUT ROWID;"
+    "CREATE TABLE page_hot (id INTEGER PRIMARY KEY, columns BLOB NOT NULL);"
+    "CREATE TABLE page_cold (id INTEGER PRIMARY KEY, columns BLOB NOT NULL);"
+    "CREATE TABLE expunged (mailbox INTEGER NOT NULL, modseq INTEGER NOT NULL, uids BLOB NOT NULL,"
+    " PRIMARY KEY (mailbox, modseq)) WITHOUT ROWID;"
+    "CREATE TABLE body (id INTEGER PRIMARY KEY, size INTEGER NOT NULL, refs INTEGER NOT NULL,"
+    " is_blob INTEGER NOT NULL);"
+    "CREATE TABLE body_octets (id INTEGER PRIMARY KEY, octets BLOB NOT NULL);"
+    "CREATE TABLE shape (id INTEGER PRIMARY KEY, shape BLOB NOT NULL);"
+    "CREATE TABLE release (seq INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, delta INTEGER NOT "
+    "NULL,"
+    " bodies BLOB NOT NULL);"
+    "CREATE TABLE subscription (name TEXT PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE TABLE urlauth (mailbox INTEGER PRIMARY KEY, access_key BLOB NOT NULL);"
+    "PRAGMA application_id = 0x4c696d65;"
+    "PRAGMA user_version = 1;"
+    "COMMIT;";
+
+/* ---- errors ---- */
+
+static enum err err_from_sqlite(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+        return ERR_OK;
+    case SQLITE_FULL:
+        return ERR_NO_SPACE;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return ERR_CORRUPT;
+    default:
+        return ERR_IO;
+    }
+}
+
+static enum err fail(const struct db *db, int rc, const char *what)
+{
+    log_error("store: %s: %s: %s", db->user, what, sqlite3_errmsg(db->handle));
+    bool is_full = (rc & 0xff) == SQLITE_IOERR
+                   && err_from_errno(sqlite3_system_errno(db->handle)) == ERR_NO_SPACE;
+    return is_full ? ERR_NO_SPACE : err_from_sqlite(rc);
+}
+
+static enum err execute(struct db *db, const char *sql)
+{
+    int rc = sqlite3_exec(db->handle, sql, NULL, NULL, NULL);
+    return rc == SQLITE_OK ? ERR_OK : fail(db, rc, "execute");
+}
+
+/* ---- open and close ---- */
+
+/* After each commit SQLite says how long the log is; it must not checkpoint then. */
+static int on_log(void *owner, sqlite3 *handle, const char *name, int pages)
+{
+    struct db *db = owner;
+    (void)handle;
+    (void)name;
+    db->log_pages = (uint32_t)pages;
+    return SQLITE_OK;
+}
+
+static enum err read_version(struct db *db, int *version)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(db->handle, "PRAGMA user_version", -1, &s, NULL);
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(s);
+    }
+    if (rc != SQLITE_ROW) {
+        enum err result = fail(db, rc, "version");
+        (void)sqlite3_finalize(s);
+        return result;
+    }
+    *version = sqlite3_column_int(s, 0);
+    (void)sqlite3_finalize(s);
+    return ERR_OK;
+}
+
+static enum err prepare_database(struct db *db, bool must_create)
+{
+    (void)sqlite3_busy_timeout(db->handle, 2000);
+    (void)sqlite3_extended_result_codes(db->handle, 1);
+    (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    TRY(execute(db, "PRAGMA trusted_schema=OFF; PRAGMA secure_delete=FAST; PRAGMA cache_size=-1024;"
+                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY"));
+    db->is_durable = true;
+    (void)sqlite3_wal_hook(db->handle, on_log, db);
+    int version;
+    TRY(read_version(db, &version));
+    if (version == 0) {
+        return must_create ? execute(db, SCHEMA) : ERR_NOT_FOUND;
+    }
+    if (version != SCHEMA_VERSION) {
+        log_error("store: %s: account.db has version %d, this program knows %d", db->user, version,
+                  SCHEMA_VERSION);
+        return ERR_CORRUPT;
+    }
+    return ERR_OK;
+}
+
+enum err db_open(struct engine *e, struct str user, bool must_create, struct db **out)
+{
+    sqlite3 *handle;
+    TRY(engine_open_database(e, must_create, &handle));
+    struct db *db = calloc(1, sizeof(*db));
+    char *name = strndup(user.p, user.n);
+    if (db == NULL || name == NULL) {
+        abort();
+    }
+    db->engine = e;
+    db->handle = handle;
+    db->user = name;
+    enum err result = prepare_database(db, must_create);
+    if (result != ERR_OK) {
+        db_close(&db);
+        return result;
+    }
+    *out = db;
+    return ERR_OK;
+}
+
+void db_close(struct db **db)
+{
+    if (*db == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < STATEMENT_COUNT; i++) {
+        (void)sqlite3_finalize((*db)->statements[i]);
+    }
+    (void)sqlite3_close((*db)->handle);
+    free((*db)->user);
+    free(*db);
+    *db = NULL;
+}
+
+/* ---- statements ---- */
+
+static int bind(sqlite3_stmt *s, int at, const struct value *v)
+{
+    switch (v->kind) {
+    case VALUE_INT:
+        return sqlite3_bind_int64(s, at, v->i);
+    case VALUE_TEXT:
+        return sqlite3_bind_text64(s, at, v->s.n > 0 ? v->s.p : "", v->s.n, SQLITE_STATIC,
+                                   SQLITE_UTF8);
+    case VALUE_BLOB:
+        return sqlite3_bind_blob64(s, at, v->s.n > 0 ? v->s.p : "", v->s.n, SQLITE_STATIC);
+    case VALUE_END:
+    default:
+        return SQLITE_MISUSE;
+    }
+}
+
+enum err db_query(struct db *db, enum statement s, const struct value *values, struct rows *out)
+{
+    sqlite3_stmt **at = &db->statements[s];
+    int rc = SQLITE_OK;
+    if (*at == NULL) {
+        rc = sqlite3_prepare_v3(db->handle, SQL[s], -1, SQLITE_PREPARE_PERSISTENT, at, NULL);
+    }
+    for (int i = 0; rc == SQLITE_OK && values[i].kind != VALUE_END; i++) {
+        rc = bind(*at, i + 1, &values[i]);
+    }
+    if (rc != SQLITE_OK) {
+        return fail(db, rc, SQL[s]);
+    }
+    *out = (struct rows){db, *at};
+    return ERR_OK;
+}
+
+void db_end(struct rows *rows)
+{
+    (void)sqlite3_reset(rows->at);
+    (void)sqlite3_clear_bindings(rows->at);
+}
+
+enum err db_next(struct rows *rows, bool *has_row)
+{
+    int rc = sqlite3_step(rows->at);
+    *has_row = rc == SQLITE_ROW;
+    if (rc == SQLITE_ROW) {
+        return ERR_OK;
+    }
+    enum err result = rc == SQLITE_DONE ? ERR_OK : fail(rows->db, rc, sqlite3_sql(rows->at));
+    db_end(rows);
+    return result;
+}
+
+enum err db_run(struct db *db, enum statement s, const struct value *values)
+{
+    struct rows rows;
+    TRY(db_query(db, s, values, &rows));
+    bool has_row;
+    TRY(db_next(&rows, &has_row));
+    assert(!has_row);
+    return ERR_OK;
+}
+
+int64_t row_int(const struct rows *rows, int column)
+{
+    return sqlite3_column_int64(rows->at, column);
+}
+
+uint64_t row_id(const struct rows *rows, int column)
+{
+    return (uint64_t)sqlite3_column_int64(rows->at, column);
+}
+
+struct str row_str(const struct rows *rows, int column)
+{
+    const char *p = sqlite3_column_blob(rows->at, column);
+    return str_make(p, (size_t)sqlite3_column_bytes(rows->at, column));
+}
+
+/* ---- durability ---- */
+
+enum err db_set_durable(struct db *db, bool is_durable)
+{
+    if (db->is_durable == is_durable) {
+        return ERR_OK;
+    }
+    /* This pragma acts while it is compiled, so it cannot be kept prepared. */
+    TRY(execute(db, is_durable ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=NORMAL"));
+    db->is_durable = is_durable;
+    return ERR_OK;
+}
+
+enum err db_sync(struct db *db)
+{
+    return engine_sync_database(db->engine, db->handle);
+}
+
+uint32_t db_get_log_pages(const struct db *db)
+{
+    return db->log_pages;
+}
+
+enum err db_checkpoint(struct db *db)
+{
+    int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    if (rc != SQLITE_OK) {
+        return fail(db, rc, "checkpoint");
+    }
+    db->log_pages = 0;
+    return ERR_OK;
+}
+
+enum err db_verify(struct db *db, void (*on_problem)(void *owner, const char *line), void *owner)
+{
+    sqlite3_stmt *s = NULL;
+    int rc = sqlite3_prepare_v2(db->handle, "PRAGMA integrity_check(20)", -1, &s, NULL);
+    bool is_good = true;
+    while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+        rc = sqlite3_step(s);
+        const char *line = rc == SQLITE_ROW ? (const char *)sqlite3_column_text(s, 0) : NULL;
+        if (line != NULL && !str_eq(str_from_c(line), STR("ok"))) {
+            is_good = false;
+            on_problem(owner, line);
+        }
+    }
+    enum err result = rc == SQLITE_DONE ? ERR_OK : fail(db, rc, "integrity_check");
+    (void)sqlite3_finalize(s);
+    return result == ERR_OK && !is_good ? ERR_CORRUPT : result;
+}

@@ -1,0 +1,63 @@
+#ifndef LIMETTA_STORE_ENGINE_H
+#define LIMETTA_STORE_ENGINE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What the store asks of the place where an account's octets live: an exclusive lock, one database, and write-once
+ * blobs named by number. All the rest of the store is above this line and knows no paths.
+ *
+ * engine_local.c keeps an account in a folder:
+ *
+ *     account.db (-wal, -shm)   the database
+ *     blobs/0000000000000123    one body each, 16 hex digits
+ *     lock                      held by flock(2) while open */
+struct engine;
+
+/* Opens the account kept in folder and takes its lock. must_create: makes the folder, durably.
+ * Errors: ERR_NOT_FOUND, ERR_IN_USE, ERR_NO_SPACE, ERR_IO. */
+MUST_USE enum err engine_open(struct str folder, bool must_create, struct engine **out);
+/* Gives the lock back. The database must be closed. */
+void engine_close(struct engine **e);
+
+/* Opens the database; made when must_create. The caller closes it. Errors: ERR_NOT_FOUND, ERR_IO. */
+MUST_USE enum err engine_open_database(struct engine *e, bool must_create, sqlite3 **out);
+/* Makes every transaction committed so far durable. Errors: ERR_NO_SPACE, ERR_IO. */
+MUST_USE enum err engine_sync_database(struct engine *e, sqlite3 *db);
+
+/* ---- blobs ---- */
+
+/* One blob being written. */
+struct blob_writer;
+/* Errors: ERR_NO_SPACE, ERR_IO (also when the blob is there already). */
+MUST_USE enum err engine_blob_create(struct engine *e, uint64_t id, struct blob_writer **out);
+MUST_USE enum err blob_writer_add(struct blob_writer *w, struct str octets);
+/* The octets and the name are durable when it says ERR_OK; *w is gone in any case, on an error with the blob. */
+MUST_USE enum err blob_writer_finish(struct blob_writer **w);
+/* Drops an unfinished blob without trace. */
+void blob_writer_free(struct blob_writer **w);
+
+/* A blob being read; stays readable after engine_blob_delete(). */
+struct blob_reader;
+/* Errors: ERR_NOT_FOUND, ERR_IO. */
+MUST_USE enum err engine_blob_open(struct engine *e, uint64_t id, struct blob_reader **out);
+uint64_t blob_reader_get_size(const struct blob_reader *r);
+/* Appends exactly n octets from offset, which must be there. Errors: ERR_IO, ERR_CORRUPT (cut short). */
+MUST_USE enum err blob_reader_get(struct blob_reader *r, uint64_t offset, size_t n,
+                                  struct buf *out);
+/* The whole blob in memory, page by page as it is touched; borrowed until the reader is freed. Errors: ERR_IO. */
+MUST_USE enum err blob_reader_map(struct blob_reader *r, struct str *out);
+void blob_reader_free(struct blob_reader **r);
+
+/* Deleting what is not there is no error. Errors: ERR_IO. */
+MUST_USE enum err engine_blob_delete(struct engine *e, uint64_t id);
+/* on_blob hears every blob there is; it may delete it. Errors: ERR_IO. */
+MUST_USE enum err engine_blob_list(struct engine *e, void (*on_blob)(void *owner, uint64_t id),
+                                   void *owner);
+
+#endif

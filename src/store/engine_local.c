@@ -1,0 +1,397 @@
+/* The engine that keeps an account in a folder of a local file system.
+ *
+ * The lock is flock(2) on a file of its own, so it goes away with its process however that ends, and a second open
+ * in the same process is refused, too. It is never unlinked: a lock file that can vanish locks nothing.
+ *
+ * A blob is written under its final name: names are never given twice while a process lives, and a blob counts only
+ * when a committed row names it. So there is no rename; the order is write, fsync the file, fsync the folder, and only
+ * then the transaction that refers to it. What a crash leaves unnamed is swept by the store after an unclean start.
+ *
+ * Making the log durable without a transaction (for flag changes, which commit unsynced) needs the file behind
+ * SQLite's write-ahead log: SQLITE_FCNTL_JOURNAL_POINTER gives it, in WAL mode the log itself. */
+#include "store/engine.h"
+
+#include "base/log.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct engine {
+    char *folder;
+    int folder_fd;
+    int blobs_fd; /* -1 until there is a folder of blobs */
+    int lock_fd;
+};
+
+struct blob_writer {
+    struct engine *engine; /* borrowed */
+    uint64_t id;
+    int fd;
+};
+
+struct blob_reader {
+    int fd;
+    uint64_t size;
+    void *map; /* NULL while not mapped */
+};
+
+enum { BLOB_NAME_DIGITS = 16, BLOB_NAME_SIZE = BLOB_NAME_DIGITS + 1 };
+
+static enum err fail(const struct engine *e, const char *what)
+{
+    int errnum = errno;
+    log_error("store: %s: %s: %s", e->folder, what, strerror(errnum));
+    return err_from_errno(errnum);
+}
+
+static void blob_name(uint64_t id, char name[static BLOB_NAME_SIZE])
+{
+    (void)snprintf(name, BLOB_NAME_SIZE, "%016llx", (unsigned long long)id);
+}
+
+/* ---- folder and lock ---- */
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0) {
+        (void)close(*fd);
+        *fd = -1;
+    }
+}
+
+/* Makes the folder and its name durable. */
+static enum err make_folder(const struct engine *e)
+{
+    if (mkdir(e->folder, 0700) != 0) {
+        return errno == EEXIST ? ERR_OK : fail(e, "mkdir");
+    }
+    struct str path = str_from_c(e->folder);
+    size_t slash = str_find_last_char(path, '/');
+    char *parent = slash < path.n ? strndup(path.p, slash == 0 ? 1 : slash) : strdup(".");
+    if (parent == NULL) {
+        abort();
+    }
+    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    free(parent);
+    if (fd < 0) {
+        return fail(e, "open parent");
+    }
+    enum err result = fsync(fd) == 0 ? ERR_OK : fail(e, "fsync parent");
+    (void)close(fd);
+    return result;
+}
+
+static enum err take_lock(struct engine *e)
+{
+    e->lock_fd = openat(e->folder_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (e->lock_fd < 0) {
+        return fail(e, "open lock");
+    }
+    if (flock(e->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK ? ERR_IN_USE : fail(e, "flock");
+    }
+    return ERR_OK;
+}
+
+static enum err open_folder(struct engine *e, bool must_create)
+{
+    if (must_create) {
+        TRY(make_folder(e));
+    }
+    e->folder_fd = open(e->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (e->folder_fd < 0) {
+        return errno == ENOENT ? ERR_NOT_FOUND : fail(e, "open folder");
+    }
+    TRY(take_lock(e));
+    e->blobs_fd = openat(e->folder_fd, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (e->blobs_fd < 0 && errno != ENOENT) {
+        return fail(e, "open blobs");
+    }
+    return ERR_OK;
+}
+
+enum err engine_open(struct str folder, bool must_create, struct engine **out)
+{
+    struct engine *e = calloc(1, sizeof(*e));
+    if (e == NULL) {
+        abort();
+    }
+    e->folder_fd = -1;
+    e->blobs_fd = -1;
+    e->lock_fd = -1;
+    e->folder = strndup(folder.p, folder.n);
+    if (e->folder == NULL) {
+        abort();
+    }
+    enum err result = open_folder(e, must_create);
+    if (result != ERR_OK) {
+        engine_close(&e);
+        return result;
+    }
+    *out = e;
+    return ERR_OK;
+}
+
+void engine_close(struct engine **e)
+{
+    if (*e == NULL) {
+        return;
+    }
+    close_fd(&(*e)->blobs_fd);
+    close_fd(&(*e)->folder_fd);
+    close_fd(&(*e)->lock_fd);
+    free((*e)->folder);
+    free(*e);
+    *e = NULL;
+}
+
+/* ---- database ---- */
+
+enum err engine_open_database(struct engine *e, bool must_create, sqlite3 **out)
+{
+    if (!must_create && faccessat(e->folder_fd, "account.db", F_OK, 0) != 0) {
+        return errno == ENOENT ? ERR_NOT_FOUND : fail(e, "account.db");
+    }
+    struct buf path = BUF_INIT(4096);
+    buf_addf(&path, "%s/account.db", e->folder);
+    if (path.is_full) {
+        buf_release(&path);
+        return ERR_IO;
+    }
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    sqlite3 *db = NULL;
+    int rc = sqlite3_open_v2(path.p, &db, flags | (must_create ? SQLITE_OPEN_CREATE : 0), NULL);
+    buf_release(&path);
+    if (rc != SQLITE_OK) {
+        log_error("store: %s: open account.db: %s", e->folder, sqlite3_errstr(rc));
+        (void)sqlite3_close(db);
+        return ERR_IO;
+    }
+    *out = db;
+    return ERR_OK;
+}
+
+enum err engine_sync_database(struct engine *e, sqlite3 *db)
+{
+    sqlite3_file *log = NULL;
+    int rc = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&log);
+    if (rc == SQLITE_OK && log != NULL && log->pMethods != NULL) {
+        rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY);
+    }
+    if (rc != SQLITE_OK) {
+        log_error("store: %s: sync: %s", e->folder, sqlite3_errstr(rc));
+        return (rc & 0xff) == SQLITE_FULL ? ERR_NO_SPACE : ERR_IO;
+    }
+    return ERR_OK;
+}
+
+/* ---- blobs ---- */
+
+static enum err need_blobs(struct engine *e)
+{
+    if (e->blobs_fd >= 0) {
+        return ERR_OK;
+    }
+    if (mkdirat(e->folder_fd, "blobs", 0700) != 0 && errno != EEXIST) {
+        return fail(e, "mkdir blobs");
+    }
+    if (fsync(e->folder_fd) != 0) {
+        return fail(e, "fsync folder");
+    }
+    e->blobs_fd = openat(e->folder_fd, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return e->blobs_fd >= 0 ? ERR_OK : fail(e, "open blobs");
+}
+
+enum err engine_blob_create(struct engine *e, uint64_t id, struct blob_writer **out)
+{
+    TRY(need_blobs(e));
+    char name[BLOB_NAME_SIZE];
+    blob_name(id, name);
+    int fd = openat(e->blobs_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return fail(e, "create blob");
+    }
+    struct blob_writer *w = calloc(1, sizeof(*w));
+    if (w == NULL) {
+        abort();
+    }
+    *w = (struct blob_writer){.engine = e, .id = id, .fd = fd};
+    *out = w;
+    return ERR_OK;
+}
+
+enum err blob_writer_add(struct blob_writer *w, struct str octets)
+{
+    while (octets.n > 0) {
+        ssize_t n = write(w->fd, octets.p, octets.n);
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return fail(w->engine, "write blob");
+        }
+        octets = str_skip(octets, (size_t)n);
+    }
+    return ERR_OK;
+}
+
+enum err blob_writer_finish(struct blob_writer **w)
+{
+    const struct engine *e = (*w)->engine;
+    if (fsync((*w)->fd) != 0 || fsync(e->blobs_fd) != 0) {
+        enum err result = fail(e, "fsync blob");
+        blob_writer_free(w);
+        return result;
+    }
+    (void)close((*w)->fd);
+    free(*w);
+    *w = NULL;
+    return ERR_OK;
+}
+
+void blob_writer_free(struct blob_writer **w)
+{
+    if (*w == NULL) {
+        return;
+    }
+    (void)close((*w)->fd);
+    err_ignore(engine_blob_delete((*w)->engine, (*w)->id));
+    free(*w);
+    *w = NULL;
+}
+
+enum err engine_blob_open(struct engine *e, uint64_t id, struct blob_reader **out)
+{
+    char name[BLOB_NAME_SIZE];
+    blob_name(id, name);
+    int fd = e->blobs_fd < 0 ? -1 : openat(e->blobs_fd, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return e->blobs_fd < 0 || errno == ENOENT ? ERR_NOT_FOUND : fail(e, "open blob");
+    }
+    struct stat st;
+    if (fstat(fd, &st) != 0) {
+        enum err result = fail(e, "stat blob");
+        (void)close(fd);
+        return result;
+    }
+    struct blob_reader *r = calloc(1, sizeof(*r));
+    if (r == NULL) {
+        abort();
+    }
+    *r = (struct blob_reader){.fd = fd, .size = (uint64_t)st.st_size};
+    *out = r;
+    return ERR_OK;
+}
+
+uint64_t blob_reader_get_size(const struct blob_reader *r)
+{
+    return r->size;
+}
+
+enum err blob_reader_get(struct blob_reader *r, uint64_t offset, size_t n, struct buf *out)
+{
+    while (n > 0) {
+        char *to = buf_reserve(out, n);
+        if (to == NULL) {
+            return ERR_LIMIT;
+        }
+        ssize_t got = pread(r->fd, to, n, (off_t)offset);
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            log_error("store: read blob: %s", strerror(errno));
+            return ERR_IO;
+        }
+        if (got == 0) {
+            return ERR_CORRUPT;
+        }
+        buf_commit(out, (size_t)got);
+        offset += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return ERR_OK;
+}
+
+enum err blob_reader_map(struct blob_reader *r, struct str *out)
+{
+    if (r->size == 0) {
+        *out = STR_EMPTY;
+        return ERR_OK;
+    }
+    if (r->map == NULL) {
+        void *map = mmap(NULL, (size_t)r->size, PROT_READ, MAP_PRIVATE, r->fd, 0);
+        if (map == MAP_FAILED) {
+            log_error("store: map blob: %s", strerror(errno));
+            return ERR_IO;
+        }
+        r->map = map;
+    }
+    *out = str_make(r->map, (size_t)r->size);
+    return ERR_OK;
+}
+
+void blob_reader_free(struct blob_reader **r)
+{
+    if (*r == NULL) {
+        return;
+    }
+    if ((*r)->map != NULL) {
+        (void)munmap((*r)->map, (size_t)(*r)->size);
+    }
+    (void)close((*r)->fd);
+    free(*r);
+    *r = NULL;
+}
+
+enum err engine_blob_delete(struct engine *e, uint64_t id)
+{
+    char name[BLOB_NAME_SIZE];
+    blob_name(id, name);
+    if (e->blobs_fd >= 0 && unlinkat(e->blobs_fd, name, 0) != 0 && errno != ENOENT) {
+        return fail(e, "delete blob");
+    }
+    return ERR_OK;
+}
+
+/* Sixteen hex digits; false for any other name. */
+static bool parse_blob_name(const char *name, uint64_t *id)
+{
+    uint64_t v = 0;
+    size_t n = 0;
+    for (; name[n] != '\0'; n++) {
+        int digit = ascii_hex_value(name[n]);
+        if (digit < 0 || n >= BLOB_NAME_DIGITS) {
+            return false;
+        }
+        v = (v << 4) | (uint64_t)digit;
+    }
+    *id = v;
+    return n == BLOB_NAME_DIGITS;
+}
+
+enum err engine_blob_list(struct engine *e, void (*on_blob)(void *owner, uint64_t id), void *owner)
+{
+    if (e->blobs_fd < 0) {
+        return ERR_OK;
+    }
+    int fd = openat(e->blobs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        close_fd(&fd);
+        return fail(e, "list blobs");
+    }
+    for (const struct dirent *d = readdir(dir); d != NULL; d = readdir(dir)) {
+        uint64_t id;
+        if (parse_blob_name(d->d_name, &id)) {
+            on_blob(owner, id);
+        }
+    }
+    (void)closedir(dir);
+    return ERR_OK;
+}

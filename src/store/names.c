@@ -1,0 +1,186 @@
+/* Mailbox names and the list of mailboxes.
+ *
+ * Names are UTF-8 with '/' between levels. INBOX is one name in any case (RFC 3501, 5.1), also as the first level of a longer
+ * name. A level is never empty; control characters are refused, because no client can show or type them.
+ *
+ * The list that LIST and LSUB walk is built from the committed names when somebody asks, and forgotten when one changes: rows
+ * for mailboxes, for parents that are none themselves, and for names that are only subscribed. */
+#include "store/store_priv.h"
+
+#include <assert.h>
+
+/* Length of the UTF-8 character at the start of s; 0 when it is none (RFC 3629, 4). */
+static size_t utf8_length(struct str s)
+{
+    static const struct {
+        unsigned char mask;
+        unsigned char lead;
+        uint32_t least;
+    } FORMS[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+    unsigned char c = (unsigned char)s.p[0];
+    size_t n = 0;
+    while (n < 4 && (c & FORMS[n].mask) != FORMS[n].lead) {
+        n++;
+    }
+    if (n == 4 || s.n < n + 1) {
+        return 0;
+    }
+    uint32_t v = c & (unsigned char)~FORMS[n].mask;
+    for (size_t i = 1; i <= n; i++) {
+        unsigned char next = (unsigned char)s.p[i];
+        if ((next & 0xc0) != 0x80) {
+            return 0;
+        }
+        v = v << 6 | (next & 0x3f);
+    }
+    bool is_good = v >= FORMS[n].least && v <= 0x10ffff && (v < 0xd800 || v > 0xdfff);
+    /* C0, DEL, C1, line and paragraph separator */
+    bool is_control = v < 0x20 || (v >= 0x7f && v < 0xa0) || v == 0x2028 || v == 0x2029;
+    return is_good && !is_control ? n + 1 : 0;
+}
+
+static bool is_level_sound(struct str level)
+{
+    while (level.n > 0) {
+        size_t n = utf8_length(level);
+        if (n == 0) {
+            return false;
+        }
+        level = str_skip(level, n);
+    }
+    return true;
+}
+
+enum err name_normalise(struct str name, char **out)
+{
+    if (name.n == 0 || name.n > MAILBOX_NAME_MOST || name.p[name.n - 1] == '/') {
+        return ERR_MAILBOX_NAME;
+    }
+    struct str rest = name;
+    struct str first = STR_EMPTY;
+    for (unsigned depth = 0; rest.n > 0; depth++) {
+        struct str level = str_split(&rest, '/');
+        if (level.n == 0 || depth == MAILBOX_DEPTH_MOST || !is_level_sound(level)) {
+            return ERR_MAILBOX_NAME;
+        }
+        first = depth == 0 ? level : first;
+    }
+    *out = store_copy(name);
+    if (str_eq_nocase(first, STR("INBOX"))) {
+        memcpy(*out, "INBOX", first.n);
+    }
+    return ERR_OK;
+}
+
+/* ---- the list ---- */
+
+void account_forget_infos(struct account *a)
+{
+    for (size_t i = 0; i < a->infos.count; i++) {
+        free((char *)(uintptr_t)a->infos.at[i].name.p);
+    }
+    vec_clear(&a->infos);
+    a->has_infos = false;
+}
+
+/* INBOX first, then octet order in which '/' comes before everything, so that children follow their parent. */
+static int compare_names(struct str x, struct str y)
+{
+    size_t n = x.n < y.n ? x.n : y.n;
+    for (size_t i = 0; i < n; i++) {
+        if (x.p[i] != y.p[i]) {
+            int a = x.p[i] == '/' ? 0 : (unsigned char)x.p[i];
+            int b = y.p[i] == '/' ? 0 : (unsigned char)y.p[i];
+            return a - b;
+        }
+    }
+    return (x.n > y.n) - (x.n < y.n);
+}
+
+static bool is_inbox_tree(struct str name)
+{
+    return str_eq(name, STR("INBOX")) || str_starts(name, STR("INBOX/"));
+}
+
+static int compare_infos(const void *a, const void *b)
+{
+    const struct mailbox_info *x = a;
+    const struct mailbox_info *y = b;
+    int by_inbox = is_inbox_tree(y->name) - is_inbox_tree(x->name);
+    return by_inbox != 0 ? by_inbox : compare_names(x->name, y->name);
+}
+
+static void add_info(struct account *a, struct map *seen, struct str name)
+{
+    if (map_find(seen, name) != NULL) {
+        return;
+    }
+    struct mailbox_info info = {.name = str_make(store_copy(name), name.n)};
+    const struct mailbox *m = map_find(a->names, name);
+    if (m != NULL) {
+        info.id = m->id;
+        info.special_use = m->special_use;
+        info.is_mailbox = true;
+    }
+    info.is_subscribed = map_find(a->subscriptions, name) != NULL;
+    vec_push(&a->infos, info);
+    (void)map_put(seen, name, a);
+}
+
+static void add_parents(struct account *a, struct map *seen, struct str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        if (name.p[i] == '/') {
+            add_info(a, seen, str_sub(name, 0, i));
+        }
+    }
+}
+
+/* In the sorted list a name's children are right behind it; only children that are mailboxes count. */
+static void mark_children(struct account *a)
+{
+    for (size_t i = 0; i < a->infos.count; i++) {
+        struct mailbox_info *x = &a->infos.at[i];
+        for (size_t k = i + 1; k < a->infos.count && !x->has_children; k++) {
+            const struct mailbox_info *y = &a->infos.at[k];
+            if (!str_starts(y->name, x->name) || y->name.p[x->name.n] != '/') {
+                break;
+            }
+            x->has_children = y->is_mailbox;
+        }
+    }
+}
+
+static void build_infos(struct account *a)
+{
+    struct map *seen = map_new();
+    size_t at = 0;
+    struct str name;
+    void *value;
+    while (map_next(a->names, &at, &name, &value)) {
+        add_info(a, seen, name);
+        add_parents(a, seen, name);
+    }
+    at = 0;
+    while (map_next(a->subscriptions, &at, &name, &value)) {
+        add_info(a, seen, name);
+    }
+    map_free(&seen);
+    if (a->infos.count > 0) {
+        qsort(a->infos.at, a->infos.count, sizeof(*a->infos.at), compare_infos);
+    }
+    mark_children(a);
+    a->has_infos = true;
+}
+
+bool account_next_mailbox(struct account *a, size_t *at, struct mailbox_info *out)
+{
+    if (!a->has_infos) {
+        build_infos(a);
+    }
+    if (*at >= a->infos.count) {
+        return false;
+    }
+    *out = a->infos.at[(*at)++];
+    return true;
+}

@@ -1,0 +1,237 @@
+#ifndef LIMETTA_STORE_STORE_PRIV_H
+#define LIMETTA_STORE_STORE_PRIV_H
+
+#include "base/map.h"
+#include "base/scan.h"
+#include "base/vec.h"
+#include "store/db.h"
+#include "store/page.h"
+#include "store/store.h"
+
+/* What the files of this room share. Life of a change: a function of store.h edits drafts (draft.c) and the pending fields
+ * below; commit.c writes them in one transaction and then makes them the state that everybody reads. */
+
+enum {
+    KEYWORD_COUNT = 64 - KEYWORD_FIRST,
+    KEYWORD_MOST = 255, /* octets of a keyword */
+    INLINE_MOST = 65536,
+    MESSAGE_MOST = 64 * 1024 * 1024,
+    COLUMNS_MOST = 256 * 1024 * 1024, /* octets of anything stored in one row */
+    PAGE_NUMBER_BITS = 24,
+    MODSEQ_WINDOW = 1000000 /* modseqs made available by one durable commit */
+};
+
+/* ---- drafts ---- */
+
+/* UIDs that one change removed. */
+struct expunged {
+    uint64_t modseq;
+    struct numset uids;
+};
+
+/* A view in the making: starts as the committed one, is edited, becomes the next one. */
+struct draft {
+    VEC(struct page *) pages;
+    VEC(uint64_t) gone; /* numbers of stored pages that are no more */
+    VEC(struct expunged) expunged;
+    VEC(uint64_t) taken;    /* bodies that got one more reference */
+    VEC(uint64_t) released; /* bodies that lost one */
+    uint64_t highestmodseq;
+    uint64_t next_page;
+    uint32_t uidnext;
+};
+
+struct mailbox {
+    struct list node;        /* in account.mailboxes, deleted ones too */
+    struct account *account; /* NULL once the account is closed */
+    unsigned refs;           /* others' */
+    uint64_t id;
+    char *name;     /* committed; empty while it was never committed */
+    char *new_name; /* pending; NULL: no change */
+    unsigned special_use;
+    bool is_committed;      /* a row of it is stored */
+    bool is_deleted;        /* committed */
+    bool is_deleting;       /* pending */
+    bool is_changed;        /* something is pending */
+    bool is_found;          /* while reloading */
+    bool is_recent_changed; /* first_recent is not stored yet */
+    uint32_t uidvalidity;
+    uint32_t uidnext; /* committed, like the next two */
+    uint64_t highestmodseq;
+    uint64_t next_page;
+    uint32_t first_recent;
+    struct view *view;   /* committed; NULL: not loaded */
+    struct draft *draft; /* pending; NULL: no change */
+    char *keywords[KEYWORD_COUNT];
+    uint64_t new_keywords; /* pending ones, as flag bits */
+    bool has_urlauth_key;
+    bool is_urlauth_key_new; /* pending */
+    uint8_t urlauth_key[URLAUTH_KEY_SIZE];
+    struct list watches;
+};
+
+struct subscription_change {
+    char *name;
+    bool is_subscribed;
+};
+
+struct account {
+    struct list node;       /* in store.accounts */
+    struct list dirty_node; /* in store.dirty */
+    struct store *store;
+    struct engine *engine;
+    struct db *db; /* NULL while idle */
+    struct view_home *home;
+    char *user;
+    unsigned refs;
+
+    /* committed, in memory */
+    struct list mailboxes;
+    struct map *names;              /* name to mailbox */
+    struct map *subscriptions;      /* name to anything */
+    VEC(struct mailbox_info) infos; /* rows of the mailbox list; built when asked for */
+    bool has_infos;
+    uint64_t modseq;       /* the last one given out */
+    uint64_t modseq_limit; /* durable: modseqs above were never shown */
+    uint64_t modseq_floor; /* what HIGHESTMODSEQ is at least, since the last unclean start */
+    uint64_t next_mailbox_id;
+    uint64_t next_body_id;
+    uint64_t release_seq; /* last entry of the release log */
+    uint32_t last_uidvalidity;
+    bool is_clean;    /* the stored mark says so */
+    bool must_reload; /* what is in memory may differ from what is stored */
+
+    /* pending */
+    struct map *new_names; /* NULL: no mailbox was created, deleted or renamed */
+    VEC(struct subscription_change) new_subscriptions;
+    VEC(uint64_t) new_blobs; /* of bodies inserted in this transaction */
+    enum err poison;
+    bool is_in_transaction;
+    bool must_sync; /* more than flags is pending */
+    bool is_dirty;  /* in store.dirty */
+
+    struct list waits;
+    struct list watches;
+    unsigned writer_count; /* body writers alive */
+    uint64_t used_ms;      /* last use of the database */
+    uint64_t unsynced_ms;  /* when the oldest unsynced commit was made; 0: all is synced */
+    uint64_t sweep_seq;    /* where the release log is read on */
+    bool has_releases;     /* there may be entries to apply */
+
+    struct buf shape_octets; /* shapes read ahead; see shapes.c */
+    VEC(struct shape_slot) shape_slots;
+    uint64_t shape_wanted;
+};
+
+struct shape_slot {
+    uint64_t body_id;
+    size_t offset;
+    size_t size;
+};
+
+struct store {
+    char *dir;
+    uint64_t (*now_ms)(void *);
+    void *now_owner;
+    bool is_strict;
+    uint32_t inline_most;
+    uint64_t message_most;
+    struct map *users; /* user to account */
+    struct list accounts;
+    struct list dirty;
+};
+
+void *store_allocate(size_t size); /* zeroed; aborts when out of memory */
+char *store_copy(struct str s);
+uint64_t store_get_now_ms(const struct store *s);
+
+/* ---- account.c ---- */
+
+/* The open database, state reloaded if it must be. Errors: ERR_IO ... */
+MUST_USE enum err account_ready(struct account *a, struct db **db);
+/* Writes the unclean mark, durably, unless it is there. */
+MUST_USE enum err account_mark_unclean(struct account *a, struct db *db);
+/* Syncs, marks clean, closes the handle. */
+void account_rest(struct account *a);
+/* Closes and frees it; objects others still hold are left without an account. */
+void account_close(struct account **a);
+
+/* ---- load.c ---- */
+
+/* Fills the committed state from the database; keeps the objects there are. */
+MUST_USE enum err account_load(struct account *a, struct db *db);
+struct mailbox *mailbox_new(struct account *a, uint64_t id);
+void mailbox_free(struct mailbox **m);
+/* A view of the committed state with these pages. */
+struct view *mailbox_make_view(struct mailbox *m, struct page *const *pages, size_t count);
+/* The stored id of a page of m. */
+uint64_t page_id(const struct mailbox *m, uint64_t number);
+
+/* ---- commit.c ---- */
+
+/* Every changing function starts so: the account can be written to. Errors: what poisoned it, ERR_IO. */
+MUST_USE enum err account_begin_change(struct account *a, struct db **db);
+/* Something is pending. */
+void account_mark_dirty(struct account *a);
+void mailbox_mark_changed(struct mailbox *m);
+/* A change failed half way: nothing of this turn can be kept. Returns e. */
+enum err account_poison(struct account *a, enum err e);
+/* Begins the transaction if none is open; for what is written before the commit (bodies). */
+MUST_USE enum err account_begin_transaction(struct account *a, struct db *db);
+uint64_t account_next_modseq(struct account *a);
+/* Commits and tells. */
+void account_commit(struct account *a);
+/* Removes what is pending. */
+void account_drop_pending(struct account *a);
+
+/* ---- draft.c ---- */
+
+/* The mailbox's draft, begun if need be. Errors: ERR_NO_MAILBOX (gone or going), ERR_IO, ERR_CORRUPT. */
+MUST_USE enum err draft_begin(struct mailbox *m, struct draft **out);
+void draft_free(struct draft **d);
+/* Page i as a draft; with its own loaded cold columns. */
+struct page *draft_edit_hot(struct draft *d, size_t i);
+MUST_USE enum err draft_edit_cold(struct mailbox *m, struct draft *d, size_t i, struct page **out);
+MUST_USE enum err draft_load_cold(struct mailbox *m, struct page *p);
+/* Appends a message; sets its UID. Errors: ERR_LIMIT (no UIDs left), ERR_IO. */
+MUST_USE enum err draft_append(struct mailbox *m, struct draft *d, struct message *msg);
+/* Removes the messages of the set that are there (is_only_deleted: and have FLAG_DELETED), releases their bodies, adds
+ * their UIDs to removed (may be NULL). Errors: ERR_IO, ERR_CORRUPT. */
+MUST_USE enum err draft_expunge(struct mailbox *m, struct draft *d, const struct numset *uids,
+                                bool is_only_deleted, struct numset *removed);
+
+/* A walk through a set of UIDs beside rising UIDs. */
+struct pick {
+    const struct numset *set;
+    size_t at;
+};
+bool pick_has(struct pick *p, uint32_t uid);
+/* Some number of the set is within first..last. */
+bool pick_may_have(struct pick *p, uint32_t first, uint32_t last);
+
+/* ---- expunged.c ---- */
+
+void expunged_write(struct buf *out, const struct numset *uids);
+
+/* ---- names.c ---- */
+
+/* Errors: ERR_MAILBOX_NAME. out: allocated, INBOX spelt so. */
+MUST_USE enum err name_normalise(struct str name, char **out);
+void account_forget_infos(struct account *a);
+
+/* ---- mailboxes.c ---- */
+
+/* account_create_mailbox() without its rule about INBOX. */
+MUST_USE enum err account_add_mailbox(struct account *a, struct str name, unsigned special_use);
+
+/* ---- release.c ---- */
+
+/* Applies some of the release log; true when there is more to do now. */
+bool account_sweep(struct account *a);
+/* Deletes blobs without a body, after an unclean start. */
+MUST_USE enum err account_sweep_blobs(struct account *a, struct db *db);
+
+/* ---- shapes.c ---- */
+void account_drop_shapes(struct account *a);
+
+#endif

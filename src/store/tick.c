@@ -1,0 +1,93 @@
+/* Housekeeping between the turns: what must happen soon (lazy flag changes reach the disk within a second), what had
+ * better happen now than in the middle of a commit (checkpoints, deleting bodies), and what silence allows (closing). */
+#include "store/store_priv.h"
+
+#include "base/log.h"
+
+enum {
+    SYNC_AFTER_MS = 500,       /* flag changes are on disk within a second */
+    REST_AFTER_MS = 30 * 1000, /* the database closes after this silence */
+    CLOSE_AFTER_MS = 60 * 1000,
+    CHECKPOINT_QUIET_MS = 250,
+    CHECKPOINT_PAGES = 1000,      /* worth a checkpoint when it is quiet */
+    CHECKPOINT_PAGES_MOST = 8000, /* quiet or not */
+    TICK_MS = 250
+};
+
+static void sync_if_due(struct account *a, uint64_t now)
+{
+    if (a->unsynced_ms == 0 || now - a->unsynced_ms < SYNC_AFTER_MS) {
+        return;
+    }
+    if (db_sync(a->db) != ERR_OK) {
+        /* What was not written will not be written later: only a new handle knows what there is. */
+        account_drop_pending(a);
+        db_close(&a->db);
+        a->must_reload = true;
+    }
+    a->unsynced_ms = 0;
+}
+
+static void checkpoint_if_due(struct account *a, uint64_t now)
+{
+    uint32_t pages = db_get_log_pages(a->db);
+    bool is_quiet = now - a->used_ms >= CHECKPOINT_QUIET_MS;
+    if (pages >= CHECKPOINT_PAGES_MOST || (is_quiet && pages >= CHECKPOINT_PAGES)) {
+        err_ignore(db_checkpoint(a->db)); /* logged; then the log only grows */
+    }
+}
+
+/* Somebody outside may still read through the account. */
+static bool is_held(const struct account *a)
+{
+    if (a->refs > 0 || a->writer_count > 0 || !list_is_empty(&a->waits)) {
+        return true;
+    }
+    list_each(node, &a->mailboxes)
+    {
+        if (list_entry(node, struct mailbox, node)->refs > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Returns ms until the account wants another look; 0: not before its next change. */
+static uint64_t tick_account(struct account **a, uint64_t now)
+{
+    struct account *x = *a;
+    if (x->is_dirty || x->is_in_transaction) {
+        return TICK_MS;
+    }
+    if (x->db != NULL) {
+        sync_if_due(x, now);
+    }
+    if (x->db != NULL) {
+        checkpoint_if_due(x, now);
+        if (account_sweep(x)) {
+            return TICK_MS;
+        }
+    }
+    uint64_t silence = now - x->used_ms;
+    if (x->db != NULL && silence >= REST_AFTER_MS) {
+        account_rest(x);
+    }
+    if (x->db == NULL && silence >= CLOSE_AFTER_MS && !is_held(x)) {
+        account_close(a);
+        return 0;
+    }
+    return x->db != NULL || !is_held(x) ? TICK_MS : 0;
+}
+
+uint64_t store_tick(struct store *s)
+{
+    uint64_t now = store_get_now_ms(s);
+    uint64_t wanted = 0;
+    list_each_safe(node, &s->accounts)
+    {
+        struct account *a = list_entry(node, struct account, node);
+        uint64_t ms = tick_account(&a, now);
+        wanted = ms > 0 ? ms : wanted;
+    }
+    return wanted;
+}
