@@ -333,6 +333,9 @@ static bool take_frame(struct lmtp *s)
     case SMTP_FRAME_END:
         end_octets(s);
         break;
+    case SMTP_FRAME_FATAL:
+        s->state = LMTP_CLOSED;
+        return false;
     }
     return true;
 }

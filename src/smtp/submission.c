@@ -271,6 +271,9 @@ static bool take_frame(struct submission *s)
     case SMTP_FRAME_END:
         submission_end_octets(s);
         break;
+    case SMTP_FRAME_FATAL:
+        s->state = SUBMISSION_CLOSED;
+        return false;
     }
     return true;
 }

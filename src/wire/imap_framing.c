@@ -381,6 +381,7 @@ static bool step_literal(struct imap_framing *f, enum imap_frame *event)
 static bool step_stream(struct imap_framing *f, enum imap_frame *event)
 {
     struct str rest = unread(f);
+    f->text = buf_str(&f->head);
     f->octets = str_sub(rest, 0, rest.n > f->left ? (size_t)f->left : rest.n);
     f->left -= f->octets.n;
     f->at += f->octets.n;
@@ -395,6 +396,7 @@ static bool step_stream(struct imap_framing *f, enum imap_frame *event)
 
 static bool step_stream_end(struct imap_framing *f, enum imap_frame *event)
 {
+    f->text = buf_str(&f->head);
     f->octets = STR_EMPTY;
     f->state = TEXT;
     *event = IMAP_FRAME_STREAMED;

@@ -23,7 +23,7 @@ enum imap_frame {
     IMAP_FRAME_MORE,    /* feed more octets */
     IMAP_FRAME_COMMAND, /* a whole command: imap_framing_get_text() */
     IMAP_FRAME_LITERAL, /* a literal is announced: get_text() is what came before it, get_literal() it; answer */
-    IMAP_FRAME_OCTETS,   /* some octets of a streamed literal: get_octets() */
+    IMAP_FRAME_OCTETS,   /* some octets of a streamed literal: get_octets(); never empty */
     IMAP_FRAME_STREAMED, /* the streamed literal is complete (comes also for {0}) */
     /* The command is over and is dropped, because the owner refused a literal, a limit was met, or the line was too long:
      * get_err() says why, get_text() is its beginning (for the tag). Answer, and go on. */

@@ -17,11 +17,13 @@
 enum { SMTP_LINE_MOST = 16 * 1024 };
 
 enum smtp_frame {
-    SMTP_FRAME_MORE, /* feed more octets */
-    SMTP_FRAME_LINE, /* a line: smtp_framing_get_octets(), without CRLF */
-    SMTP_FRAME_BAD, /* a line that cannot be used: get_err() says why: ERR_TOO_LONG, or ERR_SYNTAX (bare LF or NUL) */
+    SMTP_FRAME_MORE,   /* feed more octets */
+    SMTP_FRAME_LINE,   /* a line: smtp_framing_get_octets(), without CRLF */
+    SMTP_FRAME_BAD,    /* a line that cannot be used: get_err() says why: ERR_TOO_LONG (told at
+                        * once; the rest of the line is passed over), or ERR_SYNTAX (bare CR, bare LF, NUL) */
     SMTP_FRAME_OCTETS, /* content of DATA (dots removed) or BDAT: get_octets(); never empty */
-    SMTP_FRAME_END     /* the content is complete */
+    SMTP_FRAME_END,    /* the content is complete */
+    SMTP_FRAME_FATAL   /* more was fed than fits: close. Stays so. */
 };
 
 struct smtp_framing;
@@ -29,7 +31,7 @@ struct smtp_framing;
 struct smtp_framing *smtp_framing_new(void);
 void smtp_framing_free(struct smtp_framing **f);
 
-/* Copies octets in. Stop feeding while the backlog is above 64 KiB; what comes beyond 1 MiB of backlog makes the line BAD. */
+/* Copies octets in. Stop feeding while the backlog is above 64 KiB: beyond 1 MiB comes SMTP_FRAME_FATAL. */
 void smtp_framing_feed(struct smtp_framing *f, struct str octets);
 size_t smtp_framing_get_backlog(const struct smtp_framing *f);
 enum smtp_frame smtp_framing_next(struct smtp_framing *f);
