@@ -10,7 +10,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 enum { VALUE_MOST = 4096, FILE_MOST = 1 << 20 };
 
@@ -166,23 +165,66 @@ static enum err parse(struct config *c, FILE *file, const char *path)
     return e;
 }
 
-static enum err read_file(struct config *c, const char *path)
+/* Blanks "# ..." outside quotes: libconfuse counts a comment as three lines, and then names the wrong one. */
+static void blank_comments(char *p, size_t n)
+{
+    char quote = '\0';
+    bool is_comment = false;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] == '\n') {
+            is_comment = false;
+        } else if (is_comment) {
+            p[i] = ' ';
+        } else if (p[i] == '\\' && quote == '"') {
+            i++; /* what is escaped ends nothing */
+        } else if (quote != '\0') {
+            quote = p[i] == quote ? '\0' : quote;
+        } else if (p[i] == '#') {
+            is_comment = true;
+            p[i] = ' ';
+        } else if (p[i] == '"' || p[i] == '\'') {
+            quote = p[i];
+        }
+    }
+}
+
+static enum err load(const char *path, struct buf *octets)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        enum err e = err_from_errno(errno);
-        (void)fprintf(stderr, "limetta: cannot read %s: %s\n", path, strerrordesc_np(errno));
-        return e;
+        return err_from_errno(errno);
     }
-    struct stat st;
-    enum err e = ERR_IO;
-    if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= FILE_MOST) {
-        e = parse(c, file, path);
-    } else {
-        (void)fprintf(stderr, "limetta: %s: a configuration is a plain file of at most 1 MiB\n",
-                      path);
+    char part[4096];
+    size_t n;
+    while (!octets->is_full && (n = fread(part, 1, sizeof(part), file)) > 0) {
+        buf_add(octets, str_make(part, n));
     }
+    enum err e = ferror(file) ? err_from_errno(errno) : ERR_OK;
     (void)fclose(file);
+    return e;
+}
+
+static enum err read_file(struct config *c, const char *path)
+{
+    struct buf octets = BUF_INIT(FILE_MOST);
+    enum err e = load(path, &octets);
+    if (e != ERR_OK) {
+        (void)fprintf(stderr, "limetta: cannot read %s: %s\n", path, err_get_info(e)->meaning);
+    } else if (octets.is_full) {
+        (void)fprintf(stderr, "limetta: %s: a configuration has at most 1 MiB\n", path);
+        e = ERR_SYNTAX;
+    } else if (octets.len > 0) {
+        blank_comments(octets.p, octets.len);
+        FILE *file = fmemopen(octets.p, octets.len, "r");
+        e = file == NULL ? ERR_IO : parse(c, file, path);
+        if (file != NULL) {
+            (void)fclose(file);
+        }
+    }
+    if (octets.p != NULL) {
+        explicit_bzero(octets.p, octets.size);
+    }
+    buf_release(&octets);
     return e;
 }
 

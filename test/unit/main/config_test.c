@@ -65,6 +65,8 @@ static void test_refused(void **state)
         {"workers = -1\n", "1: workers must be a number from 1 to 64\n"},
         {"workers = 99999999999999999999\n", "1: workers must be a number from 1 to 64\n"},
         {"# comment\ntls = maybe\n", "2: tls must be one of: off offered required\n"},
+        {"relay_password = '#' # one\nrelay_password = \"\\\"#\" # two\n\nfoo = 1\n",
+         "4: there is no setting called foo; limetta.conf(5) lists them all\n"},
         {"tls = \"\"\n", "1: tls must be one of: off offered required\n"},
         {"tls = \"off offered\"\n", "1: tls must be one of: off offered required\n"},
         {"tls_self_signed = true\n", "1: tls_self_signed must be yes or no\n"},
