@@ -223,7 +223,12 @@ static enum go step_run(struct imap_session *s, struct buf *out)
     }
     switch (cmd->what->run(s, cmd, out)) {
     case RUN_MORE:
-        return out->len > 0 ? GO_OUTPUT : GO_ON;
+        if (out->len > 0) {
+            return GO_OUTPUT;
+        }
+        session_wake(s); /* it works on: let the neighbours have their turn */
+        s->phase = PHASE_EVENT;
+        return GO_EVENT;
     case RUN_COMMIT:
         if (!account_has_pending(s->account)) {
             return GO_ON;

@@ -6,7 +6,7 @@
  * all there is, takes the short way. */
 #include "mime/casemap.h"
 
-#include "mime/utf8.h"
+#include "base/utf8.h"
 
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>

@@ -11,7 +11,7 @@
  * ICU substitutes U+FFFD (single-byte charsets: sometimes U+001A) for what is not valid. */
 #include "mime/charset.h"
 
-#include "mime/utf8.h"
+#include "base/utf8.h"
 
 #include <unicode/ucnv.h>
 #include <unicode/ucnv_cb.h>

@@ -14,7 +14,7 @@
 
 #include "mime/charset.h"
 #include "mime/transfer.h"
-#include "mime/utf8.h"
+#include "base/utf8.h"
 
 #include <stdint.h>
 

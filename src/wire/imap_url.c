@@ -18,7 +18,7 @@
 #include "base/scan.h"
 #include "wire/chars.h"
 #include "wire/imap_date.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 /* ---- percent-encoding ---- */
 

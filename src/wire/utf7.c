@@ -13,7 +13,7 @@
 #include "wire/utf7.h"
 
 #include "base/scan.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 static const char DIGITS[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+,";
 

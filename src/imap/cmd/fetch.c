@@ -499,35 +499,41 @@ static enum run fetch_done(struct cmd *cmd, struct fetch_args *args)
     return RUN_DONE;
 }
 
-static enum run run_fetch(struct imap_session *s, struct cmd *cmd, struct buf *out)
+static enum run fetch_messages(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     struct fetch_args *args = cmd->args;
-    struct view *now = NULL;
-    switch (cmd->phase) {
-    case FETCH_BEGIN:
-        return fetch_begin(s, cmd, args);
-    case FETCH_SEEN:
-        if (!numset_is_empty(&s->news.told.uids)
-            && mailbox_get_view(s->selected.mailbox, &now) == ERR_OK) {
-            s->news.told.view = view_ref(now);
-        }
-        cmd->phase = FETCH_EARLIER;
-        return RUN_MORE;
-    case FETCH_EARLIER:
-        if (resync_write_vanished(&args->gone, &args->gone_at, out) == STEP_MORE) {
-            return RUN_MORE;
-        }
-        cmd->phase = FETCH_MESSAGES;
-        break;
-    default:
-        break;
-    }
     enum step step = args->is_hot ? step_hot(s, args, out) : step_cold(s, args, out);
     if (step == STEP_BAD) {
         s->is_broken = true;
         return RUN_DONE;
     }
     return step == STEP_MORE ? RUN_MORE : fetch_done(cmd, args);
+}
+
+static enum run run_fetch(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    struct fetch_args *args = cmd->args;
+    if (cmd->phase == FETCH_BEGIN) {
+        enum run run = fetch_begin(s, cmd, args);
+        if (run != RUN_MORE) {
+            return run;
+        }
+    }
+    if (cmd->phase == FETCH_SEEN) {
+        struct view *now = NULL;
+        if (!numset_is_empty(&s->news.told.uids)
+            && mailbox_get_view(s->selected.mailbox, &now) == ERR_OK) {
+            s->news.told.view = view_ref(now);
+        }
+        cmd->phase = FETCH_EARLIER;
+    }
+    if (cmd->phase == FETCH_EARLIER) {
+        if (resync_write_vanished(&args->gone, &args->gone_at, out) == STEP_MORE) {
+            return RUN_MORE;
+        }
+        cmd->phase = FETCH_MESSAGES;
+    }
+    return fetch_messages(s, cmd, out);
 }
 
 static void release_fetch(struct cmd *cmd)

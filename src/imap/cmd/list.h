@@ -27,6 +27,7 @@
     X(namespace)                                                                                   \
     X(noop)                                                                                        \
     X(rename)                                                                                      \
+    X(search)                                                                                      \
     X(select)                                                                                      \
     X(starttls)                                                                                    \
     X(status)                                                                                      \

@@ -2,7 +2,9 @@
  *
  * Overlong forms and surrogates are where filters are fooled, so the second octet has the narrow ranges of section 4's
  * grammar; with those, every accepted sequence is the one shortest form of a Unicode character. */
-#include "mime/utf8.h"
+#include "base/utf8.h"
+
+#include <assert.h>
 
 /* How many octets the character with this lead has; 0: no lead octet. */
 static size_t get_utf8_size(unsigned char lead)
@@ -91,4 +93,21 @@ void utf8_add(struct buf *out, uint32_t c)
         utf8[n++] = (char)(0x80 | (c & 0x3f));
     }
     buf_add(out, str_make(utf8, n));
+}
+
+bool utf8_next(struct str *s, uint32_t *code_point)
+{
+    size_t n = s->n > 0 ? utf8_check(*s) : 0;
+    if (n == 0 || n > s->n) {
+        return false;
+    }
+    *code_point = utf8_get(*s, n);
+    *s = str_skip(*s, n);
+    return true;
+}
+
+void utf8_write(struct buf *out, uint32_t code_point)
+{
+    assert(code_point <= 0x10FFFF && (code_point < 0xD800 || code_point > 0xDFFF));
+    utf8_add(out, code_point);
 }

@@ -1,0 +1,26 @@
+#ifndef LIMETTA_IMAP_SEARCH_KEYS_H
+#define LIMETTA_IMAP_SEARCH_KEYS_H
+
+#include "base/arena.h"
+#include "base/scan.h"
+#include "search/program.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where search keys are read from, and what they mean there. */
+struct search_keys {
+    struct arena *arena; /* the program lives here */
+    struct str charset;  /* of the strings; empty: none was named */
+    uint32_t last_seq;   /* what "*" means; 0: the mailbox is empty */
+    uint32_t last_uid;
+    bool has_modseq; /* out: a MODSEQ key was read (RFC 7162, 3.1.5) */
+    unsigned count;  /* keys so far */
+};
+
+/* search-key *(SP search-key), up to the end of the command (RFC 3501, 9). NULL when the scan failed; the failure is
+ * ERR_BAD_CHARSET when a string does not fit the charset, ERR_TOO_DEEP or ERR_LIMIT beyond SEARCH_DEPTH_MOST and
+ * SEARCH_KEYS_MOST. */
+struct search_key *search_keys_parse(struct search_keys *k, struct scan *c);
+
+#endif

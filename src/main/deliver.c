@@ -1,0 +1,216 @@
+/* Local delivery inside a store worker.
+ *
+ * The LMTP core speaks; this is the world around it: a recipient is an account here, the content is streamed to a writer
+ * for each of them, and "delivered" means that the account's commit is done. So the submission server hears 250 for a
+ * recipient when, and only when, the message is on disk, and an IDLE session hears of it in the same turn.
+ *
+ * Each copy begins with Return-Path and Delivered-To (RFC 5321, 4.4), which make it the recipient's own.
+ *
+ *     LMTP session --octets--> recipient 0: writer --append--> INBOX --commit--> lmtp_on_delivered(0)
+ *                         '--> recipient 1: writer ...
+ */
+#include "main/deliver.h"
+
+#include "base/vec.h"
+#include "smtp/lmtp.h"
+
+#include <stdlib.h>
+
+enum { TRACE_MOST = 4096 };
+
+struct delivery;
+
+struct recipient {
+    struct delivery *delivery; /* borrowed */
+    size_t index;
+    struct account *account;    /* counted */
+    struct body_writer *writer; /* NULL: content did not begin */
+    struct buf address;
+    enum err err;
+    struct commit_wait commit;
+};
+
+/* A session: the core and its host. */
+struct delivery {
+    struct session base;
+    struct deliver_args args;
+    struct lmtp_host host;
+    struct session *core;
+    VEC(struct recipient *) recipients;
+};
+
+static void recipient_free(struct recipient **r)
+{
+    commit_wait_cancel(&(*r)->commit);
+    if ((*r)->writer != NULL) {
+        body_writer_free(&(*r)->writer);
+    }
+    account_unref(&(*r)->account);
+    buf_release(&(*r)->address);
+    free(*r);
+    *r = NULL;
+}
+
+static void on_commit(struct commit_wait *w, enum err e)
+{
+    struct recipient *r = list_entry(w, struct recipient, commit);
+    struct delivery *d = r->delivery;
+    lmtp_on_delivered(d->core, r->index, e);
+    d->args.session_host.wake(d->args.session_host.owner);
+}
+
+static enum err add_recipient(void *owner, struct str user, struct str address)
+{
+    struct delivery *d = owner;
+    struct account *a = NULL;
+    TRY(store_open_account(d->args.store, user, true, &a));
+    struct recipient *r = calloc(1, sizeof(*r));
+    if (r == NULL) {
+        abort();
+    }
+    r->delivery = d;
+    r->index = d->recipients.count;
+    r->account = a;
+    r->address = BUF_INIT(TRACE_MOST);
+    buf_add(&r->address, address);
+    r->commit.on_commit = on_commit;
+    list_init(&r->commit.node);
+    vec_push(&d->recipients, r);
+    return ERR_OK;
+}
+
+static enum err begin_copy(struct recipient *r, struct str return_path)
+{
+    TRY(body_writer_new(r->account, &r->writer));
+    struct buf trace = BUF_INIT(TRACE_MOST);
+    buf_addf(&trace, "Return-Path: <%.*s>\r\n", STR_ARG(return_path));
+    if (r->address.len > 0) {
+        buf_addf(&trace, "Delivered-To: %.*s\r\n", STR_ARG(buf_str(&r->address)));
+    }
+    enum err e = body_writer_add(r->writer, buf_str(&trace));
+    buf_release(&trace);
+    return e;
+}
+
+static void content_start(void *owner, struct str return_path)
+{
+    struct delivery *d = owner;
+    for (size_t i = 0; i < d->recipients.count; i++) {
+        struct recipient *r = d->recipients.at[i];
+        r->err = begin_copy(r, return_path);
+    }
+}
+
+static enum err content_add(void *owner, struct str octets)
+{
+    struct delivery *d = owner;
+    for (size_t i = 0; i < d->recipients.count; i++) {
+        struct recipient *r = d->recipients.at[i];
+        if (r->err == ERR_OK) {
+            r->err = body_writer_add(r->writer, octets);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err append_copy(struct recipient *r)
+{
+    TRY(r->err);
+    const struct imap_host *host = r->delivery->args.imap_host;
+    struct append_args args = {.internaldate_s = (int64_t)(host->wall_ms(host->owner) / 1000)};
+    struct mailbox *inbox = NULL;
+    struct uid uid;
+    TRY(account_find_mailbox(r->account, STR("INBOX"), &inbox));
+    enum err e = body_writer_finish(r->writer);
+    if (e == ERR_OK) {
+        e = mailbox_append(inbox, r->writer, &args, &uid);
+    }
+    mailbox_unref(&inbox);
+    return e;
+}
+
+static void content_finish(void *owner)
+{
+    struct delivery *d = owner;
+    for (size_t i = 0; i < d->recipients.count; i++) {
+        struct recipient *r = d->recipients.at[i];
+        enum err e = append_copy(r);
+        if (e == ERR_OK) {
+            account_wait_commit(r->account, &r->commit);
+        } else {
+            lmtp_on_delivered(d->core, i, e);
+        }
+    }
+}
+
+static void reset(void *owner)
+{
+    struct delivery *d = owner;
+    for (size_t i = 0; i < d->recipients.count; i++) {
+        recipient_free(&d->recipients.at[i]);
+    }
+    vec_clear(&d->recipients);
+}
+
+/* ---- the session that others see ---- */
+
+static void deliver_feed(struct session *base, struct str octets)
+{
+    struct session *core = ((struct delivery *)base)->core;
+    core->ops->feed(core, octets);
+}
+
+static size_t deliver_get_input_backlog(const struct session *base)
+{
+    const struct session *core = ((const struct delivery *)base)->core;
+    return core->ops->get_input_backlog(core);
+}
+
+static enum session_want deliver_step(struct session *base, struct buf *out)
+{
+    struct session *core = ((struct delivery *)base)->core;
+    return core->ops->step(core, out);
+}
+
+static void deliver_free(struct session **base)
+{
+    struct delivery *d = (struct delivery *)*base;
+    *base = NULL;
+    reset(d);
+    vec_release(&d->recipients);
+    d->core->ops->free(&d->core);
+    free(d);
+}
+
+static const struct session_ops deliver_ops = {
+    .feed = deliver_feed,
+    .get_input_backlog = deliver_get_input_backlog,
+    .step = deliver_step,
+    .free = deliver_free,
+};
+
+static void wake(void *owner)
+{
+    struct delivery *d = owner;
+    d->args.session_host.wake(d->args.session_host.owner);
+}
+
+struct session *deliver_new(const struct deliver_args *args)
+{
+    struct delivery *d = calloc(1, sizeof(*d));
+    if (d == NULL) {
+        abort();
+    }
+    d->base.ops = &deliver_ops;
+    d->args = *args;
+    d->host = (struct lmtp_host){
+        .base = {.wake = wake, .owner = d},
+        .add_recipient = add_recipient,
+        .content_start = content_start,
+        .content_add = content_add,
+        .content_finish = content_finish,
+        .reset = reset,
+    };
+    d->core = lmtp_new(args->hostname, args->message_most, &d->host);
+    return &d->base;
+}

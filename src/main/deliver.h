@@ -1,0 +1,22 @@
+#ifndef LIMETTA_MAIN_DELIVER_H
+#define LIMETTA_MAIN_DELIVER_H
+
+#include "base/str.h"
+#include "imap/host.h"
+#include "net/session.h"
+#include "store/store.h"
+
+#include <stdint.h>
+
+/* Local delivery: an LMTP session (smtp/lmtp.h) whose recipients are this worker's accounts. */
+struct deliver_args {
+    struct store *store;
+    struct session_host session_host;  /* copied */
+    struct str hostname;               /* borrowed for the session's life */
+    uint64_t message_most;             /* octets */
+    const struct imap_host *imap_host; /* for the time */
+};
+
+struct session *deliver_new(const struct deliver_args *args);
+
+#endif

@@ -1,0 +1,279 @@
+/* limetta-store: one worker of the message store as a process.
+ *
+ * It owns the accounts that hash to its number, and no other process opens them. It has no socket that the outside reaches
+ * and no passwords: a client's session comes over the link from the edge with a ticket, which names the user and is
+ * checked here against the public key; a delivery comes over the link from submit, which is who the link says it is.
+ * A user whose ticket is good exists, so the first session makes the account.
+ *
+ * All sessions run in one loop, in turns: what came in is stepped, then everything that was changed is committed, one
+ * transaction an account, then the replies leave (net/session_run.h). */
+#include "main/boot.h"
+
+#include "base/log.h"
+#include "base/vec.h"
+#include "imap/session.h"
+#include "main/control.h"
+#include "main/deliver.h"
+#include "net/fields.h"
+#include "net/session_run.h"
+#include "net/stream.h"
+#include "net/ticket.h"
+#include "store/store.h"
+#include "wire/imap_write.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { TICK_MS = 250, REFUSAL_MOST = 1024 };
+
+struct store_role {
+    struct loop *loop;
+    struct boot *boot;
+    struct store *store;
+    struct ticket_checker *checker;
+    struct session_group *group;
+    struct timer *tick;
+    bool is_ticking;
+    struct imap_host imap_host;
+    VEC(struct link *) links;
+};
+
+/* ---- sessions ---- */
+
+static uint64_t wall_ms(void *owner)
+{
+    return loop_wall_ms(((struct store_role *)owner)->loop);
+}
+
+/* Whose session the open message asks for. Errors: ERR_TICKET. */
+static enum err check_ticket(struct store_role *r, const struct fields *f, struct ticket *out)
+{
+    struct str nonce = fields_get(f, STR("nonce"));
+    if (nonce.n != TICKET_NONCE_SIZE) {
+        log_info("a session without a nonce is refused");
+        return ERR_TICKET;
+    }
+    TRY(ticket_check(r->checker, fields_get(f, STR("ticket")), SERVICE_IMAP,
+                     boot_get(r->boot, STR("edge_id")), (const uint8_t *)nonce.p,
+                     loop_wall_ms(r->loop), out));
+    unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
+    if (ticket_get_worker(out->user, workers) != boot_get_index(r->boot)) {
+        log_warn("a ticket for an account of another worker is refused");
+        return ERR_TICKET;
+    }
+    return ERR_OK;
+}
+
+static enum err new_imap(struct store_role *r, const struct fields *f,
+                         const struct session_host *host, struct session **out)
+{
+    struct ticket ticket;
+    TRY(check_ticket(r, f, &ticket));
+    struct imap_session_args args = {
+        .store = r->store,
+        .host = &r->imap_host,
+        .session_host = *host,
+        .user = ticket.user,
+        .tag = fields_get(f, STR("tag")),
+        .hostname = boot_get(r->boot, STR("hostname")),
+        .host_names = boot_get(r->boot, STR("host_names")),
+        .local = fields_get(f, STR("local")),
+        .port = (uint16_t)fields_get_u64(f, STR("port"), 0),
+        .submit_entities = boot_get(r->boot, STR("submit_entities")),
+        .media_entities = boot_get(r->boot, STR("media_entities")),
+        .message_most = boot_get_u64(r->boot, STR("message_most"), 0),
+    };
+    return imap_session_new(&args, out);
+}
+
+static void open_imap(struct store_role *r, const struct fields *f, struct session_runner *runner)
+{
+    struct session *core = NULL;
+    enum err e = new_imap(r, f, session_runner_get_host(runner), &core);
+    if (e == ERR_OK) {
+        session_runner_start(runner, core);
+        return;
+    }
+    struct buf last = BUF_INIT(REFUSAL_MOST);
+    imap_write_err(&last, fields_get(f, STR("tag")), e);
+    session_runner_refuse(runner, buf_str(&last));
+    buf_release(&last);
+}
+
+static void open_lmtp(struct store_role *r, struct session_runner *runner)
+{
+    struct deliver_args args = {
+        .store = r->store,
+        .session_host = *session_runner_get_host(runner),
+        .hostname = boot_get(r->boot, STR("hostname")),
+        .message_most = boot_get_u64(r->boot, STR("message_most"), 0),
+        .imap_host = &r->imap_host,
+    };
+    session_runner_start(runner, deliver_new(&args));
+}
+
+static void on_open(void *owner, struct link *l, struct str head, struct stream *s)
+{
+    struct store_role *r = owner;
+    struct fields f;
+    if (fields_parse(head, &f) != ERR_OK) {
+        log_error("%s sent a broken open message", control_role_name(link_get_peer(l)));
+        stream_free(&s);
+        return;
+    }
+    struct str service = fields_get(&f, STR("service"));
+    enum link_role peer = link_get_peer(l);
+    if (peer == ROLE_EDGE && str_eq(service, STR("imap"))) {
+        open_imap(r, &f, session_runner_new(r->group, s));
+    } else if (peer == ROLE_SUBMIT && str_eq(service, STR("lmtp"))) {
+        open_lmtp(r, session_runner_new(r->group, s));
+    } else {
+        log_error("%s asked for a session that it may not have", control_role_name(peer));
+        stream_free(&s);
+    }
+    fields_release(&f);
+}
+
+/* ---- turns ---- */
+
+static void start_tick(struct store_role *r, uint64_t after_ms)
+{
+    r->is_ticking = true;
+    timer_start(r->tick, after_ms);
+}
+
+static void on_tick(void *owner)
+{
+    struct store_role *r = owner;
+    r->is_ticking = false;
+    uint64_t next_ms = store_tick(r->store);
+    if (next_ms > 0) {
+        start_tick(r, next_ms);
+    }
+}
+
+/* The end of a turn. Housekeeping is called for only when something happened: an idle worker sleeps. */
+static void commit(void *owner)
+{
+    struct store_role *r = owner;
+    store_commit(r->store);
+    if (!r->is_ticking) {
+        start_tick(r, TICK_MS);
+    }
+}
+
+/* ---- links ---- */
+
+static void drop_link(struct store_role *r, struct link *l)
+{
+    for (size_t i = 0; i < r->links.count; i++) {
+        if (r->links.at[i] == l) {
+            vec_remove(&r->links, i);
+            break;
+        }
+    }
+    link_free(&l);
+}
+
+static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
+{
+    (void)owner;
+    (void)body;
+    log_error("%s sent a request, which store does not have", control_role_name(link_get_peer(l)));
+    link_reply(l, id, STR("result=no\n"));
+}
+
+static void on_down(void *owner, struct link *l)
+{
+    drop_link(owner, l);
+}
+
+static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
+{
+    static const struct link_handler HANDLER = {on_open, on_request, on_down};
+    struct store_role *r = owner;
+    if (role != ROLE_EDGE && role != ROLE_SUBMIT && role != ROLE_STORE) {
+        log_error("%s has no business with store", control_role_name(role));
+        (void)close(fd);
+        return;
+    }
+    for (size_t i = r->links.count; i-- > 0;) { /* a new link replaces the old one */
+        struct link *old = r->links.at[i];
+        if (link_get_peer(old) == role && link_get_index(old) == index) {
+            drop_link(r, old);
+        }
+    }
+    vec_push(&r->links, link_new(r->loop, stream_from_fd(r->loop, fd), role, index, &HANDLER, r));
+}
+
+static void on_stop(void *owner)
+{
+    struct store_role *r = owner;
+    loop_stop(r->loop);
+}
+
+/* ---- the process ---- */
+
+static enum err open_and_confine(struct store_role *r)
+{
+    struct str dir = boot_get(r->boot, STR("accounts_dir"));
+    if (dir.n == 0) {
+        log_error("setting accounts_dir is missing");
+        return ERR_SYNTAX;
+    }
+    TRY(ticket_checker_new(boot_get(r->boot, STR("ticket_public")), &r->checker));
+    TRY(confine(r->boot, ROLE_STORE, dir));
+    struct store_config config = {
+        .dir = dir,
+        .now_ms = wall_ms,
+        .now_owner = r,
+        .is_flag_durability_strict =
+            str_eq(boot_get(r->boot, STR("flag_durability")), STR("strict")),
+        .message_most = boot_get_u64(r->boot, STR("message_most"), 0),
+    };
+    return store_new(&config, &r->store);
+}
+
+static void run(struct store_role *r)
+{
+    static const struct boot_handler HANDLER = {on_peer, on_stop};
+    r->group = session_group_new(r->loop, commit, r);
+    r->tick = timer_new(r->loop, on_tick, r);
+    boot_attach(r->boot, r->loop, &HANDLER, r);
+    loop_run(r->loop);
+}
+
+static void close_all(struct store_role *r)
+{
+    session_group_free(&r->group);
+    while (r->links.count > 0) {
+        drop_link(r, r->links.at[0]);
+    }
+    vec_release(&r->links);
+    timer_free(&r->tick);
+    store_free(&r->store);
+    ticket_checker_free(&r->checker);
+    boot_free(&r->boot);
+    loop_free(&r->loop);
+}
+
+int main(void)
+{
+    struct store_role r = {.links = VEC_INIT};
+    log_init("store", LOG_LEVEL_INFO);
+    if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
+        log_error("this program is started by limetta serve");
+        return 3;
+    }
+    boot_start_log(r.boot);
+    r.loop = loop_new();
+    r.imap_host = (struct imap_host){.wall_ms = wall_ms, .owner = &r};
+    enum err e = open_and_confine(&r);
+    if (e != ERR_OK) {
+        log_error("cannot start: %s", err_get_info(e)->meaning);
+    } else {
+        run(&r);
+    }
+    close_all(&r);
+    return e == ERR_OK ? 0 : 3;
+}
