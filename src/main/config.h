@@ -1,0 +1,58 @@
+#ifndef LIMETTA_MAIN_CONFIG_H
+#define LIMETTA_MAIN_CONFIG_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The configuration: the settings of config.def with the values of a file, checked. */
+struct config;
+
+enum config_id {
+#define CONFIG(id, type, fallback, least, most, choices, help) CONFIG_##id,
+#include "main/config.def"
+#undef CONFIG
+    CONFIG_COUNT
+};
+
+enum config_type {
+    CONFIG_WORD,
+    CONFIG_TEXT,
+    CONFIG_PATH,
+    CONFIG_LIST,
+    CONFIG_NUMBER,
+    CONFIG_CHOICE,
+    CONFIG_SWITCH
+};
+
+/* One row of config.def. Static. */
+struct config_key {
+    const char *name;
+    enum config_type type;
+    const char *fallback;
+    uint64_t least;
+    uint64_t most;
+    const char *choices;
+    const char *help;
+};
+
+const struct config_key *config_get_key(enum config_id id);
+
+/* Reads a file; path NULL: only the defaults. Says on standard error, in one line, what is wrong where and what to do.
+ * Errors: ERR_SYNTAX (unknown setting, bad value), ERR_NOT_FOUND, ERR_NO_PERMISSION, ERR_IO. */
+MUST_USE enum err config_read(const char *path, struct config **out);
+void config_free(struct config **c);
+
+/* The value, borrowed; the fallback when the file said nothing. */
+struct str config_get(const struct config *c, enum config_id id);
+/* A NUMBER; 0 when it is unset and has no fallback. */
+uint64_t config_get_u64(const struct config *c, enum config_id id);
+/* A SWITCH. */
+bool config_is_on(const struct config *c, enum config_id id);
+/* Sets a value as a command line does, unchecked: for defaults that only the running system knows. Copies. */
+void config_set(struct config *c, enum config_id id, struct str value);
+
+#endif

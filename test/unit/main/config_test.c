@@ -1,0 +1,225 @@
+/* limetta.conf: what is refused says where and why; what the pages say is what the table says. */
+#include "main/config.h"
+
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char folder[] = "/tmp/config-XXXXXX";
+static char path[64];
+static char errors[64];
+
+static void write_config(const char *octets)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    (void)fputs(octets, f);
+    (void)fclose(f);
+}
+
+static void read_text(const char *from, struct buf *out)
+{
+    char part[4096];
+    size_t n;
+    FILE *f = fopen(from, "r");
+    if (f == NULL) {
+        fail_msg("cannot read %s", from);
+        return;
+    }
+    while ((n = fread(part, 1, sizeof(part), f)) > 0) {
+        buf_add(out, str_make(part, n));
+    }
+    (void)fclose(f);
+}
+
+/* Reads the configuration with standard error going to a file, whose text is appended to said. */
+static enum err read_config(struct config **c, struct buf *said)
+{
+    (void)fflush(stderr);
+    int old = dup(STDERR_FILENO);
+    int fd = open(errors, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(old >= 0 && fd >= 0);
+    (void)dup2(fd, STDERR_FILENO);
+    enum err e = config_read(path, c);
+    (void)fflush(stderr);
+    (void)dup2(old, STDERR_FILENO);
+    (void)close(old);
+    (void)close(fd);
+    read_text(errors, said);
+    return e;
+}
+
+static void test_refused(void **state)
+{
+    static const struct {
+        const char *config;
+        const char *says; /* after "limetta: PATH:" */
+    } CASES[] = {
+        {"no_such = 1\n",
+         "1: there is no setting called no_such; limetta.conf(5) lists them all\n"},
+        {"\n\nworkers = 0\n", "3: workers must be a number from 1 to 64\n"},
+        {"workers = \"8 \"\n", "1: workers must be a number from 1 to 64\n"},
+        {"workers = -1\n", "1: workers must be a number from 1 to 64\n"},
+        {"workers = 99999999999999999999\n", "1: workers must be a number from 1 to 64\n"},
+        {"# comment\ntls = maybe\n", "2: tls must be one of: off offered required\n"},
+        {"relay_password = '#' # one\nrelay_password = \"\\\"#\" # two\n\nfoo = 1\n",
+         "4: there is no setting called foo; limetta.conf(5) lists them all\n"},
+        {"tls = \"\"\n", "1: tls must be one of: off offered required\n"},
+        {"tls = \"off offered\"\n", "1: tls must be one of: off offered required\n"},
+        {"tls_self_signed = true\n", "1: tls_self_signed must be yes or no\n"},
+        {"tls_cert = cert.pem\n", "1: tls_cert must be a path that begins with /\n"},
+        {"hostname = \"a b\"\n", "1: hostname must be one word without spaces\n"},
+        {"relay_password = \"a\\nb\"\n",
+         "1: relay_password must be one line of at most 4096 octets\n"},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct config *c = NULL;
+        struct buf said = BUF_INIT(8192);
+        struct buf want = BUF_INIT(8192);
+        write_config(CASES[i].config);
+        assert_int_equal(read_config(&c, &said), ERR_SYNTAX);
+        assert_null(c);
+        buf_addf(&want, "limetta: %s:%s", path, CASES[i].says);
+        assert_str(buf_str(&said), buf_str(&want));
+        buf_release(&said);
+        buf_release(&want);
+    }
+}
+
+static void test_broken_syntax(void **state)
+{
+    static const char *const CASES[] = {"workers", "workers =",     "= 4",      "workers = 4 5",
+                                        "{",       "workers = 4 }", "\xff\xfe", "tls = \"off"};
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct config *c = NULL;
+        struct buf said = BUF_INIT(8192);
+        write_config(CASES[i]);
+        assert_int_equal(read_config(&c, &said), ERR_SYNTAX);
+        assert_true(said.len > 0);
+        buf_release(&said);
+    }
+}
+
+static void test_missing_file(void **state)
+{
+    struct config *c = NULL;
+    struct buf said = BUF_INIT(8192);
+    (void)unlink(path);
+    assert_int_equal(read_config(&c, &said), ERR_NOT_FOUND);
+    assert_true(str_find_str(buf_str(&said), STR("cannot read")) < said.len);
+    buf_release(&said);
+}
+
+static void test_values(void **state)
+{
+    struct config *c = NULL;
+    struct buf said = BUF_INIT(8192);
+    write_config("# ours\nworkers = 8\nmessage_most = \"2000000\"\ntls = required\n"
+                 "domains = \"example.org example.net\"\ntls_self_signed = yes\n"
+                 "relay_password = 'a # b'\nlog_level = info\nlog_level = debug\n");
+    assert_int_equal(read_config(&c, &said), ERR_OK);
+    assert_int_equal(said.len, 0);
+    assert_int_equal(config_get_u64(c, CONFIG_workers), 8);
+    assert_int_equal(config_get_u64(c, CONFIG_message_most), 2000000);
+    assert_str(config_get(c, CONFIG_tls), STR("required"));
+    assert_str(config_get(c, CONFIG_domains), STR("example.org example.net"));
+    assert_str(config_get(c, CONFIG_relay_password), STR("a # b"));
+    assert_str(config_get(c, CONFIG_log_level), STR("debug"));
+    assert_true(config_is_on(c, CONFIG_tls_self_signed));
+    assert_str(config_get(c, CONFIG_plaintext_login), STR("loopback"));
+    config_free(&c);
+}
+
+/* Every default stands its own check. */
+static void test_defaults(void **state)
+{
+    struct config *c = NULL;
+    struct buf said = BUF_INIT(8192);
+    struct buf octets = BUF_INIT(65536);
+    for (unsigned i = 0; i < CONFIG_COUNT; i++) {
+        const struct config_key *k = config_get_key((enum config_id)i);
+        if (k->fallback[0] != '\0') {
+            buf_addf(&octets, "%s = \"%s\"\n", k->name, k->fallback);
+        }
+    }
+    write_config(octets.p);
+    assert_int_equal(read_config(&c, &said), ERR_OK);
+    config_free(&c);
+    buf_release(&octets);
+}
+
+static void expect_in(const struct buf *page, const struct buf *line, const char *name)
+{
+    if (str_find_str(buf_str(page), buf_str(line)) >= page->len) {
+        fail_msg("%s: not found: %s", name, line->p);
+    }
+}
+
+/* docs/configuration.md, etc/limetta.conf and limetta.conf(5) name every setting with its default and range. */
+static void test_pages(void **state)
+{
+    struct buf page = BUF_INIT(1 << 20);
+    struct buf sample = BUF_INIT(1 << 20);
+    struct buf man = BUF_INIT(1 << 20);
+    read_text(LIMETTA_SOURCE "/docs/configuration.md", &page);
+    read_text(LIMETTA_SOURCE "/etc/limetta.conf", &sample);
+    read_text(LIMETTA_SOURCE "/docs/man/limetta.conf.5", &man);
+    for (unsigned i = 0; i < CONFIG_COUNT; i++) {
+        const struct config_key *k = config_get_key((enum config_id)i);
+        struct buf line = BUF_INIT(4096);
+        if (k->type == CONFIG_NUMBER) {
+            buf_addf(&line, "| `%s` | %s | %llu to %llu | %s |", k->name, k->fallback,
+                     (unsigned long long)k->least, (unsigned long long)k->most, k->help);
+        } else {
+            buf_addf(&line, "| `%s` | %s | %s | %s |", k->name, k->fallback,
+                     k->type == CONFIG_CHOICE   ? k->choices
+                     : k->type == CONFIG_SWITCH ? "yes no"
+                                                : "",
+                     k->help);
+        }
+        expect_in(&page, &line, "docs/configuration.md");
+        buf_clear(&line);
+        buf_addf(&line, "\n# %s\n", k->help);
+        expect_in(&sample, &line, "etc/limetta.conf");
+        buf_clear(&line);
+        buf_addf(&line, "\n# %s = ", k->name);
+        expect_in(&sample, &line, "etc/limetta.conf");
+        buf_clear(&line);
+        buf_addf(&line, ".It Cm %s", k->name);
+        expect_in(&man, &line, "limetta.conf.5");
+        buf_release(&line);
+    }
+    buf_release(&page);
+    buf_release(&sample);
+    buf_release(&man);
+}
+
+static int set_up(void **state)
+{
+    if (mkdtemp(folder) == NULL) {
+        return -1;
+    }
+    (void)snprintf(path, sizeof(path), "%s/limetta.conf", folder);
+    (void)snprintf(errors, sizeof(errors), "%s/errors", folder);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)unlink(path);
+    (void)unlink(errors);
+    return rmdir(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_broken_syntax),
+        cmocka_unit_test(test_values),   cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_defaults), cmocka_unit_test(test_pages),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
