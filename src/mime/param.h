@@ -25,7 +25,8 @@ struct param_field {
     struct param_list params;
 };
 
-/* Reads unfolded field values, tolerantly (RFC 2045, 5.1; RFC 2183, 2). Everything lives in a. Errors: ERR_LIMIT at a's cap only. */
+/* Reads unfolded field values, tolerantly (RFC 2045, 5.1; RFC 2183, 2). Everything lives in a.
+ * Errors: ERR_LIMIT at a's cap only. */
 MUST_USE enum err param_field_parse(struct arena *a, struct str value, struct param_field *out);
 /* "en, fr (comment)": names only (RFC 3282). */
 MUST_USE enum err param_names_parse(struct arena *a, struct str value, struct param_list *out);

@@ -17,9 +17,9 @@
  * RFC 5322 folds, otherwise raw (encoded words not decoded; may hold 8-bit octets, never NUL, CR or LF).
  *
  * What always holds, whatever the octets were:
- *   - a multipart has at least one child (one without parts gets an empty text/plain of size 0);
- *   - a message part has exactly one child, with an envelope; every other part is a leaf;
- *   - header and body of a part lie within its parent's body; children stand in order and do not overlap;
+ *   - a multipart has at least one child (one without parts gets an empty text/plain of size 0),
+ *   - a message part has exactly one child, with an envelope, and every other part is a leaf,
+ *   - header and body of a part lie within its parent's body, children stand in order and do not overlap,
  *   - is_multipart and is_message say what a part is, not its type: a multipart without a boundary parameter is read as
  *     text/plain, a message/global that is encoded is a leaf, and past the bounds both are leaves. */
 

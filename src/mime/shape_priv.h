@@ -1,6 +1,8 @@
 #ifndef LIMETTA_MIME_SHAPE_PRIV_H
 #define LIMETTA_MIME_SHAPE_PRIV_H
 
+#include <stdint.h>
+
 /* The numbers of the serialised shape, shared by its writer and its reader. Byte table: shape_read.c. */
 enum { SHAPE_VERSION = 1 };
 

@@ -8,11 +8,12 @@
  *             The body begins where the header ends.
  *   kind      1 multipart, 2 message, 4 has NUL, 8 has 8-bit, 16 default type (no type, subtype, params), 32 no encoding
  *   present   1 id, 2 description, 4 md5, 8 disposition, 16 language, 32 location
- *   params    count (n), then name and value each;   language: count (n), then names
+ *   params    count (n), then name and value each
+ *   language  count (n), then names
  *   envelope  of the root and of each message's child: bits (2, little-endian), then what the bits say in this order:
  *             0 date, 1 subject, 2 in-reply-to, 3 message-id, 4 references (strings), 5 from, 6 sender, 7 reply-to, 8 to,
  *             9 cc, 10 bcc (address lists), 11 the date as read: Unix time, zone (signed each)
- *   list      count (n), then addresses: flags (1): 1 name, 2 route, 4 mailbox, 8 host, 16 group start, 32 group end;
+ *   list      count (n), then addresses: flags (1): 1 name, 2 route, 4 mailbox, 8 host, 16 group start, 32 group end,
  *             then the strings of bits 1 to 8
  *
  * The reader trusts nothing: counts are bounded by the octets that are left, offsets by the parent's body, depth by

@@ -1,12 +1,12 @@
 /* Base64 and quoted-printable (RFC 2045, 6.7 and 6.8), decoded as they come.
  *
- * Base64: octets outside the alphabet are passed over, as the RFC asks; "=" ends a quantum and what follows begins anew (parts that
- * were encoded one by one and joined are common). Bits that are left at the end are dropped.
+ * Base64: octets outside the alphabet are passed over, as the RFC asks; "=" ends a quantum and what follows begins
+ * anew (parts that were encoded one by one and joined are common). Bits that are left at the end are dropped.
  *
- * Quoted-printable: "=" before a line end joins the lines, with white space between them allowed; white space at the end of a line
- * was added on the way and is deleted (up to TRANSFER_WHITE_MOST octets of it); "=" before anything but two hex digits or a line end
- * stands for itself; hex digits may be lower case. What cannot be judged yet at the end of a piece is held: white space, or
- * "=" and what follows it. */
+ * Quoted-printable: "=" before a line end joins the lines, with white space between them allowed; white space at the
+ * end of a line was added on the way and is deleted (up to TRANSFER_WHITE_MOST octets of it); "=" before anything
+ * else than two hex digits or a line end stands for itself; hex digits may be lower case. What cannot be judged yet
+ * at the end of a piece is held: white space, or "=" and what follows it. */
 #include "mime/transfer.h"
 
 #include <stdbool.h>
@@ -77,6 +77,13 @@ static bool is_white(char c)
 /* What to do with the octets that are held, now that c has come. */
 enum verdict { HOLD_MORE, KEEP, DROP, DROP_WITH_C, DECODED };
 
+/* May a line end still come, after what is held and c? */
+static bool may_end_line(const struct transfer *t, char c)
+{
+    bool was_cr = t->held[t->held_n - 1] == '\r';
+    return !was_cr && (is_white(c) || c == '\r') && t->held_n < TRANSFER_WHITE_MOST;
+}
+
 /* held[0] is "=". */
 static enum verdict judge_escape(struct transfer *t, char c, struct buf *out)
 {
@@ -92,22 +99,16 @@ static enum verdict judge_escape(struct transfer *t, char c, struct buf *out)
     if (is_soft && c == '\n') {
         return DROP_WITH_C;
     }
-    bool was_cr = t->held[t->held_n - 1] == '\r';
-    bool may_wait = is_soft && !was_cr && (is_white(c) || c == '\r');
-    return may_wait && t->held_n < TRANSFER_WHITE_MOST ? HOLD_MORE : KEEP;
+    return is_soft && may_end_line(t, c) ? HOLD_MORE : KEEP;
 }
 
 /* held[0] is white space. */
 static enum verdict judge_white(const struct transfer *t, char c)
 {
-    bool was_cr = t->held[t->held_n - 1] == '\r';
     if (c == '\n') {
         return DROP;
     }
-    if (!was_cr && (is_white(c) || c == '\r') && t->held_n < TRANSFER_WHITE_MOST) {
-        return HOLD_MORE;
-    }
-    return KEEP;
+    return may_end_line(t, c) ? HOLD_MORE : KEEP;
 }
 
 static void hold(struct transfer *t, char c)

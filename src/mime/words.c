@@ -2,14 +2,15 @@
  *
  *   encoded-word = "=?" charset ["*" language] "?" ("B" / "Q") "?" encoded-text "?="
  *
- * Read more widely than written: words may touch other text, be longer than 75 octets, and have spaces in them. White space between
- * two encoded words is no part of the text (section 6.2). Words of one charset in a row feed one converter, so a character that
- * a sender cut in two between words comes out whole.
+ * Read more widely than written: words may touch other text, be longer than 75 octets, and have spaces in them. White
+ * space between two encoded words is no part of the text (section 6.2). Words of one charset in a row feed one
+ * converter, so a character that a sender cut in two between words comes out whole.
  *
  *   parameters   name=v   name*=charset'language'%XX   name*0="a"; name*1*=%XX ...
  *
- * The first segment's charset holds for all segments with "*" at the end. Segments are taken by number, from 0 up to the first that is
- * missing, wherever they stand; the work is bounded by PARAM_SEGMENTS_MOST. A plain name loses against the extended form. */
+ * The first segment's charset holds for all segments with "*" at the end. Segments are taken by number, from 0 up to
+ * the first that is missing, wherever they stand; the work is bounded by PARAM_SEGMENTS_MOST. A plain name loses
+ * against the extended form. */
 #include "mime/words.h"
 
 #include "mime/charset.h"

@@ -1,12 +1,13 @@
 /* The text of a message, read once for all texts looked for.
  *
- * The shape says where text is. A plan of stretches is made from it: the message's own header; then, as body, the headers of parts and
- * of messages inside, and every text part, decoded and converted to UTF-8. Attachments that are no text are not read; their
- * names are in their headers. Each step reads at most PIECE octets of a stretch from the store, so a search yields within
- * a message, and a part of any size is matched in a window (match.c).
+ * The shape says where text is. A plan of stretches is made from it: the message's own header; then, as body, the
+ * headers of parts and of messages inside, and every text part, decoded and converted to UTF-8. Attachments that are
+ * no text are not read; their names are in their headers. Each step reads at most PIECE octets of a stretch from the
+ * store, so a search yields within a message, and a part of any size is matched in a window (match.c).
  *
- * Header stretches are read field by field: unfolded, encoded words decoded, matched as "Name: value" and, for SEARCH_HEADER,
- * the value alone. A piece is cut behind its last line end, and a field that may go on in the next piece is left for it. Of a
+ * Header stretches are read field by field: unfolded, encoded words decoded, matched as "Name: value" and, for
+ * SEARCH_HEADER, the value alone. A piece is cut behind its last line end, and a field that may go on in the next
+ * piece is left for it. Of a
  * field longer than a piece only the first piece is looked at. */
 #include "search/content.h"
 
@@ -19,7 +20,6 @@ struct plan {
     struct content *c;
     struct content_wants wants;
     size_t most;
-    bool is_full;
 };
 
 static void add_stretch(struct plan *p, struct content_stretch s)
@@ -73,21 +73,20 @@ static size_t count_parts(const struct part *part)
     return n;
 }
 
-enum err content_init(struct content *c, struct arena *a, struct match *match,
-                      struct account *account, uint64_t body_id, const struct shape *shape,
-                      struct content_wants wants)
+enum err content_init(struct content *c, const struct content_args *args)
 {
-    *c = (struct content){.match = match};
+    *c = (struct content){.match = args->match};
     buf_init(&c->decoded, TEXT_CAP);
     buf_init(&c->text, TEXT_CAP);
-    struct plan p = {.c = c, .wants = wants, .most = 2 * count_parts(&shape->root)};
-    c->at = arena_array(a, struct content_stretch, p.most);
+    const struct part *root = &args->shape->root;
+    struct plan p = {.c = c, .wants = args->wants, .most = 2 * count_parts(root)};
+    c->at = arena_array(args->arena, struct content_stretch, p.most);
     if (c->at == NULL) {
         return ERR_LIMIT;
     }
-    plan_part(&p, &shape->root, true);
+    plan_part(&p, root, true);
     c->is_main_done = c->count == 0 || !c->at[0].is_main;
-    return body_reader_new(account, body_id, &c->reader);
+    return body_reader_new(args->account, args->body_id, &c->reader);
 }
 
 void content_release(struct content *c)

@@ -45,11 +45,19 @@ struct content_wants {
     bool has_body;   /* SEARCH_BODY or SEARCH_TEXT */
 };
 
-/* Plans the reading of the message. a: for the plan; it and shape must live as long. Errors: ERR_NOT_FOUND, ERR_NO_MESSAGE (the
- * message is gone), ERR_LIMIT, ERR_IO, ERR_CORRUPT. */
-MUST_USE enum err content_init(struct content *c, struct arena *a, struct match *match,
-                               struct account *account, uint64_t body_id, const struct shape *shape,
-                               struct content_wants wants);
+/* Everything is borrowed and must live as long as the content. */
+struct content_args {
+    struct arena *arena; /* for the plan */
+    struct match *match;
+    struct account *account;
+    uint64_t body_id;
+    const struct shape *shape;
+    struct content_wants wants;
+};
+
+/* Plans the reading of the message. Errors: ERR_NOT_FOUND, ERR_NO_MESSAGE (the message is gone), ERR_LIMIT, ERR_IO,
+ * ERR_CORRUPT; content_release() is due even then. */
+MUST_USE enum err content_init(struct content *c, const struct content_args *args);
 void content_release(struct content *c);
 bool content_is_done(const struct content *c);
 /* Reads one piece. is_new: needles were found, or the main header is done. cost: octets looked at. Errors: ERR_IO, ERR_CORRUPT. */

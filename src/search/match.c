@@ -3,8 +3,8 @@
  *   window   | tail: the last (longest - 1) octets of keys | keys of the octets just fed |
  *
  * Whatever ends in the new octets begins at most longest - 1 octets before them, so a text that lies across any number of pieces
- * is found, and memory is one piece and one tail. Text and needles are compared by their casemap keys (mime/casemap.h), which are made
- * character by character and so can be made piece by piece. */
+ * is found, and memory is one piece and one tail. Text and needles are compared by their casemap keys (mime/casemap.h),
+ * which are made character by character and so can be made piece by piece. */
 #include "search/match.h"
 
 #include "mime/casemap.h"

@@ -46,7 +46,8 @@ enum search_kind {
     SEARCH_TEXT  /* text is in the header or the body */
 };
 
-/* Numbers in any order; 0 stands for "*": the largest number in use, or last of an empty mailbox: none (RFC 3501, 9 "seq-range"). */
+/* Numbers in any order; 0 stands for "*": the largest number in use, in an empty mailbox: none
+ * (RFC 3501, 9 "seq-range"). */
 struct search_set {
     const struct numrange *at; /* borrowed; first and last may come in either order */
     size_t count;

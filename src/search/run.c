@@ -414,8 +414,13 @@ static enum err load_content(struct search *s)
     }
     TRY(shape_parse(s->message_arena, buf_str(&s->shape_octets), &s->shape));
     s->has_content = true;
-    return content_init(&s->content, s->message_arena, &s->match, mailbox_get_account(s->mailbox),
-                        s->message.body_id, &s->shape, s->wants);
+    const struct content_args args = {.arena = s->message_arena,
+                                      .match = &s->match,
+                                      .account = mailbox_get_account(s->mailbox),
+                                      .body_id = s->message.body_id,
+                                      .shape = &s->shape,
+                                      .wants = s->wants};
+    return content_init(&s->content, &args);
 }
 
 /* Gets at hand what the next round has. */
