@@ -143,14 +143,22 @@ static void scan_server(struct scan *c, struct arena *a, struct imap_url *out)
 
 /* ---- path ---- */
 
-/* enc-mailbox [uidvalidity]. The "/" before ";UID=" is no part of the mailbox. */
-static void scan_mailbox_ref(struct scan *c, struct arena *a, struct imap_url *out)
+/* 1*bchar, where a "/" at the end introduces the part that follows, unless it is kept_by. */
+static struct str scan_component(struct scan *c, struct str kept_by, const char *expected)
 {
-    struct str raw = scan_encoded(c, is_url_bchar, "a mailbox");
-    if (scan_peek(c) == ';' && str_ends(raw, STR("/"))) {
+    struct str raw = scan_encoded(c, is_url_bchar, expected);
+    bool is_last = scan_peek(c) != ';' || str_starts_nocase(scan_rest(c), kept_by);
+    if (!is_last && str_ends(raw, STR("/"))) {
         raw.n--;
         c->at--;
     }
+    return raw;
+}
+
+/* enc-mailbox [uidvalidity] */
+static void scan_mailbox_ref(struct scan *c, struct arena *a, struct imap_url *out)
+{
+    struct str raw = scan_component(c, STR(";UIDVALIDITY="), "a mailbox");
     out->has_mailbox = true;
     out->mailbox = decode_utf8(c, a, raw);
     if (str_eq_nocase(out->mailbox, STR("INBOX"))) {
@@ -178,12 +186,11 @@ static void scan_partial_only(struct scan *c, struct imap_url *out)
     }
 }
 
-/* Steps over "/" name, or over name alone where a relative URL begins with it. */
-static bool accept_part(struct scan *c, size_t path_start, struct str name)
+/* Steps over "/" and the name, or over the name alone where a relative URL begins with it. */
+static bool accept_part(struct scan *c, struct str name)
 {
     struct scan probe = *c;
-    bool is_first = c->at == path_start;
-    if (!is_first && !scan_accept(&probe, '/')) {
+    if (c->at > 0 && !scan_accept(&probe, '/')) {
         return false;
     }
     if (!scan_accept_nocase(&probe, name)) {
@@ -194,22 +201,16 @@ static bool accept_part(struct scan *c, size_t path_start, struct str name)
 }
 
 /* [iuid] [isection] [ipartial] */
-static void scan_message_part(struct scan *c, struct arena *a, size_t path_start,
-                              struct imap_url *out)
+static void scan_message_part(struct scan *c, struct arena *a, struct imap_url *out)
 {
-    if (accept_part(c, path_start, STR(";UID="))) {
+    if (accept_part(c, STR(";UID="))) {
         out->uid = scan_nz(c);
     }
-    if (accept_part(c, path_start, STR(";SECTION="))) {
-        struct str raw = scan_encoded(c, is_url_bchar, "a section");
-        if (scan_peek(c) == ';' && str_ends(raw, STR("/"))) {
-            raw.n--;
-            c->at--;
-        }
+    if (accept_part(c, STR(";SECTION="))) {
         out->has_section = true;
-        out->section = decode(c, a, raw);
+        out->section = decode(c, a, scan_component(c, STR(";EXPIRE="), "a section"));
     }
-    if (accept_part(c, path_start, STR(";PARTIAL="))) {
+    if (accept_part(c, STR(";PARTIAL="))) {
         scan_partial_only(c, out);
     }
 }
@@ -373,21 +374,18 @@ static void scan_form(struct scan *c, struct arena *a, struct imap_url *out)
 /* icommand, irelative-path: imailbox-ref with a message, a part of it, or a search; or the last alone */
 static void scan_path(struct scan *c, struct arena *a, struct imap_url *out)
 {
-    size_t path_start = c->at;
-    bool is_relative = out->form == IMAP_URL_RELATIVE_PATH;
     if (scan_is_end(c)) {
         return;
     }
-    if (!is_relative || scan_peek(c) != ';') {
+    if (out->form != IMAP_URL_RELATIVE_PATH || scan_peek(c) != ';') {
         scan_mailbox_ref(c, a, out);
-        path_start = 0; /* what follows needs its slash */
     }
     if (out->has_mailbox && scan_accept(c, '?')) {
         out->has_search = true;
         out->search = decode(c, a, scan_encoded(c, is_url_bchar, "a search"));
         return;
     }
-    scan_message_part(c, a, is_relative && !out->has_mailbox ? path_start : SIZE_MAX, out);
+    scan_message_part(c, a, out);
     scan_urlauth(c, a, out);
 }
 

@@ -1,0 +1,331 @@
+/* Sessions without sockets: each core is fed and stepped by hand until nobody has anything more to do, and the store is
+ * committed at the end of each round, as a role's loop does it at the end of a turn. Time stands still between. */
+#include "script.h"
+
+#include "base/buf.h"
+#include "base/vec.h"
+#include "imap/session.h"
+#include "store/store.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { SAID_MOST = 64 * 1024 * 1024, NAME_MOST = 256, ROUNDS_MOST = 1000000 };
+
+struct script_session {
+    struct script *script;
+    char name[NAME_MOST];
+    struct session *core; /* NULL: ended */
+    struct buf said;
+    size_t heard; /* octets of said */
+    bool is_woken;
+};
+
+struct script {
+    char dir[64];
+    char user[NAME_MOST];
+    struct store *store;
+    struct imap_host host;
+    uint64_t now_ms;
+    VEC(struct script_session *) sessions;
+};
+
+static uint64_t get_now(void *owner)
+{
+    return ((struct script *)owner)->now_ms;
+}
+
+static void wake(void *owner)
+{
+    ((struct script_session *)owner)->is_woken = true;
+}
+
+static void copy_name(char *to, struct str from)
+{
+    (void)snprintf(to, NAME_MOST, "%.*s", STR_ARG(from));
+}
+
+static void open_store(struct script *s)
+{
+    struct store_config config = {
+        .dir = str_from_c(s->dir),
+        .now_ms = get_now,
+        .now_owner = s,
+    };
+    if (store_new(&config, &s->store) != ERR_OK) {
+        (void)fputs("cannot open the store\n", stderr);
+        exit(2);
+    }
+}
+
+struct script *script_new(void)
+{
+    struct script *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        abort();
+    }
+    (void)snprintf(s->dir, sizeof(s->dir), "/tmp/limetta-script-XXXXXX");
+    if (mkdtemp(s->dir) == NULL) {
+        perror(s->dir);
+        exit(2);
+    }
+    s->now_ms = UINT64_C(1767225600000); /* 1-Jan-2026 00:00:00 */
+    s->host = (struct imap_host){.wall_ms = get_now, .owner = s};
+    copy_name(s->user, STR("anna"));
+    open_store(s);
+    return s;
+}
+
+static void end_session(struct script_session *x)
+{
+    if (x->core != NULL) {
+        x->core->ops->free(&x->core);
+    }
+}
+
+static void close_all(struct script *s)
+{
+    for (size_t i = 0; i < s->sessions.count; i++) {
+        end_session(s->sessions.at[i]);
+        buf_release(&s->sessions.at[i]->said);
+        free(s->sessions.at[i]);
+    }
+    vec_clear(&s->sessions);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+void script_free(struct script **s)
+{
+    close_all(*s);
+    vec_release(&(*s)->sessions);
+    store_free(&(*s)->store);
+    (void)nftw((*s)->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    free(*s);
+    *s = NULL;
+}
+
+/* Steps one session as far as it goes; false when there was nothing to do. */
+static bool step_session(struct script_session *x)
+{
+    bool was_woken = x->is_woken;
+    x->is_woken = false;
+    if (x->core == NULL || !was_woken) {
+        return false;
+    }
+    enum session_want want = SESSION_OUTPUT;
+    while (want == SESSION_OUTPUT) {
+        struct buf out = BUF_INIT(SAID_MOST);
+        want = x->core->ops->step(x->core, &out);
+        buf_add(&x->said, buf_str(&out));
+        buf_release(&out);
+    }
+    if (want == SESSION_CLOSE) {
+        end_session(x);
+    }
+    return true;
+}
+
+static void settle(struct script *s)
+{
+    bool is_busy = true;
+    for (unsigned round = 0; is_busy; round++) {
+        is_busy = false;
+        for (size_t i = 0; i < s->sessions.count; i++) {
+            is_busy = step_session(s->sessions.at[i]) || is_busy;
+        }
+        store_commit(s->store);
+        if (round == ROUNDS_MOST) {
+            (void)fputs("a session never comes to rest\n", stderr);
+            exit(1);
+        }
+    }
+}
+
+void script_set_user(struct script *s, struct str user)
+{
+    copy_name(s->user, user);
+}
+
+struct script_session *script_open(struct script *s, struct str name)
+{
+    struct script_session *x = calloc(1, sizeof(*x));
+    if (x == NULL) {
+        abort();
+    }
+    x->script = s;
+    copy_name(x->name, name);
+    x->said = BUF_INIT(SAID_MOST);
+    struct imap_session_args args = {
+        .store = s->store,
+        .host = &s->host,
+        .session_host = {.wake = wake, .owner = x},
+        .user = str_from_c(s->user),
+        .tag = STR("L"),
+        .hostname = STR("imap.example.com"),
+        .host_names = STR("imap.example.com"),
+        .local = STR("127.0.0.1"),
+        .port = 143,
+        .submit_entities = STR("submit"),
+        .message_most = 1024 * 1024,
+    };
+    if (imap_session_new(&args, &x->core) != ERR_OK) {
+        (void)fputs("cannot open a session\n", stderr);
+        exit(1);
+    }
+    vec_push(&s->sessions, x);
+    x->is_woken = true;
+    settle(s);
+    return x;
+}
+
+static struct script_session *find_session(struct script *s, struct str name)
+{
+    for (size_t i = 0; i < s->sessions.count; i++) {
+        if (str_eq(str_from_c(s->sessions.at[i]->name), name)) {
+            return s->sessions.at[i];
+        }
+    }
+    return NULL;
+}
+
+void script_close(struct script *s, struct str name)
+{
+    for (size_t i = 0; i < s->sessions.count; i++) {
+        struct script_session *x = s->sessions.at[i];
+        if (str_eq(str_from_c(x->name), name)) {
+            end_session(x);
+            buf_release(&x->said);
+            free(x);
+            vec_remove(&s->sessions, i);
+            break;
+        }
+    }
+    settle(s);
+}
+
+struct script_session *script_get_session(struct script *s, struct str name)
+{
+    struct script_session *x = find_session(s, name);
+    if (x == NULL) {
+        struct str greeting;
+        x = script_open(s, name);
+        (void)script_next_line(x, &greeting);
+    }
+    return x;
+}
+
+void script_restart(struct script *s)
+{
+    close_all(s);
+    store_free(&s->store);
+    open_store(s);
+}
+
+void script_advance(struct script *s, uint64_t ms)
+{
+    s->now_ms += ms;
+    (void)store_tick(s->store);
+    settle(s);
+}
+
+bool script_fill(struct script *s, struct str mailbox, uint32_t n)
+{
+    struct account *a = NULL;
+    struct mailbox *m = NULL;
+    enum err e = store_open_account(s->store, str_from_c(s->user), true, &a);
+    if (e == ERR_OK) {
+        store_commit(s->store);
+        e = account_find_mailbox(a, mailbox, &m);
+    }
+    for (uint32_t i = 1; e == ERR_OK && i <= n; i++) {
+        struct body_writer *w = NULL;
+        struct buf text = BUF_INIT(1024);
+        struct append_args args = {.internaldate_s = (int64_t)(s->now_ms / 1000)};
+        struct uid uid;
+        buf_addf(&text, "From: Bob <bob@example.com>\r\nSubject: message %u\r\n\r\nbody %u\r\n", i,
+                 i);
+        e = body_writer_new(a, &w);
+        e = e == ERR_OK ? body_writer_add(w, buf_str(&text)) : e;
+        e = e == ERR_OK ? body_writer_finish(w) : e;
+        e = e == ERR_OK ? mailbox_append(m, w, &args, &uid) : e;
+        body_writer_free(&w);
+        buf_release(&text);
+    }
+    settle(s);
+    mailbox_unref(&m);
+    account_unref(&a);
+    return e == ERR_OK;
+}
+
+void script_send(struct script_session *s, struct str octets)
+{
+    while (octets.n > 0 && s->core != NULL) {
+        struct str part = str_sub(octets, 0, SESSION_BACKLOG_MOST);
+        s->core->ops->feed(s->core, part);
+        octets = str_skip(octets, part.n);
+        s->is_woken = true;
+        settle(s->script);
+    }
+}
+
+struct str script_peek(const struct script_session *s)
+{
+    return str_skip(buf_str(&s->said), s->heard);
+}
+
+struct str script_peek_all(const struct script *s)
+{
+    for (size_t i = 0; s != NULL && i < s->sessions.count; i++) {
+        struct str left = script_peek(s->sessions.at[i]);
+        if (left.n > 0) {
+            return left;
+        }
+    }
+    return STR_EMPTY;
+}
+
+/* Size of the literal that the line of n octets announces at its end. */
+static bool find_literal(struct str line, uint64_t *size)
+{
+    size_t open = str_find_last_char(line, '{');
+    return str_ends(line, STR("}"))
+           && str_to_u64(str_sub(line, open + 1, line.n - open - 2), SAID_MOST, size);
+}
+
+bool script_next_line(struct script_session *s, struct str *out)
+{
+    struct str left = script_peek(s);
+    size_t at = 0;
+    for (;;) {
+        size_t end = at + str_find_str(str_skip(left, at), STR("\r\n"));
+        uint64_t literal = 0;
+        if (end >= left.n) {
+            return false;
+        }
+        if (!find_literal(str_sub(left, at, end - at), &literal)) {
+            *out = str_sub(left, 0, end);
+            s->heard += end + 2;
+            return true;
+        }
+        at = end + 2 + (size_t)literal;
+    }
+}
+
+bool script_is_silent(const struct script_session *s)
+{
+    return script_peek(s).n == 0;
+}
+
+bool script_has_ended(const struct script_session *s)
+{
+    return s->core == NULL;
+}

@@ -1,0 +1,40 @@
+#ifndef LIMETTA_TEST_SCRIPT_H
+#define LIMETTA_TEST_SCRIPT_H
+
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The world of a script: a store in a new temporary folder, a virtual clock, sessions by name. Everything that a call causes
+ * has happened when it returns. */
+struct script;
+struct script_session;
+
+struct script *script_new(void);
+/* Removes the folder, too. */
+void script_free(struct script **s);
+
+/* Whose account sessions that are opened later have. Copied. */
+void script_set_user(struct script *s, struct str user);
+/* Opens a session; its greeting (tag "L") waits to be heard. */
+struct script_session *script_open(struct script *s, struct str name);
+void script_close(struct script *s, struct str name);
+/* The session of that name; opened, with its greeting heard, when there is none. */
+struct script_session *script_get_session(struct script *s, struct str name);
+/* Closes all sessions and the store, and opens the store again. */
+void script_restart(struct script *s);
+void script_advance(struct script *s, uint64_t ms);
+/* Appends n small messages to a mailbox of the current user. */
+bool script_fill(struct script *s, struct str mailbox, uint32_t n);
+
+void script_send(struct script_session *s, struct str octets);
+/* The next line that was said, with its literals, without its line end; borrowed until the next call. */
+bool script_next_line(struct script_session *s, struct str *out);
+/* What was said and not heard. */
+struct str script_peek(const struct script_session *s);
+struct str script_peek_all(const struct script *s);
+bool script_is_silent(const struct script_session *s);
+bool script_has_ended(const struct script_session *s);
+
+#endif
