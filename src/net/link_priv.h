@@ -47,8 +47,8 @@ struct link_session {
     uint32_t credit;  /* octets the peer will still take */
     uint32_t window;  /* octets the peer may still send */
     uint32_t used;    /* octets our user took, not yet credited to the peer */
-    struct queue in;  /* arrived while paused */
-    struct queue out; /* waiting for credit or for the road */
+    struct backlog in;  /* arrived while paused */
+    struct backlog out; /* waiting for credit or for the road */
     enum err end;     /* with is_end_due: what on_end will say */
     bool is_end_due;
     bool is_reset;     /* after the orderly end the link or the peer dropped it */

@@ -39,7 +39,7 @@ void link_session_detach(struct link_session *s)
         l->to = NULL;
     }
     list_remove(&s->wait);
-    queue_release(&s->out);
+    backlog_release(&s->out);
     s->link = NULL;
 }
 
@@ -81,12 +81,12 @@ static void deliver(void *owner)
     struct link_session *s = owner;
     s->is_scheduled = false;
     stream_hold(&s->base);
-    size_t n = queue_len(&s->in);
+    size_t n = backlog_len(&s->in);
     if (stream_is_open(&s->base) && n > 0 && (!s->is_end_due || s->end == ERR_OK)) {
-        struct queue taken = s->in;
-        queue_init(&s->in);
-        (void)stream_give_octets(&s->base, queue_str(&taken));
-        queue_release(&taken);
+        struct backlog taken = s->in;
+        backlog_init(&s->in);
+        (void)stream_give_octets(&s->base, backlog_str(&taken));
+        backlog_release(&taken);
         if (!s->base.is_freed) {
             give_credit(s, n);
         }
@@ -112,8 +112,8 @@ bool link_session_expect(struct link_session *s, uint32_t n)
 
 void link_session_receive(struct link_session *s, struct str octets)
 {
-    if (!stream_is_open(&s->base) || queue_len(&s->in) > 0) {
-        queue_add(&s->in, octets);
+    if (!stream_is_open(&s->base) || backlog_len(&s->in) > 0) {
+        backlog_add(&s->in, octets);
         return;
     }
     stream_hold(&s->base);
@@ -172,7 +172,7 @@ static size_t send_frame(struct link_session *s, struct str octets)
 /* Stands in line when it is the road that is missing, not the credit. */
 static void wait_for_road(struct link_session *s)
 {
-    bool is_waiting = queue_len(&s->out) > 0 && s->credit > 0;
+    bool is_waiting = backlog_len(&s->out) > 0 && s->credit > 0;
     if (is_waiting && list_is_empty(&s->wait)) {
         list_append(&s->link->waiting, &s->wait);
     }
@@ -183,7 +183,7 @@ static void wait_for_road(struct link_session *s)
 
 static void say_end(struct link_session *s)
 {
-    if (s->is_ending && !s->has_said_end && queue_len(&s->out) == 0) {
+    if (s->is_ending && !s->has_said_end && backlog_len(&s->out) == 0) {
         s->has_said_end = true;
         link_send(s->link, FRAME_CLOSE, s->id, STR_EMPTY);
         detach_when_done(s);
@@ -198,8 +198,8 @@ void link_session_pump(struct link_session *s)
     stream_hold(&s->base);
     size_t sent = 0;
     do {
-        sent = send_frame(s, queue_str(&s->out));
-        queue_eat(&s->out, sent);
+        sent = send_frame(s, backlog_str(&s->out));
+        backlog_eat(&s->out, sent);
     } while (sent > 0);
     wait_for_road(s);
     say_end(s);
@@ -210,7 +210,7 @@ void link_session_pump(struct link_session *s)
 static void session_start(struct stream *s)
 {
     struct link_session *k = of(s);
-    if (queue_len(&k->in) > 0 || k->is_end_due) {
+    if (backlog_len(&k->in) > 0 || k->is_end_due) {
         schedule(k);
     }
 }
@@ -221,7 +221,7 @@ static void session_write(struct stream *s, struct str octets)
     if (is_detached(k) || k->is_ending) {
         return;
     }
-    while (octets.n > 0 && queue_len(&k->out) == 0) {
+    while (octets.n > 0 && backlog_len(&k->out) == 0) {
         size_t sent = send_frame(k, octets);
         octets = str_skip(octets, sent);
         if (sent == 0) {
@@ -229,8 +229,8 @@ static void session_write(struct stream *s, struct str octets)
         }
     }
     if (octets.n > 0) {
-        queue_add(&k->out, octets);
-        s->is_over_high = s->is_over_high || queue_len(&k->out) > STREAM_HIGH_WATER;
+        backlog_add(&k->out, octets);
+        s->is_over_high = s->is_over_high || backlog_len(&k->out) > STREAM_HIGH_WATER;
     }
     wait_for_road(k);
 }
@@ -238,7 +238,7 @@ static void session_write(struct stream *s, struct str octets)
 static size_t session_get_queued(const struct stream *s)
 {
     const struct link_session *k = (const struct link_session *)s;
-    return queue_len(&k->out);
+    return backlog_len(&k->out);
 }
 
 static void session_pause(struct stream *s)
@@ -263,8 +263,8 @@ static void session_close(struct stream *s)
         link_send(k->link, FRAME_RESET, k->id, STR_EMPTY);
         link_session_detach(k);
     }
-    queue_release(&k->in);
-    queue_release(&k->out);
+    backlog_release(&k->in);
+    backlog_release(&k->out);
 }
 
 static void session_destroy(struct stream *s)
@@ -292,8 +292,8 @@ struct link_session *link_session_new(struct link *l, struct loop *loop, uint32_
     s->id = id;
     s->credit = LINK_WINDOW;
     s->window = LINK_WINDOW;
-    queue_init(&s->in);
-    queue_init(&s->out);
+    backlog_init(&s->in);
+    backlog_init(&s->out);
     list_init(&s->wait);
     if (l == NULL) {
         s->is_end_due = true;

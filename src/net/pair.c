@@ -16,7 +16,7 @@ struct pair {
     struct stream base;
     struct loop *loop;
     struct pair *peer;
-    struct queue in;
+    struct backlog in;
     size_t piece;    /* 0: whole */
     bool is_end_due; /* behind what is in `in` comes the end */
     bool has_said_end;
@@ -44,15 +44,15 @@ static void answer_connect(struct pair *p)
 
 static void deliver_octets(struct pair *p)
 {
-    struct queue taken = p->in;
-    size_t n = queue_len(&taken);
-    queue_init(&p->in);
+    struct backlog taken = p->in;
+    size_t n = backlog_len(&taken);
+    backlog_init(&p->in);
     if (p->piece > 0 && n > p->piece) {
         n = p->piece;
-        queue_add(&p->in, str_skip(queue_str(&taken), n));
+        backlog_add(&p->in, str_skip(backlog_str(&taken), n));
     }
-    (void)stream_give_octets(&p->base, str_sub(queue_str(&taken), 0, n));
-    queue_release(&taken);
+    (void)stream_give_octets(&p->base, str_sub(backlog_str(&taken), 0, n));
+    backlog_release(&taken);
     if (p->peer != NULL) {
         schedule(p->peer); /* maybe it drained */
     }
@@ -66,16 +66,16 @@ static void deliver(void *owner)
     if (p->on_connected != NULL) {
         answer_connect(p);
     }
-    if (stream_is_open(&p->base) && queue_len(&p->in) > 0) {
+    if (stream_is_open(&p->base) && backlog_len(&p->in) > 0) {
         deliver_octets(p);
     }
     if (!p->base.is_freed) {
         (void)stream_check_water(&p->base);
     }
-    if (stream_is_open(&p->base) && queue_len(&p->in) == 0 && p->is_end_due) {
+    if (stream_is_open(&p->base) && backlog_len(&p->in) == 0 && p->is_end_due) {
         (void)stream_give_end(&p->base, ERR_OK);
     }
-    if (stream_is_open(&p->base) && queue_len(&p->in) > 0) {
+    if (stream_is_open(&p->base) && backlog_len(&p->in) > 0) {
         schedule(p);
     }
     (void)stream_drop(&p->base);
@@ -102,7 +102,7 @@ static void pair_pause(struct stream *s)
 static size_t pair_get_queued(const struct stream *s)
 {
     const struct pair *p = (const struct pair *)s;
-    return p->peer == NULL ? 0 : queue_len(&p->peer->in);
+    return p->peer == NULL ? 0 : backlog_len(&p->peer->in);
 }
 
 static void pair_write(struct stream *s, struct str octets)
@@ -111,8 +111,8 @@ static void pair_write(struct stream *s, struct str octets)
     if (p->peer == NULL || p->has_said_end) {
         return;
     }
-    queue_add(&p->peer->in, octets);
-    s->is_over_high = s->is_over_high || queue_len(&p->peer->in) > STREAM_HIGH_WATER;
+    backlog_add(&p->peer->in, octets);
+    s->is_over_high = s->is_over_high || backlog_len(&p->peer->in) > STREAM_HIGH_WATER;
     schedule(p->peer);
 }
 
@@ -135,7 +135,7 @@ static void pair_close(struct stream *s)
         p->peer->peer = NULL;
     }
     p->peer = NULL;
-    queue_release(&p->in);
+    backlog_release(&p->in);
 }
 
 static void pair_destroy(struct stream *s)
@@ -159,7 +159,7 @@ static struct pair *make(struct loop *l)
     struct pair *p = mem_new(sizeof(*p));
     p->base.ops = &PAIR_OPS;
     p->loop = l;
-    queue_init(&p->in);
+    backlog_init(&p->in);
     return p;
 }
 

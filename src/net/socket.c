@@ -34,7 +34,7 @@ struct socket {
     struct stream base;
     struct loop *loop;
     struct io *io;
-    struct queue out;
+    struct backlog out;
     struct late late;
     struct connecting *connecting; /* NULL once open */
     int fd;
@@ -75,7 +75,7 @@ static bool is_soft(int errnum)
 /* Hands the queue, and behind it extra, to the kernel. Returns how many octets of both it took. */
 static size_t send_now(struct socket *k, struct str extra)
 {
-    struct str queued = queue_str(&k->out);
+    struct str queued = backlog_str(&k->out);
     struct iovec parts[2];
     struct msghdr m = {.msg_iov = parts};
     if (queued.n > 0) {
@@ -100,7 +100,7 @@ static size_t send_now(struct socket *k, struct str extra)
 
 static void say_end(struct socket *k)
 {
-    if (k->is_ending && !k->has_said_end && queue_len(&k->out) == 0) {
+    if (k->is_ending && !k->has_said_end && backlog_len(&k->out) == 0) {
         k->has_said_end = true;
         (void)shutdown(k->fd, SHUT_WR);
     }
@@ -111,11 +111,11 @@ static void flush(struct socket *k)
     if (k->connecting != NULL) {
         return;
     }
-    if (!k->is_broken && queue_len(&k->out) > 0) {
-        queue_eat(&k->out, send_now(k, STR_EMPTY));
+    if (!k->is_broken && backlog_len(&k->out) > 0) {
+        backlog_eat(&k->out, send_now(k, STR_EMPTY));
     }
     if (k->is_broken || k->out.octets.is_full) {
-        queue_release(&k->out);
+        backlog_release(&k->out);
         k->is_blocked = false;
         (void)stream_give_end(&k->base, ERR_PEER_GONE);
         return;
@@ -140,22 +140,22 @@ static void socket_write(struct stream *s, struct str octets)
         return;
     }
     if (octets.n >= DIRECT_LEAST && !k->is_blocked && k->connecting == NULL) {
-        size_t queued = queue_len(&k->out);
+        size_t queued = backlog_len(&k->out);
         size_t sent = send_now(k, octets);
-        queue_eat(&k->out, sent < queued ? sent : queued);
+        backlog_eat(&k->out, sent < queued ? sent : queued);
         octets = str_skip(octets, sent < queued ? 0 : sent - queued);
     }
     if (octets.n > 0 && !k->is_broken) {
-        queue_add(&k->out, octets);
+        backlog_add(&k->out, octets);
     }
-    s->is_over_high = s->is_over_high || queue_len(&k->out) > STREAM_HIGH_WATER;
+    s->is_over_high = s->is_over_high || backlog_len(&k->out) > STREAM_HIGH_WATER;
     loop_late(k->loop, LATE_SOCKETS, &k->late);
 }
 
 static size_t socket_get_queued(const struct stream *s)
 {
     const struct socket *k = (const struct socket *)s;
-    return queue_len(&k->out);
+    return backlog_len(&k->out);
 }
 
 static void socket_start(struct stream *s)
@@ -191,7 +191,7 @@ static void socket_close(struct stream *s)
         (void)close(k->fd);
         k->fd = -1;
     }
-    queue_release(&k->out);
+    backlog_release(&k->out);
 }
 
 static void socket_destroy(struct stream *s)
@@ -282,7 +282,7 @@ static struct socket *make(struct loop *l, int fd)
     k->base.ops = &SOCKET_OPS;
     k->loop = l;
     k->fd = fd;
-    queue_init(&k->out);
+    backlog_init(&k->out);
     late_init(&k->late, on_late);
     if (fd >= 0) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on Unix ones */

@@ -109,16 +109,16 @@ void stream_free(struct stream **s)
     (void)stream_drop(gone);
 }
 
-void queue_add(struct queue *q, struct str octets)
+void backlog_add(struct backlog *q, struct str octets)
 {
-    if (q->at > 0 && q->at >= queue_len(q)) {
+    if (q->at > 0 && q->at >= backlog_len(q)) {
         buf_consume(&q->octets, q->at);
         q->at = 0;
     }
     buf_add(&q->octets, octets);
 }
 
-void queue_eat(struct queue *q, size_t n)
+void backlog_eat(struct backlog *q, size_t n)
 {
     q->at += n;
     if (q->at < q->octets.len) {
@@ -132,7 +132,7 @@ void queue_eat(struct queue *q, size_t n)
     }
 }
 
-void queue_release(struct queue *q)
+void backlog_release(struct backlog *q)
 {
     buf_release(&q->octets);
     q->at = 0;

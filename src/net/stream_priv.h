@@ -57,7 +57,7 @@ struct stream *pair_connect(struct loop *l, const struct sockaddr_storage *to,
                             void (*on_connected)(void *owner, enum err why), void *owner);
 
 /* Octets waiting, as a buffer that is eaten from the front without moving the rest each time. */
-struct queue {
+struct backlog {
     struct buf octets;
     size_t at; /* octets before it are gone */
 };
@@ -65,25 +65,25 @@ struct queue {
 /* Memory is bounded by the writers, who stop at the high-water mark; this only keeps sums from overflowing. */
 enum { QUEUE_CAP = 1 << 30, QUEUE_KEEP = 1024 };
 
-static inline void queue_init(struct queue *q)
+static inline void backlog_init(struct backlog *q)
 {
     buf_init(&q->octets, QUEUE_CAP);
     q->at = 0;
 }
 
-static inline struct str queue_str(const struct queue *q)
+static inline struct str backlog_str(const struct backlog *q)
 {
     return str_skip(buf_str(&q->octets), q->at);
 }
 
-static inline size_t queue_len(const struct queue *q)
+static inline size_t backlog_len(const struct backlog *q)
 {
     return q->octets.len - q->at;
 }
 
-void queue_add(struct queue *q, struct str octets);
+void backlog_add(struct backlog *q, struct str octets);
 /* Drops the first n octets; gives memory back when it is empty. */
-void queue_eat(struct queue *q, size_t n);
-void queue_release(struct queue *q);
+void backlog_eat(struct backlog *q, size_t n);
+void backlog_release(struct backlog *q);
 
 #endif

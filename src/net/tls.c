@@ -30,8 +30,8 @@ struct tls {
     SSL *ssl;
     struct stream *under;
     struct str feed;      /* what OpenSSL may read now; borrowed from a callback or from pending */
-    struct queue pending; /* came while the user was paused */
-    struct queue early;   /* written before the handshake was done */
+    struct backlog pending; /* came while the user was paused */
+    struct backlog early;   /* written before the handshake was done */
     bool is_ready;
     bool is_ending;
     bool has_said_end;
@@ -109,7 +109,7 @@ static void fail(struct tls *t, enum err why)
     if (!t->is_broken) {
         t->is_broken = true;
         t->why = why;
-        queue_release(&t->early);
+        backlog_release(&t->early);
     }
     (void)stream_give_end(&t->base, t->why); /* once; later when there is no handler yet */
 }
@@ -156,8 +156,8 @@ static bool shake_hands(struct tls *t)
         return false;
     }
     t->is_ready = true;
-    write_now(t, queue_str(&t->early));
-    queue_release(&t->early);
+    write_now(t, backlog_str(&t->early));
+    backlog_release(&t->early);
     say_end(t);
     return true;
 }
@@ -215,7 +215,7 @@ static void run(struct tls *t)
 /* The stream below is done; nothing more can be decoded. */
 static void check_under_end(struct tls *t)
 {
-    if (t->has_under_ended && t->feed.n == 0 && queue_len(&t->pending) == 0 && !t->base.is_paused
+    if (t->has_under_ended && t->feed.n == 0 && backlog_len(&t->pending) == 0 && !t->base.is_paused
         && !t->base.has_ended) {
         fail(t, t->is_ready ? ERR_PEER_GONE : ERR_TLS_FAILED);
     }
@@ -224,29 +224,29 @@ static void check_under_end(struct tls *t)
 /* Works on what was kept. */
 static void run_pending(struct tls *t)
 {
-    struct queue taken = t->pending;
-    queue_init(&t->pending);
-    t->feed = queue_str(&taken);
+    struct backlog taken = t->pending;
+    backlog_init(&t->pending);
+    t->feed = backlog_str(&taken);
     run(t);
     if (!t->base.is_freed) {
-        queue_add(&t->pending, t->feed);
+        backlog_add(&t->pending, t->feed);
     }
     t->feed = STR_EMPTY;
-    queue_release(&taken);
+    backlog_release(&taken);
 }
 
 static void on_octets(void *owner, struct str octets)
 {
     struct tls *t = owner;
     stream_hold(&t->base);
-    if (queue_len(&t->pending) > 0) {
-        queue_add(&t->pending, octets);
+    if (backlog_len(&t->pending) > 0) {
+        backlog_add(&t->pending, octets);
         run_pending(t);
     } else {
         t->feed = octets;
         run(t);
         if (!t->base.is_freed && t->feed.n > 0) {
-            queue_add(&t->pending, t->feed);
+            backlog_add(&t->pending, t->feed);
         }
         t->feed = STR_EMPTY;
     }
@@ -305,7 +305,7 @@ static void tls_write(struct stream *s, struct str octets)
     if (t->is_ready) {
         write_now(t, octets);
     } else {
-        queue_add(&t->early, octets);
+        backlog_add(&t->early, octets);
     }
     s->is_over_high = s->is_over_high || stream_get_queued(s) > STREAM_HIGH_WATER;
 }
@@ -313,7 +313,7 @@ static void tls_write(struct stream *s, struct str octets)
 static size_t tls_get_queued(const struct stream *s)
 {
     const struct tls *t = of_const(s);
-    return stream_get_queued(t->under) + queue_len(&t->early);
+    return stream_get_queued(t->under) + backlog_len(&t->early);
 }
 
 static void tls_pause(struct stream *s)
@@ -335,8 +335,8 @@ static void tls_close(struct stream *s)
     SSL_free(t->ssl);
     t->ssl = NULL;
     stream_free(&t->under);
-    queue_release(&t->pending);
-    queue_release(&t->early);
+    backlog_release(&t->pending);
+    backlog_release(&t->early);
     tls_context_unref(&t->context);
 }
 
@@ -364,8 +364,8 @@ static struct tls *make(struct loop *l, struct tls_context *c, struct stream *un
     t->context = c;
     c->refs++;
     t->under = under;
-    queue_init(&t->pending);
-    queue_init(&t->early);
+    backlog_init(&t->pending);
+    backlog_init(&t->early);
     t->ssl = SSL_new(c->ssl);
     BIO *bio = BIO_new(c->bio);
     if (t->ssl == NULL || bio == NULL) {

@@ -20,6 +20,9 @@ MUST_USE enum err tls_server_context_new(struct str cert_pem, struct str key_pem
 /* What a client trusts: the certificates in anchors_pem, and nothing else; empty means the system's. A certificate in
  * anchors_pem may be the server's own: then it is pinned. Errors: ERR_SYNTAX, ERR_IO. */
 MUST_USE enum err tls_client_context_new(struct str anchors_pem, struct tls_context **out);
+/* Encrypts without knowing for whom: against listening, not against an active attacker (RFC 7435). For mail relays where
+ * TLS is taken when offered, and for this host itself. Pass no host to tls_client_new(). Errors: ERR_IO. */
+MUST_USE enum err tls_client_context_new_opportunistic(struct tls_context **out);
 /* Streams that use it keep it alive. */
 void tls_context_free(struct tls_context **c);
 

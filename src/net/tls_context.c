@@ -139,6 +139,15 @@ enum err tls_client_context_new(struct str anchors_pem, struct tls_context **out
     return ERR_OK;
 }
 
+enum err tls_client_context_new_opportunistic(struct tls_context **out)
+{
+    struct tls_context *c = NULL;
+    TRY(make(TLS_client_method(), &c));
+    SSL_CTX_set_verify(c->ssl, SSL_VERIFY_NONE, NULL);
+    *out = c;
+    return ERR_OK;
+}
+
 void tls_context_unref(struct tls_context **c)
 {
     struct tls_context *gone = *c;
