@@ -17,6 +17,7 @@
 
 #include "base/base64.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "wire/smtp_framing.h"
 
 enum { OUT_MOST = 32 * 1024, REPLY_MOST = 512, LINE_CAP = 256 * 1024 };
@@ -70,11 +71,8 @@ struct smtp_client {
 
 struct smtp_client *smtp_client_new(const struct smtp_client_job *job)
 {
-    struct smtp_client *c = calloc(1, sizeof(*c));
-    struct outcome *o = calloc(job->envelope.recipient_count + 1, sizeof(*o));
-    if (c == NULL || o == NULL) {
-        abort();
-    }
+    struct smtp_client *c = mem_new(sizeof(*c));
+    struct outcome *o = mem_new((job->envelope.recipient_count + 1) * sizeof(*o));
     c->job = *job;
     c->framing = smtp_framing_new();
     c->reply = SMTP_REPLY_INIT;
@@ -260,7 +258,8 @@ static void write_rcpt(struct smtp_client *c, size_t i)
     if (c->has_dsn) {
         write_notify(&c->out, r->notify);
     }
-    if (c->has_dsn && r->orcpt.n > 0) {
+    /* Our own LMTP server takes ORCPT for Delivered-To; it offers no DSN, for reports stay our business. */
+    if ((c->has_dsn || c->job.is_lmtp) && r->orcpt.n > 0) {
         size_t semicolon = str_find_char(r->orcpt, ';');
         buf_addf(&c->out, " ORCPT=%.*s;", STR_ARG(str_sub(r->orcpt, 0, semicolon)));
         xtext_write(&c->out, str_skip(r->orcpt, semicolon + 1));

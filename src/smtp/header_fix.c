@@ -11,6 +11,8 @@
  * may write it (RFC 5321, 4.4). */
 #include "smtp/header_fix.h"
 
+#include "base/mem.h"
+
 #include <stdlib.h>
 #include <time.h>
 
@@ -39,10 +41,7 @@ struct header_fix {
 
 struct header_fix *header_fix_new(const struct header_fix_args *args)
 {
-    struct header_fix *f = calloc(1, sizeof(*f));
-    if (f == NULL) {
-        abort();
-    }
+    struct header_fix *f = mem_new(sizeof(*f));
     buf_init(&f->domain, 1024);
     buf_init(&f->unique, 1024);
     buf_add(&f->domain, args->domain);

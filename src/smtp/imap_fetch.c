@@ -21,6 +21,7 @@
 
 #include "base/base64.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/scan.h"
 
 enum {
@@ -71,10 +72,7 @@ struct imap_fetch {
 
 struct imap_fetch *imap_fetch_new(const struct imap_fetch_args *args)
 {
-    struct imap_fetch *f = calloc(1, sizeof(*f));
-    if (f == NULL) {
-        abort();
-    }
+    struct imap_fetch *f = mem_new(sizeof(*f));
     buf_init(&f->user, 1024);
     buf_init(&f->password, 1024);
     buf_add(&f->user, args->user);

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/mem.h"
 #include "base/vec.h"
 #include "wire/smtp_framing.h"
 #include "wire/smtp_scan.h"
@@ -31,7 +32,8 @@ struct lmtp {
     struct session base;
     const struct lmtp_host *host;
     struct buf hostname;
-    uint64_t size_most;
+    uint64_t size_most;  /* as announced */
+    uint64_t size_limit; /* as enforced */
     struct smtp_framing *framing;
     struct buf out;
     struct arena *command;
@@ -101,7 +103,7 @@ static void run_mail(struct lmtp *s, struct str args)
 {
     struct smtp_mail mail = {0};
     enum err e = s->has_mail ? ERR_WRONG_STATE : smtp_mail_parse(s->command, args, &mail);
-    if (e == ERR_OK && mail.has_size && mail.size > s->size_most) {
+    if (e == ERR_OK && mail.has_size && mail.size > s->size_limit) {
         e = ERR_TOO_BIG;
     }
     if (e != ERR_OK) {
@@ -227,7 +229,7 @@ static void (*const runs[])(struct lmtp *, struct str args) = {
 
 static void add_octets(struct lmtp *s, struct str octets)
 {
-    if (s->failure == ERR_OK && octets.n > s->size_most - s->size) {
+    if (s->failure == ERR_OK && octets.n > s->size_limit - s->size) {
         s->failure = ERR_TOO_BIG;
     }
     if (s->failure == ERR_OK) {
@@ -378,13 +380,11 @@ static const struct session_ops lmtp_ops = {feed, get_input_backlog, step, free_
 
 struct session *lmtp_new(struct str hostname, uint64_t size_most, const struct lmtp_host *host)
 {
-    struct lmtp *s = calloc(1, sizeof(*s));
-    if (s == NULL) {
-        abort();
-    }
+    struct lmtp *s = mem_new(sizeof(*s));
     s->base.ops = &lmtp_ops;
     s->host = host;
     s->size_most = size_most;
+    s->size_limit = size_most > 0 ? size_most : UINT64_MAX;
     buf_init(&s->hostname, 1024);
     buf_add(&s->hostname, hostname);
     buf_init(&s->return_path, 2048);

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "wire/smtp_write.h"
 
 static struct submission *from_session(struct session *s)
@@ -139,6 +140,19 @@ static void run_rcpt(struct submission *s, struct str args)
     s->host->find_recipient(s->host->base.owner, r->address);
 }
 
+/* Adds the candidate, unless the same mailbox is among the recipients: nobody gets a message twice. */
+static void add_recipient(struct submission *s)
+{
+    const struct mail_recipient *c = &s->candidate;
+    for (size_t i = 0; i < s->recipients.count; i++) {
+        const struct mail_recipient *r = &s->recipients.at[i];
+        if (c->user.n > 0 ? str_eq(r->user, c->user) : str_eq(r->address, c->address)) {
+            return;
+        }
+    }
+    vec_push(&s->recipients, *c);
+}
+
 void submission_on_recipient(struct session *session, enum err e, struct str user)
 {
     struct submission *s = from_session(session);
@@ -151,7 +165,7 @@ void submission_on_recipient(struct session *session, enum err e, struct str use
         e = ERR_LIMIT;
     }
     if (e == ERR_OK) {
-        vec_push(&s->recipients, s->candidate);
+        add_recipient(s);
         submission_reply(s, 250, STR("2.1.5"), STR("Recipient is fine"));
     } else {
         submission_reply_err(s, e);
@@ -342,10 +356,7 @@ static void keep_args(struct submission *s)
 struct session *submission_new(const struct submission_args *args,
                                const struct submission_host *host)
 {
-    struct submission *s = calloc(1, sizeof(*s));
-    if (s == NULL) {
-        abort();
-    }
+    struct submission *s = mem_new(sizeof(*s));
     s->base.ops = &submission_ops;
     s->host = host;
     s->args = *args;
@@ -357,4 +368,9 @@ struct session *submission_new(const struct submission_args *args,
     buf_init(&s->piece, PIECE_MOST + HEADER_FIX_FIELD_MOST + TRACE_MOST);
     submission_reply(s, 235, STR("2.7.0"), STR("Authentication successful"));
     return &s->base;
+}
+
+struct str submission_get_user(const struct session *session)
+{
+    return ((const struct submission *)session)->args.user;
 }

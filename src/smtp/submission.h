@@ -50,6 +50,9 @@ struct submission_args {
 struct session *submission_new(const struct submission_args *args,
                                const struct submission_host *host);
 
+/* The authorization identity it was made for. Borrowed. */
+struct str submission_get_user(const struct session *s);
+
 /* Answers; each calls host->base.wake. */
 /* ERR_OK: user is the account here, or empty: a foreign address that we take. ERR_NO_USER, ERR_NO_RELAY, ERR_UNAVAILABLE. */
 void submission_on_recipient(struct session *s, enum err e, struct str user);
