@@ -22,11 +22,14 @@
 #include <limits.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/vec.h"
 
 enum { PATH_CAP = 4096 };
@@ -38,6 +41,8 @@ enum statement {
     ST_ADD_MESSAGE,
     ST_ADD_RECIPIENT,
     ST_UPDATE,
+    ST_SET_USER,
+    ST_HURRY_LOCAL,
     ST_REMOVE_RECIPIENT,
     ST_COUNT_LEFT,
     ST_GET_BLOB,
@@ -62,12 +67,14 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
                          "VALUES (?,?,?,?,?,?)",
     [ST_UPDATE] = "UPDATE recipient SET attempts=?, next_ms=?, is_delay_told=?, last_reply=? "
                   "WHERE id=?",
+    [ST_SET_USER] = "UPDATE recipient SET user=? WHERE id=?",
+    [ST_HURRY_LOCAL] = "UPDATE recipient SET next_ms=? WHERE user<>x'' AND next_ms>?1",
     [ST_REMOVE_RECIPIENT] = "DELETE FROM recipient WHERE id=? AND message_id=?",
     [ST_COUNT_LEFT] = "SELECT count(*) FROM recipient WHERE message_id=?",
     [ST_GET_BLOB] = "SELECT blob FROM message WHERE id=?",
     [ST_REMOVE_MESSAGE] = "DELETE FROM message WHERE id=?",
     [ST_FIND_DUE] = "SELECT message_id, id FROM recipient WHERE next_ms<=? "
-                    "ORDER BY message_id, id LIMIT ?",
+                    "AND (user<>x'')=? ORDER BY message_id, id LIMIT ?",
     [ST_NEXT_MS] = "SELECT min(next_ms) FROM recipient WHERE next_ms>?",
     [ST_LOAD_MESSAGE] = "SELECT arrived_ms, expires_ms, return_path, envid, ret, kind, size, "
                         "sender FROM message WHERE id=?",
@@ -105,6 +112,7 @@ struct queue {
     struct buf blobs_dir;
     bool is_open; /* a transaction is open */
     bool has_new_blob;
+    enum err failure;              /* of a pending change: the transaction cannot be whole */
     VEC(struct blob_name) added;   /* to unlink when the transaction fails */
     VEC(struct blob_name) removed; /* to unlink when it succeeds */
     struct list waits;
@@ -223,10 +231,7 @@ static enum err open_db(struct queue *q, struct str dir)
 
 enum err queue_open(struct str dir, struct queue **out)
 {
-    struct queue *q = calloc(1, sizeof(*q));
-    if (q == NULL) {
-        abort();
-    }
+    struct queue *q = mem_new(sizeof(*q));
     list_init(&q->waits);
     buf_init(&q->blobs_dir, PATH_CAP);
     buf_addf(&q->blobs_dir, "%.*s/blobs", STR_ARG(dir));
@@ -255,6 +260,7 @@ static void forget(struct queue *q, bool is_committed)
     vec_clear(&q->removed);
     vec_clear(&q->added);
     q->has_new_blob = false;
+    q->failure = ERR_OK;
     q->is_open = false;
 }
 
@@ -285,6 +291,15 @@ struct spool *queue_spool_new(const struct queue *q, uint64_t most)
 }
 
 /* ---- changing ---- */
+
+/* Keeps the first failure of a change: with it the transaction is not committed. */
+static enum err note(struct queue *q, enum err e)
+{
+    if (e != ERR_OK && q->failure == ERR_OK) {
+        q->failure = e;
+    }
+    return e;
+}
 
 static enum err begin(struct queue *q)
 {
@@ -354,7 +369,7 @@ static enum err add(struct queue *q, struct queue_message *m, struct spool *s)
 
 enum err queue_add(struct queue *q, struct queue_message *m, struct spool **s)
 {
-    enum err e = add(q, m, *s);
+    enum err e = note(q, add(q, m, *s));
     if (e == ERR_OK && spool_get_name(*s).n > 0) {
         spool_keep(*s);
         vec_push(&q->added, blob_name_make(spool_get_name(*s)));
@@ -364,7 +379,7 @@ enum err queue_add(struct queue *q, struct queue_message *m, struct spool **s)
     return e;
 }
 
-enum err queue_update(struct queue *q, const struct queue_recipient *r)
+static enum err update(struct queue *q, const struct queue_recipient *r)
 {
     TRY(begin(q));
     sqlite3_stmt *st = use(q, ST_UPDATE);
@@ -374,6 +389,38 @@ enum err queue_update(struct queue *q, const struct queue_recipient *r)
     bind_str(st, 4, r->last_reply);
     bind_u64(st, 5, r->id);
     return run(q, st);
+}
+
+enum err queue_update(struct queue *q, const struct queue_recipient *r)
+{
+    return note(q, update(q, r));
+}
+
+static enum err set_user(struct queue *q, uint64_t recipient_id, struct str user)
+{
+    TRY(begin(q));
+    sqlite3_stmt *st = use(q, ST_SET_USER);
+    bind_str(st, 1, user);
+    bind_u64(st, 2, recipient_id);
+    return run(q, st);
+}
+
+enum err queue_set_user(struct queue *q, uint64_t recipient_id, struct str user)
+{
+    return note(q, set_user(q, recipient_id, user));
+}
+
+static enum err hurry_local(struct queue *q, uint64_t now_ms)
+{
+    TRY(begin(q));
+    sqlite3_stmt *st = use(q, ST_HURRY_LOCAL);
+    bind_u64(st, 1, now_ms);
+    return run(q, st);
+}
+
+enum err queue_hurry_local(struct queue *q, uint64_t now_ms)
+{
+    return note(q, hurry_local(q, now_ms));
 }
 
 static enum err remove_message(struct queue *q, uint64_t id)
@@ -391,7 +438,7 @@ static enum err remove_message(struct queue *q, uint64_t id)
     return run(q, st);
 }
 
-enum err queue_remove(struct queue *q, uint64_t message_id, uint64_t recipient_id)
+static enum err remove_recipient(struct queue *q, uint64_t message_id, uint64_t recipient_id)
 {
     TRY(begin(q));
     sqlite3_stmt *st = use(q, ST_REMOVE_RECIPIENT);
@@ -405,6 +452,11 @@ enum err queue_remove(struct queue *q, uint64_t message_id, uint64_t recipient_i
     (void)sqlite3_reset(st);
     TRY(from_sqlite(q, rc));
     return left == 0 ? remove_message(q, message_id) : ERR_OK;
+}
+
+enum err queue_remove(struct queue *q, uint64_t message_id, uint64_t recipient_id)
+{
+    return note(q, remove_recipient(q, message_id, recipient_id));
 }
 
 /* ---- commit ---- */
@@ -437,9 +489,11 @@ static enum err sync_folder(struct queue *q)
 
 enum err queue_commit(struct queue *q)
 {
-    enum err e = ERR_OK;
+    enum err e = q->failure;
+    q->failure = q->is_open ? e : ERR_OK;
     if (q->is_open) {
-        e = q->has_new_blob ? sync_folder(q) : ERR_OK;
+        e = q->failure;
+        e = e == ERR_OK && q->has_new_blob ? sync_folder(q) : e;
         e = e == ERR_OK ? run(q, use(q, ST_COMMIT)) : e;
         if (e != ERR_OK) {
             (void)run(q, use(q, ST_ROLLBACK));
@@ -456,13 +510,14 @@ enum err queue_commit(struct queue *q)
 
 /* ---- reading ---- */
 
-enum err queue_find_due(struct queue *q, uint64_t now_ms, unsigned most,
+enum err queue_find_due(struct queue *q, bool is_local, uint64_t now_ms, unsigned most,
                         void (*on_due)(void *owner, uint64_t message_id, uint64_t recipient_id),
                         void *owner)
 {
     sqlite3_stmt *st = use(q, ST_FIND_DUE);
     bind_u64(st, 1, now_ms);
-    bind_u64(st, 2, most);
+    bind_u64(st, 2, is_local);
+    bind_u64(st, 3, most);
     int rc = sqlite3_step(st);
     for (; rc == SQLITE_ROW; rc = sqlite3_step(st)) {
         on_due(owner, column_u64(st, 0), column_u64(st, 1));
@@ -549,6 +604,21 @@ enum err queue_read(struct queue *q, uint64_t id, struct spool_reader **out)
     }
     (void)sqlite3_reset(st);
     return e;
+}
+
+void queue_write_unique(struct buf *out)
+{
+    unsigned char random[12] = {0};
+    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+        abort();
+    }
+    hex_write(out, str_make((const char *)random, sizeof(random)));
+}
+
+enum err queue_read_spool(struct queue *q, struct spool *s, struct spool_reader **out)
+{
+    TRY(spool_flush(s));
+    return spool_reader_new(buf_str(&q->blobs_dir), spool_get_name(s), spool_get_inline(s), out);
 }
 
 enum err queue_count(struct queue *q, uint64_t *out)

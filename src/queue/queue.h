@@ -63,12 +63,18 @@ struct queue_wait {
 void queue_wait_commit(struct queue *q, struct queue_wait *w);
 void queue_wait_cancel(struct queue_wait *w);
 bool queue_has_pending(const struct queue *q);
-/* Makes pending changes durable, then calls the waits. On failure nothing of them happened. */
+/* Makes pending changes durable, then calls the waits. On failure nothing of them happened; so it is, too, when one of the
+ * changes had failed. */
 enum err queue_commit(struct queue *q);
 
+/* Names the account of a recipient that was added without one. Pending. */
+MUST_USE enum err queue_set_user(struct queue *q, uint64_t recipient_id, struct str user);
+/* Recipients of accounts here that wait for a later attempt are due at now_ms. Pending. */
+MUST_USE enum err queue_hurry_local(struct queue *q, uint64_t now_ms);
+
 /* Hears recipients that are due at now_ms, by message, oldest first, at most `most`; sees pending changes, too.
- * on_due must not change the queue. */
-MUST_USE enum err queue_find_due(struct queue *q, uint64_t now_ms, unsigned most,
+ * is_local: only those with an account here, or only the others. on_due must not change the queue. */
+MUST_USE enum err queue_find_due(struct queue *q, bool is_local, uint64_t now_ms, unsigned most,
                                  void (*on_due)(void *owner, uint64_t message_id,
                                                 uint64_t recipient_id),
                                  void *owner);
@@ -78,6 +84,10 @@ MUST_USE enum err queue_get_next_ms(struct queue *q, uint64_t now_ms, uint64_t *
 MUST_USE enum err queue_load(struct queue *q, struct arena *a, uint64_t id,
                              struct queue_message *out);
 MUST_USE enum err queue_read(struct queue *q, uint64_t id, struct spool_reader **out);
+/* Reads back a spool of queue_spool_new() that was not added; s must stay. Errors: ERR_NO_SPACE, ERR_IO. */
+MUST_USE enum err queue_read_spool(struct queue *q, struct spool *s, struct spool_reader **out);
+/* Appends a random token of 24 hex digits, for Message-ID, trace lines, boundaries. */
+void queue_write_unique(struct buf *out);
 /* Messages waiting. */
 MUST_USE enum err queue_count(struct queue *q, uint64_t *out);
 

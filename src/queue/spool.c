@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/base64.h"
+#include "base/mem.h"
 
 enum { READ_MOST = 64 * 1024, PATH_CAP = 4096 };
 
@@ -38,15 +39,6 @@ struct spool_reader {
     void *map;
 };
 
-static void *zeroed(size_t size)
-{
-    void *p = calloc(1, size);
-    if (p == NULL) {
-        abort();
-    }
-    return p;
-}
-
 /* dir/name as a C string in path. */
 static const char *join(struct buf *path, struct str dir, struct str name)
 {
@@ -58,7 +50,7 @@ static const char *join(struct buf *path, struct str dir, struct str name)
 
 struct spool *spool_new(struct str dir, uint64_t most)
 {
-    struct spool *s = zeroed(sizeof(*s));
+    struct spool *s = mem_new(sizeof(*s));
     buf_init(&s->dir, PATH_CAP);
     buf_add(&s->dir, dir);
     buf_init(&s->octets, SPOOL_INLINE_MOST);
@@ -140,13 +132,18 @@ const struct content_scan *spool_get_scan(const struct spool *s)
     return &s->scan;
 }
 
+enum err spool_flush(struct spool *s)
+{
+    if (s->err == ERR_OK && s->fd >= 0) {
+        s->err = flush(s);
+    }
+    return s->err;
+}
+
 enum err spool_sync(struct spool *s)
 {
-    if (s->err != ERR_OK || s->fd < 0) {
-        return s->err;
-    }
-    s->err = flush(s);
-    if (s->err == ERR_OK && fsync(s->fd) != 0) {
+    TRY(spool_flush(s));
+    if (s->fd >= 0 && fsync(s->fd) != 0) {
         s->err = err_from_errno(errno);
     }
     return s->err;
@@ -205,7 +202,7 @@ static enum err open_blob(struct spool_reader *r, struct str dir, struct str nam
 enum err spool_reader_new(struct str dir, struct str name, struct str inline_octets,
                           struct spool_reader **out)
 {
-    struct spool_reader *r = zeroed(sizeof(*r));
+    struct spool_reader *r = mem_new(sizeof(*r));
     buf_init(&r->octets, inline_octets.n > READ_MOST ? inline_octets.n : READ_MOST);
     r->fd = -1;
     enum err e = ERR_OK;

@@ -21,6 +21,8 @@ struct spool *spool_new(struct str dir, uint64_t most);
 MUST_USE enum err spool_add(struct spool *s, struct str octets);
 uint64_t spool_get_size(const struct spool *s);
 const struct content_scan *spool_get_scan(const struct spool *s);
+/* Everything written is in the blob file, if there is one. */
+MUST_USE enum err spool_flush(struct spool *s);
 /* Makes the blob durable (fsync), if there is one. */
 MUST_USE enum err spool_sync(struct spool *s);
 /* The blob file's name in dir; empty: the octets are inline. */

@@ -1,0 +1,58 @@
+#ifndef LIMETTA_QUEUE_RUNNER_H
+#define LIMETTA_QUEUE_RUNNER_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "net/tls.h"
+#include "queue/queue.h"
+#include "smtp/client.h"
+
+#include <stdint.h>
+
+/* Works the queue off: starts attempts for what is due, notes their outcomes, reports to senders, sets the next times. */
+struct runner;
+
+struct runner_host {
+    /* A new LMTP session at store worker index; NULL: not there now. */
+    struct stream *(*open_store)(void *owner, unsigned worker);
+    /* Which account has this local address? answer is called once, perhaps at once: ERR_OK and the account, ERR_NO_USER,
+     * ERR_UNAVAILABLE. */
+    void (*find_user)(void *owner, struct str address,
+                      void (*answer)(void *asker, enum err e, struct str user), void *asker);
+    /* asker wants no answers any more. */
+    void (*forget)(void *owner, void *asker);
+    void *owner;
+};
+
+/* Borrowed while the runner lives. */
+struct runner_args {
+    struct loop *loop;
+    struct queue *queue;
+    struct str hostname;
+    struct str domains;    /* space-separated: addresses there are local */
+    unsigned workers;      /* store workers */
+    struct str relay_host; /* empty: none */
+    uint16_t relay_port;
+    struct str relay_user;
+    struct str relay_password;
+    enum smtp_tls_policy relay_tls;
+    struct tls_context *relay_tls_context; /* one that verifies, when required */
+    struct runner_host host;
+};
+
+struct runner *runner_new(const struct runner_args *args);
+/* Attempts under way are given up; their recipients stay in the queue. */
+void runner_free(struct runner **r);
+/* Something may be due: after each commit, and when a store worker or the relay is back. */
+void runner_wake(struct runner *r);
+/* A commit failed: what was noted is lost. Stops for a while, so as not to deliver again and again. */
+void runner_pause(struct runner *r);
+/* The store worker is back: its recipients need not wait. */
+void runner_on_worker(struct runner *r, unsigned worker);
+
+/* Is the address's domain one of the space-separated domains? */
+bool runner_is_local(struct str domains, struct str address);
+
+#endif
