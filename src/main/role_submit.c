@@ -1,0 +1,402 @@
+/* limetta-submit: the submission server and the outgoing queue as a process.
+ *
+ * Sessions come over the link from the edge, with a ticket that names the user. What they submit is in the queue, on disk,
+ * before they hear 250; from there the runner takes it to store workers (LMTP over their links) and to the relay host. It
+ * asks auth which account an address is, and nothing else; of other people's mail it sees what a URLAUTH token opens.
+ *
+ * One loop, in turns: sessions are stepped, attempts note their outcomes, then one commit of the queue, then replies leave
+ * and what became due is started. */
+#include "main/boot.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/vec.h"
+#include "main/control.h"
+#include "main/submit_session.h"
+#include "net/fields.h"
+#include "net/session_run.h"
+#include "net/stream.h"
+#include "net/ticket.h"
+#include "net/tls.h"
+#include "queue/queue.h"
+#include "queue/runner.h"
+#include "smtp/fetcher.h"
+#include "wire/smtp_write.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+    REFUSAL_MOST = 1024,
+    MESSAGE_DEFAULT = 64 * 1024 * 1024,
+    TRACE_ROOM = 64 * 1024, /* for the header lines that we and the store add */
+    SMTP_PORT = 25,
+    IMAP_PORT = 143
+};
+
+/* A question to auth under way. */
+struct lookup {
+    struct list node;
+    struct submit_role *role;
+    void (*answer)(void *asker, enum err e, struct str user);
+    void *asker;
+};
+
+struct submit_role {
+    struct loop *loop;
+    struct boot *boot;
+    struct ticket_checker *checker;
+    struct tls_context *tls_here;
+    struct tls_context *tls_there;
+    struct queue *queue;
+    struct fetcher *fetcher;
+    struct runner *runner;
+    struct session_group *group;
+    struct list lookups;
+    VEC(struct link *) links;
+};
+
+/* The link to a peer; NULL: not there now. */
+static struct link *find_link(struct submit_role *r, enum link_role role, unsigned index)
+{
+    for (size_t i = 0; i < r->links.count; i++) {
+        struct link *l = r->links.at[i];
+        if (link_get_peer(l) == role && link_get_index(l) == index) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+/* ---- who is a recipient ---- */
+
+static void lookup_end(struct lookup *q, enum err e, struct str user)
+{
+    void (*answer)(void *, enum err, struct str) = q->answer;
+    void *asker = q->asker;
+    list_remove(&q->node);
+    free(q);
+    answer(asker, e, user);
+}
+
+static void on_lookup_reply(void *owner, enum err e, struct str body)
+{
+    struct fields f;
+    if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
+        lookup_end(owner, ERR_UNAVAILABLE, STR_EMPTY);
+        return;
+    }
+    bool is_found = str_eq(fields_get(&f, STR("result")), STR("ok"));
+    struct str user = fields_get(&f, STR("user"));
+    lookup_end(owner, is_found && user.n > 0 ? ERR_OK : ERR_NO_USER, is_found ? user : STR_EMPTY);
+    fields_release(&f);
+}
+
+static void find_user(void *owner, struct str address,
+                      void (*answer)(void *asker, enum err e, struct str user), void *asker)
+{
+    struct submit_role *r = owner;
+    struct link *auth = find_link(r, ROLE_AUTH, 0);
+    if (auth == NULL) {
+        answer(asker, ERR_UNAVAILABLE, STR_EMPTY);
+        return;
+    }
+    struct lookup *q = mem_new(sizeof(*q));
+    *q = (struct lookup){.role = r, .answer = answer, .asker = asker};
+    list_append(&r->lookups, &q->node);
+    CLEANUP(buf_release) struct buf body = BUF_INIT(FIELDS_OCTETS_MOST);
+    fields_add(&body, STR("op"), STR("lookup"));
+    fields_add(&body, STR("address"), address);
+    link_request(auth, buf_str(&body), on_lookup_reply, q);
+}
+
+static void forget(void *owner, void *asker)
+{
+    struct submit_role *r = owner;
+    struct link *auth = find_link(r, ROLE_AUTH, 0);
+    list_each_safe(node, &r->lookups)
+    {
+        struct lookup *q = (struct lookup *)node;
+        if (q->asker == asker) {
+            if (auth != NULL) {
+                link_cancel(auth, q);
+            }
+            list_remove(&q->node);
+            free(q);
+        }
+    }
+}
+
+/* A recipient of a submission: an account here, or foreign and then only with a relay. */
+static void find_recipient(void *owner, struct str address,
+                           void (*answer)(void *asker, enum err e, struct str user), void *asker)
+{
+    struct submit_role *r = owner;
+    if (runner_is_local(boot_get(r->boot, STR("domains")), address)) {
+        find_user(r, address, answer, asker);
+        return;
+    }
+    bool has_relay = boot_get(r->boot, STR("relay_host")).n > 0;
+    answer(asker, has_relay ? ERR_OK : ERR_NO_RELAY, STR_EMPTY);
+}
+
+/* ---- sessions ---- */
+
+static enum err check_ticket(struct submit_role *r, const struct fields *f, struct ticket *out)
+{
+    struct str nonce = fields_get(f, STR("nonce"));
+    if (nonce.n != TICKET_NONCE_SIZE) {
+        log_info("a session without a nonce is refused");
+        return ERR_TICKET;
+    }
+    return ticket_check(r->checker, fields_get(f, STR("ticket")), SERVICE_SUBMIT,
+                        boot_get(r->boot, STR("edge_id")), (const uint8_t *)nonce.p,
+                        loop_wall_ms(r->loop), out);
+}
+
+/* What an address without a domain gets: the first local domain, or our own name. */
+static struct str get_domain(const struct submit_role *r)
+{
+    struct str domains = str_trim(boot_get(r->boot, STR("domains")));
+    return domains.n > 0 ? str_split(&domains, ' ') : boot_get(r->boot, STR("hostname"));
+}
+
+static struct session *new_session(struct submit_role *r, const struct fields *f,
+                                   const struct ticket *ticket, const struct session_host *host)
+{
+    uint64_t most = boot_get_u64(r->boot, STR("message_most"), MESSAGE_DEFAULT);
+    struct submit_session_args args = {
+        .loop = r->loop,
+        .session_host = *host,
+        .queue = r->queue,
+        .fetcher = r->fetcher,
+        .message_most = most,
+        .find_recipient = find_recipient,
+        .forget = forget,
+        .owner = r,
+        .submission =
+            {
+                .user = ticket->user,
+                .hostname = boot_get(r->boot, STR("hostname")),
+                .domain = get_domain(r),
+                .helo = fields_get(f, STR("helo")),
+                .peer = fields_get(f, STR("peer")),
+                .is_tls = fields_get_u64(f, STR("tls"), 0) == 1,
+                .size_most = most > 2 * TRACE_ROOM ? most - TRACE_ROOM : most,
+                .burl =
+                    {
+                        .user = ticket->user,
+                        .host_names = boot_get(r->boot, STR("host_names")),
+                        .local = fields_get(f, STR("local")),
+                        .imap_port = (uint16_t)boot_get_u64(r->boot, STR("imap_port"), IMAP_PORT),
+                    },
+            },
+    };
+    return submit_session_new(&args);
+}
+
+static void open_submit(struct submit_role *r, const struct fields *f, struct stream *s)
+{
+    struct session_runner *runner = session_runner_new(r->group, s);
+    struct ticket ticket;
+    enum err e = check_ticket(r, f, &ticket);
+    if (e == ERR_OK) {
+        session_runner_start(runner, new_session(r, f, &ticket, session_runner_get_host(runner)));
+        return;
+    }
+    CLEANUP(buf_release) struct buf last = BUF_INIT(REFUSAL_MOST);
+    smtp_write_err(&last, e);
+    session_runner_refuse(runner, buf_str(&last));
+}
+
+static void on_open(void *owner, struct link *l, struct str head, struct stream *s)
+{
+    struct submit_role *r = owner;
+    struct fields f;
+    if (fields_parse(head, &f) != ERR_OK) {
+        log_error("%s sent a broken open message", control_role_name(link_get_peer(l)));
+        stream_free(&s);
+        return;
+    }
+    bool is_submit = str_eq(fields_get(&f, STR("service")), STR("submit"));
+    if (link_get_peer(l) == ROLE_EDGE && is_submit) {
+        open_submit(r, &f, s);
+    } else {
+        log_error("%s asked for a session that it may not have",
+                  control_role_name(link_get_peer(l)));
+        stream_free(&s);
+    }
+    fields_release(&f);
+}
+
+/* ---- the queue's world ---- */
+
+static struct stream *open_store(void *owner, unsigned worker)
+{
+    struct link *l = find_link(owner, ROLE_STORE, worker);
+    return l == NULL ? NULL : link_open(l, STR("service=lmtp\n"));
+}
+
+/* The end of a turn. */
+static void commit(void *owner)
+{
+    struct submit_role *r = owner;
+    if (!queue_has_pending(r->queue)) {
+        return;
+    }
+    if (queue_commit(r->queue) == ERR_OK) {
+        runner_wake(r->runner);
+    } else {
+        runner_pause(r->runner);
+    }
+}
+
+static enum smtp_tls_policy get_relay_tls(const struct submit_role *r)
+{
+    struct str tls = boot_get(r->boot, STR("relay_tls"));
+    if (str_eq(tls, STR("required"))) {
+        return SMTP_TLS_REQUIRED;
+    }
+    return str_eq(tls, STR("off")) ? SMTP_TLS_OFF : SMTP_TLS_OFFERED;
+}
+
+static void start_runner(struct submit_role *r)
+{
+    enum smtp_tls_policy tls = get_relay_tls(r);
+    struct runner_args args = {
+        .loop = r->loop,
+        .queue = r->queue,
+        .hostname = boot_get(r->boot, STR("hostname")),
+        .domains = boot_get(r->boot, STR("domains")),
+        .workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1),
+        .relay_host = boot_get(r->boot, STR("relay_host")),
+        .relay_port = (uint16_t)boot_get_u64(r->boot, STR("relay_port"), SMTP_PORT),
+        .relay_user = boot_get(r->boot, STR("relay_user")),
+        .relay_password = boot_get(r->boot, STR("relay_password")),
+        .relay_tls = tls,
+        .relay_tls_context = tls == SMTP_TLS_REQUIRED ? r->tls_there : r->tls_here,
+        .host = {open_store, find_user, forget, r},
+    };
+    r->runner = runner_new(&args);
+}
+
+/* ---- links ---- */
+
+static void drop_link(struct submit_role *r, struct link *l)
+{
+    for (size_t i = 0; i < r->links.count; i++) {
+        if (r->links.at[i] == l) {
+            vec_remove(&r->links, i);
+            break;
+        }
+    }
+    link_free(&l);
+}
+
+static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
+{
+    log_error("%s sent a request, which submit does not have", control_role_name(link_get_peer(l)));
+    link_reply(l, id, STR("result=no\n"));
+}
+
+static void on_down(void *owner, struct link *l)
+{
+    drop_link(owner, l);
+}
+
+static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
+{
+    static const struct link_handler HANDLER = {on_open, on_request, on_down};
+    struct submit_role *r = owner;
+    if (role != ROLE_EDGE && role != ROLE_AUTH && role != ROLE_STORE) {
+        log_error("%s has no business with submit", control_role_name(role));
+        (void)close(fd);
+        return;
+    }
+    struct link *old = find_link(r, role, index);
+    if (old != NULL) {
+        drop_link(r, old);
+    }
+    vec_push(&r->links, link_new(r->loop, stream_from_fd(r->loop, fd), role, index, &HANDLER, r));
+    if (role == ROLE_STORE) {
+        runner_on_worker(r->runner, index);
+    }
+}
+
+static void on_stop(void *owner)
+{
+    struct submit_role *r = owner;
+    loop_stop(r->loop);
+}
+
+/* ---- the process ---- */
+
+static enum err open_and_confine(struct submit_role *r)
+{
+    struct str dir = boot_get(r->boot, STR("queue_dir"));
+    if (dir.n == 0) {
+        log_error("setting queue_dir is missing");
+        return ERR_SYNTAX;
+    }
+    TRY(ticket_checker_new(boot_get(r->boot, STR("ticket_public")), &r->checker));
+    TRY(tls_client_context_new_opportunistic(&r->tls_here));
+    TRY(tls_client_context_new(STR_EMPTY, &r->tls_there));
+    TRY(confine(r->boot, ROLE_SUBMIT, dir));
+    return queue_open(dir, &r->queue);
+}
+
+static void run(struct submit_role *r)
+{
+    static const struct boot_handler HANDLER = {on_peer, on_stop};
+    struct fetcher_args fetcher = {
+        .loop = r->loop,
+        .user = boot_get(r->boot, STR("submit_user")),
+        .password = boot_get(r->boot, STR("submit_password")),
+        .tls_here = r->tls_here,
+        .tls_there = r->tls_there,
+    };
+    r->fetcher = fetcher_new(&fetcher);
+    r->group = session_group_new(r->loop, commit, r);
+    start_runner(r);
+    boot_attach(r->boot, r->loop, &HANDLER, r);
+    loop_run(r->loop);
+}
+
+static void close_all(struct submit_role *r)
+{
+    session_group_free(&r->group);
+    runner_free(&r->runner);
+    fetcher_free(&r->fetcher);
+    while (r->links.count > 0) {
+        drop_link(r, r->links.at[0]);
+    }
+    vec_release(&r->links);
+    queue_close(&r->queue);
+    tls_context_free(&r->tls_here);
+    tls_context_free(&r->tls_there);
+    ticket_checker_free(&r->checker);
+    boot_free(&r->boot);
+    loop_free(&r->loop);
+}
+
+int main(void)
+{
+    struct submit_role r = {.links = VEC_INIT};
+    list_init(&r.lookups);
+    log_init("submit", LOG_LEVEL_INFO);
+    if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
+        log_error("this program is started by limetta serve");
+        return 3;
+    }
+    boot_start_log(r.boot);
+    r.loop = loop_new();
+    enum err e = open_and_confine(&r);
+    if (e != ERR_OK) {
+        log_error("cannot start: %s", err_get_info(e)->meaning);
+    } else {
+        run(&r);
+    }
+    close_all(&r);
+    return e == ERR_OK ? 0 : 3;
+}

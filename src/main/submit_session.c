@@ -1,0 +1,198 @@
+/* The submission core asks; this answers. Content goes straight into a spool, so a message is never in memory as a whole;
+ * when it is complete it joins the queue's transaction of this turn, and the client's 250 waits for the commit. Recipients
+ * are looked up through the role, URLs fetched by its fetcher.
+ *
+ *     submission core --content_add--> spool --queue_add--> transaction --commit--> submission_on_queued()
+ */
+#include "main/submit_session.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "queue/schedule.h"
+
+struct submit_session {
+    struct session base;
+    struct submit_session_args args;
+    struct submission_host host;
+    struct session *core;
+    struct spool *spool;
+    struct fetch *fetch;
+    struct queue_wait wait;
+};
+
+static int64_t get_time_s(void *owner)
+{
+    struct submit_session *s = owner;
+    return (int64_t)(loop_wall_ms(s->args.loop) / 1000);
+}
+
+static void write_unique(void *owner, struct buf *out)
+{
+    queue_write_unique(out);
+}
+
+static void on_found(void *asker, enum err e, struct str user)
+{
+    struct submit_session *s = asker;
+    submission_on_recipient(s->core, e, user);
+}
+
+static void find_recipient(void *owner, struct str address)
+{
+    struct submit_session *s = owner;
+    s->args.find_recipient(s->args.owner, address, on_found, s);
+}
+
+/* ---- content ---- */
+
+static void content_start(void *owner)
+{
+    struct submit_session *s = owner;
+    spool_free(&s->spool);
+    s->spool = queue_spool_new(s->args.queue, s->args.message_most);
+}
+
+static enum err content_add(void *owner, struct str octets)
+{
+    struct submit_session *s = owner;
+    return spool_add(s->spool, octets);
+}
+
+static void on_commit(struct queue_wait *w, enum err e)
+{
+    struct submit_session *s =
+        (struct submit_session *)((char *)w - offsetof(struct submit_session, wait));
+    submission_on_queued(s->core, e);
+}
+
+static enum err enqueue(struct submit_session *s, const struct mail_envelope *envelope)
+{
+    uint64_t now_ms = loop_wall_ms(s->args.loop);
+    size_t count = envelope->recipient_count;
+    struct queue_recipient *recipients = mem_new(count * sizeof(*recipients));
+    for (size_t i = 0; i < count; i++) {
+        recipients[i].to = envelope->recipients[i];
+        recipients[i].next_ms = now_ms;
+    }
+    struct queue_message m = {
+        .arrived_ms = now_ms,
+        .expires_ms = now_ms + SCHEDULE_LIFETIME_MS,
+        .return_path = envelope->return_path,
+        .envid = envelope->envid,
+        .ret = envelope->ret,
+        .sender = s->args.submission.user,
+        .recipients = recipients,
+        .recipient_count = count,
+    };
+    enum err e = queue_add(s->args.queue, &m, &s->spool);
+    if (e == ERR_OK) {
+        log_info("queue: message %llu from <%.*s>, %llu octets, %zu recipients",
+                 (unsigned long long)m.id, STR_ARG(m.return_path), (unsigned long long)m.size,
+                 count);
+    }
+    free(recipients);
+    return e;
+}
+
+static void content_finish(void *owner, const struct mail_envelope *envelope)
+{
+    struct submit_session *s = owner;
+    enum err e = enqueue(s, envelope);
+    if (e != ERR_OK) {
+        submission_on_queued(s->core, e);
+        return;
+    }
+    queue_wait_commit(s->args.queue, &s->wait);
+}
+
+static void content_drop(void *owner)
+{
+    struct submit_session *s = owner;
+    spool_free(&s->spool);
+    fetch_cancel(&s->fetch);
+    queue_wait_cancel(&s->wait);
+    s->args.forget(s->args.owner, s);
+}
+
+/* ---- fetching ---- */
+
+static enum err on_octets(void *owner, struct str octets)
+{
+    struct submit_session *s = owner;
+    return submission_on_fetched(s->core, octets);
+}
+
+static void on_fetch_end(void *owner, enum err e)
+{
+    struct submit_session *s = owner;
+    s->fetch = NULL;
+    submission_on_fetch_end(s->core, e);
+}
+
+static void fetch(void *owner, const struct burl_target *target, uint64_t most)
+{
+    static const struct fetch_handler HANDLER = {on_octets, on_fetch_end};
+    struct submit_session *s = owner;
+    s->fetch = fetch_start(s->args.fetcher, target, most, &HANDLER, s);
+}
+
+/* ---- the session that others see ---- */
+
+static void feed(struct session *base, struct str octets)
+{
+    struct session *core = ((struct submit_session *)base)->core;
+    core->ops->feed(core, octets);
+}
+
+static size_t get_input_backlog(const struct session *base)
+{
+    const struct session *core = ((const struct submit_session *)base)->core;
+    return core->ops->get_input_backlog(core);
+}
+
+static enum session_want step(struct session *base, struct buf *out)
+{
+    struct session *core = ((struct submit_session *)base)->core;
+    return core->ops->step(core, out);
+}
+
+static void free_session(struct session **base)
+{
+    struct submit_session *s = (struct submit_session *)*base;
+    *base = NULL;
+    s->core->ops->free(&s->core);
+    free(s);
+}
+
+static const struct session_ops submit_ops = {feed, get_input_backlog, step, free_session};
+
+static void wake(void *owner)
+{
+    struct submit_session *s = owner;
+    s->args.session_host.wake(s->args.session_host.owner);
+}
+
+struct session *submit_session_new(const struct submit_session_args *args)
+{
+    struct submit_session *s = mem_new(sizeof(*s));
+    s->base.ops = &submit_ops;
+    s->args = *args;
+    s->wait.on_commit = on_commit;
+    list_init(&s->wait.node);
+    s->host = (struct submission_host){
+        .base = {.wake = wake, .owner = s},
+        .get_time_s = get_time_s,
+        .write_unique = write_unique,
+        .find_recipient = find_recipient,
+        .content_start = content_start,
+        .content_add = content_add,
+        .content_finish = content_finish,
+        .content_drop = content_drop,
+        .fetch = fetch,
+    };
+    s->core = submission_new(&args->submission, &s->host);
+    s->args.submission.user = submission_get_user(s->core);
+    return &s->base;
+}

@@ -1,0 +1,31 @@
+#ifndef LIMETTA_MAIN_SUBMIT_SESSION_H
+#define LIMETTA_MAIN_SUBMIT_SESSION_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "net/loop.h"
+#include "net/session.h"
+#include "queue/queue.h"
+#include "smtp/fetcher.h"
+#include "smtp/submission.h"
+
+#include <stdint.h>
+
+/* A submission session with its world around it: queue, recipient look-up, URL fetches. */
+struct submit_session_args {
+    struct loop *loop;
+    struct session_host session_host; /* copied */
+    struct queue *queue;
+    struct fetcher *fetcher;
+    struct submission_args submission; /* copied */
+    uint64_t message_most;             /* octets in the queue, with our own header lines */
+    /* Who is address? answer is called once, perhaps at once; forget() takes the question back. */
+    void (*find_recipient)(void *owner, struct str address,
+                           void (*answer)(void *asker, enum err e, struct str user), void *asker);
+    void (*forget)(void *owner, void *asker);
+    void *owner;
+};
+
+struct session *submit_session_new(const struct submit_session_args *args);
+
+#endif
