@@ -2,8 +2,9 @@
  *
  * Bodies up to store.inline_most (64 KiB) are rows of the database and share the commit's one sync; measured, that is 1.7 times
  * faster than a file each. Larger ones are blobs: written as they come, so that no message is ever whole in memory, synced when
- * they end, and only then named by a row. A blob that was not appended goes with its writer; one whose transaction failed
- * goes with that (account_drop_pending); one that a crash left is swept at the next start.
+ * they end, and only then named by a row. A blob that was not appended goes with its writer. One that a failed commit or a
+ * crash left without a row is swept when the account is loaded again, which comes next in both cases: only then is it known
+ * whether there is a row.
  *
  * The shape is parsed once, when the octets have ended: from memory, or from the blob mapped read-only. */
 #include "store/body.h"
@@ -14,6 +15,7 @@
 #include <assert.h>
 
 struct body_writer {
+    struct list node;         /* in account.writers */
     struct account *account;  /* counts a reference */
     struct buf octets;        /* an inline body, until it is stored */
     struct blob_writer *blob; /* a large one, until it is finished */
@@ -24,13 +26,14 @@ struct body_writer {
     bool is_large;
     bool is_finished;
     bool is_stored;
+    uint64_t failure_count; /* the account's, when it was stored */
 };
 
 enum err body_writer_new(struct account *a, struct body_writer **out)
 {
     struct body_writer *w = store_allocate(sizeof(*w));
     account_ref(a);
-    a->writer_count++;
+    list_append(&a->writers, &w->node);
     w->account = a;
     buf_init(&w->octets, a->store->inline_most);
     buf_init(&w->shape, COLUMNS_MOST);
@@ -127,7 +130,6 @@ static enum err store_rows(struct body_writer *w, struct db *db)
     if (!w->is_large) {
         return DB_RUN(db, OCTETS_ADD, value_id(w->body_id), value_blob(buf_str(&w->octets)));
     }
-    vec_push(&a->new_blobs, w->body_id);
     return ERR_OK;
 }
 
@@ -135,6 +137,10 @@ enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_fi
 {
     assert(w->is_finished);
     TRY(w->err);
+    if (w->is_stored && w->failure_count != w->account->failure_count) {
+        w->err = ERR_IO; /* the turn that stored it failed, maybe only after its body was in */
+        return w->err;
+    }
     *is_first = !w->is_stored;
     if (!w->is_stored) {
         struct db *db;
@@ -142,6 +148,7 @@ enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_fi
         w->err = store_rows(w, db);
         TRY(w->err);
         w->is_stored = true;
+        w->failure_count = w->account->failure_count;
         buf_release(&w->octets);
         buf_release(&w->shape);
     }
@@ -161,10 +168,21 @@ void body_writer_free(struct body_writer **w)
     }
     buf_release(&x->octets);
     buf_release(&x->shape);
-    x->account->writer_count--;
+    list_remove(&x->node);
     account_unref(&x->account);
     free(x);
     *w = NULL;
+}
+
+bool account_is_writing(const struct account *a, uint64_t body_id)
+{
+    list_each(node, &a->writers)
+    {
+        if (list_entry(node, struct body_writer, node)->body_id == body_id) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- reading ---- */

@@ -9,4 +9,7 @@
  * which. Errors: ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. */
 MUST_USE enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_first);
 
+/* A writer is alive that has begun this body. */
+bool account_is_writing(const struct account *a, uint64_t body_id);
+
 #endif

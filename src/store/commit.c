@@ -7,8 +7,8 @@
  *
  * Bodies go into the open transaction as they come, so that memory does not grow with them; the rest is written here.
  *
- * When anything fails on the way, nothing of the turn may stay: the transaction is rolled back, drafts and new blobs are
- * dropped, every wait hears the error. Then the database handle is closed and what is in memory is read again before
+ * When anything fails on the way, nothing of the turn may stay: the transaction is rolled back, drafts are dropped,
+ * every wait hears the error. Then the database handle is closed and what is in memory is read again before
  * its next use: a commit that failed in its sync may nevertheless be found in the log, and only the disk can say.
  *
  * Two durability classes. A turn that changed only flags commits without a sync (the log holds it, which survives our death but
@@ -38,7 +38,10 @@ void account_mark_dirty(struct account *a)
 
 void mailbox_mark_changed(struct mailbox *m)
 {
-    m->is_changed = true;
+    if (!m->is_changed) {
+        m->is_changed = true;
+        list_append(&m->account->changed, &m->changed_node);
+    }
     account_mark_dirty(m->account);
 }
 
@@ -113,6 +116,7 @@ static void drop_mailbox_changes(struct mailbox *m)
     free(m->new_name);
     m->new_name = NULL;
     m->is_changed = false;
+    list_remove(&m->changed_node);
     m->is_deleting = false;
     for (unsigned bit = KEYWORD_FIRST; bit < 64; bit++) {
         if ((m->new_keywords >> bit & 1) != 0) {
@@ -162,10 +166,7 @@ void account_drop_pending(struct account *a)
         err_ignore(DB_RUN(a->db, ROLLBACK));
         a->is_in_transaction = false;
     }
-    for (size_t i = 0; i < a->new_blobs.count; i++) {
-        err_ignore(engine_blob_delete(a->engine, a->new_blobs.at[i]));
-    }
-    vec_release(&a->new_blobs);
+    a->failure_count++;
     list_each(node, &a->mailboxes)
     {
         drop_mailbox_changes(list_entry(node, struct mailbox, node));
@@ -288,12 +289,9 @@ static enum err write_facts(struct mailbox *m, struct db *db)
 
 static enum err write_mailboxes(struct account *a, struct db *db, struct buf *scratch)
 {
-    list_each(node, &a->mailboxes)
+    list_each(node, &a->changed)
     {
-        struct mailbox *m = list_entry(node, struct mailbox, node);
-        if (!m->is_changed) {
-            continue;
-        }
+        struct mailbox *m = list_entry(node, struct mailbox, changed_node);
         if (m->is_deleting) {
             TRY(write_deletion(m, db));
             continue;
@@ -309,16 +307,16 @@ static enum err write_mailboxes(struct account *a, struct db *db, struct buf *sc
 /* First what was taken, then what was released: a body that moved is never without a reference between. */
 static enum err write_references(struct account *a, struct db *db, struct buf *scratch)
 {
-    list_each(node, &a->mailboxes)
+    list_each(node, &a->changed)
     {
-        struct mailbox *m = list_entry(node, struct mailbox, node);
+        struct mailbox *m = list_entry(node, struct mailbox, changed_node);
         if (m->draft != NULL) {
             TRY(write_releases(m, db, scratch, m->draft->taken.at, m->draft->taken.count, 1));
         }
     }
-    list_each(node, &a->mailboxes)
+    list_each(node, &a->changed)
     {
-        struct mailbox *m = list_entry(node, struct mailbox, node);
+        struct mailbox *m = list_entry(node, struct mailbox, changed_node);
         if (m->draft != NULL) {
             TRY(write_releases(m, db, scratch, m->draft->released.at, m->draft->released.count,
                                -1));
@@ -384,6 +382,7 @@ static enum err write_pending(struct account *a)
 static void install_mailbox(struct mailbox *m)
 {
     m->is_changed = false;
+    list_remove(&m->changed_node);
     if (m->is_deleting) {
         m->is_deleting = false;
         m->is_deleted = true;
@@ -446,13 +445,9 @@ static void install(struct account *a)
         a->names = a->new_names;
         a->new_names = NULL;
     }
-    vec_release(&a->new_blobs);
-    list_each(node, &a->mailboxes)
+    list_each_safe(node, &a->changed)
     {
-        struct mailbox *m = list_entry(node, struct mailbox, node);
-        if (m->is_changed) {
-            install_mailbox(m);
-        }
+        install_mailbox(list_entry(node, struct mailbox, changed_node));
     }
 }
 
@@ -496,13 +491,11 @@ static void tell_waits(struct account *a, enum err e)
 static void gather_changed(struct account *a, struct mailbox ***out, size_t *count)
 {
     VEC(struct mailbox *) changed = VEC_INIT;
-    list_each(node, &a->mailboxes)
+    list_each(node, &a->changed)
     {
-        struct mailbox *m = list_entry(node, struct mailbox, node);
-        if (m->is_changed) {
-            mailbox_ref(m);
-            vec_push(&changed, m);
-        }
+        struct mailbox *m = list_entry(node, struct mailbox, changed_node);
+        mailbox_ref(m);
+        vec_push(&changed, m);
     }
     *out = changed.at;
     *count = changed.count;
@@ -553,7 +546,6 @@ void account_commit(struct account *a)
     tell_changed(a, changed, count, result == ERR_OK && has_changes);
     free(changed);
     tell_waits(a, result);
-    free_dead_mailboxes(a);
     a->refs--;
 }
 

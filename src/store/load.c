@@ -21,6 +21,7 @@ struct mailbox *mailbox_new(struct account *a, uint64_t id)
     m->uidnext = 1;
     m->highestmodseq = 1;
     m->first_recent = 1;
+    list_init(&m->changed_node);
     list_init(&m->watches);
     list_append(&a->mailboxes, &m->node);
     return m;
@@ -29,6 +30,7 @@ struct mailbox *mailbox_new(struct account *a, uint64_t id)
 void mailbox_free(struct mailbox **m)
 {
     list_remove(&(*m)->node);
+    list_remove(&(*m)->changed_node);
     view_unref(&(*m)->view);
     draft_free(&(*m)->draft);
     for (size_t i = 0; i < KEYWORD_COUNT; i++) {
@@ -39,18 +41,6 @@ void mailbox_free(struct mailbox **m)
     explicit_bzero((*m)->urlauth_key, sizeof((*m)->urlauth_key));
     free(*m);
     *m = NULL;
-}
-
-static struct mailbox *find_by_id(struct account *a, uint64_t id)
-{
-    list_each(node, &a->mailboxes)
-    {
-        struct mailbox *m = list_entry(node, struct mailbox, node);
-        if (m->id == id) {
-            return m;
-        }
-    }
-    return NULL;
 }
 
 uint64_t page_id(const struct mailbox *m, uint64_t number)
@@ -115,12 +105,13 @@ static enum err load_meta(struct account *a, struct db *db)
     return ERR_OK;
 }
 
-static void load_mailbox(struct account *a, const struct rows *rows)
+static void load_mailbox(struct account *a, struct map *ids, const struct rows *rows)
 {
     uint64_t id = row_id(rows, 0);
-    struct mailbox *m = find_by_id(a, id);
+    struct mailbox *m = map_find(ids, map_id(&id));
     if (m == NULL) {
         m = mailbox_new(a, id);
+        (void)map_put(ids, map_id(&id), m);
     }
     free(m->name);
     m->name = store_copy(row_str(rows, 1));
@@ -147,20 +138,22 @@ static void load_mailbox(struct account *a, const struct rows *rows)
     (void)map_put(a->names, str_from_c(m->name), m);
 }
 
-static enum err load_mailboxes(struct account *a, struct db *db)
+static enum err load_mailboxes(struct account *a, struct db *db, struct map *ids)
 {
     map_free(&a->names);
     a->names = map_new();
     list_each(node, &a->mailboxes)
     {
-        list_entry(node, struct mailbox, node)->is_found = false;
+        struct mailbox *m = list_entry(node, struct mailbox, node);
+        m->is_found = false;
+        (void)map_put(ids, map_id(&m->id), m);
     }
     struct rows rows;
     bool has_row;
     TRY(DB_QUERY(db, MAILBOX_ALL, &rows));
     TRY(db_next(&rows, &has_row));
     while (has_row) {
-        load_mailbox(a, &rows);
+        load_mailbox(a, ids, &rows);
         TRY(db_next(&rows, &has_row));
     }
     list_each_safe(node, &a->mailboxes)
@@ -168,20 +161,22 @@ static enum err load_mailboxes(struct account *a, struct db *db)
         struct mailbox *m = list_entry(node, struct mailbox, node);
         m->is_deleted = m->is_deleted || !m->is_found;
         if (m->is_deleted && m->refs == 0) {
+            (void)map_remove(ids, map_id(&m->id));
             mailbox_free(&m);
         }
     }
     return ERR_OK;
 }
 
-static enum err load_keywords(struct account *a, struct db *db)
+static enum err load_keywords(struct db *db, const struct map *ids)
 {
     struct rows rows;
     bool has_row;
     TRY(DB_QUERY(db, KEYWORD_ALL, &rows));
     TRY(db_next(&rows, &has_row));
     while (has_row) {
-        struct mailbox *m = find_by_id(a, row_id(&rows, 0));
+        uint64_t id = row_id(&rows, 0);
+        struct mailbox *m = map_find(ids, map_id(&id));
         int64_t bit = row_int(&rows, 1);
         if (m != NULL && bit >= KEYWORD_FIRST && bit < 64
             && m->keywords[bit - KEYWORD_FIRST] == NULL) {
@@ -211,8 +206,13 @@ enum err account_load(struct account *a, struct db *db)
 {
     account_forget_infos(a);
     TRY(load_meta(a, db));
-    TRY(load_mailboxes(a, db));
-    TRY(load_keywords(a, db));
+    struct map *ids = map_new();
+    enum err result = load_mailboxes(a, db, ids);
+    if (result == ERR_OK) {
+        result = load_keywords(db, ids);
+    }
+    map_free(&ids);
+    TRY(result);
     TRY(load_subscriptions(a, db));
     if (!a->is_clean) {
         TRY(account_sweep_blobs(a, db));

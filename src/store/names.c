@@ -5,45 +5,22 @@
  *
  * The list that LIST and LSUB walk is built from the committed names when somebody asks, and forgotten when one changes: rows
  * for mailboxes, for parents that are none themselves, and for names that are only subscribed. */
+#include "mime/utf8.h"
 #include "store/store_priv.h"
 
 #include <assert.h>
 
-/* Length of the UTF-8 character at the start of s; 0 when it is none (RFC 3629, 4). */
-static size_t utf8_length(struct str s)
+/* C0, DEL, C1, line and paragraph separator */
+static bool is_control(uint32_t c)
 {
-    static const struct {
-        unsigned char mask;
-        unsigned char lead;
-        uint32_t least;
-    } FORMS[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
-    unsigned char c = (unsigned char)s.p[0];
-    size_t n = 0;
-    while (n < 4 && (c & FORMS[n].mask) != FORMS[n].lead) {
-        n++;
-    }
-    if (n == 4 || s.n < n + 1) {
-        return 0;
-    }
-    uint32_t v = c & (unsigned char)~FORMS[n].mask;
-    for (size_t i = 1; i <= n; i++) {
-        unsigned char next = (unsigned char)s.p[i];
-        if ((next & 0xc0) != 0x80) {
-            return 0;
-        }
-        v = v << 6 | (next & 0x3f);
-    }
-    bool is_good = v >= FORMS[n].least && v <= 0x10ffff && (v < 0xd800 || v > 0xdfff);
-    /* C0, DEL, C1, line and paragraph separator */
-    bool is_control = v < 0x20 || (v >= 0x7f && v < 0xa0) || v == 0x2028 || v == 0x2029;
-    return is_good && !is_control ? n + 1 : 0;
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029;
 }
 
 static bool is_level_sound(struct str level)
 {
     while (level.n > 0) {
-        size_t n = utf8_length(level);
-        if (n == 0) {
+        size_t n = utf8_check(level);
+        if (n == 0 || n > level.n || is_control(utf8_get(level, n))) {
             return false;
         }
         level = str_skip(level, n);

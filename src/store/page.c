@@ -21,6 +21,7 @@
 #include "store/page.h"
 
 #include <assert.h>
+#include <endian.h>
 
 enum { HOT_HEAD = 8 };
 
@@ -235,16 +236,33 @@ void page_get(const struct page *p, uint32_t row, struct message *out)
 
 static void write_u64s(struct buf *out, const uint64_t *at, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        buf_add_le64(out, at[i]);
+    char *to = buf_reserve(out, (size_t)count * 8);
+    if (to == NULL) {
+        return;
     }
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t v = htole64(at[i]);
+        memcpy(to + (size_t)i * 8, &v, sizeof(v));
+    }
+    buf_commit(out, (size_t)count * 8);
 }
 
 static void write_i64s(struct buf *out, const int64_t *at, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        buf_add_le64(out, (uint64_t)at[i]);
+    write_u64s(out, (const uint64_t *)(const void *)at, count);
+}
+
+static void write_u32s(struct buf *out, const uint32_t *at, uint32_t count)
+{
+    char *to = buf_reserve(out, (size_t)count * 4);
+    if (to == NULL) {
+        return;
     }
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t v = htole32(at[i]);
+        memcpy(to + (size_t)i * 4, &v, sizeof(v));
+    }
+    buf_commit(out, (size_t)count * 4);
 }
 
 void page_write_hot(const struct page *p, struct buf *out)
@@ -252,9 +270,7 @@ void page_write_hot(const struct page *p, struct buf *out)
     buf_add_le64(out, p->total_size);
     write_u64s(out, p->modseqs, p->count);
     write_u64s(out, p->flags, p->count);
-    for (uint32_t i = 0; i < p->count; i++) {
-        buf_add_le32(out, p->uids[i]);
-    }
+    write_u32s(out, p->uids, p->count);
 }
 
 void page_write_cold(const struct page *p, struct buf *out)

@@ -12,6 +12,7 @@
  * A loss waits while a view of that mailbox is alive that was made before it (view.born_seq < seq). Losses may be passed over,
  * gains never: so a count is never less than what is really there. A body whose count falls to 0 goes, its blob after
  * that is committed. Nothing here needs to be durable at once: after a crash it is simply done again. */
+#include "store/body.h"
 #include "store/store_priv.h"
 
 #include "base/log.h"
@@ -158,7 +159,7 @@ static bool has_work(struct account *a)
 bool account_sweep(struct account *a)
 {
     assert(!a->is_in_transaction);
-    if (a->db == NULL || !a->has_releases || a->writer_count > 0 || !has_work(a)) {
+    if (a->db == NULL || !a->has_releases || !list_is_empty(&a->writers) || !has_work(a)) {
         return false;
     }
     struct sweep s = {.db = a->db, .dead_blobs = VEC_INIT};
@@ -204,7 +205,7 @@ enum err account_sweep_blobs(struct account *a, struct db *db)
     for (size_t i = 0; result == ERR_OK && i < o.ids.count; i++) {
         bool is_known;
         result = has_body(db, o.ids.at[i], &is_known);
-        if (result == ERR_OK && !is_known) {
+        if (result == ERR_OK && !is_known && !account_is_writing(a, o.ids.at[i])) {
             result = engine_blob_delete(a->engine, o.ids.at[i]);
         }
     }

@@ -130,6 +130,8 @@ static struct account *account_new(struct store *s, struct str user)
     list_init(&a->node);
     list_init(&a->dirty_node);
     list_init(&a->mailboxes);
+    list_init(&a->changed);
+    list_init(&a->writers);
     list_init(&a->waits);
     list_init(&a->watches);
     return a;

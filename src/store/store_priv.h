@@ -42,9 +42,10 @@ struct draft {
 };
 
 struct mailbox {
-    struct list node;        /* in account.mailboxes, deleted ones too */
-    struct account *account; /* NULL once the account is closed */
-    unsigned refs;           /* others' */
+    struct list node;         /* in account.mailboxes, deleted ones too */
+    struct list changed_node; /* in account.changed */
+    struct account *account;  /* NULL once the account is closed */
+    unsigned refs;            /* others' */
     uint64_t id;
     char *name;     /* committed; empty while it was never committed */
     char *new_name; /* pending; NULL: no change */
@@ -104,7 +105,7 @@ struct account {
     /* pending */
     struct map *new_names; /* NULL: no mailbox was created, deleted or renamed */
     VEC(struct subscription_change) new_subscriptions;
-    VEC(uint64_t) new_blobs; /* of bodies inserted in this transaction */
+    struct list changed; /* mailboxes with something pending */
     enum err poison;
     bool is_in_transaction;
     bool must_sync; /* more than flags is pending */
@@ -112,11 +113,11 @@ struct account {
 
     struct list waits;
     struct list watches;
-    unsigned writer_count; /* body writers alive */
-    uint64_t used_ms;      /* last use of the database */
-    uint64_t unsynced_ms;  /* when the oldest unsynced commit was made; 0: all is synced */
-    uint64_t sweep_seq;    /* where the release log is read on */
-    bool has_releases;     /* there may be entries to apply */
+    struct list writers;    /* body writers alive */
+    uint64_t failure_count; /* turns that failed */
+    uint64_t used_ms;       /* last use of the database */
+    uint64_t unsynced_ms;   /* when the oldest unsynced commit was made; 0: all is synced */
+    bool has_releases;      /* there may be entries to apply */
 
     struct buf shape_octets; /* shapes read ahead; see shapes.c */
     VEC(struct shape_slot) shape_slots;
@@ -228,7 +229,7 @@ MUST_USE enum err account_add_mailbox(struct account *a, struct str name, unsign
 
 /* Applies some of the release log; true when there is more to do now. */
 bool account_sweep(struct account *a);
-/* Deletes blobs without a body, after an unclean start. */
+/* Deletes blobs without a body and without a writer, after an unclean start. */
 MUST_USE enum err account_sweep_blobs(struct account *a, struct db *db);
 
 /* ---- shapes.c ---- */

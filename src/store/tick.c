@@ -40,7 +40,7 @@ static void checkpoint_if_due(struct account *a, uint64_t now)
 /* Somebody outside may still read through the account. */
 static bool is_held(const struct account *a)
 {
-    if (a->refs > 0 || a->writer_count > 0 || !list_is_empty(&a->waits)) {
+    if (a->refs > 0 || !list_is_empty(&a->writers) || !list_is_empty(&a->waits)) {
         return true;
     }
     list_each(node, &a->mailboxes)

@@ -5,6 +5,7 @@
  * release log still has to apply, make it. Blobs and rows name each other.
  *
  * It runs in the owner (the lock sees to that) and between turns; it changes nothing. */
+#include "store/body.h"
 #include "store/store_priv.h"
 
 #include "mime/shape.h"
@@ -245,7 +246,7 @@ static enum err check_bodies(struct verify *v)
 static void on_blob(void *owner, uint64_t id)
 {
     struct verify *v = owner;
-    if (count_id(&v->bodies, id) == 0 && v->account->writer_count == 0) {
+    if (count_id(&v->bodies, id) == 0 && !account_is_writing(v->account, id)) {
         problem(v, "blob %llu belongs to no body", (unsigned long long)id);
     }
 }
