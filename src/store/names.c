@@ -5,7 +5,7 @@
  *
  * The list that LIST and LSUB walk is built from the committed names when somebody asks, and forgotten when one changes: rows
  * for mailboxes, for parents that are none themselves, and for names that are only subscribed. */
-#include "mime/utf8.h"
+#include "base/utf8.h"
 #include "store/store_priv.h"
 
 #include <assert.h>
