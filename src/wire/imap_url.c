@@ -155,6 +155,13 @@ static struct str scan_component(struct scan *c, struct str kept_by, const char 
     return raw;
 }
 
+/* What begins like another scheme is no mailbox (RFC 3986, 4.2: a colon in the first segment of a relative path). */
+static bool is_like_scheme(struct str raw)
+{
+    struct str first = str_sub(raw, 0, str_find_char(raw, '/'));
+    return str_find_char(first, ':') < first.n;
+}
+
 /* enc-mailbox [uidvalidity] */
 static void scan_mailbox_ref(struct scan *c, struct arena *a, struct imap_url *out)
 {
@@ -164,7 +171,8 @@ static void scan_mailbox_ref(struct scan *c, struct arena *a, struct imap_url *o
     if (str_eq_nocase(out->mailbox, STR("INBOX"))) {
         out->mailbox = STR("INBOX");
     }
-    if (raw.n == 0 || raw.p[0] == '/') {
+    bool is_other = out->form == IMAP_URL_RELATIVE_PATH && is_like_scheme(raw);
+    if (raw.n == 0 || raw.p[0] == '/' || is_other) {
         scan_fail(c, ERR_BAD_URL, "a mailbox");
     }
     if (scan_accept_nocase(c, STR(";UIDVALIDITY="))) {

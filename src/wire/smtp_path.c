@@ -178,20 +178,17 @@ static void scan_mailbox_address(struct scan *c, struct arena *a, struct smtp_pa
     finish_path(c, a, out);
 }
 
-/* A-d-l ":" */
+/* [A-d-l ":"]; A-d-l = At-domain *("," At-domain) */
 static void scan_route(struct scan *c)
 {
     unsigned count = 0;
     while (scan_accept(c, '@')) {
         (void)scan_domain(c);
-        if (++count > ROUTE_MOST) {
-            scan_fail(c, ERR_BAD_ADDRESS, "a shorter route");
-        }
-        if (!scan_accept(c, ',')) {
-            if (!scan_accept(c, ':')) {
-                scan_fail(c, ERR_BAD_ADDRESS, "a colon behind the route");
-            }
+        if (scan_accept(c, ':')) {
             return;
+        }
+        if (!scan_accept(c, ',') || scan_peek(c) != '@' || ++count == ROUTE_MOST) {
+            scan_fail(c, ERR_BAD_ADDRESS, "a colon behind the route");
         }
     }
 }
