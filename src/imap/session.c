@@ -297,6 +297,8 @@ static void on_literal(struct imap_session *s, struct buf *out)
         if (what != NULL && what->literals != NULL) {
             answer = what->literals->on_literal(s, &parsed.args, literal, &why);
             s->receiving = answer == IMAP_LITERAL_STREAM ? what : NULL;
+            s->refused = parsed.args;
+            s->refused.s = STR_EMPTY;
         }
     }
     answer = imap_framing_answer(s->framing, answer, why);
@@ -306,6 +308,20 @@ static void on_literal(struct imap_session *s, struct buf *out)
     } else if (is_sync) {
         imap_write_continue(out, STR("go ahead"));
     }
+}
+
+/* The command went by unread, because a literal was refused or a limit met. */
+static void write_dropped(struct imap_session *s, struct buf *out)
+{
+    struct str tag = imap_find_tag(imap_framing_get_text(s->framing));
+    enum err e = imap_framing_get_err(s->framing);
+    upload_free(&s->upload);
+    if (e == ERR_SYNTAX && s->refused.err == e) {
+        imap_write_scan_err(out, tag, &s->refused);
+    } else {
+        imap_write_err(out, tag, e);
+    }
+    s->refused = (struct scan){0};
 }
 
 static enum go step_read(struct imap_session *s, struct buf *out)
@@ -327,9 +343,7 @@ static enum go step_read(struct imap_session *s, struct buf *out)
         s->receiving = NULL;
         return GO_ON;
     case IMAP_FRAME_DROPPED:
-        upload_free(&s->upload);
-        imap_write_err(out, imap_find_tag(imap_framing_get_text(s->framing)),
-                       imap_framing_get_err(s->framing));
+        write_dropped(s, out);
         return GO_ON;
     case IMAP_FRAME_FATAL:
         break;

@@ -46,6 +46,7 @@ struct imap_session {
     struct news news;
     struct imap_framing *framing;
     const struct command *receiving; /* whose literal is being streamed; NULL: none */
+    struct scan refused;   /* why on_literal refused: place and expectation, without text */
     struct upload *upload; /* messages that an APPEND brought; NULL: none (cmd/append.c) */
     bool has_condstore;    /* a CONDSTORE-enabling command was given (RFC 7162, 3.1) */
     bool has_qresync;
