@@ -167,10 +167,9 @@ static void finish_path(struct scan *c, struct arena *a, struct smtp_path *out)
     }
 }
 
-/* Mailbox = Local-part "@" (Domain / address-literal) */
-static void scan_mailbox_address(struct scan *c, struct arena *a, struct smtp_path *out)
+/* Mailbox = Local-part "@" (Domain / address-literal): what follows the local part */
+static void scan_at_domain(struct scan *c, struct arena *a, struct smtp_path *out)
 {
-    out->local = scan_local(c, a);
     if (!scan_accept(c, '@')) {
         scan_fail(c, ERR_BAD_ADDRESS, "an @");
     }
@@ -205,15 +204,15 @@ void scan_smtp_path(struct scan *c, struct arena *a, enum smtp_path_kind kind,
         out->is_null = true;
         return;
     }
-    /* "<Postmaster>" needs no domain (RFC 5321, 4.1.1.3). */
-    struct str postmaster = STR("Postmaster>");
-    if (kind == SMTP_FORWARD_PATH && scan_accept_nocase(c, postmaster)) {
-        out->local = STR("Postmaster");
-        out->address = out->local;
-        return;
-    }
     scan_route(c);
-    scan_mailbox_address(c, a, out);
+    out->local = scan_local(c, a);
+    /* "<Postmaster>" needs no domain (RFC 5321, 4.1.1.3); another name without one is for the server to complete or to
+     * refuse (RFC 6409, 4.2), and names an account in our own LMTP. */
+    if (scan_peek(c) == '>') {
+        finish_path(c, a, out);
+    } else {
+        scan_at_domain(c, a, out);
+    }
     if (!scan_accept(c, '>')) {
         scan_fail(c, ERR_BAD_ADDRESS, "a closing angle bracket");
     }
@@ -223,7 +222,8 @@ enum err smtp_address_parse(struct arena *a, struct str s, struct smtp_path *out
 {
     struct scan c = scan_make(s);
     struct smtp_path path = {.is_null = false};
-    scan_mailbox_address(&c, a, &path);
+    path.local = scan_local(&c, a);
+    scan_at_domain(&c, a, &path);
     if (!scan_is_end(&c)) {
         scan_fail(&c, ERR_BAD_ADDRESS, "the end of the address");
     }

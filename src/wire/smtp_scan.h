@@ -49,7 +49,7 @@ MUST_USE enum err smtp_parse_helo(struct str args, struct str *out);
 struct smtp_path {
     bool is_null;       /* <>: MAIL only */
     struct str local;   /* local part, unquoted */
-    struct str domain;  /* as written; "[192.0.2.1]" for literals; empty for <Postmaster> */
+    struct str domain;  /* as written; "[192.0.2.1]" for literals; empty in <Postmaster>, <anna> */
     struct str address; /* local@domain, quoted where it must be; "" when is_null */
 };
 
