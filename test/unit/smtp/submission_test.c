@@ -1,0 +1,543 @@
+/* The submission session as conversations: what the client sends (C), what it must hear (S). Rows of the profile's check
+ * list that are proven here: S-1 S-2 S-4 S-5 S-6 S-7 S-8 S-9 S-10 S-11 S-16 S-18 S-19 S-20. */
+#include "smtp/submission.h"
+
+#include "base/buf.h"
+#include "base/list.h"
+
+#include "unit.h"
+
+enum { SIZE_MOST = 100000 };
+
+/* A world in which everything can be seen, and answered later when wanted. */
+struct world {
+    struct submission_host host;
+    struct session *session;
+    struct buf out;     /* what the session said */
+    struct buf content; /* what it spooled */
+    struct buf queued;  /* envelopes: "from>to,to notify;" */
+    struct buf fetched; /* URLs it asked for */
+    bool is_late;       /* recipients are answered later */
+    bool is_commit_late;
+    bool is_fetch_late;
+    enum err commit_err;
+    enum err content_err;
+    enum err fetch_err;
+    struct buf fetch_octets;
+    struct buf asked;
+    unsigned drops;
+    unsigned wakes;
+};
+
+static void wake(void *owner)
+{
+    ((struct world *)owner)->wakes++;
+}
+
+static int64_t get_time_s(void *owner)
+{
+    return 1700000000;
+}
+
+static void write_unique(void *owner, struct buf *out)
+{
+    buf_add(out, STR("token1"));
+}
+
+static void answer_recipient(struct world *w)
+{
+    struct str address = buf_str(&w->asked);
+    struct str user = STR_EMPTY;
+    enum err e = ERR_OK;
+    if (str_ends(address, STR("@example.org"))) {
+        user = str_sub(address, 0, address.n - 12);
+        e = str_eq(user, STR("nobody")) ? ERR_NO_USER : ERR_OK;
+    } else if (str_ends(address, STR("@refused.test"))) {
+        e = ERR_NO_RELAY;
+    }
+    submission_on_recipient(w->session, e, user);
+}
+
+static void find_recipient(void *owner, struct str address)
+{
+    struct world *w = owner;
+    buf_clear(&w->asked);
+    buf_add(&w->asked, address);
+    if (!w->is_late) {
+        answer_recipient(w);
+    }
+}
+
+static void content_start(void *owner)
+{
+    buf_clear(&((struct world *)owner)->content);
+}
+
+static enum err content_add(void *owner, struct str octets)
+{
+    struct world *w = owner;
+    buf_add(&w->content, octets);
+    return w->content_err;
+}
+
+static void content_finish(void *owner, const struct mail_envelope *e)
+{
+    struct world *w = owner;
+    buf_addf(&w->queued, "%.*s>", STR_ARG(e->return_path));
+    for (size_t i = 0; i < e->recipient_count; i++) {
+        const struct mail_recipient *r = &e->recipients[i];
+        buf_addf(&w->queued, "%s%.*s/%.*s/%u/%.*s", i > 0 ? "," : "", STR_ARG(r->address),
+                 STR_ARG(r->user), r->notify, STR_ARG(r->orcpt));
+    }
+    buf_addf(&w->queued, "|%d|%.*s;", (int)e->ret, STR_ARG(e->envid));
+    if (!w->is_commit_late) {
+        submission_on_queued(w->session, w->commit_err);
+    }
+}
+
+static void content_drop(void *owner)
+{
+    ((struct world *)owner)->drops++;
+}
+
+static void answer_fetch(struct world *w)
+{
+    enum err e = w->fetch_err;
+    if (e == ERR_OK) {
+        e = submission_on_fetched(w->session, buf_str(&w->fetch_octets));
+    }
+    submission_on_fetch_end(w->session, e);
+}
+
+static void fetch(void *owner, const struct burl_target *target, uint64_t most)
+{
+    struct world *w = owner;
+    buf_addf(&w->fetched, "%.*s %u;", STR_ARG(target->address), target->port);
+    if (!w->is_fetch_late) {
+        answer_fetch(w);
+    }
+}
+
+static void world_init(struct world *w)
+{
+    *w = (struct world){0};
+    w->out = BUF_INIT(1 << 20);
+    w->content = BUF_INIT(1 << 24);
+    w->queued = BUF_INIT(1 << 20);
+    w->fetched = BUF_INIT(1 << 20);
+    w->asked = BUF_INIT(4096);
+    w->fetch_octets = BUF_INIT(1 << 24);
+    w->host = (struct submission_host){
+        .base = {wake, w},
+        .get_time_s = get_time_s,
+        .write_unique = write_unique,
+        .find_recipient = find_recipient,
+        .content_start = content_start,
+        .content_add = content_add,
+        .content_finish = content_finish,
+        .content_drop = content_drop,
+        .fetch = fetch,
+    };
+    struct submission_args args = {
+        .user = STR("bob"),
+        .hostname = STR("mail.example.org"),
+        .domain = STR("example.org"),
+        .helo = STR("phone"),
+        .peer = STR("192.0.2.7"),
+        .is_tls = true,
+        .size_most = SIZE_MOST,
+        .burl = {STR("bob"), STR("mail.example.org imap"), STR("192.0.2.1"), 143},
+    };
+    w->session = submission_new(&args, &w->host);
+}
+
+static void world_release(struct world *w)
+{
+    w->session->ops->free(&w->session);
+    buf_release(&w->out);
+    buf_release(&w->content);
+    buf_release(&w->queued);
+    buf_release(&w->fetched);
+    buf_release(&w->asked);
+    buf_release(&w->fetch_octets);
+}
+
+static enum session_want step(struct world *w)
+{
+    enum session_want want = SESSION_OUTPUT;
+    while (want == SESSION_OUTPUT) {
+        want = w->session->ops->step(w->session, &w->out);
+    }
+    return want;
+}
+
+/* Sends octets; returns what the session said to them. */
+static struct str say(struct world *w, struct str octets)
+{
+    buf_clear(&w->out);
+    while (octets.n > 0) {
+        w->session->ops->feed(w->session, str_sub(octets, 0, 60000));
+        octets = str_skip(octets, 60000);
+        (void)step(w);
+    }
+    return buf_str(&w->out);
+}
+
+#define GREET(w) (void)say((w), STR("NOOP\r\n"))
+
+/* The codes of the replies, "250 250 354 ". */
+static struct str codes(struct str replies, struct buf *out)
+{
+    buf_clear(out);
+    while (replies.n > 0) {
+        struct str line = str_split(&replies, '\n');
+        if (line.n > 3 && line.p[3] == ' ') {
+            buf_add(out, str_sub(line, 0, 4));
+        }
+    }
+    return buf_str(out);
+}
+
+struct conversation {
+    const char *name;
+    const char *c;
+    const char *s; /* reply codes */
+};
+
+#define URL_OK                                                                                     \
+    "imap://bob@mail.example.org/Sent;UIDVALIDITY=1/"                                              \
+    ";UID=5;URLAUTH=submit+bob:internal:91354a473744909de610943775f92038"
+#define START "MAIL FROM:<bob@example.org>\r\nRCPT TO:<anna@example.org>\r\n"
+
+static const struct conversation conversations[] = {
+    {"S-1: a plain client", "EHLO x\r\n" START "DATA\r\nSubject: x\r\n\r\nhi\r\n.\r\nQUIT\r\n",
+     "235 250 250 250 354 250 221 "},
+    {"HELO", "HELO x\r\n" START "DATA\r\n.\r\n", "235 250 250 250 354 250 "},
+    {"second AUTH, STARTTLS too late (RFC 4954, 4)", "AUTH PLAIN AAAA\r\nSTARTTLS\r\n",
+     "235 503 503 "},
+    {"unknown and untimely", "FOO\r\nRCPT TO:<a@b.c>\r\nDATA\r\nBURL " URL_OK "\r\n",
+     "235 500 503 503 503 "},
+    {"S-19: bad addresses", "MAIL FROM:<a b>\r\nMAIL FROM:x\r\nMAIL TO:<a@b.c>\r\n",
+     "235 501 501 501 "},
+    {"unknown parameter", "MAIL FROM:<a@b.c> FOO=1\r\n", "235 555 "},
+    {"nested MAIL", START "MAIL FROM:<a@b.c>\r\n", "235 250 250 503 "},
+    {"S-18: null return path", "MAIL FROM:<>\r\nRCPT TO:<anna@example.org>\r\nDATA\r\n.\r\n",
+     "235 250 250 354 250 "},
+    {"S-10: declared too big", "MAIL FROM:<a@b.c> SIZE=100001\r\nMAIL FROM:<a@b.c> SIZE=100000\r\n",
+     "235 552 250 "},
+    {"unknown local user, no relay",
+     "MAIL FROM:<a@b.c>\r\nRCPT TO:<nobody@example.org>\r\nRCPT TO:<x@refused.test>\r\nDATA\r\n",
+     "235 250 550 550 554 "},
+    {"RSET forgets", START "RSET\r\nRCPT TO:<anna@example.org>\r\n", "235 250 250 250 503 "},
+    {"VRFY, EXPN, HELP, NOOP", "VRFY anna\r\nEXPN all\r\nHELP\r\nNOOP\r\nVRFY\r\n",
+     "235 252 502 214 250 501 "},
+    {"S-6: chunks", START "BDAT 3\r\nabcBDAT 0 LAST\r\n", "235 250 250 250 250 "},
+    {"S-6: one last chunk of nothing", START "BDAT 0 LAST\r\n", "235 250 250 250 "},
+    {"S-6: DATA after BDAT", START "BDAT 1\r\nxDATA\r\nRSET\r\nNOOP\r\n",
+     "235 250 250 250 503 250 250 "},
+    {"S-6: RCPT after BDAT", START "BDAT 1\r\nxRCPT TO:<c@example.org>\r\n",
+     "235 250 250 250 503 "},
+    {"S-6: a chunk out of order is read and dropped", "BDAT 5\r\nQUIT\nNOOP\r\n", "235 503 250 "},
+    {"S-6: a chunk without recipients",
+     "MAIL FROM:<a@b.c>\r\nBDAT 4\r\nabcdBDAT 2 LAST\r\nefNOOP\r\n", "235 250 554 503 250 "},
+    {"a BDAT that has no size ends the session", "BDAT x\r\nNOOP\r\n", "235 501 "},
+    {"S-4: BINARYMIME forbids DATA",
+     "MAIL FROM:<a@b.c> BODY=BINARYMIME\r\nRCPT TO:<anna@example.org>\r\nDATA\r\nBDAT 3 "
+     "LAST\r\na\nb",
+     "235 250 250 503 250 "},
+    {"BODY=BINARY is not BODY=BINARYMIME", "MAIL FROM:<a@b.c> BODY=BINARY\r\n", "235 501 "},
+    {"S-2: 8BITMIME", "MAIL FROM:<a@b.c> BODY=8BITMIME\r\n", "235 250 "},
+    {"S-5: BURL", START "BURL " URL_OK " LAST\r\n", "235 250 250 250 "},
+    {"S-5: BDAT and BURL mixed", START "BDAT 2\r\na\nBURL " URL_OK "\r\nBDAT 1 LAST\r\nb",
+     "235 250 250 250 250 250 "},
+    {"S-5: BURL without MAIL", "BURL " URL_OK " LAST\r\n", "235 503 "},
+    {"S-5: BURL without a recipient",
+     "MAIL FROM:<a@b.c>\r\nRCPT TO:<nobody@example.org>\r\nBURL " URL_OK " LAST\r\n",
+     "235 250 550 554 "},
+    {"S-16: made for somebody else",
+     START "BURL "
+           "imap://bob@mail.example.org/Sent/"
+           ";UID=5;URLAUTH=submit+harry:internal:91354a473744909de610943775f92038 LAST\r\n",
+     "235 250 250 554 "},
+    {"no token", START "BURL imap://bob@mail.example.org/Sent/;UID=5 LAST\r\n", "235 250 250 554 "},
+    {"another host",
+     START "BURL "
+           "imap://bob@evil.test/Sent/"
+           ";UID=5;URLAUTH=submit+bob:internal:91354a473744909de610943775f92038 LAST\r\n",
+     "235 250 250 554 "},
+    {"another port",
+     START "BURL "
+           "imap://bob@imap:144/Sent/"
+           ";UID=5;URLAUTH=submit+bob:internal:91354a473744909de610943775f92038 LAST\r\n",
+     "235 250 250 554 "},
+    {"the address the client came to",
+     START "BURL "
+           "imap://bob@192.0.2.1:143/Sent/"
+           ";UID=5;URLAUTH=submit+bob:internal:91354a473744909de610943775f92038 LAST\r\n",
+     "235 250 250 250 "},
+    {"no URL", START "BURL\r\nBURL foo\r\n", "235 250 250 501 554 "},
+    {"S-9: a whole transaction in one segment, then the next",
+     START "BURL " URL_OK " LAST\r\n" START "DATA\r\nx\r\n.\r\nQUIT\r\n",
+     "235 250 250 250 250 250 354 250 221 "},
+    {"dots", START "DATA\r\n..x\r\n.y\r\n\n.\n\r.\r\r\n..\r\n.\r\nNOOP\r\n",
+     "235 250 250 354 250 250 "},
+    {"smuggling: only CRLF.CRLF ends DATA",
+     START "DATA\r\na\n.\nMAIL FROM:<x@y.z>\r\n\n.\r\nb\r\n.\r\nNOOP\r\n",
+     "235 250 250 354 250 250 "},
+};
+
+static void test_conversations(void **state)
+{
+    for (size_t i = 0; i < sizeof(conversations) / sizeof(conversations[0]); i++) {
+        const struct conversation *c = &conversations[i];
+        struct world w;
+        world_init(&w);
+        buf_add(&w.fetch_octets, STR("Subject: x\r\n\r\ny\r\n"));
+        CLEANUP(buf_release) struct buf got = BUF_INIT(1 << 16);
+        struct str said = codes(say(&w, str_from_c(c->c)), &got);
+        if (!str_eq(said, str_from_c(c->s))) {
+            print_error("%s\n  got  %.*s\n  want %s\n%.*s", c->name, STR_ARG(said), c->s,
+                        STR_ARG(buf_str(&w.out)));
+        }
+        assert_str(said, str_from_c(c->s));
+        world_release(&w);
+    }
+}
+
+/* The same, fed octet by octet: framing must not depend on segments. */
+static void test_octet_by_octet(void **state)
+{
+    for (size_t i = 0; i < sizeof(conversations) / sizeof(conversations[0]); i++) {
+        const struct conversation *c = &conversations[i];
+        struct world w;
+        world_init(&w);
+        buf_add(&w.fetch_octets, STR("Subject: x\r\n\r\ny\r\n"));
+        CLEANUP(buf_release) struct buf got = BUF_INIT(1 << 16);
+        bool is_open = true;
+        for (const char *p = c->c; *p != '\0' && is_open; p++) {
+            w.session->ops->feed(w.session, str_make(p, 1));
+            is_open = step(&w) != SESSION_CLOSE;
+        }
+        assert_str(codes(buf_str(&w.out), &got), str_from_c(c->s));
+        world_release(&w);
+    }
+}
+
+/* S-1, S-2, S-4 to S-10: the list after authentication; no AUTH, no STARTTLS any more. */
+static void test_ehlo_list(void **state)
+{
+    struct world w;
+    world_init(&w);
+    GREET(&w);
+    struct str s = say(&w, STR("EHLO phone\r\n"));
+    static const char *const wanted[] = {
+        "8BITMIME\r\n", "BINARYMIME\r\n",          "BURL imap\r\n",  "CHUNKING\r\n",
+        "DSN\r\n",      "ENHANCEDSTATUSCODES\r\n", "PIPELINING\r\n", "SIZE 100000\r\n"};
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        assert_true(str_find_str(s, str_from_c(wanted[i])) < s.n);
+    }
+    assert_int_equal(str_find_str(s, STR("AUTH")), s.n);
+    assert_int_equal(str_find_str(s, STR("STARTTLS")), s.n);
+    world_release(&w);
+}
+
+/* S-8: every reply but those to EHLO and DATA has an enhanced code, and RFC 4468, 6 has its own. */
+static void test_enhanced_codes(void **state)
+{
+    static const struct {
+        const char *c;
+        enum err fetch_err;
+        const char *s;
+    } rows[] = {
+        {START "BURL " URL_OK "\r\n", ERR_BAD_URL, "554 5.6.6 "},
+        {START "BURL " URL_OK "\r\n", ERR_UNREACHABLE, "451 4.4.1 "},
+        {START "BURL " URL_OK "\r\n", ERR_TOO_BIG, "552 5.3.4 "},
+        {START "BURL " URL_OK "\r\n", ERR_OK, "250 2.5.0 "},
+        {START "BURL " URL_OK " LAST\r\n", ERR_OK, "250 2.5.0 "},
+        {"MAIL FROM:<a@b.c>\r\nBURL " URL_OK " LAST\r\n", ERR_OK, "554 5.5.0 "},
+        {START "BURL "
+               "imap://bob@evil.test/a/"
+               ";UID=1;URLAUTH=submit+bob:internal:91354a473744909de610943775f92038 LAST\r\n",
+         ERR_OK, "554 5.7.8 "},
+        {START "BURL "
+               "imap://bob@imap/a/"
+               ";UID=1;URLAUTH=submit+eve:internal:91354a473744909de610943775f92038 LAST\r\n",
+         ERR_OK, "554 5.7.0 "},
+        {START "DATA\r\n.\r\n", ERR_OK, "250 2.0.0 "},
+        {"RCPT TO:<a@b.c>\r\n", ERR_OK, "503 5.5.1 "},
+        {"MAIL FROM:<a@b.c>\r\nRCPT TO:<nobody@example.org>\r\n", ERR_OK, "550 5.1.1 "},
+        {"MAIL FROM:<a@b.c>\r\nRCPT TO:<a@refused.test>\r\n", ERR_OK, "550 5.7.1 "},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct world w;
+        world_init(&w);
+        w.fetch_err = rows[i].fetch_err;
+        struct str s = str_trim(say(&w, str_from_c(rows[i].c)));
+        size_t at = str_find_last_char(s, '\n');
+        assert_true(str_starts(str_skip(s, at < s.n ? at + 1 : 0), str_from_c(rows[i].s)));
+        world_release(&w);
+    }
+}
+
+/* S-5: nothing is fetched without an accepted recipient, for another user, or from elsewhere. */
+static void test_nothing_fetched(void **state)
+{
+    struct world w;
+    world_init(&w);
+    (void)say(&w, STR("BURL " URL_OK " LAST\r\nMAIL FROM:<a@b.c>\r\nBURL " URL_OK " LAST\r\n"
+                      "RSET\r\n" START
+                      "BURL "
+                      "imap://x@evil.test/a/"
+                      ";UID=1;URLAUTH=submit+bob:internal:91354a473744909de610943775f92038\r\n"
+                      "BURL " URL_OK " LAST\r\n"));
+    assert_int_equal(w.fetched.len, 0);
+    assert_int_equal(w.queued.len, 0);
+    (void)say(&w, STR("RSET\r\n" START "BURL " URL_OK " LAST\r\n"));
+    assert_str(buf_str(&w.fetched), STR("192.0.2.1 143;"));
+    world_release(&w);
+}
+
+/* S-6: once a part failed, all later parts fail, and nothing is queued. */
+static void test_failed_part(void **state)
+{
+    struct world w;
+    world_init(&w);
+    GREET(&w);
+    w.fetch_err = ERR_BAD_URL;
+    CLEANUP(buf_release) struct buf got = BUF_INIT(4096);
+    assert_str(codes(say(&w, STR(START "BURL " URL_OK "\r\nBDAT 2\r\nab")), &got),
+               STR("250 250 554 503 "));
+    w.fetch_err = ERR_OK;
+    assert_str(codes(say(&w, STR("BURL " URL_OK "\r\nDATA\r\nBDAT 1 LAST\r\nx")), &got),
+               STR("503 503 503 "));
+    assert_int_equal(w.queued.len, 0);
+    assert_str(codes(say(&w, STR(START "BDAT 1 LAST\r\nx")), &got), STR("250 250 250 "));
+    assert_true(w.queued.len > 0);
+    world_release(&w);
+}
+
+/* S-11: the limit counts what the URLs expand to, over all parts. */
+static void test_size_after_expansion(void **state)
+{
+    struct world w;
+    world_init(&w);
+    GREET(&w);
+    char *octets = memset(buf_reserve(&w.fetch_octets, SIZE_MOST), 'x', SIZE_MOST);
+    assert_non_null(octets);
+    buf_commit(&w.fetch_octets, SIZE_MOST - 2);
+    CLEANUP(buf_release) struct buf got = BUF_INIT(4096);
+    assert_str(codes(say(&w, STR(START "BURL " URL_OK "\r\nBDAT 2 LAST\r\nab")), &got),
+               STR("250 250 250 250 "));
+    assert_str(codes(say(&w, STR(START "BURL " URL_OK "\r\nBDAT 3 LAST\r\nabc")), &got),
+               STR("250 250 250 552 "));
+    assert_str(codes(say(&w, STR(START "BDAT 3\r\nabcBURL " URL_OK " LAST\r\n")), &got),
+               STR("250 250 250 552 "));
+    world_release(&w);
+}
+
+/* S-9: what is pipelined behind a slow answer waits, in order. */
+static void test_slow_answers(void **state)
+{
+    struct world w;
+    world_init(&w);
+    GREET(&w);
+    w.is_late = w.is_commit_late = w.is_fetch_late = true;
+    CLEANUP(buf_release) struct buf got = BUF_INIT(4096);
+    assert_str(codes(say(&w, STR(START "BURL " URL_OK " LAST\r\nNOOP\r\n")), &got), STR("250 "));
+    assert_int_equal(step(&w), SESSION_EVENT);
+    answer_recipient(&w);
+    assert_int_equal(step(&w), SESSION_EVENT);
+    assert_true(w.fetched.len > 0);
+    answer_fetch(&w);
+    assert_int_equal(step(&w), SESSION_EVENT);
+    assert_true(w.queued.len > 0);
+    assert_str(codes(buf_str(&w.out), &got), STR("250 250 "));
+    submission_on_queued(w.session, ERR_OK);
+    assert_int_equal(step(&w), SESSION_INPUT);
+    assert_str(codes(buf_str(&w.out), &got), STR("250 250 250 250 "));
+    assert_int_equal(w.wakes, 3);
+    world_release(&w);
+}
+
+/* RFC 5321, 6.1: 250 only for what is on disk. */
+static void test_commit_fails(void **state)
+{
+    struct world w;
+    world_init(&w);
+    GREET(&w);
+    w.commit_err = ERR_NO_SPACE;
+    struct str s = say(&w, STR(START "DATA\r\nx\r\n.\r\n"));
+    assert_true(str_find_str(s, STR("452 4.3.1 ")) < s.n);
+    w.commit_err = ERR_OK;
+    w.content_err = ERR_IO;
+    s = say(&w, STR(START "DATA\r\nx\r\n.\r\n"));
+    assert_true(str_find_str(s, STR("451 4.3.0 ")) < s.n);
+    world_release(&w);
+}
+
+/* S-7: what RFC 3461 asks to carry; S-18: domains are completed; nobody gets it twice. */
+static void test_envelope(void **state)
+{
+    struct world w;
+    world_init(&w);
+    (void)say(&w, STR("MAIL FROM:<bob> RET=HDRS ENVID=QQ+2B1\r\n"
+                      "RCPT TO:<anna> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@c.d\r\n"
+                      "RCPT TO:<anna@example.org>\r\n"
+                      "RCPT TO:<\"odd one\"@else.test> NOTIFY=NEVER\r\n"
+                      "DATA\r\n.\r\n"));
+    assert_str(buf_str(&w.queued), STR("bob@example.org>anna@example.org/anna/10/rfc822;a+b@c.d,"
+                                       "\"odd one\"@else.test//1/|2|QQ+1;"));
+    world_release(&w);
+}
+
+/* RFC 6409, 8: trace line, Date and Message-ID when missing, no Bcc. */
+static void test_content(void **state)
+{
+    struct world w;
+    world_init(&w);
+    (void)say(
+        &w,
+        STR(START "BDAT 9\r\nbCC: x@y\rBDAT 31 LAST\r\n\n z\r\nTo: anna\r\n\r\nbody\r\n.\r\nb"));
+    assert_str(buf_str(&w.content), STR("Received: from phone ([192.0.2.7])\r\n\tby "
+                                        "mail.example.org with ESMTPSA id token1;\r\n"
+                                        "\tTue, 14 Nov 2023 22:13:20 +0000\r\n"
+                                        "To: anna@example.org\r\n"
+                                        "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
+                                        "Message-ID: <token1@example.org>\r\n"
+                                        "\r\nbody\r\n.\r\nb"));
+    world_release(&w);
+}
+
+/* The session may end at any time; what is under way is dropped. */
+static void test_peer_gone(void **state)
+{
+    struct world w;
+    world_init(&w);
+    w.is_fetch_late = true;
+    (void)say(&w, STR(START "BURL " URL_OK " LAST\r\n"));
+    unsigned before = w.drops;
+    struct session *gone = w.session;
+    gone->ops->free(&gone);
+    assert_true(w.drops > before);
+    world_init(&w);
+    world_release(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conversations),
+        cmocka_unit_test(test_octet_by_octet),
+        cmocka_unit_test(test_ehlo_list),
+        cmocka_unit_test(test_enhanced_codes),
+        cmocka_unit_test(test_nothing_fetched),
+        cmocka_unit_test(test_failed_part),
+        cmocka_unit_test(test_size_after_expansion),
+        cmocka_unit_test(test_slow_answers),
+        cmocka_unit_test(test_commit_fails),
+        cmocka_unit_test(test_envelope),
+        cmocka_unit_test(test_content),
+        cmocka_unit_test(test_peer_gone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
