@@ -10,6 +10,8 @@
 
 /* What the command-line tools share: options, exit codes, an account opened outside a server. */
 
+struct verifier_cost;
+
 enum exit_code { EXIT_FINE = 0, EXIT_NOT_SO = 1, EXIT_USAGE = 2, EXIT_ENVIRONMENT = 3 };
 
 /* One option of a tool: "--user NAME". Tools list theirs, the last row has name NULL. */
@@ -54,5 +56,7 @@ void progress_end(struct progress *p);
 int tool_import(int argc, char **argv);
 int tool_export(int argc, char **argv);
 int tool_verify(int argc, char **argv);
+/* cost: of new passwords; --config is accepted, and read by the caller. */
+int tool_user(int argc, char **argv, const struct verifier_cost *cost);
 
 #endif

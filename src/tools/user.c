@@ -1,0 +1,246 @@
+/* limetta user: who may log in.
+ *
+ *     limetta user add NAME --password-stdin [--state DIR]
+ *     limetta user passwd NAME --password-stdin [--state DIR]
+ *     limetta user list [--state DIR]
+ *     limetta user delete NAME --yes [--state DIR]
+ *
+ * Writes the verifier database that a running auth reads; every change counts from the next login on. Mail and login are
+ * two things: an account's folder comes with its first use, and stays when its user is deleted. The password comes on
+ * standard input, because a command line is for all to see. */
+#include "tools/tool.h"
+
+#include "auth/names.h"
+#include "auth/users.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char USAGE[] = "limetta user add|passwd|list|delete [NAME] [--password-stdin] [--yes] "
+                            "[--state DIR] [--config FILE]";
+
+struct user_args {
+    const char *state;
+    const char *config; /* read by our caller */
+    bool is_stdin;
+    bool is_yes;
+    struct str name; /* prepared */
+    const struct verifier_cost *cost;
+    struct users *users;
+};
+
+/* Makes the folder when it is missing. */
+static enum err make_folder(const char *path)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? ERR_OK : err_from_errno(errno);
+}
+
+static int open_users(struct user_args *a, bool may_make)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/auth/users.db", a->state);
+    if (n < 0 || (size_t)n >= sizeof(path)) {
+        return tool_fail(EXIT_USAGE, "--state: the path is too long");
+    }
+    enum err e = ERR_OK;
+    if (may_make) {
+        char folder[PATH_MAX];
+        (void)snprintf(folder, sizeof(folder), "%s/auth", a->state);
+        e = make_folder(a->state);
+        e = e == ERR_OK ? make_folder(folder) : e;
+    } else if (access(path, F_OK) != 0) {
+        return tool_fail(errno == ENOENT ? EXIT_NOT_SO : EXIT_ENVIRONMENT,
+                         "%s: no users yet; limetta user add NAME makes the first", path);
+    }
+    e = e == ERR_OK ? users_open(path, &a->users) : e;
+    if (e != ERR_OK) {
+        return tool_fail(tool_exit_code(e), "%s: %s", path, err_get_info(e)->meaning);
+    }
+    return EXIT_FINE;
+}
+
+/* The first line of standard input, prepared. */
+static int read_password(struct buf *out)
+{
+    char line[PASSWORD_MOST + 2];
+    size_t n = 0;
+    ssize_t got;
+    while (n < sizeof(line) && (got = read(STDIN_FILENO, line + n, sizeof(line) - n)) > 0) {
+        n += (size_t)got;
+    }
+    struct str rest = str_make(line, n);
+    struct str first = str_split(&rest, '\n');
+    if (str_ends(first, STR("\r"))) {
+        first.n--;
+    }
+    int code = EXIT_FINE;
+    if (first.n == 0) {
+        code = tool_fail(EXIT_USAGE, "the password on standard input is empty");
+    } else if (password_prepare(first, true, out) != ERR_OK) {
+        code = tool_fail(EXIT_USAGE,
+                         "that cannot be a password: at most %d octets of UTF-8 without control "
+                         "characters",
+                         PASSWORD_MOST);
+    }
+    explicit_bzero(line, sizeof(line));
+    return code;
+}
+
+static int make_verifier(const struct user_args *a, struct verifier *out)
+{
+    if (!a->is_stdin) {
+        return tool_fail(EXIT_USAGE, "say --password-stdin and give the password there");
+    }
+    struct buf password = BUF_INIT(PASSWORD_MOST + 1);
+    int code = read_password(&password);
+    if (code == EXIT_FINE && verifier_make(buf_str(&password), a->cost, out) != ERR_OK) {
+        code = tool_fail(EXIT_ENVIRONMENT, "not enough memory for Argon2id");
+    }
+    if (password.p != NULL) {
+        explicit_bzero(password.p, password.size);
+    }
+    buf_release(&password);
+    return code;
+}
+
+static int fail_change(enum err e, struct str name)
+{
+    if (e == ERR_EXISTS) {
+        return tool_fail(EXIT_NOT_SO, "user %.*s exists already; limetta user passwd changes it",
+                         STR_ARG(name));
+    }
+    if (e == ERR_NOT_FOUND) {
+        return tool_fail(EXIT_NOT_SO, "there is no user %.*s", STR_ARG(name));
+    }
+    return tool_fail(tool_exit_code(e), "user %.*s: %s", STR_ARG(name), err_get_info(e)->meaning);
+}
+
+static int add(struct user_args *a)
+{
+    struct verifier v;
+    int code = make_verifier(a, &v);
+    code = code == EXIT_FINE ? open_users(a, true) : code;
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    enum err e = users_add(a->users, a->name, USER_PERSON, &v);
+    if (e != ERR_OK) {
+        return fail_change(e, a->name);
+    }
+    (void)printf("user %.*s added\n", STR_ARG(a->name));
+    return EXIT_FINE;
+}
+
+static int passwd(struct user_args *a)
+{
+    struct verifier v;
+    int code = make_verifier(a, &v);
+    code = code == EXIT_FINE ? open_users(a, false) : code;
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    enum err e = users_set(a->users, a->name, &v);
+    if (e != ERR_OK) {
+        return fail_change(e, a->name);
+    }
+    (void)printf("password of %.*s changed; it counts from the next login on\n", STR_ARG(a->name));
+    return EXIT_FINE;
+}
+
+static int delete (struct user_args *a)
+{
+    if (!a->is_yes) {
+        return tool_fail(
+            EXIT_USAGE, "deleting user %.*s ends its logins and keeps its mail; say --yes to do it",
+            STR_ARG(a->name));
+    }
+    int code = open_users(a, false);
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    enum err e = users_delete(a->users, a->name);
+    if (e != ERR_OK) {
+        return fail_change(e, a->name);
+    }
+    (void)printf(
+        "user %.*s deleted; its mail stays in %s/accounts, and comes back when the user is "
+        "added again\n",
+        STR_ARG(a->name), a->state);
+    return EXIT_FINE;
+}
+
+static void print_user(void *owner, struct str name, enum user_kind kind)
+{
+    (void)printf("%.*s%s\n", STR_ARG(name), kind == USER_ENTITY ? "\t(part of the server)" : "");
+}
+
+static int list(struct user_args *a)
+{
+    int code = open_users(a, false);
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    enum err e = users_list(a->users, print_user, NULL);
+    return e == ERR_OK ? EXIT_FINE
+                       : tool_fail(tool_exit_code(e), "users: %s", err_get_info(e)->meaning);
+}
+
+struct user_verb {
+    const char *name;
+    bool has_name;
+    bool is_new;
+    int (*run)(struct user_args *a);
+};
+
+static const struct user_verb *find_verb(const char *name)
+{
+    static const struct user_verb VERBS[] = {
+        {"add", true, true, add},
+        {"passwd", true, false, passwd},
+        {"delete", true, false, delete},
+        {"list", false, false, list},
+    };
+    for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
+        if (name != NULL && strcmp(VERBS[i].name, name) == 0) {
+            return &VERBS[i];
+        }
+    }
+    return NULL;
+}
+
+int tool_user(int argc, char **argv, const struct verifier_cost *cost)
+{
+    struct user_args a = {.state = "state", .cost = cost};
+    const char *words[2] = {NULL, NULL};
+    int count = 0;
+    const struct tool_option options[] = {{"--state", &a.state, NULL},
+                                          {"--config", &a.config, NULL},
+                                          {"--password-stdin", NULL, &a.is_stdin},
+                                          {"--yes", NULL, &a.is_yes},
+                                          {NULL, NULL, NULL}};
+    int code = tool_parse(argc, argv, options, USAGE, words, 2, &count);
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    const struct user_verb *verb = find_verb(words[0]);
+    if (verb == NULL || verb->has_name != (words[1] != NULL)) {
+        return tool_fail(EXIT_USAGE, "usage: %s", USAGE);
+    }
+    struct buf name = BUF_INIT(NAME_MOST + 1);
+    if (verb->has_name && name_prepare(str_from_c(words[1]), verb->is_new, &name) != ERR_OK) {
+        buf_release(&name);
+        return tool_fail(EXIT_USAGE,
+                         "that cannot be a user's name: at most %d octets of UTF-8 without spaces, "
+                         "control characters and '/'",
+                         NAME_MOST);
+    }
+    a.name = buf_str(&name);
+    code = verb->run(&a);
+    users_close(&a.users);
+    buf_release(&name);
+    return code;
+}
