@@ -1,0 +1,110 @@
+/* limetta: one name for the supervisor and the tools; the first word says which.
+ *
+ * A tool that root runs on a state folder of somebody else (the system user of a server that root started) leaves what it
+ * made to that user, or the server could not read it. */
+#include "auth/verifier.h"
+#include "main/config.h"
+#include "main/serve.h"
+#include "main/state.h"
+#include "tools/tool.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char USAGE[] =
+    "usage: limetta serve [--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]\n"
+    "       limetta user add|passwd|list|delete [NAME] [--password-stdin] [--yes] [--state DIR]\n"
+    "       limetta import --user NAME [--mailbox NAME] [--state DIR] PATH\n"
+    "       limetta export --user NAME [--mailbox NAME] [--state DIR] PATH\n"
+    "       limetta verify --user NAME [--state DIR]\n"
+    "       limetta --version\n"
+    "limetta(1) says more.\n";
+
+/* The word behind an option, or fallback: for what is needed before the tool itself reads its options. */
+static const char *find_option(int argc, char **argv, const char *name, const char *fallback)
+{
+    for (int i = 1; i + 1 < argc; i++) {
+        if (strcmp(argv[i], name) == 0) {
+            return argv[i + 1];
+        }
+    }
+    return fallback;
+}
+
+static int run_user(int argc, char **argv)
+{
+    struct config *c = NULL;
+    enum err e = config_read(find_option(argc, argv, "--config", NULL), &c);
+    if (e != ERR_OK) {
+        return e == ERR_SYNTAX ? EXIT_USAGE : EXIT_ENVIRONMENT;
+    }
+    struct verifier_cost cost = {
+        .argon2_passes = config_get_u64(c, CONFIG_argon2_passes),
+        .argon2_memory_octets = config_get_u64(c, CONFIG_argon2_memory),
+        .scram_iterations = (uint32_t)config_get_u64(c, CONFIG_scram_iterations),
+    };
+    config_free(&c);
+    return tool_user(argc, argv, &cost);
+}
+
+static int print_version(int argc, char **argv)
+{
+    (void)printf("limetta %s\n", LIMETTA_VERSION);
+    return EXIT_FINE;
+}
+
+static int print_help(int argc, char **argv)
+{
+    (void)fputs(USAGE, stdout);
+    return EXIT_FINE;
+}
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    bool has_state; /* works on a state folder, as a tool */
+};
+
+static const struct command COMMANDS[] = {
+    {"serve", serve, false},       {"user", run_user, true},
+    {"import", tool_import, true}, {"export", tool_export, true},
+    {"verify", tool_verify, true}, {"--version", print_version, false},
+    {"--help", print_help, false}, {"help", print_help, false},
+};
+
+/* After a tool of root's: the folder's owner owns what is in it. */
+static int give_back(int argc, char **argv, int code)
+{
+    const char *dir = find_option(argc, argv, "--state", "state");
+    struct stat st;
+    if (geteuid() != 0 || stat(dir, &st) != 0 || st.st_uid == 0) {
+        return code;
+    }
+    enum err e = state_give(dir, st.st_uid, st.st_gid);
+    if (e != ERR_OK && e != ERR_NOT_FOUND) {
+        return tool_fail(EXIT_ENVIRONMENT, "%s: cannot give new files to its owner", dir);
+    }
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        (void)fputs(USAGE, stderr);
+        return EXIT_USAGE;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
+        const struct command *c = &COMMANDS[i];
+        if (strcmp(c->name, argv[1]) == 0) {
+            (void)umask(077);
+            int code = c->run(argc - 1, argv + 1);
+            return c->has_state ? give_back(argc - 1, argv + 1, code) : code;
+        }
+    }
+    (void)fprintf(stderr, "limetta: there is no command %s\n%s", argv[1], USAGE);
+    return EXIT_USAGE;
+}

@@ -1,0 +1,139 @@
+/* Opening ports.
+ *
+ * IPv4 and IPv6 get a socket each (IPV6_V6ONLY), so that a peer's address always looks as it is. What a socket is not
+ * given matters as much: no SO_KEEPALIVE (RFC 5383, 4.2), no SO_REUSEPORT, by which another process of the same user could
+ * share our port. */
+#include "main/listen.h"
+
+#include "tools/tool.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ADDRESS_MOST = 64 };
+
+struct service {
+    const char *name;
+    unsigned port;
+};
+
+static const struct service SERVICES[] = {{"imap", PORT_IMAP}, {"submission", PORT_SUBMISSION}};
+
+/* The socket address for text and port; false when text is no address. */
+static bool make_address(const char *text, unsigned port, struct sockaddr_storage *out,
+                         socklen_t *size)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
+    memset(out, 0, sizeof(*out));
+    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+        memcpy(out, &v4, sizeof(v4));
+        *size = sizeof(v4);
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
+        memcpy(out, &v6, sizeof(v6));
+        *size = sizeof(v6);
+        return true;
+    }
+    return false;
+}
+
+/* A listening socket, or -1 with errno. */
+static int open_socket(const struct sockaddr_storage *address, socklen_t size)
+{
+    int on = 1;
+    int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return -1;
+    }
+    bool is_v6 = address->ss_family == AF_INET6;
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0
+        && (!is_v6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0)
+        && bind(fd, (const struct sockaddr *)address, size) == 0
+        && listen(fd, LISTEN_BACKLOG) == 0) {
+        return fd;
+    }
+    int why = errno;
+    (void)close(fd);
+    errno = why;
+    return -1;
+}
+
+static int fail_open(const char *name, const char *text, unsigned port)
+{
+    switch (errno) {
+    case EADDRINUSE:
+        return tool_fail(EXIT_ENVIRONMENT,
+                         "port %u (%s) on %s is taken by another program; stop it, or say "
+                         "--port-offset N",
+                         port, name, text);
+    case EACCES:
+    case EPERM:
+        return tool_fail(EXIT_ENVIRONMENT,
+                         "port %u (%s) on %s needs root; start as root, or say --port-offset 10000",
+                         port, name, text);
+    case EADDRNOTAVAIL:
+        return tool_fail(EXIT_ENVIRONMENT, "this host has no address %s; see --listen", text);
+    default:
+        return tool_fail(EXIT_ENVIRONMENT, "port %u (%s) on %s: %s", port, name, text,
+                         strerrordesc_np(errno));
+    }
+}
+
+/* Both services on one address. is_optional: no complaint when the host lacks this kind of address. */
+static int open_address(const char *text, unsigned offset, bool is_optional, struct listenings *out)
+{
+    for (size_t i = 0; i < sizeof(SERVICES) / sizeof(SERVICES[0]); i++) {
+        struct sockaddr_storage address;
+        socklen_t size;
+        unsigned port = SERVICES[i].port + offset;
+        if (!make_address(text, port, &address, &size)) {
+            return tool_fail(EXIT_USAGE, "%s is not an IPv4 or IPv6 address", text);
+        }
+        int fd = open_socket(&address, size);
+        if (fd < 0 && is_optional && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+            return EXIT_FINE;
+        }
+        if (fd < 0) {
+            return fail_open(SERVICES[i].name, text, port);
+        }
+        vec_push(&out->all, (struct listening){SERVICES[i].name, fd});
+    }
+    return EXIT_FINE;
+}
+
+int listen_open(struct str addresses, unsigned offset, struct listenings *out)
+{
+    *out = (struct listenings){.all = VEC_INIT};
+    int code = EXIT_FINE;
+    if (str_trim(addresses).n == 0) {
+        code = open_address("0.0.0.0", offset, false, out);
+        code = code == EXIT_FINE ? open_address("::", offset, true, out) : code;
+    }
+    while (code == EXIT_FINE && addresses.n > 0) {
+        char text[ADDRESS_MOST];
+        struct str one = str_split(&addresses, ' ');
+        if (one.n > 0) {
+            (void)snprintf(text, sizeof(text), "%.*s", STR_ARG(one));
+            code = open_address(text, offset, false, out);
+        }
+    }
+    if (code != EXIT_FINE) {
+        listen_close(out);
+    }
+    return code;
+}
+
+void listen_close(struct listenings *l)
+{
+    for (size_t i = 0; i < l->all.count; i++) {
+        (void)close(l->all.at[i].fd);
+    }
+    vec_release(&l->all);
+}

@@ -1,0 +1,28 @@
+#ifndef LIMETTA_MAIN_LISTEN_H
+#define LIMETTA_MAIN_LISTEN_H
+
+#include "base/str.h"
+#include "base/vec.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The listening sockets: opened by the supervisor, which may have the right to low ports, used by the edge. */
+struct listening {
+    const char *name; /* "imap", "submission" */
+    int fd;
+};
+
+struct listenings {
+    VEC(struct listening) all;
+};
+
+enum { PORT_IMAP = 143, PORT_SUBMISSION = 587, PORT_OFFSET_MOST = 56000, LISTEN_BACKLOG = 4096 };
+
+/* Opens both services on each of addresses (separated by spaces; empty: all of IPv4 and IPv6), at their standard port plus
+ * offset (RFC 5383, 3). An IPv6 that this host does not have is passed over when nobody asked for it by name.
+ * Returns an exit code after one clear line on standard error. */
+int listen_open(struct str addresses, unsigned offset, struct listenings *out);
+void listen_close(struct listenings *l);
+
+#endif

@@ -1,0 +1,219 @@
+/* One role as a process: fork, exec, settings.
+ *
+ * Fork and exec, so that a role has a memory of its own from its first instruction: no secret of another role, no copied
+ * layout. It inherits standard error (the log), the control socket as descriptor 3, and nothing else: every other
+ * descriptor of ours is close-on-exec. What a role is told is in one table, with a bit for each role, and no role is told
+ * more; the private ticket key, say, leaves this process towards auth only. */
+#include "main/process.h"
+
+#include "base/log.h"
+#include "main/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    EDGE = 1 << ROLE_EDGE,
+    AUTH = 1 << ROLE_AUTH,
+    STORE = 1 << ROLE_STORE,
+    SUBMIT = 1 << ROLE_SUBMIT,
+    EVERY = EDGE | AUTH | STORE | SUBMIT
+};
+enum { CONTROL_BUFFER = 1 << 20 };
+
+bool process_may_link(enum link_role a, enum link_role b)
+{
+    static const unsigned PEERS[ROLE_COUNT] = {
+        [ROLE_EDGE] = AUTH | STORE | SUBMIT,
+        [ROLE_AUTH] = EDGE | SUBMIT,
+        [ROLE_STORE] = EDGE | SUBMIT | STORE,
+        [ROLE_SUBMIT] = EDGE | AUTH | STORE,
+    };
+    return (PEERS[a] >> b & 1) != 0;
+}
+
+/* The role's program, beside our own. */
+static enum err find_program(enum link_role role, char out[PATH_MAX])
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n <= 0) {
+        return ERR_IO;
+    }
+    self[n] = '\0';
+    char *slash = strrchr(self, '/');
+    if (slash == NULL || (size_t)(slash - self) > PATH_MAX - 32) {
+        return ERR_IO;
+    }
+    *slash = '\0';
+    (void)snprintf(out, PATH_MAX, "%.*s/limetta-%s", PATH_MAX - 32, self, control_role_name(role));
+    if (access(out, X_OK) != 0) {
+        log_error("%s: %s", out, strerrordesc_np(errno));
+        return ERR_NOT_FOUND;
+    }
+    return ERR_OK;
+}
+
+/* In the child: nothing but exec, in calls that are safe after a fork. */
+static void become(const char *program, char *name, int control)
+{
+    char *const argv[] = {name, NULL};
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)signal(SIGINT, SIG_IGN); /* a terminal's Ctrl-C is for the supervisor, who says "stop" */
+    (void)signal(SIGHUP, SIG_IGN);
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (control == CONTROL_CHILD_FD) {
+        (void)fcntl(control, F_SETFD, 0);
+    } else if (dup2(control, CONTROL_CHILD_FD) < 0) {
+        _exit(3);
+    }
+    (void)execv(program, argv);
+    _exit(3);
+}
+
+enum err process_start(enum link_role role, unsigned index, pid_t *pid, int *control)
+{
+    char program[PATH_MAX];
+    char name[64];
+    int pair[2];
+    int size = CONTROL_BUFFER;
+    TRY(find_program(role, program));
+    (void)snprintf(name, sizeof(name), "limetta-%s", control_role_name(role));
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        log_error("cannot start %s %u: %s", name, index, strerrordesc_np(errno));
+        return ERR_IO;
+    }
+    (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    pid_t child = fork();
+    if (child == 0) {
+        become(program, name, pair[1]);
+    }
+    (void)close(pair[1]);
+    if (child < 0) {
+        log_error("cannot start %s %u: %s", name, index, strerrordesc_np(errno));
+        (void)close(pair[0]);
+        return ERR_IO;
+    }
+    *pid = child;
+    *control = pair[0];
+    return ERR_OK;
+}
+
+/* ---- what each role is told ---- */
+
+struct told {
+    const char *key;
+    unsigned roles;
+    enum config_id id;
+};
+
+/* Straight from the configuration. */
+static const struct told FROM_CONFIG[] = {
+    {"log_level", EVERY, CONFIG_log_level},
+    {"hostname", EVERY, CONFIG_hostname},
+    {"host_names", EDGE | STORE | SUBMIT, CONFIG_host_names},
+    {"domains", AUTH | SUBMIT, CONFIG_domains},
+    {"postmaster", AUTH, CONFIG_postmaster},
+    {"tls", EDGE, CONFIG_tls},
+    {"plaintext_login", EDGE | AUTH, CONFIG_plaintext_login},
+    {"workers", EDGE | STORE | SUBMIT, CONFIG_workers},
+    {"flag_durability", STORE, CONFIG_flag_durability},
+    {"message_most", STORE | SUBMIT, CONFIG_message_most},
+    {"login_timeout_s", EDGE, CONFIG_login_timeout_s},
+    {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
+    {"connections_most", EDGE, CONFIG_connections_most},
+    {"connections_per_address", EDGE, CONFIG_connections_per_address},
+    {"relay_host", SUBMIT, CONFIG_relay_host},
+    {"relay_port", SUBMIT, CONFIG_relay_port},
+    {"relay_user", SUBMIT, CONFIG_relay_user},
+    {"relay_password", SUBMIT, CONFIG_relay_password},
+    {"relay_tls", SUBMIT, CONFIG_relay_tls},
+    {"media_entities", STORE, CONFIG_media_entities},
+    {"argon2_passes", AUTH, CONFIG_argon2_passes},
+    {"argon2_memory", AUTH, CONFIG_argon2_memory},
+    {"scram_iterations", AUTH, CONFIG_scram_iterations},
+};
+
+/* Sends while all goes well. */
+struct teller {
+    int control;
+    unsigned role; /* its bit */
+    enum err err;
+};
+
+static void tell(struct teller *t, unsigned roles, const char *key, struct str value)
+{
+    if (t->err == ERR_OK && (roles & t->role) != 0) {
+        t->err = control_send_setting(t->control, str_from_c(key), value);
+    }
+}
+
+static void tell_u64(struct teller *t, unsigned roles, const char *key, uint64_t value)
+{
+    char digits[24];
+    (void)snprintf(digits, sizeof(digits), "%llu", (unsigned long long)value);
+    tell(t, roles, key, str_from_c(digits));
+}
+
+static void tell_path(struct teller *t, unsigned roles, const char *key, const struct state *s,
+                      const char *name)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof(path), "%.*s/%s", PATH_MAX - 32, s->dir, name);
+    tell(t, roles, key, str_from_c(path));
+}
+
+static void tell_state(struct teller *t, const struct process_context *x)
+{
+    const struct state *s = x->state;
+    struct buf entities = BUF_INIT(16 * 1024);
+    buf_add_c(&entities, STATE_SUBMIT_USER " ");
+    buf_add(&entities, config_get(x->config, CONFIG_submit_entities));
+    tell_u64(t, EVERY, "uid", s->uid);
+    tell_u64(t, EVERY, "gid", s->gid);
+    tell(t, EVERY, "edge_id", STR("edge"));
+    tell(t, EDGE, "tls_cert", buf_str(&s->tls_cert));
+    tell(t, EDGE, "tls_key", buf_str(&s->tls_key));
+    tell(t, AUTH, "ticket_private", buf_str(&s->ticket_private));
+    tell(t, STORE | SUBMIT, "ticket_public", buf_str(&s->ticket_public));
+    tell_path(t, AUTH, "users_path", s, "auth/users.db");
+    tell_path(t, STORE, "accounts_dir", s, "accounts");
+    tell_path(t, SUBMIT, "queue_dir", s, "queue");
+    tell(t, SUBMIT, "submit_user", STR(STATE_SUBMIT_USER));
+    tell(t, SUBMIT, "submit_password", buf_str(&s->submit_password));
+    tell(t, STORE, "submit_entities", str_trim(buf_str(&entities)));
+    tell_u64(t, EDGE | STORE | SUBMIT, "imap_port", PORT_IMAP + x->port_offset);
+    tell_u64(t, EDGE | STORE | SUBMIT, "submission_port", PORT_SUBMISSION + x->port_offset);
+    buf_release(&entities);
+}
+
+enum err process_tell(const struct process_context *x, enum link_role role, unsigned index,
+                      int control)
+{
+    struct teller t = {.control = control, .role = 1U << role, .err = ERR_OK};
+    tell(&t, EVERY, "role", str_from_c(control_role_name(role)));
+    tell_u64(&t, EVERY, "index", index);
+    for (size_t i = 0; i < sizeof(FROM_CONFIG) / sizeof(FROM_CONFIG[0]); i++) {
+        const struct told *f = &FROM_CONFIG[i];
+        tell(&t, f->roles, f->key, config_get(x->config, f->id));
+    }
+    tell_state(&t, x);
+    for (size_t i = 0; role == ROLE_EDGE && t.err == ERR_OK && i < x->listenings->all.count; i++) {
+        const struct listening *l = &x->listenings->all.at[i];
+        struct control_message m = {
+            .type = CONTROL_LISTENER, .key = str_from_c(l->name), .fd = l->fd};
+        t.err = control_send(control, &m);
+    }
+    if (t.err == ERR_OK) {
+        struct control_message start = {.type = CONTROL_START, .fd = -1};
+        t.err = control_send(control, &start);
+    }
+    return t.err;
+}

@@ -1,0 +1,157 @@
+/* limetta serve: the whole system on one host.
+ *
+ *     limetta serve [--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]
+ *
+ * Reads the configuration, prepares the state folder, opens the ports, then supervises. Everything that can be wrong is
+ * found before the first role starts, and said in one line: exit code 2 for what was asked wrongly, 3 for what this host
+ * does not give. */
+#include "main/serve.h"
+
+#include "base/log.h"
+#include "main/config.h"
+#include "main/listen.h"
+#include "main/state.h"
+#include "main/supervisor.h"
+#include "tools/tool.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OFFSET_WITHOUT_ROOT = 10000, HOST_NAME_MOST = 255 };
+
+static const char USAGE[] =
+    "limetta serve [--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]";
+
+struct serve_args {
+    const char *state;
+    const char *config;
+    const char *listen;
+    const char *port_offset;
+};
+
+/* The number on the command line, in the configuration, or the default for who we are. */
+static int get_offset(const struct serve_args *a, const struct config *c, unsigned *out)
+{
+    uint64_t v = 0;
+    if (a->port_offset != NULL) {
+        if (!str_to_u64(str_from_c(a->port_offset), PORT_OFFSET_MOST, &v)) {
+            return tool_fail(EXIT_USAGE, "--port-offset must be a number from 0 to %d",
+                             PORT_OFFSET_MOST);
+        }
+    } else if (config_get(c, CONFIG_port_offset).n > 0) {
+        v = config_get_u64(c, CONFIG_port_offset);
+    } else if (geteuid() != 0) {
+        v = OFFSET_WITHOUT_ROOT;
+        log_info("not started as root: ports are the standard ones plus %d; --port-offset N "
+                 "changes that",
+                 OFFSET_WITHOUT_ROOT);
+    }
+    *out = (unsigned)v;
+    return EXIT_FINE;
+}
+
+/* Fills in what only the running system knows. */
+static void complete(struct config *c)
+{
+    char name[HOST_NAME_MOST + 1] = "";
+    if (config_get(c, CONFIG_hostname).n == 0) {
+        if (gethostname(name, sizeof(name) - 1) != 0 || name[0] == '\0') {
+            (void)snprintf(name, sizeof(name), "localhost");
+        }
+        config_set(c, CONFIG_hostname, str_from_c(name));
+    }
+    if (config_get(c, CONFIG_domains).n == 0) {
+        struct buf domains = BUF_INIT(HOST_NAME_MOST * 2);
+        buf_add(&domains, config_get(c, CONFIG_hostname));
+        buf_add_c(&domains, " localhost");
+        config_set(c, CONFIG_domains, buf_str(&domains));
+        buf_release(&domains);
+    }
+}
+
+static int start_log(const struct config *c)
+{
+    struct str level = config_get(c, CONFIG_log_level);
+    struct str file = config_get(c, CONFIG_log_file);
+    log_init("limetta", str_eq(level, STR("error"))   ? LOG_LEVEL_ERROR
+                        : str_eq(level, STR("warn"))  ? LOG_LEVEL_WARN
+                        : str_eq(level, STR("debug")) ? LOG_LEVEL_DEBUG
+                                                      : LOG_LEVEL_INFO);
+    if (file.n == 0) {
+        return EXIT_FINE;
+    }
+    char path[4097];
+    (void)snprintf(path, sizeof(path), "%.*s", STR_ARG(file));
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0 || dup2(fd, STDERR_FILENO) < 0) {
+        return tool_fail(EXIT_ENVIRONMENT, "log_file: cannot write %s", path);
+    }
+    (void)close(fd);
+    return EXIT_FINE;
+}
+
+struct ready_line {
+    const struct state *state;
+    unsigned offset;
+};
+
+static void on_ready(void *owner)
+{
+    const struct ready_line *r = owner;
+    (void)printf("limetta is ready: IMAP on port %u, submission on port %u, state in %s, process "
+                 "%d\n",
+                 PORT_IMAP + r->offset, PORT_SUBMISSION + r->offset, r->state->dir, getpid());
+    (void)fflush(stdout);
+}
+
+static int run(const struct serve_args *a, struct config *c)
+{
+    struct state state;
+    struct listenings listenings;
+    unsigned offset = 0;
+    int code = start_log(c);
+    code = code == EXIT_FINE ? get_offset(a, c, &offset) : code;
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    complete(c);
+    struct str listen = a->listen != NULL ? str_from_c(a->listen) : config_get(c, CONFIG_listen);
+    code = listen_open(listen, offset, &listenings);
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    code = state_prepare(a->state, c, &state);
+    if (code == EXIT_FINE) {
+        struct ready_line r = {&state, offset};
+        code = supervise(c, &state, &listenings, offset, on_ready, &r);
+        state_release(&state);
+    }
+    listen_close(&listenings);
+    return code;
+}
+
+int serve(int argc, char **argv)
+{
+    struct serve_args a = {.state = "state"};
+    struct config *c = NULL;
+    const char *word = NULL;
+    int words = 0;
+    const struct tool_option options[] = {{"--state", &a.state, NULL},
+                                          {"--config", &a.config, NULL},
+                                          {"--listen", &a.listen, NULL},
+                                          {"--port-offset", &a.port_offset, NULL},
+                                          {NULL, NULL, NULL}};
+    int code = tool_parse(argc, argv, options, USAGE, &word, 0, &words);
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    enum err e = config_read(a.config, &c);
+    if (e != ERR_OK) {
+        return e == ERR_SYNTAX ? EXIT_USAGE : EXIT_ENVIRONMENT;
+    }
+    code = run(&a, c);
+    config_free(&c);
+    return code;
+}

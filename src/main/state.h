@@ -1,0 +1,50 @@
+#ifndef LIMETTA_MAIN_STATE_H
+#define LIMETTA_MAIN_STATE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "main/config.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* The state folder: mail, users, keys, queue; made ready by `limetta serve` before any role starts.
+ *
+ *     run/pid            the running supervisor, locked while it runs
+ *     keys/              0700, the supervisor's alone: ticket keys, the submission server's password
+ *     auth/users.db      verifiers             auth's folder
+ *     accounts/          mail                  the stores' folder
+ *     queue/             outgoing mail         submit's folder
+ *     tls-cert.pem, tls-key.pem   unless the configuration names others
+ */
+struct state {
+    char dir[PATH_MAX]; /* absolute */
+    int pid_fd;         /* holds the lock */
+    uid_t uid;          /* who the roles become; our own when we are not root */
+    gid_t gid;
+    struct buf ticket_private; /* PEM */
+    struct buf ticket_public;
+    struct buf submit_password;
+    struct buf tls_cert; /* PEM; empty: no TLS */
+    struct buf tls_key;
+};
+
+/* The login by which our submission server fetches URLs. */
+#define STATE_SUBMIT_USER "limetta-submit"
+
+/* Prepares dir and fills s. When the configuration offers TLS and there is no certificate, its setting tls becomes "off".
+ * Returns an exit code after one clear line on standard error; on EXIT_FINE state_release() is due. */
+int state_prepare(const char *dir, struct config *c, struct state *s);
+void state_release(struct state *s);
+
+/* Gives dir, auth/, accounts/ and queue/ with all below them to uid and gid. Does nothing unless we are root. */
+MUST_USE enum err state_give(const char *dir, uid_t uid, gid_t gid);
+
+/* Writes a file whole or not at all: a new one, on disk, then renamed. mode as for open(). */
+MUST_USE enum err state_write_file(const char *path, struct str octets, mode_t mode);
+/* Appends a file's octets. Errors: ERR_NOT_FOUND, ERR_NO_PERMISSION, ERR_TOO_BIG (out's cap), ERR_IO. */
+MUST_USE enum err state_read_file(const char *path, struct buf *out);
+
+#endif

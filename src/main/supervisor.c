@@ -1,0 +1,387 @@
+/* The supervisor: starts the roles, joins them, restarts what dies, stops them in order.
+ *
+ *     process:  (none) --start--> running --READY--> ready --dies--> waiting --timer--> running ...
+ *                                    '--dies before any READY, before all were ready once--> give up
+ *
+ * A role that died is started again after a pause that doubles with each crash (0.1 to 30 s) and is forgotten after a minute
+ * of life. Links belong to two processes: when one starts, each running peer gets the other end of a new pair.
+ *
+ * Stopping goes from the outside in, so that nobody talks to a role that is gone: edge (clients hear goodbye), submit, then
+ * auth and stores. Each stage has STOP_STAGE_MS; who is late is killed, which costs nothing but sessions: what was
+ * acknowledged is on disk. */
+#include "main/supervisor.h"
+
+#include "base/log.h"
+#include "base/vec.h"
+#include "main/control.h"
+#include "main/process.h"
+#include "net/loop.h"
+#include "tools/tool.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { RESTART_FIRST_MS = 100, RESTART_MOST_MS = 30 * 1000, STEADY_MS = 60 * 1000 };
+enum { STOP_STAGE_MS = 10 * 1000, STAGES = 3, SIGNALS = 4 };
+
+struct process {
+    struct supervisor *supervisor;
+    enum link_role role;
+    unsigned index;
+    pid_t pid; /* 0: not running */
+    int control;
+    struct fd_watch *watch;
+    struct timer *restart;
+    uint64_t started_ms;
+    unsigned crashes;
+    bool is_ready;
+};
+
+struct supervisor {
+    struct process_context context;
+    struct loop *loop;
+    VEC(struct process *) processes;
+    struct signal_watch *signals[SIGNALS];
+    struct timer *stop_timer;
+    void (*on_ready)(void *owner);
+    void *owner;
+    bool was_ready;
+    unsigned stage; /* of stopping; 0: not stopping */
+    int exit_code;
+};
+
+static void start(void *owner);
+static void advance_stop(struct supervisor *s);
+
+static const char *get_name(const struct process *p)
+{
+    return control_role_name(p->role);
+}
+
+static void close_control(struct process *p)
+{
+    if (p->watch != NULL) {
+        fd_watch_free(&p->watch);
+    }
+    if (p->control >= 0) {
+        (void)close(p->control);
+        p->control = -1;
+    }
+}
+
+/* Something that a role should have taken did not go through: it hangs. Its death brings it back. */
+static void kill_process(struct process *p, const char *why)
+{
+    if (p->pid > 0) {
+        log_error("%s %u: %s; ending it", get_name(p), p->index, why);
+        (void)kill(p->pid, SIGKILL);
+    }
+}
+
+static void send_peer(struct process *to, const struct process *peer, int fd)
+{
+    struct control_message m = {
+        .type = CONTROL_PEER, .role = peer->role, .index = peer->index, .fd = fd};
+    enum err e = control_send(to->control, &m);
+    if (e != ERR_OK && e != ERR_PEER_GONE) {
+        kill_process(to, "does not take its links");
+    }
+}
+
+static void join(struct process *a, struct process *b)
+{
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0) {
+        log_error("no link between %s %u and %s %u: %s", get_name(a), a->index, get_name(b),
+                  b->index, strerrordesc_np(errno));
+        return;
+    }
+    send_peer(a, b, pair[0]);
+    send_peer(b, a, pair[1]);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+}
+
+static void join_all(struct process *p)
+{
+    struct supervisor *s = p->supervisor;
+    for (size_t i = 0; i < s->processes.count; i++) {
+        struct process *other = s->processes.at[i];
+        if (other != p && other->pid > 0 && process_may_link(p->role, other->role)) {
+            join(p, other);
+        }
+    }
+}
+
+static void tell_when_all_ready(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->processes.count; i++) {
+        if (!s->processes.at[i]->is_ready) {
+            return;
+        }
+    }
+    if (!s->was_ready) {
+        s->was_ready = true;
+        s->on_ready(s->owner);
+    }
+}
+
+static void on_control(void *owner)
+{
+    struct process *p = owner;
+    char packet[CONTROL_PACKET_MOST];
+    struct control_message m;
+    enum err e = control_receive(p->control, false, packet, &m);
+    if (e == ERR_UNAVAILABLE) {
+        return;
+    }
+    if (e != ERR_OK || m.type != CONTROL_READY) {
+        if (e == ERR_OK && m.fd >= 0) {
+            (void)close(m.fd);
+        }
+        fd_watch_free(&p->watch);
+        if (e == ERR_OK || e == ERR_SYNTAX) {
+            kill_process(p, "breaks the control protocol");
+        }
+        return; /* else it is about to die, which SIGCHLD will tell */
+    }
+    p->is_ready = true;
+    if (p->supervisor->was_ready) {
+        log_info("%s %u is back", get_name(p), p->index);
+    }
+    tell_when_all_ready(p->supervisor);
+}
+
+static void begin_stop(struct supervisor *s)
+{
+    if (s->stage == 0) {
+        s->stage = 1;
+        advance_stop(s);
+    }
+}
+
+static void give_up(struct supervisor *s, const struct process *p)
+{
+    if (s->stage == 0) {
+        log_error("%s %u does not start; the reason stands above", get_name(p), p->index);
+        s->exit_code = EXIT_ENVIRONMENT;
+    }
+    begin_stop(s);
+}
+
+static void start(void *owner)
+{
+    struct process *p = owner;
+    struct supervisor *s = p->supervisor;
+    if (s->stage > 0) {
+        return;
+    }
+    if (process_start(p->role, p->index, &p->pid, &p->control) != ERR_OK) {
+        p->pid = 0;
+        give_up(s, p);
+        return;
+    }
+    p->is_ready = false;
+    p->started_ms = loop_now_ms(s->loop);
+    p->watch = fd_watch_new(s->loop, p->control, on_control, p);
+    if (process_tell(&s->context, p->role, p->index, p->control) != ERR_OK) {
+        kill_process(p, "does not take its settings");
+        return;
+    }
+    join_all(p);
+}
+
+static void log_death(const struct process *p, int status)
+{
+    if (WIFSIGNALED(status)) {
+        log_error("%s %u (process %d) was ended by signal %s%s", get_name(p), p->index, p->pid,
+                  sigabbrev_np(WTERMSIG(status)),
+                  WTERMSIG(status) == SIGSYS ? ": it made a forbidden system call" : "");
+    } else if (p->supervisor->stage == 0) {
+        log_error("%s %u (process %d) ended by itself, exit code %d", get_name(p), p->index, p->pid,
+                  WEXITSTATUS(status));
+    }
+}
+
+static void on_death(struct process *p, int status)
+{
+    struct supervisor *s = p->supervisor;
+    log_death(p, status);
+    p->pid = 0;
+    p->is_ready = false;
+    close_control(p);
+    if (s->stage > 0) {
+        advance_stop(s);
+        return;
+    }
+    if (!s->was_ready && WIFEXITED(status)) {
+        give_up(s, p);
+        return;
+    }
+    p->crashes = loop_now_ms(s->loop) - p->started_ms >= STEADY_MS ? 0 : p->crashes + 1;
+    uint64_t pause_ms =
+        p->crashes >= 9 ? RESTART_MOST_MS : (uint64_t)RESTART_FIRST_MS << p->crashes;
+    timer_start(p->restart, pause_ms < RESTART_MOST_MS ? pause_ms : RESTART_MOST_MS);
+}
+
+static void on_child(void *owner)
+{
+    struct supervisor *s = owner;
+    for (size_t i = 0; i < s->processes.count; i++) {
+        struct process *p = s->processes.at[i];
+        int status;
+        if (p->pid > 0 && waitpid(p->pid, &status, WNOHANG) == p->pid) {
+            on_death(p, status);
+        }
+    }
+}
+
+static unsigned get_stage(const struct process *p)
+{
+    return p->role == ROLE_EDGE ? 1 : p->role == ROLE_SUBMIT ? 2 : 3;
+}
+
+/* How many processes of the stage run; sends them the word when is_asked. */
+static unsigned count_running(struct supervisor *s, unsigned stage, bool is_asked)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < s->processes.count; i++) {
+        struct process *p = s->processes.at[i];
+        if (p->pid <= 0 || get_stage(p) != stage) {
+            continue;
+        }
+        count++;
+        struct control_message stop = {.type = CONTROL_STOP, .fd = -1};
+        if (is_asked && control_send(p->control, &stop) != ERR_OK) {
+            (void)kill(p->pid, SIGKILL);
+        }
+    }
+    return count;
+}
+
+/* Goes through the stages as their processes end. The timer runs while somebody was asked. */
+static void advance_stop(struct supervisor *s)
+{
+    static const unsigned ASKED = 1U << 8;
+    while ((s->stage & ~ASKED) <= STAGES) {
+        bool was_asked = (s->stage & ASKED) != 0;
+        unsigned stage = s->stage & ~ASKED;
+        if (count_running(s, stage, !was_asked) > 0) {
+            if (!was_asked) {
+                s->stage = stage | ASKED;
+                timer_start(s->stop_timer, STOP_STAGE_MS);
+            }
+            return;
+        }
+        s->stage = stage + 1;
+    }
+    timer_stop(s->stop_timer);
+    loop_stop(s->loop);
+}
+
+static void kill_all(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->processes.count; i++) {
+        if (s->processes.at[i]->pid > 0) {
+            (void)kill(s->processes.at[i]->pid, SIGKILL);
+        }
+    }
+}
+
+/* A stage takes too long: its processes, and only they, are ended. */
+static void on_late(void *owner)
+{
+    struct supervisor *s = owner;
+    for (size_t i = 0; i < s->processes.count; i++) {
+        struct process *p = s->processes.at[i];
+        if (get_stage(p) == (s->stage & 0xff)) {
+            kill_process(p, "does not stop");
+        }
+    }
+}
+
+static void on_signal(void *owner)
+{
+    struct supervisor *s = owner;
+    if (s->stage == 0) {
+        log_info("stopping");
+        begin_stop(s);
+        return;
+    }
+    log_warn("stopping at once");
+    kill_all(s);
+}
+
+static void add_process(struct supervisor *s, enum link_role role, unsigned index)
+{
+    struct process *p = calloc(1, sizeof(*p));
+    if (p == NULL) {
+        abort();
+    }
+    p->supervisor = s;
+    p->role = role;
+    p->index = index;
+    p->control = -1;
+    p->restart = timer_new(s->loop, start, p);
+    vec_push(&s->processes, p);
+}
+
+/* Links to be handed over are in flight for a moment, all at once when everything starts. */
+static void raise_limits(void)
+{
+    struct rlimit fds;
+    if (getrlimit(RLIMIT_NOFILE, &fds) == 0) {
+        fds.rlim_cur = fds.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &fds);
+    }
+}
+
+static void release(struct supervisor *s)
+{
+    for (size_t i = 0; i < s->processes.count; i++) {
+        struct process *p = s->processes.at[i];
+        close_control(p);
+        timer_free(&p->restart);
+        free(p);
+    }
+    vec_release(&s->processes);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        signal_watch_free(&s->signals[i]);
+    }
+    timer_free(&s->stop_timer);
+    loop_free(&s->loop);
+}
+
+int supervise(const struct config *c, const struct state *st, const struct listenings *l,
+              unsigned port_offset, void (*on_ready)(void *owner), void *owner)
+{
+    struct supervisor s = {.context = {c, st, l, port_offset},
+                           .processes = VEC_INIT,
+                           .on_ready = on_ready,
+                           .owner = owner,
+                           .exit_code = EXIT_FINE};
+    raise_limits();
+    s.loop = loop_new();
+    s.stop_timer = timer_new(s.loop, on_late, &s);
+    s.signals[0] = signal_watch_new(s.loop, SIGCHLD, on_child, &s);
+    s.signals[1] = signal_watch_new(s.loop, SIGTERM, on_signal, &s);
+    s.signals[2] = signal_watch_new(s.loop, SIGINT, on_signal, &s);
+    s.signals[3] = signal_watch_new(s.loop, SIGHUP, on_signal, &s);
+    add_process(&s, ROLE_AUTH, 0);
+    for (unsigned i = 0; i < config_get_u64(c, CONFIG_workers); i++) {
+        add_process(&s, ROLE_STORE, i);
+    }
+    add_process(&s, ROLE_SUBMIT, 0);
+    add_process(&s, ROLE_EDGE, 0);
+    for (size_t i = 0; i < s.processes.count; i++) {
+        start(s.processes.at[i]);
+    }
+    loop_run(s.loop);
+    release(&s);
+    return s.exit_code;
+}
