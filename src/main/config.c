@@ -91,7 +91,8 @@ static void check_value(const struct config_key *k, struct str v, struct buf *wh
 }
 
 /* libconfuse has something to say: its words, at its place, on standard error. */
-static void on_error(cfg_t *cfg, const char *format, va_list args)
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *format,
+                                                           va_list args)
 {
     struct buf what = BUF_INIT(2 * VALUE_MOST);
     buf_vaddf(&what, format, args);

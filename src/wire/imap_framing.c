@@ -339,6 +339,7 @@ static bool step_text(struct imap_framing *f, bool has_literals, enum imap_frame
         struct str line = between(f, f->line_at, f->at);
         start_dropping(f, ERR_TOO_LONG);
         keep_tail(f, line);
+        f->swallowed = f->text_octets; /* so that the bound does not depend on how octets arrive */
         f->state = SWALLOW_TEXT;
         return false;
     }
