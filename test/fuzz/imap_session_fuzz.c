@@ -2,9 +2,11 @@
  * gets a fresh account with two messages, and a second session idles on its INBOX, so that news is made, too.
  *
  * Invariants: every session ends up waiting for input or closing within a bounded number of steps, what it says ends with
- * a line end, and a step says no more than a bounded amount. */
+ * a line end, a step says no more than a bounded amount, and a client that counts messages is never told of one that it
+ * does not know (client_model.h). */
 #include "fuzz.h"
 
+#include "../script/client_model.h"
 #include "base/buf.h"
 #include "imap/session.h"
 #include "store/store.h"
@@ -72,8 +74,17 @@ static struct session *begin(struct world *w, const struct imap_host *host, cons
     return s;
 }
 
+/* What the client makes of it. */
+static void hear(struct client_model *model, struct str said)
+{
+    struct str line;
+    while (client_model_split(&said, &line)) {
+        assert(client_model_hear(model, line));
+    }
+}
+
 /* Steps until it wants input or closes. false: it closes. */
-static bool settle(struct world *w, struct session *s)
+static bool settle(struct world *w, struct client_model *model, struct session *s)
 {
     CLEANUP(buf_release) struct buf said = BUF_INIT(SAID_MOST);
     enum session_want want = SESSION_OUTPUT;
@@ -88,13 +99,14 @@ static bool settle(struct world *w, struct session *s)
         }
     }
     assert(said.len == 0 || str_ends(buf_str(&said), STR("\r\n")));
+    hear(model, buf_str(&said));
     return want != SESSION_CLOSE;
 }
 
-static void say(struct world *w, struct session *s, struct str octets)
+static void say(struct world *w, struct client_model *model, struct session *s, struct str octets)
 {
     s->ops->feed(s, octets);
-    (void)settle(w, s);
+    (void)settle(w, model, s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -106,20 +118,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_start(&w);
     struct imap_host host = {.wall_ms = wall_ms};
     struct session *other = begin(&w, &host, "phone");
-    (void)settle(&w, other);
-    say(&w, other, STR("a APPEND INBOX {27+}\r\nSubject: one\r\n\r\nHello one.\r\n"));
-    say(&w, other,
+    struct client_model others = {0};
+    struct client_model model = {0};
+    (void)settle(&w, &others, other);
+    say(&w, &others, other, STR("a APPEND INBOX {27+}\r\nSubject: one\r\n\r\nHello one.\r\n"));
+    say(&w, &others, other,
         STR("b APPEND INBOX (\\Seen) {91+}\r\nContent-Type: multipart/mixed; "
             "boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n"
             "Content-Type: a/b\r\n\r\nyz\r\n--b--\r\n"));
-    say(&w, other, STR("c SELECT INBOX\r\nd IDLE\r\n"));
+    say(&w, &others, other, STR("c SELECT INBOX\r\nd IDLE\r\n"));
     struct session *s = begin(&w, &host, "phone");
-    bool is_open = settle(&w, s);
+    bool is_open = settle(&w, &model, s);
     for (size_t at = 0; at < size && is_open; at += 4096) {
         s->ops->feed(s, str_sub(str_make((const char *)data, size), at, 4096));
-        is_open = settle(&w, s);
+        is_open = settle(&w, &model, s);
     }
-    say(&w, other, STR("DONE\r\n"));
+    say(&w, &others, other, STR("DONE\r\n"));
     s->ops->free(&s);
     other->ops->free(&other);
     world_end(&w);

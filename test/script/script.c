@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/vec.h"
+#include "client_model.h"
 #include "imap/session.h"
 #include "store/store.h"
 
@@ -21,6 +22,7 @@ struct script_session {
     struct buf said;
     size_t heard; /* octets of said */
     bool is_woken;
+    struct client_model model;
 };
 
 struct script {
@@ -293,31 +295,19 @@ struct str script_peek_all(const struct script *s)
     return STR_EMPTY;
 }
 
-/* Size of the literal that the line of n octets announces at its end. */
-static bool find_literal(struct str line, uint64_t *size)
-{
-    size_t open = str_find_last_char(line, '{');
-    return str_ends(line, STR("}"))
-           && str_to_u64(str_sub(line, open + 1, line.n - open - 2), SAID_MOST, size);
-}
-
 bool script_next_line(struct script_session *s, struct str *out)
 {
     struct str left = script_peek(s);
-    size_t at = 0;
-    for (;;) {
-        size_t end = at + str_find_str(str_skip(left, at), STR("\r\n"));
-        uint64_t literal = 0;
-        if (end >= left.n) {
-            return false;
-        }
-        if (!find_literal(str_sub(left, at, end - at), &literal)) {
-            *out = str_sub(left, 0, end);
-            s->heard += end + 2;
-            return true;
-        }
-        at = end + 2 + (size_t)literal;
+    size_t before = left.n;
+    if (!client_model_split(&left, out)) {
+        return false;
     }
+    s->heard += before - left.n;
+    if (!client_model_hear(&s->model, *out)) {
+        (void)fprintf(stderr, "contradicts what was said before: %.*s\n", STR_ARG(*out));
+        exit(1);
+    }
+    return true;
 }
 
 bool script_is_silent(const struct script_session *s)
