@@ -49,44 +49,59 @@ static bool has_control(struct str s)
     return false;
 }
 
-/* Appends what is wrong with the value, and what would be right; nothing when it is fine. */
-static void check_value(const struct config_key *k, struct str v, struct buf *why)
+static bool is_number(const struct config_key *k, struct str v)
 {
     uint64_t number = 0;
-    if (v.n > VALUE_MOST || has_control(v)) {
-        buf_addf(why, "%s must be one line of at most %d octets", k->name, VALUE_MOST);
-        return;
-    }
+    return str_to_u64(v, k->most, &number) && number >= k->least;
+}
+
+static bool is_right(const struct config_key *k, struct str v)
+{
     switch (k->type) {
     case CONFIG_WORD:
-        if (str_find_char(v, ' ') < v.n) {
-            buf_addf(why, "%s must be one word without spaces", k->name);
-        }
-        break;
+        return str_find_char(v, ' ') == v.n;
     case CONFIG_NUMBER:
-        if (!str_to_u64(v, k->most, &number) || number < k->least) {
-            buf_addf(why, "%s must be a number from %llu to %llu", k->name,
-                     (unsigned long long)k->least, (unsigned long long)k->most);
-        }
-        break;
+        return is_number(k, v);
     case CONFIG_CHOICE:
-        if (v.n == 0 || !is_member(str_from_c(k->choices), v)) {
-            buf_addf(why, "%s must be one of: %s", k->name, k->choices);
-        }
-        break;
+        return v.n > 0 && is_member(str_from_c(k->choices), v);
     case CONFIG_SWITCH:
-        if (!is_member(STR("yes no"), v)) {
-            buf_addf(why, "%s must be yes or no", k->name);
-        }
-        break;
+        return v.n > 0 && is_member(STR("yes no"), v);
     case CONFIG_PATH:
-        if (v.n > 0 && v.p[0] != '/') {
-            buf_addf(why, "%s must be a path that begins with /", k->name);
-        }
-        break;
+        return v.n == 0 || v.p[0] == '/';
     case CONFIG_TEXT:
     case CONFIG_LIST:
         break;
+    }
+    return true;
+}
+
+/* Appends what would be right. */
+static void add_rule(const struct config_key *k, struct buf *out)
+{
+    static const char *const RULES[] = {
+        [CONFIG_WORD] = "one word without spaces",
+        [CONFIG_TEXT] = "text",
+        [CONFIG_PATH] = "a path that begins with /",
+        [CONFIG_LIST] = "words between spaces",
+        [CONFIG_NUMBER] = "a number from ",
+        [CONFIG_CHOICE] = "one of: ",
+        [CONFIG_SWITCH] = "yes or no",
+    };
+    buf_addf(out, "%s must be %s", k->name, RULES[k->type]);
+    if (k->type == CONFIG_NUMBER) {
+        buf_addf(out, "%llu to %llu", (unsigned long long)k->least, (unsigned long long)k->most);
+    } else if (k->type == CONFIG_CHOICE) {
+        buf_add_c(out, k->choices);
+    }
+}
+
+/* Appends what is wrong with the value, and what would be right; nothing when it is fine. */
+static void check_value(const struct config_key *k, struct str v, struct buf *why)
+{
+    if (v.n > VALUE_MOST || has_control(v)) {
+        buf_addf(why, "%s must be one line of at most %d octets", k->name, VALUE_MOST);
+    } else if (!is_right(k, v)) {
+        add_rule(k, why);
     }
 }
 

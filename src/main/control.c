@@ -114,42 +114,47 @@ enum err control_send_setting(int fd, struct str key, struct str value)
     return ERR_OK;
 }
 
+/* Do type, key, value and descriptor belong together? */
+static bool is_shape_right(const struct control_message *m, bool has_fd)
+{
+    return type_has_fd(m->type) == has_fd && type_has_key(m->type) == (m->key.n > 0)
+           && (m->type == CONTROL_SETTING || (m->value.n == 0 && !m->has_more));
+}
+
+/* Role and index name a peer, or nothing. */
+static bool is_peer_right(const struct control_message *m)
+{
+    if (m->type == CONTROL_PEER) {
+        return (unsigned)m->role < ROLE_SUPERVISOR && m->index <= CONTROL_INDEX_MOST;
+    }
+    return (unsigned)m->role == 0 && m->index == 0;
+}
+
 enum err control_parse(struct str packet, bool has_fd, struct control_message *out)
 {
     if (packet.n < HEAD_SIZE) {
         return ERR_SYNTAX;
     }
     const unsigned char *head = (const unsigned char *)packet.p;
-    unsigned index = (unsigned)head[4] | (unsigned)head[5] << 8;
     size_t key_size = head[3];
     size_t value_size = (size_t)head[6] | (size_t)head[7] << 8;
-    if (head[0] == 0 || head[0] >= CONTROL_TYPE_END || head[1] > 1) {
+    if (head[0] == 0 || head[0] >= CONTROL_TYPE_END || head[1] > 1 || key_size > CONTROL_KEY_MOST
+        || value_size > CONTROL_PART_MOST || packet.n != HEAD_SIZE + key_size + value_size) {
         return ERR_SYNTAX;
     }
-    enum control_type type = (enum control_type)head[0];
-    if (key_size > CONTROL_KEY_MOST || value_size > CONTROL_PART_MOST
-        || packet.n != HEAD_SIZE + key_size + value_size) {
-        return ERR_SYNTAX;
-    }
-    if (type_has_fd(type) != has_fd || type_has_key(type) != (key_size > 0)) {
-        return ERR_SYNTAX;
-    }
-    if (type != CONTROL_SETTING && (value_size > 0 || head[1] != 0)) {
-        return ERR_SYNTAX;
-    }
-    if (type == CONTROL_PEER ? head[2] >= ROLE_SUPERVISOR || index > CONTROL_INDEX_MOST
-                             : head[2] != 0 || index != 0) {
-        return ERR_SYNTAX;
-    }
-    *out = (struct control_message){
-        .type = type,
+    struct control_message m = {
+        .type = (enum control_type)head[0],
         .has_more = head[1] == 1,
         .role = (enum link_role)head[2],
-        .index = index,
+        .index = (unsigned)head[4] | (unsigned)head[5] << 8,
         .key = str_sub(packet, HEAD_SIZE, key_size),
         .value = str_sub(packet, HEAD_SIZE + key_size, value_size),
         .fd = -1,
     };
+    if (!is_shape_right(&m, has_fd) || !is_peer_right(&m)) {
+        return ERR_SYNTAX;
+    }
+    *out = m;
     return ERR_OK;
 }
 
