@@ -37,6 +37,15 @@ void session_wake(struct imap_session *s)
     s->args.session_host.wake(s->args.session_host.owner);
 }
 
+void session_enable_condstore(struct imap_session *s, struct buf *out)
+{
+    if (!s->has_condstore && session_is_selected(s)) {
+        buf_addf(out, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
+                 (unsigned long long)view_get_highestmodseq(s->selected.known));
+    }
+    s->has_condstore = true;
+}
+
 void selected_close(struct imap_session *s)
 {
     struct selected *sel = &s->selected;

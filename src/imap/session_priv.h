@@ -64,6 +64,8 @@ static inline bool session_is_selected(const struct imap_session *s)
 
 /* The mailbox is closed for this session; nothing is told. */
 void selected_close(struct imap_session *s);
+/* The client gave a CONDSTORE-enabling command. The first one tells HIGHESTMODSEQ of the selected mailbox (RFC 7162, 3.1). */
+void session_enable_condstore(struct imap_session *s, struct buf *out);
 /* Steps the session again soon: for what came from outside. */
 void session_wake(struct imap_session *s);
 /* The next line of the client while a command runs (RUN_LINE). Borrowed until the next call. */

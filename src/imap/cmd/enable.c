@@ -29,17 +29,16 @@ static void parse_enable(struct imap_session *s, struct cmd *cmd, struct scan *c
 static enum run run_enable(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     const struct enable_args *args = cmd->args;
+    bool is_new_condstore = args->has_condstore && !s->has_condstore;
+    bool is_new_qresync = args->has_qresync && !s->has_qresync;
     buf_add(out, STR("* ENABLED"));
-    if (args->has_condstore && !s->has_condstore) {
-        buf_add(out, STR(" CONDSTORE"));
-        s->has_condstore = true;
-    }
-    if (args->has_qresync && !s->has_qresync) {
-        buf_add(out, STR(" QRESYNC"));
-        s->has_qresync = true;
-        s->has_condstore = true;
-    }
+    buf_add_c(out, is_new_condstore ? " CONDSTORE" : "");
+    buf_add_c(out, is_new_qresync ? " QRESYNC" : "");
     buf_add(out, STR("\r\n"));
+    if (is_new_condstore || is_new_qresync) {
+        session_enable_condstore(s, out);
+        s->has_qresync = s->has_qresync || is_new_qresync;
+    }
     return RUN_DONE;
 }
 

@@ -110,8 +110,7 @@ static unsigned get_line_item(enum fetch_att_kind kind)
     return kind == FETCH_MODSEQ ? LINE_MODSEQ : 0;
 }
 
-static void study_atts(struct imap_session *s, struct cmd *cmd, struct fetch_args *args,
-                       struct scan *c)
+static void study_atts(struct cmd *cmd, struct fetch_args *args, struct scan *c)
 {
     args->line_items = cmd->is_uid ? LINE_UID : 0;
     args->is_hot = true;
@@ -127,9 +126,6 @@ static void study_atts(struct imap_session *s, struct cmd *cmd, struct fetch_arg
     }
     if (args->modifiers.has_changedsince) {
         args->line_items |= LINE_MODSEQ;
-    }
-    if ((args->line_items & LINE_MODSEQ) != 0 && scan_is_ok(c)) {
-        s->has_condstore = true;
     }
 }
 
@@ -149,7 +145,7 @@ static void parse_fetch(struct imap_session *s, struct cmd *cmd, struct scan *c)
         scan_fail(c, ERR_SYNTAX, "VANISHED only in UID FETCH and after ENABLE QRESYNC");
     }
     if (scan_is_ok(c)) {
-        study_atts(s, cmd, args, c);
+        study_atts(cmd, args, c);
     }
 }
 
@@ -514,6 +510,9 @@ static enum run run_fetch(struct imap_session *s, struct cmd *cmd, struct buf *o
 {
     struct fetch_args *args = cmd->args;
     if (cmd->phase == FETCH_BEGIN) {
+        if (args->line_items & LINE_MODSEQ) {
+            session_enable_condstore(s, out);
+        }
         enum run run = fetch_begin(s, cmd, args);
         if (run != RUN_MORE) {
             return run;

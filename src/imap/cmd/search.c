@@ -198,9 +198,11 @@ static void write_end(struct search_command *args, struct buf *out)
 
 /* ---- running ---- */
 
-static enum err search_begin(struct imap_session *s, struct search_command *args)
+static enum err search_begin(struct imap_session *s, struct search_command *args, struct buf *out)
 {
-    s->has_condstore = s->has_condstore || args->has_modseq;
+    if (args->has_modseq) {
+        session_enable_condstore(s, out);
+    }
     struct search_args search = {
         .mailbox = s->selected.mailbox,
         .view = s->selected.known,
@@ -237,7 +239,7 @@ static enum run run_search(struct imap_session *s, struct cmd *cmd, struct buf *
     struct search_command *args = cmd->args;
     if (cmd->phase == SEARCH_BEGIN) {
         cmd->phase = SEARCH_LOOK;
-        cmd->err = search_begin(s, args);
+        cmd->err = search_begin(s, args, out);
         if (cmd->err != ERR_OK) {
             return RUN_DONE;
         }

@@ -139,7 +139,8 @@ static enum run select_open(struct imap_session *s, struct cmd *cmd, struct buf 
     if (cmd->err != ERR_OK) {
         return RUN_DONE;
     }
-    s->has_condstore = s->has_condstore || args->params.is_condstore;
+    s->has_condstore =
+        s->has_condstore || args->params.is_condstore; /* HIGHESTMODSEQ follows anyway */
     write_mailbox(s, out);
     bool is_same = args->params.uidvalidity == view_get_uidvalidity(s->selected.known);
     if (!args->params.is_qresync || !is_same) {

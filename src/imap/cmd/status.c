@@ -104,7 +104,9 @@ static enum run run_status(struct imap_session *s, struct cmd *cmd, struct buf *
     }
     cmd->err = mailbox_get_view(m, &v);
     if (cmd->err == ERR_OK) {
-        s->has_condstore = s->has_condstore || (args->atts & STATUS_HIGHESTMODSEQ) != 0;
+        if (args->atts & STATUS_HIGHESTMODSEQ) {
+            session_enable_condstore(s, out);
+        }
         write_status(m, v, args, out);
     }
     mailbox_unref(&m);

@@ -61,9 +61,6 @@ static enum flag_op get_op(enum store_op op)
 static enum err change(struct imap_session *s, struct cmd *cmd, struct store_args *args)
 {
     struct mailbox *m = s->selected.mailbox;
-    if (args->unchangedsince != UINT64_MAX) {
-        s->has_condstore = true;
-    }
     TRY(flags_find_bits(m, &args->att.flags, args->att.op != STORE_REMOVE, &args->flags));
     struct numset *uids = &s->news.told.uids;
     if (cmd->is_uid) {
@@ -205,6 +202,9 @@ static enum run run_store(struct imap_session *s, struct cmd *cmd, struct buf *o
     struct store_args *args = cmd->args;
     if (cmd->phase == STORE_CHANGE) {
         cmd->phase = STORE_BEGIN_TELL;
+        if (args->unchangedsince != UINT64_MAX) {
+            session_enable_condstore(s, out);
+        }
         cmd->err = change(s, cmd, args);
         return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
     }
