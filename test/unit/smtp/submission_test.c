@@ -385,8 +385,7 @@ static void test_nothing_fetched(void **state)
     struct world w;
     world_init(&w);
     (void)say(&w, STR("BURL " URL_OK " LAST\r\nMAIL FROM:<a@b.c>\r\nBURL " URL_OK " LAST\r\n"
-                      "RSET\r\n" START
-                      "BURL "
+                      "RSET\r\n" START "BURL "
                       "imap://x@evil.test/a/"
                       ";UID=1;URLAUTH=submit+bob:internal:91354a473744909de610943775f92038\r\n"
                       "BURL " URL_OK " LAST\r\n"));

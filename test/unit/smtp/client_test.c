@@ -1,0 +1,363 @@
+/* The SMTP and LMTP client core against scripted servers. */
+#include "smtp/client.h"
+
+#include "unit.h"
+
+static struct str content_octets;
+static enum content_kind content_own = CONTENT_7BIT;
+static enum err prepare_err = ERR_OK;
+static enum content_kind able_seen;
+
+static enum err prepare(void *owner, enum content_kind able, enum content_kind *kind,
+                        uint64_t *size)
+{
+    able_seen = able;
+    *kind = content_own < able ? content_own : able;
+    *size = content_octets.n;
+    return prepare_err;
+}
+
+static enum err read_content(void *owner, uint64_t offset, size_t n, struct str *out)
+{
+    *out = str_sub(content_octets, (size_t)offset, n);
+    return ERR_OK;
+}
+
+/* A script is lines: "S text" is fed to the client, "C text" must be the next line it says, "C*" takes anything up to and
+ * with the line ".", "T" means it must ask for TLS, "D" that it is done. */
+struct play {
+    const char *name;
+    bool is_lmtp;
+    enum smtp_tls_policy tls;
+    const char *user;
+    const char *const *script;
+    const char *outcomes; /* "D" done, "L" later, "F" failed */
+};
+
+static const struct mail_recipient recipients[] = {
+    {{"a@x.test", 8}, {NULL, 0}, {"rfc822;o+1@x", 12}, SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_DELAY},
+    {{"b@y.test", 8}, {NULL, 0}, {NULL, 0}, SMTP_NOTIFY_NEVER},
+};
+
+#define GREETING "S 220 hi", "C EHLO me"
+#define ENVELOPE                                                                                   \
+    "C MAIL FROM:<f@z.test>", "S 250 ok", "C RCPT TO:<a@x.test>", "S 250 ok",                      \
+        "C RCPT TO:<b@y.test>", "S 250 ok"
+
+static const char *const plain[] = {
+    GREETING, "S 250 relay",       ENVELOPE, "C DATA", "S 354 go", "C Subject: x", "C ", "C ..dot",
+    "C .",    "S 250 2.0.0 taken", "C QUIT", "D",      NULL};
+static const char *const helo[] = {GREETING, "S 502 what", "C HELO me", "S 250 relay",
+                                   ENVELOPE, "C DATA",     "S 354 go",  "C Subject: x",
+                                   "C ",     "C ..dot",    "C .",       "S 250 taken",
+                                   "C QUIT", "D",          NULL};
+static const char *const pipelined[] = {
+    GREETING,
+    "S 250-relay",
+    "S 250-PIPELINING",
+    "S 250-DSN",
+    "S 250-SIZE 1000",
+    "S 250 8BITMIME",
+    "C MAIL FROM:<f@z.test> SIZE=20 BODY=7BIT RET=FULL ENVID=e+2B1",
+    "C RCPT TO:<a@x.test> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o+2B1@x",
+    "C RCPT TO:<b@y.test> NOTIFY=NEVER",
+    "S 250 ok",
+    "S 250 ok",
+    "S 550-5.1.1 no",
+    "S 550 5.1.1 body",
+    "C DATA",
+    "S 354 go",
+    "C Subject: x",
+    "C ",
+    "C ..dot",
+    "C .",
+    "S 250 2.0.0 taken",
+    "C QUIT",
+    "D",
+    NULL};
+static const char *const chunking[] = {GREETING,
+                                       "S 250-relay",
+                                       "S 250 CHUNKING",
+                                       ENVELOPE,
+                                       "C BDAT 20 LAST",
+                                       "C Subject: x",
+                                       "C ",
+                                       "C .dot",
+                                       "S 250 ok",
+                                       "C QUIT",
+                                       "D",
+                                       NULL};
+static const char *const mail_refused[] = {GREETING,
+                                           "S 250-relay",
+                                           "S 250 PIPELINING",
+                                           "C MAIL FROM:<f@z.test>",
+                                           "C RCPT TO:<a@x.test>",
+                                           "C RCPT TO:<b@y.test>",
+                                           "S 550 5.7.1 not you",
+                                           "S 503 no mail",
+                                           "S 503 no mail",
+                                           "C QUIT",
+                                           "D",
+                                           NULL};
+static const char *const all_refused[] = {GREETING,
+                                          "S 250 relay",
+                                          "C MAIL FROM:<f@z.test>",
+                                          "S 250 ok",
+                                          "C RCPT TO:<a@x.test>",
+                                          "S 550 no",
+                                          "C RCPT TO:<b@y.test>",
+                                          "S 450 later",
+                                          "C QUIT",
+                                          "D",
+                                          NULL};
+static const char *const greeting_refused[] = {"S 554 go away", "C QUIT", "D", NULL};
+static const char *const closing[] = {GREETING, "S 421 4.3.2 shutting down", "D", NULL};
+static const char *const nonsense[] = {GREETING, "S HTTP/1.1 400 Bad Request", "D", NULL};
+static const char *const too_big[] = {GREETING, "S 250-relay", "S 250 SIZE 19",
+                                      "C QUIT", "D",           NULL};
+static const char *const tls_needed[] = {GREETING,
+                                         "S 250-relay",
+                                         "S 250 STARTTLS",
+                                         "C STARTTLS",
+                                         "S 220 go",
+                                         "T",
+                                         "C EHLO me",
+                                         "S 250-relay",
+                                         "S 250 AUTH LOGIN PLAIN",
+                                         "C AUTH PLAIN AHUAcA==",
+                                         "S 235 fine",
+                                         ENVELOPE,
+                                         "C DATA",
+                                         "S 354 go",
+                                         "C Subject: x",
+                                         "C ",
+                                         "C ..dot",
+                                         "C .",
+                                         "S 250 taken",
+                                         "C QUIT",
+                                         "D",
+                                         NULL};
+static const char *const tls_missing[] = {GREETING, "S 250 relay", "C QUIT", "D", NULL};
+static const char *const tls_offered_fails[] = {GREETING,
+                                                "S 250-relay",
+                                                "S 250 STARTTLS",
+                                                "C STARTTLS",
+                                                "S 454 not now",
+                                                ENVELOPE,
+                                                "C DATA",
+                                                "S 354 go",
+                                                "C Subject: x",
+                                                "C ",
+                                                "C ..dot",
+                                                "C .",
+                                                "S 554 5.6.0 bad content",
+                                                "C QUIT",
+                                                "D",
+                                                NULL};
+static const char *const auth_fails[] = {GREETING,
+                                         "S 250-relay",
+                                         "S 250 AUTH PLAIN",
+                                         "C AUTH PLAIN AHUAcA==",
+                                         "S 535 5.7.8 no",
+                                         "C QUIT",
+                                         "D",
+                                         NULL};
+static const char *const data_refused[] = {GREETING,      "S 250 relay", ENVELOPE, "C DATA",
+                                           "S 451 later", "C QUIT",      "D",      NULL};
+static const char *const lmtp[] = {"S 220 hi",
+                                   "C LHLO me",
+                                   "S 250-store",
+                                   "S 250-PIPELINING",
+                                   "S 250 CHUNKING",
+                                   "C MAIL FROM:<f@z.test>",
+                                   "C RCPT TO:<a@x.test> ORCPT=rfc822;o+2B1@x",
+                                   "C RCPT TO:<b@y.test>",
+                                   "S 250 ok",
+                                   "S 250 ok",
+                                   "S 250 ok",
+                                   "C BDAT 20 LAST",
+                                   "C Subject: x",
+                                   "C ",
+                                   "C .dot",
+                                   "S 250 2.1.5 delivered",
+                                   "S 552 5.2.2 over quota",
+                                   "C QUIT",
+                                   "D",
+                                   NULL};
+
+static const struct play plays[] = {
+    {"plain", false, SMTP_TLS_OFF, "", plain, "DD"},
+    {"HELO", false, SMTP_TLS_OFF, "", helo, "DD"},
+    {"pipelined, DSN, a multi-line refusal", false, SMTP_TLS_OFF, "", pipelined, "DF"},
+    {"chunking", false, SMTP_TLS_OFF, "", chunking, "DD"},
+    {"MAIL refused behind pipelining", false, SMTP_TLS_OFF, "", mail_refused, "FF"},
+    {"all recipients refused", false, SMTP_TLS_OFF, "", all_refused, "FL"},
+    {"greeting refused", false, SMTP_TLS_OFF, "", greeting_refused, "LL"},
+    {"421", false, SMTP_TLS_OFF, "", closing, "LL"},
+    {"not SMTP", false, SMTP_TLS_OFF, "", nonsense, "LL"},
+    {"larger than SIZE", false, SMTP_TLS_OFF, "", too_big, "FF"},
+    {"TLS and AUTH", false, SMTP_TLS_REQUIRED, "u", tls_needed, "DD"},
+    {"TLS required, not offered", false, SMTP_TLS_REQUIRED, "", tls_missing, "LL"},
+    {"TLS offered and then not, refused content", false, SMTP_TLS_OFFERED, "", tls_offered_fails,
+     "FF"},
+    {"AUTH refused", false, SMTP_TLS_OFF, "u", auth_fails, "LL"},
+    {"AUTH wanted, not offered", false, SMTP_TLS_OFF, "u", tls_missing, "LL"},
+    {"DATA refused", false, SMTP_TLS_OFF, "", data_refused, "LL"},
+    {"LMTP: a reply a recipient", true, SMTP_TLS_OFF, "", lmtp, "DF"},
+};
+
+/* Steps until the client waits; everything it says is appended to said. */
+static enum smtp_client_want drain(struct smtp_client *c, struct buf *said)
+{
+    enum smtp_client_want want = SMTP_CLIENT_OUTPUT;
+    while (want == SMTP_CLIENT_OUTPUT) {
+        want = smtp_client_step(c, said);
+    }
+    return want;
+}
+
+static void expect_line(const struct play *p, struct buf *said, struct str want)
+{
+    struct str rest = buf_str(said);
+    size_t n = str_find_str(rest, STR("\r\n"));
+    struct str line = str_sub(rest, 0, n);
+    if (n == rest.n || !str_eq(line, want)) {
+        print_error("%s: got '%.*s', want '%.*s'\n", p->name, STR_ARG(line), STR_ARG(want));
+    }
+    assert_true(n < rest.n);
+    assert_str(line, want);
+    buf_consume(said, n + 2);
+}
+
+static void run_play(const struct play *p, bool is_bytewise)
+{
+    struct smtp_client_job job = {
+        .is_lmtp = p->is_lmtp,
+        .helo = STR("me"),
+        .tls = p->tls,
+        .user = str_from_c(p->user),
+        .password = STR("p"),
+        .envelope = {STR("f@z.test"), STR("e+1"), SMTP_RET_FULL, recipients, 2},
+        .source = {prepare, read_content, NULL},
+    };
+    struct smtp_client *c = smtp_client_new(&job);
+    CLEANUP(buf_release) struct buf said = BUF_INIT(1 << 16);
+    enum smtp_client_want want = SMTP_CLIENT_INPUT;
+    for (const char *const *line = p->script; *line != NULL; line++) {
+        struct str text = str_from_c(*line + ((*line)[1] == ' ' ? 2 : 1));
+        if (**line == 'S') {
+            CLEANUP(buf_release) struct buf in = BUF_INIT(4096);
+            buf_addf(&in, "%.*s\r\n", STR_ARG(text));
+            for (size_t i = 0; is_bytewise && i < in.len; i++) {
+                smtp_client_feed(c, str_sub(buf_str(&in), i, 1));
+                want = drain(c, &said);
+            }
+            if (!is_bytewise) {
+                smtp_client_feed(c, buf_str(&in));
+                want = drain(c, &said);
+            }
+        } else if (**line == 'C') {
+            expect_line(p, &said, text);
+        } else if (**line == 'T') {
+            assert_int_equal(want, SMTP_CLIENT_TLS);
+            smtp_client_feed(c, STR("250 injected before TLS\r\n"));
+            smtp_client_on_tls(c);
+            want = drain(c, &said);
+        } else {
+            assert_int_equal(want, SMTP_CLIENT_DONE);
+        }
+    }
+    assert_int_equal(said.len, 0);
+    for (size_t i = 0; i < 2; i++) {
+        char kind = "OLDF"[0];
+        switch (smtp_client_get_outcome(c, i).kind) {
+        case SMTP_OUTCOME_OPEN:
+            kind = 'O';
+            break;
+        case SMTP_OUTCOME_DONE:
+            kind = 'D';
+            break;
+        case SMTP_OUTCOME_LATER:
+            kind = 'L';
+            break;
+        case SMTP_OUTCOME_FAILED:
+            kind = 'F';
+            break;
+        }
+        if (kind != p->outcomes[i]) {
+            print_error("%s: recipient %zu\n", p->name, i);
+        }
+        assert_int_equal(kind, p->outcomes[i]);
+    }
+    smtp_client_free(&c);
+}
+
+static void test_plays(void **state)
+{
+    content_octets = STR("Subject: x\r\n\r\n.dot\r\n");
+    for (size_t i = 0; i < sizeof(plays) / sizeof(plays[0]); i++) {
+        run_play(&plays[i], false);
+        run_play(&plays[i], true);
+    }
+}
+
+static void test_reply_text(void **state)
+{
+    struct smtp_client_job job = {
+        .helo = STR("me"),
+        .envelope = {STR_EMPTY, STR_EMPTY, SMTP_RET_NONE, recipients, 1},
+        .source = {prepare, read_content, NULL},
+    };
+    struct smtp_client *c = smtp_client_new(&job);
+    CLEANUP(buf_release) struct buf said = BUF_INIT(1 << 16);
+    smtp_client_feed(c, STR("220 x\r\n250 y\r\n550-5.1.1 one\r\n550 5.1.1 t\x01wo\r\n"));
+    (void)drain(c, &said);
+    struct smtp_outcome o = smtp_client_get_outcome(c, 0);
+    assert_true(str_starts(o.reply, STR("550 5.1.1 one")));
+    assert_int_equal(str_find_char(o.reply, '\n'), o.reply.n);
+    assert_int_equal(str_find_char(o.reply, '\x01'), o.reply.n);
+    assert_true(o.is_from_server);
+    smtp_client_free(&c);
+}
+
+/* S-2, S-4: what the server can take decides what is asked for. */
+static void test_able(void **state)
+{
+    static const struct {
+        const char *ehlo;
+        enum content_kind able;
+    } rows[] = {
+        {"250 x\r\n", CONTENT_7BIT},
+        {"250-x\r\n250 8BITMIME\r\n", CONTENT_8BIT},
+        {"250-x\r\n250-8BITMIME\r\n250 BINARYMIME\r\n", CONTENT_8BIT},
+        {"250-x\r\n250-CHUNKING\r\n250 BINARYMIME\r\n", CONTENT_BINARY},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct smtp_client_job job = {
+            .helo = STR("me"),
+            .envelope = {STR_EMPTY, STR_EMPTY, SMTP_RET_NONE, recipients, 1},
+            .source = {prepare, read_content, NULL},
+        };
+        struct smtp_client *c = smtp_client_new(&job);
+        CLEANUP(buf_release) struct buf said = BUF_INIT(1 << 16);
+        smtp_client_feed(c, STR("220 x\r\n"));
+        smtp_client_feed(c, str_from_c(rows[i].ehlo));
+        prepare_err = ERR_CONVERSION;
+        assert_int_equal(drain(c, &said), SMTP_CLIENT_DONE);
+        prepare_err = ERR_OK;
+        assert_int_equal(able_seen, rows[i].able);
+        assert_int_equal(smtp_client_get_outcome(c, 0).kind, SMTP_OUTCOME_FAILED);
+        assert_true(str_starts(smtp_client_get_outcome(c, 0).reply, STR("554 5.6.3 ")));
+        smtp_client_free(&c);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plays),
+        cmocka_unit_test(test_reply_text),
+        cmocka_unit_test(test_able),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

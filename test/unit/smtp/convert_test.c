@@ -1,0 +1,136 @@
+/* Down-conversion (S-2, S-4; RFC 6152, 3; RFC 3030, 3) and the scan that asks for it. */
+#include "smtp/convert.h"
+
+#include "base/buf.h"
+
+#include "unit.h"
+
+static enum err add(void *owner, struct str octets)
+{
+    buf_add(owner, octets);
+    return ERR_OK;
+}
+
+static enum content_kind kind_of(struct str s)
+{
+    struct content_scan scan = {0};
+    content_scan_add(&scan, s);
+    return content_get_kind(&scan);
+}
+
+static void test_kinds(void **state)
+{
+    char line[1100] = "";
+    assert_int_equal(kind_of(STR("")), CONTENT_7BIT);
+    assert_int_equal(kind_of(STR("a\r\nb")), CONTENT_7BIT);
+    assert_int_equal(kind_of(STR("a\xe9\r\n")), CONTENT_8BIT);
+    assert_int_equal(kind_of(STR("a\nb")), CONTENT_BINARY);
+    assert_int_equal(kind_of(STR("a\rb")), CONTENT_BINARY);
+    assert_int_equal(kind_of(STR("a\r")), CONTENT_BINARY);
+    assert_int_equal(kind_of(STR("\r\r\n")), CONTENT_BINARY);
+    assert_int_equal(kind_of(str_make("a\0b", 3)), CONTENT_BINARY);
+    memset(line, 'x', sizeof(line));
+    assert_int_equal(kind_of(str_make(line, 998)), CONTENT_7BIT);
+    assert_int_equal(kind_of(str_make(line, 999)), CONTENT_BINARY);
+}
+
+#define MULTI                                                                                      \
+    "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n"                           \
+    "Content-Transfer-Encoding: 8bit\r\n\r\npre\r\n--b\r\n"                                        \
+    "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\nX: 1\r\n\r\n"   \
+    "gr\xc3\xbc\xc3\x9f=e \r\n\r\n--b\r\nContent-Type: image/gif\r\n"                              \
+    "Content-Transfer-Encoding: 8bit\r\n\r\n\xff\xfe\r\n--b--\r\nepi\r\n"
+
+static const struct {
+    const char *in;
+    enum content_kind able;
+    const char *out;
+} rows[] = {
+    {"A: 1\r\n\r\nplain\r\n", CONTENT_7BIT, "A: 1\r\n\r\nplain\r\n"},
+    {"A: 1\r\n\r\na\nb\rc\r\n", CONTENT_8BIT, "A: 1\r\n\r\na\r\nb\r\nc\r\n"},
+    {"A: 1\r\n\r\n\xe9\r\n", CONTENT_7BIT,
+     "A: 1\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n=E9\r\n"},
+    {"A: 1\r\n\r\n\xe9\r\n", CONTENT_8BIT, "A: 1\r\n\r\n\xe9\r\n"},
+    {"MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding:\r\n "
+     "binary\r\n\r\n"
+     "a\nb\r\n",
+     CONTENT_8BIT,
+     "MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+     "YQpiDQo=\r\n"},
+    {"MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: "
+     "binary\r\n\r\nab\r\n",
+     CONTENT_8BIT,
+     "MIME-Version: 1.0\r\nContent-Type: text/plain\r\nContent-Transfer-Encoding: "
+     "7bit\r\n\r\nab\r\n"},
+    {"Content-Transfer-Encoding: base64\r\nMIME-Version: 1.0\r\n\r\nYQ==\r\n", CONTENT_7BIT,
+     "Content-Transfer-Encoding: base64\r\nMIME-Version: 1.0\r\n\r\nYQ==\r\n"},
+    {MULTI, CONTENT_8BIT, MULTI},
+    {MULTI, CONTENT_7BIT,
+     "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n"
+     "Content-Transfer-Encoding: 7bit\r\n\r\npre\r\n--b\r\n"
+     "Content-Type: text/plain; charset=utf-8\r\nX: 1\r\n"
+     "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
+     "gr=C3=BC=C3=9F=3De=20\r\n\r\n--b\r\nContent-Type: image/gif\r\n"
+     "Content-Transfer-Encoding: base64\r\n\r\n//4=\r\n\r\n--b--\r\nepi\r\n"},
+};
+
+static void test_rows(void **state)
+{
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
+        assert_int_equal(convert_message(str_from_c(rows[i].in), rows[i].able, add, &out), ERR_OK);
+        if (!str_eq(buf_str(&out), str_from_c(rows[i].out))) {
+            print_error("row %zu:\n%s\n", i, out.p);
+        }
+        assert_str(buf_str(&out), str_from_c(rows[i].out));
+        assert_true(kind_of(buf_str(&out)) <= rows[i].able);
+    }
+}
+
+/* A message inside a message: parts are recoded, the label around them becomes honest. */
+static void test_message_in_message(void **state)
+{
+    struct str in =
+        STR("MIME-Version: 1.0\r\nContent-Type: message/rfc822\r\n"
+            "Content-Transfer-Encoding: 8bit\r\n\r\n"
+            "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=latin1\r\n"
+            "Content-Transfer-Encoding: 8bit\r\n\r\n\xe9\r\n");
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
+    assert_int_equal(convert_message(in, CONTENT_7BIT, add, &out), ERR_OK);
+    assert_int_equal(kind_of(buf_str(&out)), CONTENT_7BIT);
+    struct str s = buf_str(&out);
+    assert_true(str_find_str(s, STR("Content-Transfer-Encoding: 7bit\r\n\r\nSubject: x")) < s.n);
+    assert_true(str_ends(s, STR("quoted-printable\r\n\r\n=E9\r\n")));
+}
+
+/* Lines of what is encoded are never too long, whatever goes in. */
+static void test_long_lines(void **state)
+{
+    for (unsigned seed = 1; seed < 200; seed++) {
+        CLEANUP(buf_release) struct buf in = BUF_INIT(1 << 20);
+        CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
+        buf_add(&in, seed % 2 == 0 ? STR("Content-Type: text/plain\r\nMIME-Version: 1.0\r\n\r\n")
+                                   : STR("Content-Type: a/b\r\nMIME-Version: 1.0\r\n\r\n"));
+        uint32_t x = seed * 2654435761U;
+        for (unsigned i = 0; i < 3000; i++) {
+            x = x * 1664525U + 1013904223U;
+            buf_add_char(&in, (x >> 24) % 50 == 0 ? ' ' : (char)(32 + (x >> 20) % 200));
+        }
+        assert_int_equal(convert_message(buf_str(&in), CONTENT_7BIT, add, &out), ERR_OK);
+        assert_int_equal(kind_of(buf_str(&out)), CONTENT_7BIT);
+        for (struct str rest = buf_str(&out); rest.n > 0;) {
+            assert_true(str_split(&rest, '\n').n <= 77);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_kinds),
+        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_message_in_message),
+        cmocka_unit_test(test_long_lines),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,190 @@
+/* The IMAP client core against scripted servers, friendly and hostile (S-14, S-15, S-20). */
+#include "smtp/imap_fetch.h"
+
+#include "unit.h"
+
+#define URL "imap://b@h/x/;UID=1;URLAUTH=submit+b:internal:00"
+
+struct peer {
+    struct imap_fetch *f;
+    struct buf said;
+    struct buf body;
+    enum imap_fetch_want want;
+};
+
+static void peer_init(struct peer *p, bool is_tls_required)
+{
+    struct imap_fetch_args args = {STR("submit"), STR("se\"cret"), is_tls_required};
+    p->f = imap_fetch_new(&args);
+    p->said = BUF_INIT(1 << 16);
+    p->body = BUF_INIT(1 << 24);
+    p->want = IMAP_FETCH_INPUT;
+}
+
+static void peer_release(struct peer *p)
+{
+    imap_fetch_free(&p->f);
+    buf_release(&p->said);
+    buf_release(&p->body);
+}
+
+/* Feeds octets in pieces; stops at the first want that is no INPUT and no OCTETS. */
+static struct str serve(struct peer *p, struct str octets, size_t piece)
+{
+    buf_clear(&p->said);
+    while (octets.n > 0) {
+        imap_fetch_feed(p->f, str_sub(octets, 0, piece));
+        octets = str_skip(octets, piece);
+        do {
+            p->want = imap_fetch_step(p->f, &p->said);
+            if (p->want == IMAP_FETCH_OCTETS) {
+                buf_add(&p->body, imap_fetch_get_octets(p->f));
+            }
+        } while (p->want == IMAP_FETCH_OCTETS);
+    }
+    return buf_str(&p->said);
+}
+
+static void log_in(struct peer *p)
+{
+    (void)serve(
+        p, STR("* OK hi\r\n* CAPABILITY IMAP4rev1 AUTH=PLAIN SASL-IR\r\nL1 OK\r\nL2 OK\r\n"), 1000);
+    assert_int_equal(p->want, IMAP_FETCH_READY);
+}
+
+static void test_login_ways(void **state)
+{
+    static const struct {
+        const char *capability;
+        const char *said;
+    } rows[] = {
+        {"IMAP4rev1 AUTH=PLAIN SASL-IR", "L2 AUTHENTICATE PLAIN AHN1Ym1pdABzZSJjcmV0\r\n"},
+        {"IMAP4rev1 AUTH=PLAIN", "L2 AUTHENTICATE PLAIN\r\n"},
+        {"IMAP4rev1", "L2 LOGIN \"submit\" \"se\\\"cret\"\r\n"},
+        {"IMAP4rev1 LOGINDISABLED STARTTLS", "L2 STARTTLS\r\n"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct peer p;
+        peer_init(&p, false);
+        assert_str(serve(&p, STR("* OK [CAPABILITY X] hi\r\n"), 1), STR("L1 CAPABILITY\r\n"));
+        CLEANUP(buf_release) struct buf in = BUF_INIT(1000);
+        buf_addf(&in, "* CAPABILITY %s\r\nL1 OK done\r\n", rows[i].capability);
+        assert_str(serve(&p, buf_str(&in), 1), str_from_c(rows[i].said));
+        peer_release(&p);
+    }
+}
+
+static void test_plain_without_initial_response(void **state)
+{
+    struct peer p;
+    peer_init(&p, false);
+    (void)serve(&p, STR("* OK hi\r\n* CAPABILITY AUTH=PLAIN\r\nL1 OK\r\n"), 1000);
+    assert_str(serve(&p, STR("+ \r\n"), 1), STR("AHN1Ym1pdABzZSJjcmV0\r\n"));
+    (void)serve(&p, STR("L2 OK in\r\n"), 1);
+    assert_int_equal(p.want, IMAP_FETCH_READY);
+    peer_release(&p);
+}
+
+/* S-14: no login before TLS when the server is another host; what came before TLS is forgotten. */
+static void test_tls_first(void **state)
+{
+    struct peer p;
+    peer_init(&p, true);
+    (void)serve(&p, STR("* OK hi\r\n* CAPABILITY AUTH=PLAIN STARTTLS\r\nL1 OK\r\n"), 1000);
+    assert_str(buf_str(&p.said), STR("L1 CAPABILITY\r\nL2 STARTTLS\r\n"));
+    (void)serve(&p, STR("L2 OK go\r\n"), 1000);
+    assert_int_equal(p.want, IMAP_FETCH_TLS);
+    imap_fetch_feed(p.f, STR("* CAPABILITY AUTH=PLAIN\r\nL3 OK injected\r\n"));
+    imap_fetch_on_tls(p.f);
+    assert_int_equal(imap_fetch_step(p.f, &p.said), IMAP_FETCH_INPUT);
+    assert_str(serve(&p, STR("* CAPABILITY AUTH=PLAIN SASL-IR\r\nL3 OK\r\n"), 1000),
+               STR("L4 AUTHENTICATE PLAIN AHN1Ym1pdABzZSJjcmV0\r\n"));
+    peer_release(&p);
+    peer_init(&p, true);
+    (void)serve(&p, STR("* OK hi\r\n* CAPABILITY AUTH=PLAIN\r\nL1 OK\r\n"), 1000);
+    assert_int_equal(p.want, IMAP_FETCH_FAILED);
+    assert_int_equal(p.said.len, 15);
+    peer_release(&p);
+}
+
+static void test_answers(void **state)
+{
+    static const struct {
+        const char *answer;
+        enum imap_fetch_want want;
+        enum err err;
+        const char *body;
+    } rows[] = {
+        {"* URLFETCH " URL " {5}\r\na\r\nb)\r\nL3 OK\r\n", IMAP_FETCH_RESULT, ERR_OK, "a\r\nb)"},
+        {"* URLFETCH \"" URL "\" {0}\r\n\r\nL3 OK\r\n", IMAP_FETCH_RESULT, ERR_OK, ""},
+        {"* URLFETCH {3}\r\nurl {2}\r\nxy\r\nL3 OK\r\n", IMAP_FETCH_RESULT, ERR_OK, "xy"},
+        {"* URLFETCH " URL " \"q\\\"uoted\"\r\nL3 OK\r\n", IMAP_FETCH_RESULT, ERR_OK, "q\"uoted"},
+        {"* 3 EXISTS\r\n* OK {4} odd\r\n* URLFETCH " URL " {1}\r\nz\r\nL3 OK\r\n",
+         IMAP_FETCH_RESULT, ERR_OK, "z"},
+        {"* URLFETCH " URL " NIL\r\nL3 OK\r\n", IMAP_FETCH_RESULT, ERR_BAD_URL, ""},
+        {"* URLFETCH " URL "\r\nL3 OK\r\n", IMAP_FETCH_RESULT, ERR_BAD_URL, ""},
+        {"L3 OK\r\n", IMAP_FETCH_RESULT, ERR_BAD_URL, ""},
+        {"L3 NO [BADURL] no\r\n", IMAP_FETCH_RESULT, ERR_BAD_URL, ""},
+        {"L3 BAD what\r\n", IMAP_FETCH_RESULT, ERR_BAD_URL, ""},
+        {"* BYE out\r\n", IMAP_FETCH_FAILED, ERR_UNREACHABLE, ""},
+        {"L9 OK\r\n", IMAP_FETCH_FAILED, ERR_UNREACHABLE, ""},
+        {"garbage\r\n", IMAP_FETCH_FAILED, ERR_UNREACHABLE, ""},
+        {"* URLFETCH " URL " {101}\r\n", IMAP_FETCH_FAILED, ERR_TOO_BIG, ""},
+        {"* URLFETCH " URL " {4294967295}\r\n", IMAP_FETCH_FAILED, ERR_TOO_BIG, ""},
+        {"* LIST {99999}\r\n", IMAP_FETCH_FAILED, ERR_UNREACHABLE, ""},
+    };
+    for (size_t piece = 1; piece < 2000; piece = piece * 7) {
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            struct peer p;
+            peer_init(&p, false);
+            log_in(&p);
+            imap_fetch_start(p.f, STR(URL), 100);
+            (void)serve(&p, str_from_c(rows[i].answer), piece);
+            if (p.want != rows[i].want) {
+                print_error("%s", rows[i].answer);
+            }
+            assert_int_equal(p.want, rows[i].want);
+            assert_int_equal(imap_fetch_get_err(p.f), rows[i].err);
+            assert_str(buf_str(&p.body), str_from_c(rows[i].body));
+            peer_release(&p);
+        }
+    }
+}
+
+/* A second literal in the answer is not a second message. */
+static void test_only_one_body(void **state)
+{
+    struct peer p;
+    peer_init(&p, false);
+    log_in(&p);
+    imap_fetch_start(p.f, STR(URL), 100);
+    (void)serve(&p, STR("* URLFETCH u {1}\r\na\r\n* URLFETCH u {1}\r\nb\r\nL3 OK\r\n"), 3);
+    assert_int_equal(p.want, IMAP_FETCH_RESULT);
+    assert_str(buf_str(&p.body), STR("a"));
+    assert_int_equal(imap_fetch_step(p.f, &p.said), IMAP_FETCH_READY);
+    imap_fetch_start(p.f, STR(URL), 100);
+    (void)serve(&p, STR("* URLFETCH u {1}\r\nc\r\nL4 OK\r\n"), 3);
+    assert_str(buf_str(&p.body), STR("ac"));
+    peer_release(&p);
+}
+
+static void test_endless_line(void **state)
+{
+    struct peer p;
+    peer_init(&p, false);
+    char *line = memset(malloc(70000), 'x', 70000);
+    (void)serve(&p, str_make(line, 70000), 70000);
+    assert_int_equal(p.want, IMAP_FETCH_FAILED);
+    free(line);
+    peer_release(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_login_ways),    cmocka_unit_test(test_plain_without_initial_response),
+        cmocka_unit_test(test_tls_first),     cmocka_unit_test(test_answers),
+        cmocka_unit_test(test_only_one_body), cmocka_unit_test(test_endless_line),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
