@@ -6,7 +6,7 @@
  *   "<"             a display name: a route and an addr-spec up to ">" follow
  *   "@"             its last word is a local part: a domain follows; words before it are a display name
  *   ":"             the name of a group, which ends at ";"
- *   "," ";" or end  a local part without a domain
+ *   "," ";" or end  one word is a local part without a domain, several are a name without an address
  *
  * What else is there:
  *   - "joe@example.org (Joe)": a comment names the mailbox when no phrase does.
@@ -65,15 +65,18 @@ static void clear_member(struct parser *p)
 /* Ends the member: adds it when there is anything in it. */
 static void end_member(struct parser *p)
 {
-    if (!p->has_angle && p->host.len == 0) { /* words and no "@" */
-        buf_clear(&p->word);
-        buf_add(&p->word, buf_str(&p->name));
-        buf_clear(&p->name);
+    if (!p->has_angle
+        && p->host.len == 0) { /* no "@": one word is a local part, several are a name */
+        if (p->name_rest > 0) {
+            buf_clear(&p->word);
+        } else {
+            buf_clear(&p->name);
+        }
     }
     if (p->name.len == 0 && p->comment.len > 0) {
         buf_add(&p->name, str_trim(buf_str(&p->comment)));
     }
-    if (p->word.len > 0 || p->host.len > 0 || p->has_angle) {
+    if (p->word.len > 0 || p->host.len > 0 || p->has_angle || p->name_rest > 0) {
         struct address a = {.name = keep(p, &p->name),
                             .route = keep(p, &p->route),
                             .mailbox = keep(p, &p->word),

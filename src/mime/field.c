@@ -77,14 +77,32 @@ bool field_next(struct str header, size_t *at, struct field *out)
     return false;
 }
 
+static bool is_white(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 void field_unfold(struct str value, struct buf *out)
 {
     value = str_trim(value);
-    for (size_t i = 0; i < value.n; i++) {
-        char c = value.p[i];
-        if (c == '\n' || (c == '\r' && i + 1 < value.n && value.p[i + 1] == '\n')) {
+    for (size_t i = 0; i < value.n;) {
+        size_t end = i;
+        while (end < value.n && is_white(value.p[end])) {
+            end++;
+        }
+        struct str white = str_sub(value, i, end - i);
+        if (str_find_char(white, '\n') < white.n) {
+            buf_add_char(out, ' ');
+            i = end;
             continue;
         }
-        buf_add_char(out, c == '\0' || c == '\r' ? ' ' : c);
+        for (size_t k = 0; k < white.n; k++) {
+            buf_add_char(out, white.p[k] == '\r' ? ' ' : white.p[k]);
+        }
+        i = end;
+        if (i < value.n) {
+            buf_add_char(out, value.p[i] == '\0' ? ' ' : value.p[i]);
+            i++;
+        }
     }
 }

@@ -13,8 +13,8 @@
 
 /* What a message looks like: parsed once when it arrives, stored beside it, read for everything after.
  *
- * All offsets count from the start of the message's octets. All strings are the octets of the message, unfolded where
- * RFC 5322 folds, otherwise raw (encoded words not decoded; may hold 8-bit octets, never NUL, CR or LF).
+ * All offsets count from the start of the message's octets. All strings are the octets of the message, unfolded
+ * (field_unfold()), otherwise raw (encoded words not decoded; may hold 8-bit octets, never NUL, CR or LF).
  *
  * What always holds, whatever the octets were:
  *   - a multipart has at least one child (one without parts gets an empty text/plain of size 0),
