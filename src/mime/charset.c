@@ -8,7 +8,7 @@
  *   iso-8859-1 -> windows-1252, iso-8859-9 -> windows-1254, gb2312 -> gb18030, ks_c_5601-1987 and euc-kr -> windows-949
  *
  * Streaming: the UTF-8 checker keeps up to 3 octets of a cut character; ICU keeps its own state in the converter and the pivot.
- * ICU substitutes U+FFFD (single-byte charsets: sometimes U+001A) for what is not valid. */
+ * A callback of ours writes U+FFFD for what is not valid, once a bad sequence. */
 #include "mime/charset.h"
 
 #include "base/utf8.h"
@@ -143,6 +143,17 @@ static struct str find_meant(struct str name)
     return name;
 }
 
+/* ICU's own callback would write U+001A for some charsets. */
+static void substitute(const void *context, UConverterToUnicodeArgs *args, const char *octets,
+                       int32_t n, UConverterCallbackReason reason, UErrorCode *e)
+{
+    static const UChar REPLACEMENT = 0xfffd;
+    if (reason <= UCNV_IRREGULAR) {
+        *e = U_ZERO_ERROR;
+        ucnv_cbToUWriteUChars(args, &REPLACEMENT, 1, 0, e);
+    }
+}
+
 static enum err open_icu(struct charset *c, struct str name)
 {
     char c_name[NAME_MOST + 1] = {0};
@@ -156,6 +167,8 @@ static enum err open_icu(struct charset *c, struct str name)
     if (U_FAILURE(e)) {
         return ERR_BAD_CHARSET;
     }
+    ucnv_setToUCallBack(c->from, substitute, NULL, NULL, NULL, &e);
+    assert(U_SUCCESS(e));
     c->pivot_source = c->pivot;
     c->pivot_target = c->pivot;
     return ERR_OK;
@@ -201,15 +214,12 @@ static void convert_icu(struct charset *c, struct str s, bool is_last, struct bu
     const char *source_end = source + s.n;
     UErrorCode e = U_BUFFER_OVERFLOW_ERROR;
     while (e == U_BUFFER_OVERFLOW_ERROR) {
-        char *to = buf_reserve(out, OUT_STEP);
-        if (to == NULL) {
-            return;
-        }
-        char *target = to;
+        char step[OUT_STEP];
+        char *target = step;
         e = U_ZERO_ERROR;
-        ucnv_convertEx(c->to, c->from, &target, to + OUT_STEP, &source, source_end, c->pivot,
+        ucnv_convertEx(c->to, c->from, &target, step + OUT_STEP, &source, source_end, c->pivot,
                        &c->pivot_source, &c->pivot_target, c->pivot + PIVOT_SIZE, 0, is_last, &e);
-        buf_commit(out, (size_t)(target - to));
+        buf_add(out, str_make(step, (size_t)(target - step)));
     }
     c->is_bad = c->is_bad || U_FAILURE(e);
 }
