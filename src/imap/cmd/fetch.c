@@ -69,34 +69,29 @@ enum fetch_phase { FETCH_BEGIN, FETCH_SEEN, FETCH_EARLIER, FETCH_MESSAGES };
 
 static unsigned get_needs(const struct fetch_att *att)
 {
-    switch (att->kind) {
-    case FETCH_ENVELOPE:
-        return NEED_COLD | NEED_ENVELOPE;
-    case FETCH_BODY:
-    case FETCH_BODYSTRUCTURE:
-        return NEED_COLD | NEED_SHAPE;
-    case FETCH_INTERNALDATE:
-    case FETCH_RFC822_SIZE:
-        return NEED_COLD;
-    case FETCH_RFC822:
-        return NEED_COLD | NEED_OCTETS | NEED_SEEN;
-    case FETCH_RFC822_HEADER:
-        return NEED_COLD | NEED_OCTETS | NEED_SHAPE;
-    case FETCH_RFC822_TEXT:
-        return NEED_COLD | NEED_OCTETS | NEED_SHAPE | NEED_SEEN;
-    case FETCH_BODY_SECTION: {
+    static const unsigned NEEDS[] = {
+        [FETCH_ENVELOPE] = NEED_COLD | NEED_ENVELOPE,
+        [FETCH_FLAGS] = 0,
+        [FETCH_INTERNALDATE] = NEED_COLD,
+        [FETCH_RFC822] = NEED_COLD | NEED_OCTETS | NEED_SEEN,
+        [FETCH_RFC822_HEADER] = NEED_COLD | NEED_OCTETS | NEED_SHAPE,
+        [FETCH_RFC822_SIZE] = NEED_COLD,
+        [FETCH_RFC822_TEXT] = NEED_COLD | NEED_OCTETS | NEED_SHAPE | NEED_SEEN,
+        [FETCH_BODY] = NEED_COLD | NEED_SHAPE,
+        [FETCH_BODYSTRUCTURE] = NEED_COLD | NEED_SHAPE,
+        [FETCH_UID] = 0,
+        [FETCH_MODSEQ] = 0,
+        [FETCH_BODY_SECTION] = NEED_COLD | NEED_OCTETS | NEED_SHAPE | NEED_SEEN,
+        [FETCH_BINARY] = 0,
+        [FETCH_BINARY_SIZE] = 0,
+    };
+    unsigned needs = NEEDS[att->kind];
+    if (att->kind == FETCH_BODY_SECTION) {
         bool is_whole = att->section.depth == 0 && att->section.text == SECTION_ALL;
-        return NEED_COLD | NEED_OCTETS | (is_whole ? 0 : (unsigned)NEED_SHAPE)
-               | (att->is_peek ? 0 : (unsigned)NEED_SEEN);
+        needs &= ~(is_whole ? (unsigned)NEED_SHAPE : 0U);
+        needs &= ~(att->is_peek ? (unsigned)NEED_SEEN : 0U);
     }
-    case FETCH_FLAGS:
-    case FETCH_UID:
-    case FETCH_MODSEQ:
-    case FETCH_BINARY:
-    case FETCH_BINARY_SIZE:
-        break;
-    }
-    return 0;
+    return needs;
 }
 
 static unsigned get_line_item(enum fetch_att_kind kind)
