@@ -66,7 +66,8 @@ def test_kill_store_workers_under_load(make):
                 contains(sizes, b'* %d FETCH (RFC822.SIZE %d)' % (n, size))
             c.close()
         s.shut_down()
-        s.run('verify')
+        for user in ('alice', 'bob'):
+            s.run('verify', '--user', user)
         s.start()
 
 
