@@ -2,6 +2,8 @@
 #include "store_fixture.h"
 
 #include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static uint64_t get_now(void *owner)
@@ -27,7 +29,10 @@ static void stop(struct fixture *f)
 void fixture_open(struct fixture *f)
 {
     struct store_config config = f->config;
-    *f = (struct fixture){.dir = "/tmp/limetta-store-XXXXXX", .now_ms = 1700000000000};
+    *f = (struct fixture){.now_ms = 1700000000000};
+    bool has_memory = access("/dev/shm", W_OK | X_OK) == 0;
+    (void)snprintf(f->dir, sizeof(f->dir), "%s/limetta-store-XXXXXX",
+                   has_memory ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(f->dir));
     f->config = config;
     f->config.dir = str_from_c(f->dir);
