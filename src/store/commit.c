@@ -87,10 +87,8 @@ enum err account_mark_unclean(struct account *a, struct db *db)
         result = DB_RUN(db, META_SET, value_text(STR("modseq_limit")), value_id(limit));
     }
     result = result == ERR_OK ? DB_RUN(db, COMMIT) : result;
-    if (result != ERR_OK) {
-        err_ignore(DB_RUN(db, ROLLBACK));
-        return result;
-    }
+    db_rollback(db);
+    TRY(result);
     a->is_clean = false;
     a->modseq_limit = limit;
     return ERR_OK;
@@ -163,7 +161,7 @@ static void leave_dirty(struct account *a)
 void account_drop_pending(struct account *a)
 {
     if (a->is_in_transaction) {
-        err_ignore(DB_RUN(a->db, ROLLBACK));
+        db_rollback(a->db);
         a->is_in_transaction = false;
     }
     a->failure_count++;

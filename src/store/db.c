@@ -273,6 +273,13 @@ enum err db_set_durable(struct db *db, bool is_durable)
     return ERR_OK;
 }
 
+void db_rollback(struct db *db)
+{
+    if (sqlite3_get_autocommit(db->handle) == 0) {
+        err_ignore(execute(db, "ROLLBACK"));
+    }
+}
+
 enum err db_sync(struct db *db)
 {
     return engine_sync_database(db->engine, db->handle);

@@ -76,6 +76,9 @@ struct str row_str(const struct rows *rows, int column);
 /* Which syncing the coming transactions get: is_durable (on disk when committed) or not (in the log only).
  * Not inside a transaction. */
 MUST_USE enum err db_set_durable(struct db *db, bool is_durable);
+/* Ends the transaction, if the failure did not end it, without its changes. */
+void db_rollback(struct db *db);
+/* Makes what was committed so far durable. Errors: ERR_NO_SPACE, ERR_IO. */
 MUST_USE enum err db_sync(struct db *db);
 /* Pages in the log since it was last emptied. */
 uint32_t db_get_log_pages(const struct db *db);

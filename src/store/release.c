@@ -131,9 +131,8 @@ static enum err sweep_once(struct account *a, struct sweep *s)
     enum err result = apply_some(a, s);
     if (result == ERR_OK && s->body_count > 0) {
         result = DB_RUN(s->db, COMMIT);
-    } else {
-        err_ignore(DB_RUN(s->db, ROLLBACK));
     }
+    db_rollback(s->db);
     return result;
 }
 

@@ -255,11 +255,9 @@ static enum err write_clean_mark(struct account *a)
             m->is_recent_changed = false;
         }
     }
-    if (result != ERR_OK) {
-        err_ignore(DB_RUN(a->db, ROLLBACK));
-        return result;
-    }
-    TRY(DB_RUN(a->db, COMMIT));
+    result = result == ERR_OK ? DB_RUN(a->db, COMMIT) : result;
+    db_rollback(a->db);
+    TRY(result);
     a->is_clean = true;
     a->modseq_limit = a->modseq;
     a->unsynced_ms = 0;
