@@ -1,0 +1,514 @@
+/* One client connection.
+ *
+ *     greeting ... login  ->  ask auth  ->  open session  ->  relay
+ *     (dialogue)              (link)        (link)            client <-> session
+ *
+ * Before login a dialogue (sans-I/O) says what to do, and this file does it: write, start TLS, ask auth, open. After it
+ * the dialogue is gone and two streams are tied together. Backpressure goes through: when the client does not take what
+ * it asked for, the session's stream is paused, its window fills, and the session is not stepped any more; so an edge
+ * holds at most a high-water mark and a window for each client, however large the answer. The same holds the other way.
+ *
+ * The end: the session ends, the client is told what is left and closed; the client ends in good order, the session
+ * hears it and may finish; the client is gone, so is the session. When the worker dies the client gets a BYE (or 421) and
+ * may come back at once; nothing that was acknowledged is lost.
+ *
+ * Timers count silence, never age (RFC 5383, 4.1: D15): before login silence is "no whole command", so that single
+ * octets do not keep a stranger in; after it "no octet either way". A client that takes nothing of what we send is given
+ * twice the time, for the network may be away for a while (D22). */
+#include "edge/edge_priv.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/fields.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+struct connection {
+    struct list node;     /* in edge->connections */
+    struct list stranger; /* in edge->strangers, until logged in */
+    struct edge *edge;
+    struct stream *client;
+    struct stream *session;    /* NULL until logged in */
+    struct dialogue *dialogue; /* NULL once logged in */
+    struct timer *timer;
+    uint64_t commands; /* handled when we last looked */
+    uint64_t exchange; /* auth's name for the login under way */
+    struct buf ticket;
+    struct address peer;
+    struct address local;
+    uint8_t nonce[TICKET_NONCE_SIZE];
+    enum service service;
+    bool is_counted; /* in edge->limits */
+    bool is_loopback;
+    bool is_tls;
+    bool is_tls_told;  /* the dialogue knows about the channel binding */
+    bool is_asking;    /* auth owes an answer */
+    bool has_exchange; /* auth has one for us */
+    bool is_peer_done; /* the client sends no more */
+    bool is_stalled;   /* the timer went off once, while octets waited for the client */
+};
+
+struct connection *connection_from_node(struct list *node)
+{
+    return list_entry(node, struct connection, node);
+}
+
+struct connection *connection_from_stranger(struct list *stranger)
+{
+    return list_entry(stranger, struct connection, stranger);
+}
+
+static void no_reply(void *owner, enum err e, struct str body)
+{
+    (void)owner;
+    (void)e;
+    (void)body;
+}
+
+/* The login under way is of no use any more. */
+static void cancel_login(struct connection *c)
+{
+    struct link *auth = c->edge->auth;
+    if (c->is_asking) {
+        link_cancel(auth, c);
+        c->is_asking = false;
+    }
+    if (c->has_exchange && link_is_up(auth)) {
+        struct buf b = BUF_INIT(256);
+        fields_add(&b, STR("op"), STR("cancel"));
+        fields_add_u64(&b, STR("exchange"), c->exchange);
+        link_request(auth, buf_str(&b), no_reply, NULL);
+        buf_release(&b);
+    }
+    c->has_exchange = false;
+}
+
+void connection_free(struct connection *c)
+{
+    cancel_login(c);
+    list_remove(&c->node);
+    list_remove(&c->stranger);
+    c->edge->count--;
+    if (c->is_counted) {
+        limits_give(c->edge->limits, &c->peer);
+    }
+    timer_free(&c->timer);
+    dialogue_free(&c->dialogue);
+    stream_free(&c->session);
+    stream_free(&c->client);
+    buf_release(&c->ticket);
+    free(c);
+}
+
+/* What was said to the client still leaves. */
+static void finish(struct connection *c)
+{
+    stream_finish(c->edge->loop, &c->client);
+    connection_free(c);
+}
+
+void connection_say_bye(struct connection *c, enum err why)
+{
+    struct buf b = BUF_INIT(1024);
+    dialogue_write_bye(&b, c->service == SERVICE_IMAP, c->edge->settings.hostname, why);
+    stream_write(c->client, buf_str(&b));
+    buf_release(&b);
+    finish(c);
+}
+
+static uint64_t get_timeout_ms(const struct connection *c)
+{
+    const struct edge_settings *s = &c->edge->settings;
+    if (c->session == NULL) {
+        return s->login_timeout_ms;
+    }
+    return c->service == SERVICE_IMAP ? s->idle_timeout_ms : s->submission_timeout_ms;
+}
+
+static void on_timer(void *owner)
+{
+    struct connection *c = owner;
+    bool is_owing = c->session != NULL && stream_get_queued(c->client) > 0;
+    if (is_owing && !c->is_stalled) {
+        c->is_stalled = true;
+        timer_start(c->timer, get_timeout_ms(c));
+        return;
+    }
+    connection_say_bye(c, ERR_TIMEOUT);
+}
+
+static void note_life(struct connection *c)
+{
+    c->is_stalled = false;
+    timer_start(c->timer, get_timeout_ms(c));
+    if (c->dialogue != NULL) {
+        list_remove(&c->stranger);
+        list_append(&c->edge->strangers, &c->stranger);
+    }
+}
+
+/* ---- relay ---- */
+
+/* Moves octets one way, and stops their source when the sink is full. */
+static void pass(struct stream *from, struct stream *to, struct str octets)
+{
+    stream_write(to, octets);
+    if (stream_get_queued(to) > STREAM_HIGH_WATER) {
+        stream_pause(from);
+    }
+}
+
+static void on_relay_client_octets(void *owner, struct str octets)
+{
+    struct connection *c = owner;
+    note_life(c);
+    pass(c->client, c->session, octets);
+}
+
+static void on_relay_client_drained(void *owner)
+{
+    struct connection *c = owner;
+    note_life(c);
+    stream_resume(c->session);
+}
+
+static void on_relay_client_end(void *owner, enum err why)
+{
+    struct connection *c = owner;
+    if (why != ERR_OK) {
+        connection_free(c);
+        return;
+    }
+    stream_shutdown(c->session);
+}
+
+static void on_session_octets(void *owner, struct str octets)
+{
+    struct connection *c = owner;
+    note_life(c);
+    pass(c->session, c->client, octets);
+}
+
+static void on_session_drained(void *owner)
+{
+    struct connection *c = owner;
+    stream_resume(c->client);
+}
+
+static void on_session_end(void *owner, enum err why)
+{
+    struct connection *c = owner;
+    if (why == ERR_OK) {
+        finish(c);
+        return;
+    }
+    connection_say_bye(c, ERR_UNAVAILABLE);
+}
+
+static const struct stream_handler RELAY_CLIENT = {on_relay_client_octets, on_relay_client_drained,
+                                                   on_relay_client_end};
+static const struct stream_handler RELAY_SESSION = {on_session_octets, on_session_drained,
+                                                    on_session_end};
+
+/* ---- opening the session ---- */
+
+static struct link *find_session_link(const struct connection *c)
+{
+    struct ticket t;
+    if (c->service == SERVICE_SUBMIT) {
+        return c->edge->submit;
+    }
+    if (ticket_read(buf_str(&c->ticket), &t) != ERR_OK) {
+        return NULL;
+    }
+    return c->edge->stores[ticket_get_worker(t.user, c->edge->settings.workers)];
+}
+
+static void add_address(struct buf *out, struct str key, const struct address *a)
+{
+    struct buf text = BUF_INIT(64);
+    address_write(&text, a);
+    fields_add(out, key, buf_str(&text));
+    buf_release(&text);
+}
+
+static void write_head(const struct connection *c, struct buf *b)
+{
+    bool is_imap = c->service == SERVICE_IMAP;
+    fields_add(b, STR("service"), is_imap ? STR("imap") : STR("submit"));
+    fields_add(b, STR("ticket"), buf_str(&c->ticket));
+    fields_add(b, STR("nonce"), str_make((const char *)c->nonce, sizeof(c->nonce)));
+    fields_add_u64(b, STR("tls"), c->is_tls ? 1 : 0);
+    add_address(b, STR("peer"), &c->peer);
+    add_address(b, STR("local"), &c->local);
+    fields_add_u64(b, STR("port"), c->local.port);
+    fields_add(b, is_imap ? STR("tag") : STR("helo"), dialogue_get_name(c->dialogue));
+}
+
+static bool open_session(struct connection *c)
+{
+    struct link *l = find_session_link(c);
+    struct buf head = BUF_INIT(LINK_OPEN_MOST);
+    write_head(c, &head);
+    if (!link_is_up(l) || head.is_full) {
+        buf_release(&head);
+        buf_release(&c->ticket);
+        log_warn("a session could not be opened: %s", l == NULL ? "no link" : "link is down");
+        dialogue_on_open_failed(c->dialogue);
+        return false;
+    }
+    c->session = link_open(l, buf_str(&head));
+    buf_release(&head);
+    buf_release(&c->ticket);
+    return true;
+}
+
+/* From here on octets pass through. */
+static void start_relay(struct connection *c)
+{
+    struct str rest = dialogue_get_rest(c->dialogue);
+    if (rest.n > 0) {
+        pass(c->client, c->session, rest);
+    }
+    dialogue_free(&c->dialogue);
+    list_remove(&c->stranger);
+    stream_set_handler(c->session, &RELAY_SESSION, c);
+    stream_set_handler(c->client, &RELAY_CLIENT, c);
+    if (stream_get_queued(c->session) <= STREAM_HIGH_WATER) {
+        stream_resume(c->client);
+    }
+    if (c->is_peer_done) {
+        stream_shutdown(c->session);
+    }
+    note_life(c);
+}
+
+/* ---- logging in ---- */
+
+static void run(struct connection *c);
+
+static enum err find_err(struct str name)
+{
+    for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
+        if (str_eq(name, str_from_c(err_get_info((enum err)e)->name))) {
+            return (enum err)e;
+        }
+    }
+    return ERR_UNAVAILABLE;
+}
+
+static void take_answer(struct connection *c, const struct fields *f)
+{
+    struct str result = fields_get(f, STR("result"));
+    c->has_exchange = false;
+    if (str_eq(result, STR("challenge"))) {
+        c->has_exchange = true;
+        c->exchange = fields_get_u64(f, STR("exchange"), 0);
+        dialogue_on_challenge(c->dialogue, fields_get(f, STR("data")));
+    } else if (str_eq(result, STR("ok"))) {
+        buf_clear(&c->ticket);
+        buf_add(&c->ticket, fields_get(f, STR("ticket")));
+        dialogue_on_yes(c->dialogue, fields_get(f, STR("data")));
+    } else {
+        dialogue_on_no(c->dialogue, find_err(fields_get(f, STR("code"))));
+    }
+}
+
+static void on_answer(void *owner, enum err e, struct str body)
+{
+    struct connection *c = owner;
+    struct fields f;
+    c->is_asking = false;
+    note_life(c);
+    if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
+        c->has_exchange = false;
+        dialogue_on_no(c->dialogue, ERR_UNAVAILABLE);
+    } else {
+        take_answer(c, &f);
+        fields_release(&f);
+    }
+    run(c);
+}
+
+static void write_start(struct connection *c, const struct login_question *q, struct buf *b)
+{
+    struct str type = STR_EMPTY;
+    struct buf binding = BUF_INIT(256);
+    bool is_imap = c->service == SERVICE_IMAP;
+    if (getrandom(c->nonce, sizeof(c->nonce), 0) != (ssize_t)sizeof(c->nonce)) {
+        abort();
+    }
+    fields_add(b, STR("op"), STR("start"));
+    fields_add(b, STR("service"), is_imap ? STR("imap") : STR("submit"));
+    fields_add(b, STR("mechanism"), q->mechanism);
+    fields_add_u64(b, STR("has_initial"), q->has_initial ? 1 : 0);
+    fields_add_u64(b, STR("tls"), c->is_tls ? 1 : 0);
+    fields_add_u64(b, STR("loopback"), c->is_loopback ? 1 : 0);
+    add_address(b, STR("peer"), &c->peer);
+    fields_add(b, STR("nonce"), str_make((const char *)c->nonce, sizeof(c->nonce)));
+    if (c->is_tls && tls_get_binding(c->client, &type, &binding)) {
+        fields_add(b, STR("cb_type"), type);
+        fields_add(b, STR("cb"), buf_str(&binding));
+    }
+    buf_release(&binding);
+}
+
+static void ask(struct connection *c)
+{
+    struct login_question q = dialogue_get_question(c->dialogue);
+    struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
+    (void)buf_reserve(
+        &b, 1024 + 3 * q.data.n); /* once: growing would leave copies of a password behind */
+    if (q.op == LOGIN_START) {
+        write_start(c, &q, &b);
+    } else {
+        fields_add(&b, STR("op"), STR("continue"));
+        fields_add_u64(&b, STR("exchange"), c->exchange);
+    }
+    fields_add(&b, STR("data"), q.data);
+    if (link_is_up(c->edge->auth) && !b.is_full) {
+        c->is_asking = true;
+        link_request(c->edge->auth, buf_str(&b), on_answer, c);
+    } else {
+        dialogue_on_no(c->dialogue, ERR_UNAVAILABLE);
+    }
+    explicit_bzero(b.p, b.size);
+    buf_release(&b);
+}
+
+/* ---- dialogue ---- */
+
+static const struct stream_handler DIALOGUE_CLIENT;
+
+static void start_tls(struct connection *c)
+{
+    c->client = tls_server_new(c->edge->loop, c->edge->settings.tls_context, c->client);
+    c->is_tls = true;
+    dialogue_on_tls(c->dialogue, false);
+    stream_set_handler(c->client, &DIALOGUE_CLIENT, c);
+}
+
+/* Does what the dialogue wants. False: it cannot go on now, or is over (then c is gone). */
+static bool act(struct connection *c, enum dialogue_want want)
+{
+    switch (want) {
+    case DIALOGUE_OUTPUT:
+        return true;
+    case DIALOGUE_TLS:
+        start_tls(c);
+        return true;
+    case DIALOGUE_ASK:
+        ask(c);
+        return !c->is_asking;
+    case DIALOGUE_CANCEL:
+        cancel_login(c);
+        return true;
+    case DIALOGUE_OPEN:
+        if (!open_session(c)) {
+            return true;
+        }
+        start_relay(c);
+        return false;
+    case DIALOGUE_CLOSE:
+        finish(c);
+        return false;
+    case DIALOGUE_INPUT:
+        if (c->is_peer_done) {
+            finish(c);
+            return false;
+        }
+        stream_resume(c->client);
+        return false;
+    case DIALOGUE_WAIT:
+        break;
+    }
+    return false;
+}
+
+static void run(struct connection *c)
+{
+    bool goes_on = true;
+    while (goes_on && stream_get_queued(c->client) <= STREAM_HIGH_WATER) {
+        struct buf out = BUF_INIT(1024 * 1024);
+        enum dialogue_want want = dialogue_step(c->dialogue, &out);
+        stream_write(c->client, buf_str(&out));
+        buf_release(&out);
+        if (dialogue_get_commands(c->dialogue) != c->commands) {
+            c->commands = dialogue_get_commands(c->dialogue);
+            note_life(c);
+        }
+        goes_on = act(c, want);
+    }
+}
+
+static void on_octets(void *owner, struct str octets)
+{
+    struct connection *c = owner;
+    if (c->is_tls && !c->is_tls_told) {
+        struct str type = STR_EMPTY;
+        struct buf binding = BUF_INIT(256);
+        dialogue_on_tls(c->dialogue, tls_get_binding(c->client, &type, &binding));
+        buf_release(&binding);
+        c->is_tls_told = true;
+    }
+    dialogue_feed(c->dialogue, octets);
+    if (dialogue_get_backlog(c->dialogue) > DIALOGUE_BACKLOG_MOST) {
+        stream_pause(c->client);
+    }
+    run(c);
+}
+
+static void on_drained(void *owner)
+{
+    run(owner);
+}
+
+static void on_end(void *owner, enum err why)
+{
+    struct connection *c = owner;
+    if (why != ERR_OK) {
+        connection_free(c);
+        return;
+    }
+    c->is_peer_done = true;
+    run(c);
+}
+
+static const struct stream_handler DIALOGUE_CLIENT = {on_octets, on_drained, on_end};
+
+static bool may_plaintext(const struct edge_settings *s, bool is_loopback)
+{
+    return s->plaintext == EDGE_PLAINTEXT_ALWAYS
+           || (s->plaintext == EDGE_PLAINTEXT_LOOPBACK && is_loopback);
+}
+
+void connection_new(struct edge *e, enum service service, struct stream *s,
+                    const struct address *peer, const struct address *local, bool is_counted)
+{
+    struct connection *c = mem_new(sizeof(*c));
+    c->edge = e;
+    c->service = service;
+    c->client = s;
+    c->peer = *peer;
+    c->local = *local;
+    c->is_counted = is_counted;
+    c->is_loopback = address_is_loopback(peer, local);
+    c->timer = timer_new(e->loop, on_timer, c);
+    buf_init(&c->ticket, LINK_OPEN_MOST);
+    struct dialogue_args args = {
+        .hostname = e->settings.hostname,
+        .tls = e->settings.tls,
+        .has_certificate = e->settings.tls_context != NULL,
+        .may_plaintext = may_plaintext(&e->settings, c->is_loopback),
+        .message_most = e->settings.message_most,
+    };
+    c->dialogue =
+        service == SERVICE_IMAP ? dialogue_new_imap(&args) : dialogue_new_submission(&args);
+    list_append(&e->connections, &c->node);
+    list_append(&e->strangers, &c->stranger);
+    e->count++;
+    timer_start(c->timer, get_timeout_ms(c));
+    stream_set_handler(s, &DIALOGUE_CLIENT, c);
+    run(c);
+}

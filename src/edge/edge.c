@@ -1,0 +1,121 @@
+/* The edge as a whole: who may come in, and the links to the rooms behind.
+ *
+ * Limits before login: a neighbour may have so many connections, all together so many. When the house is full the stranger
+ * that has been silent for longest is sent away, so that a flood of connections that say nothing cannot keep users
+ * out; nobody who is logged in is ever sent away for it, and nobody for being old (RFC 5383, 4.1: D21).
+ *
+ * Links come and go with the roles behind them. A role that is not there makes a login fail with "try again"; sessions it
+ * had end with a good-bye. */
+#include "edge/edge_priv.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct edge *edge_new(struct loop *l, const struct edge_settings *s)
+{
+    struct edge *e = mem_new(sizeof(*e));
+    assert(s->workers > 0 && s->workers <= EDGE_WORKERS_MOST);
+    e->loop = l;
+    e->settings = *s;
+    e->limits = limits_new(s->connections_per_neighbour);
+    e->stores = mem_new(s->workers * sizeof(struct link *));
+    list_init(&e->connections);
+    list_init(&e->strangers);
+    return e;
+}
+
+void edge_free(struct edge **e)
+{
+    struct edge *gone = *e;
+    if (gone == NULL) {
+        return;
+    }
+    *e = NULL;
+    while (!list_is_empty(&gone->connections)) {
+        connection_free(connection_from_node(gone->connections.next));
+    }
+    link_free(&gone->auth);
+    link_free(&gone->submit);
+    for (unsigned i = 0; i < gone->settings.workers; i++) {
+        link_free(&gone->stores[i]);
+    }
+    free(gone->stores);
+    limits_free(&gone->limits);
+    free(gone);
+}
+
+/* Where the link to a role is kept; NULL: the edge has no business with it. */
+static struct link **find_place(struct edge *e, enum link_role role, unsigned index)
+{
+    if (role == ROLE_AUTH) {
+        return &e->auth;
+    }
+    if (role == ROLE_SUBMIT) {
+        return &e->submit;
+    }
+    return role == ROLE_STORE && index < e->settings.workers ? &e->stores[index] : NULL;
+}
+
+static void on_down(void *owner, struct link *l)
+{
+    struct edge *e = owner;
+    struct link **place = find_place(e, link_get_peer(l), link_get_index(l));
+    log_warn("link to role %d.%u is down", (int)link_get_peer(l), link_get_index(l));
+    assert(place != NULL && *place == l);
+    link_free(place);
+}
+
+static const struct link_handler HANDLER = {.on_down = on_down};
+
+void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct stream *s)
+{
+    struct link **place = find_place(e, role, index);
+    if (place == NULL) {
+        log_error("role %d.%u has no business with the edge", (int)role, index);
+        stream_free(&s);
+        return;
+    }
+    link_free(place);
+    *place = link_new(e->loop, s, role, index, &HANDLER, e);
+}
+
+static void turn_away(struct edge *e, enum service service, struct stream *s)
+{
+    struct buf b = BUF_INIT(1024);
+    dialogue_write_bye(&b, service == SERVICE_IMAP, e->settings.hostname, ERR_UNAVAILABLE);
+    stream_write(s, buf_str(&b));
+    buf_release(&b);
+    stream_finish(e->loop, &s);
+}
+
+void edge_accept(struct edge *e, enum service service, struct stream *s,
+                 const struct sockaddr_storage *peer, const struct sockaddr_storage *local)
+{
+    struct address from = address_from_sockaddr(peer);
+    struct address to = address_from_sockaddr(local);
+    bool is_counted = !address_is_loopback(&from, &to);
+    if (e->count >= e->settings.connections_most && !list_is_empty(&e->strangers)) {
+        connection_say_bye(connection_from_stranger(e->strangers.next), ERR_UNAVAILABLE);
+    }
+    if (e->count >= e->settings.connections_most
+        || (is_counted && !limits_take(e->limits, &from))) {
+        turn_away(e, service, s);
+        return;
+    }
+    connection_new(e, service, s, &from, &to, is_counted);
+}
+
+size_t edge_get_count(const struct edge *e)
+{
+    return e->count;
+}
+
+void edge_say_bye(struct edge *e)
+{
+    while (!list_is_empty(&e->connections)) {
+        connection_say_bye(connection_from_node(e->connections.next), ERR_UNAVAILABLE);
+    }
+}

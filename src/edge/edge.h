@@ -1,0 +1,54 @@
+#ifndef LIMETTA_EDGE_EDGE_H
+#define LIMETTA_EDGE_EDGE_H
+
+#include "base/str.h"
+#include "edge/dialogue.h"
+#include "net/link.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "net/ticket.h"
+#include "net/tls.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+/* The front of the house: talks to clients until they are logged in, then passes octets between them and the role that
+ * has their session. Holds connections, TLS and limits; no mail, no verifiers, no keys but TLS's. */
+struct edge;
+
+/* PLAIN and LOGIN without TLS. */
+enum edge_plaintext { EDGE_PLAINTEXT_NEVER, EDGE_PLAINTEXT_LOOPBACK, EDGE_PLAINTEXT_ALWAYS };
+
+enum { EDGE_WORKERS_MOST = 1024 };
+
+/* Copied; strings and tls_context are borrowed for the edge's life. */
+struct edge_settings {
+    struct str hostname;
+    enum tls_policy tls;
+    struct tls_context *tls_context; /* NULL: no certificate */
+    enum edge_plaintext plaintext;
+    unsigned workers; /* store workers, at most EDGE_WORKERS_MOST */
+    uint64_t message_most;
+    uint64_t login_timeout_ms;        /* without a command, before login */
+    uint64_t idle_timeout_ms;         /* without an octet, in an IMAP session */
+    uint64_t submission_timeout_ms;   /* the same, in a submission session */
+    size_t connections_most;          /* all */
+    size_t connections_per_neighbour; /* of one address; loopback is free */
+};
+
+struct edge *edge_new(struct loop *l, const struct edge_settings *s);
+/* Drops all connections and links. */
+void edge_free(struct edge **e);
+
+/* A link to auth, submit or a store worker, over s (taken); replaces the one that was there. */
+void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct stream *s);
+/* A client connected (s is taken). service: SERVICE_IMAP or SERVICE_SUBMIT. */
+void edge_accept(struct edge *e, enum service service, struct stream *s,
+                 const struct sockaddr_storage *peer, const struct sockaddr_storage *local);
+size_t edge_get_count(const struct edge *e);
+/* Says good-bye to everybody. The last words leave when the loop runs on. */
+void edge_say_bye(struct edge *e);
+
+#endif
