@@ -125,7 +125,7 @@ static const struct told FROM_CONFIG[] = {
     {"plaintext_login", EDGE | AUTH, CONFIG_plaintext_login},
     {"workers", EDGE | STORE | SUBMIT, CONFIG_workers},
     {"flag_durability", STORE, CONFIG_flag_durability},
-    {"message_most", STORE | SUBMIT, CONFIG_message_most},
+    {"message_most", EDGE | STORE | SUBMIT, CONFIG_message_most},
     {"login_timeout_s", EDGE, CONFIG_login_timeout_s},
     {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
     {"connections_most", EDGE, CONFIG_connections_most},

@@ -1,0 +1,180 @@
+/* limetta-edge: the process that faces the network.
+ *
+ * It is given listening sockets, the TLS certificate with its key, and links to auth, submit and the store workers, and
+ * nothing else: no file, no folder, no database, no verifier (RFC 5383, 8). It links libc, libuv, OpenSSL, zlib and
+ * libseccomp only, so that what a stranger's octets can reach is small enough to be read. */
+#include "main/boot.h"
+
+#include "base/log.h"
+#include "edge/edge.h"
+#include "main/control.h"
+
+#include <unistd.h>
+
+enum {
+    LOGIN_TIMEOUT_S = 180,
+    IDLE_TIMEOUT_S = 7500, /* more than the two hours that a client may sleep (RFC 5383, 4.1) */
+    SUBMISSION_TIMEOUT_S = 600,
+    CONNECTIONS_MOST = 20000,
+    PER_ADDRESS_MOST = 1000,
+    LAST_WORDS_MS = 100
+};
+
+struct port {
+    struct edge_role *role;
+    struct listener *listener;
+    enum service service;
+};
+
+struct edge_role {
+    struct loop *loop;
+    struct boot *boot;
+    struct edge *edge;
+    struct tls_context *tls;
+    struct timer *stopping;
+    struct port ports[64];
+    size_t port_count;
+};
+
+static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
+{
+    struct port *p = owner;
+    struct sockaddr_storage local = {0};
+    socklen_t len = sizeof(local);
+    (void)getsockname(fd, (struct sockaddr *)&local, &len);
+    edge_accept(p->role->edge, p->service, stream_from_fd(p->role->loop, fd), peer, &local);
+}
+
+static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
+{
+    struct edge_role *r = owner;
+    edge_add_peer(r->edge, role, index, stream_from_fd(r->loop, fd));
+}
+
+static void close_ports(struct edge_role *r)
+{
+    while (r->port_count > 0) {
+        listener_free(&r->ports[--r->port_count].listener);
+    }
+}
+
+static void on_stopping(void *owner)
+{
+    struct edge_role *r = owner;
+    loop_stop(r->loop);
+}
+
+static void on_stop(void *owner)
+{
+    struct edge_role *r = owner;
+    close_ports(r);
+    edge_say_bye(r->edge);
+    timer_start(r->stopping, LAST_WORDS_MS);
+}
+
+static enum tls_policy read_tls(const struct boot *b)
+{
+    struct str s = boot_get(b, STR("tls"));
+    if (str_eq(s, STR("off"))) {
+        return TLS_OFF;
+    }
+    return str_eq(s, STR("required")) ? TLS_REQUIRED : TLS_OFFERED;
+}
+
+static enum edge_plaintext read_plaintext(const struct boot *b)
+{
+    struct str s = boot_get(b, STR("plaintext_login"));
+    if (str_eq(s, STR("always"))) {
+        return EDGE_PLAINTEXT_ALWAYS;
+    }
+    return str_eq(s, STR("loopback")) ? EDGE_PLAINTEXT_LOOPBACK : EDGE_PLAINTEXT_NEVER;
+}
+
+static enum err make_edge(struct edge_role *r)
+{
+    const struct boot *b = r->boot;
+    uint64_t workers = boot_get_u64(b, STR("workers"), 1);
+    if (workers == 0 || workers > EDGE_WORKERS_MOST) {
+        log_error("setting workers is out of range");
+        return ERR_SYNTAX;
+    }
+    struct edge_settings s = {
+        .hostname = boot_get(b, STR("hostname")),
+        .tls = read_tls(b),
+        .plaintext = read_plaintext(b),
+        .workers = (unsigned)workers,
+        .message_most = boot_get_u64(b, STR("message_most"), 0),
+        .login_timeout_ms = 1000 * boot_get_u64(b, STR("login_timeout_s"), LOGIN_TIMEOUT_S),
+        .idle_timeout_ms = 1000 * boot_get_u64(b, STR("idle_timeout_s"), IDLE_TIMEOUT_S),
+        .submission_timeout_ms = 1000 * SUBMISSION_TIMEOUT_S,
+        .connections_most = boot_get_u64(b, STR("connections_most"), CONNECTIONS_MOST),
+        .connections_per_neighbour =
+            boot_get_u64(b, STR("connections_per_address"), PER_ADDRESS_MOST),
+    };
+    struct str cert = boot_get(b, STR("tls_cert"));
+    if (s.tls != TLS_OFF && cert.n > 0) {
+        enum err e = tls_server_context_new(cert, boot_get(b, STR("tls_key")), &r->tls);
+        if (e != ERR_OK) {
+            log_error("tls_cert or tls_key is not usable");
+            return e;
+        }
+    }
+    s.tls_context = r->tls;
+    r->edge = edge_new(r->loop, &s);
+    return ERR_OK;
+}
+
+static void open_ports(struct edge_role *r)
+{
+    size_t at = 0;
+    int fd = -1;
+    struct str name = STR_EMPTY;
+    while (boot_next_listener(r->boot, &at, &name, &fd)) {
+        bool is_imap = str_eq(name, STR("imap"));
+        if ((!is_imap && !str_eq(name, STR("submission")))
+            || r->port_count == sizeof(r->ports) / sizeof(r->ports[0])) {
+            log_error("no use for the listening socket %.*s", STR_ARG(name));
+            (void)close(fd);
+            continue;
+        }
+        struct port *p = &r->ports[r->port_count++];
+        *p = (struct port){.role = r, .service = is_imap ? SERVICE_IMAP : SERVICE_SUBMIT};
+        p->listener = listener_new(r->loop, fd, on_accept, p);
+    }
+}
+
+static enum err start(struct edge_role *r)
+{
+    static const struct boot_handler HANDLER = {on_peer, on_stop};
+    TRY(make_edge(r));
+    TRY(confine(r->boot, ROLE_EDGE, STR_EMPTY));
+    r->stopping = timer_new(r->loop, on_stopping, r);
+    open_ports(r);
+    boot_attach(r->boot, r->loop, &HANDLER, r);
+    return ERR_OK;
+}
+
+int main(void)
+{
+    struct edge_role r = {.port_count = 0};
+    log_init("edge", LOG_LEVEL_INFO);
+    if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
+        log_error("this program is started by limetta serve");
+        return 3;
+    }
+    boot_start_log(r.boot);
+    r.loop = loop_new();
+    enum err e = start(&r);
+    if (e == ERR_OK) {
+        loop_run(r.loop);
+    } else {
+        log_error("cannot start: %s", err_get_info(e)->meaning);
+    }
+    close_ports(&r);
+    edge_free(&r.edge);
+    timer_free(&r.stopping);
+    tls_context_free(&r.tls);
+    boot_free(&r.boot);
+    loop_free(&r.loop);
+    return e == ERR_OK ? 0 : 3;
+}
