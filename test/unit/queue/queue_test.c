@@ -1,0 +1,394 @@
+/* The durable queue: what was committed is there after any end of the process; what was not, is not. */
+#include "queue/queue.h"
+
+#include "queue/schedule.h"
+#include "unit.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { ARENA_MOST = 1 << 20, BIG = 200000 };
+
+static char dir[] = "/tmp/limetta-queue-XXXXXX";
+
+static void make_dir(void)
+{
+    memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+    assert_non_null(mkdtemp(dir));
+}
+
+static void remove_dir(void)
+{
+    char command[100];
+    (void)snprintf(command, sizeof(command), "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
+static struct queue *open_queue(void)
+{
+    struct queue *q = NULL;
+    assert_int_equal(queue_open(str_from_c(dir), &q), ERR_OK);
+    return q;
+}
+
+static size_t count_blobs(void)
+{
+    char path[100];
+    (void)snprintf(path, sizeof(path), "%s/blobs", dir);
+    DIR *d = opendir(path);
+    size_t count = 0;
+    for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
+        count += e->d_name[0] != '.';
+    }
+    (void)closedir(d);
+    return count;
+}
+
+/* A message of size octets for "a@x" (foreign) and "anna" (local), due at 1000. */
+static enum err add(struct queue *q, size_t size, uint64_t *id)
+{
+    struct spool *s = queue_spool_new(q, 1 << 20);
+    char piece[1000];
+    memset(piece, 'x', sizeof(piece));
+    enum err e = ERR_OK;
+    for (size_t left = size; left > 0 && e == ERR_OK;) {
+        size_t n = left < sizeof(piece) ? left : sizeof(piece);
+        e = spool_add(s, str_make(piece, n));
+        left -= n;
+    }
+    if (e != ERR_OK) {
+        spool_free(&s);
+        return e;
+    }
+    struct queue_recipient r[2] = {
+        {.to = {.address = STR("a@x"), .orcpt = STR("rfc822;o"), .notify = 5}, .next_ms = 1000},
+        {.to = {.address = STR("anna@here"), .user = STR("anna")}, .next_ms = 1000},
+    };
+    struct queue_message m = {
+        .arrived_ms = 900,
+        .expires_ms = 99999,
+        .return_path = STR("from@x"),
+        .envid = STR("id"),
+        .ret = SMTP_RET_HDRS,
+        .sender = STR("bob"),
+        .recipients = r,
+        .recipient_count = 2,
+    };
+    e = queue_add(q, &m, &s);
+    assert_null(s);
+    *id = m.id;
+    return e;
+}
+
+static uint64_t count(struct queue *q)
+{
+    uint64_t n = 99;
+    assert_int_equal(queue_count(q, &n), ERR_OK);
+    return n;
+}
+
+static void check_content(struct queue *q, uint64_t id, size_t size)
+{
+    struct spool_reader *r = NULL;
+    struct str s;
+    assert_int_equal(queue_read(q, id, &r), ERR_OK);
+    assert_int_equal(spool_reader_get_size(r), size);
+    assert_int_equal(spool_reader_get(r, size - 3, 10, &s), ERR_OK);
+    assert_str(s, STR("xxx"));
+    assert_int_equal(spool_reader_get(r, size, 10, &s), ERR_OK);
+    assert_int_equal(s.n, 0);
+    assert_int_equal(spool_reader_map(r, &s), ERR_OK);
+    assert_int_equal(s.n, size);
+    spool_reader_free(&r);
+}
+
+static void test_round_trip(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    uint64_t small;
+    uint64_t big;
+    assert_int_equal(add(q, 500, &small), ERR_OK);
+    assert_int_equal(add(q, BIG, &big), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(count_blobs(), 1);
+    queue_close(&q);
+    q = open_queue();
+    struct arena *a = arena_new(ARENA_MOST);
+    struct queue_message m;
+    assert_int_equal(queue_load(q, a, big, &m), ERR_OK);
+    assert_str(m.return_path, STR("from@x"));
+    assert_str(m.envid, STR("id"));
+    assert_int_equal(m.ret, SMTP_RET_HDRS);
+    assert_int_equal(m.size, BIG);
+    assert_int_equal(m.kind, CONTENT_BINARY);
+    assert_int_equal(m.recipient_count, 2);
+    assert_str(m.recipients[0].to.address, STR("a@x"));
+    assert_str(m.recipients[0].to.orcpt, STR("rfc822;o"));
+    assert_int_equal(m.recipients[0].to.notify, 5);
+    assert_str(m.recipients[1].to.user, STR("anna"));
+    check_content(q, small, 500);
+    check_content(q, big, BIG);
+    assert_int_equal(queue_load(q, a, 77, &m), ERR_NOT_FOUND);
+    struct queue_recipient r = m.recipients[0];
+    r.attempts = 3;
+    r.next_ms = 5000;
+    r.is_delay_told = true;
+    r.last_reply = STR("451 later");
+    assert_int_equal(queue_update(q, &r), ERR_OK);
+    assert_int_equal(queue_remove(q, big, m.recipients[1].id), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(queue_load(q, a, big, &m), ERR_OK);
+    assert_int_equal(m.recipient_count, 1);
+    assert_int_equal(m.recipients[0].attempts, 3);
+    assert_str(m.recipients[0].last_reply, STR("451 later"));
+    assert_true(m.recipients[0].is_delay_told);
+    assert_int_equal(queue_remove(q, big, r.id), ERR_OK);
+    assert_int_equal(count_blobs(), 1); /* not before the commit */
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(count_blobs(), 0);
+    assert_int_equal(count(q), 1);
+    arena_free(&a);
+    queue_close(&q);
+    remove_dir();
+}
+
+static void note_due(void *owner, uint64_t message_id, uint64_t recipient_id)
+{
+    buf_addf(owner, "%u.%u ", (unsigned)message_id, (unsigned)recipient_id);
+}
+
+static void test_due(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    uint64_t id;
+    assert_int_equal(add(q, 10, &id), ERR_OK);
+    assert_int_equal(add(q, 10, &id), ERR_OK);
+    CLEANUP(buf_release) struct buf due = BUF_INIT(1000);
+    assert_int_equal(queue_find_due(q, false, 999, 9, note_due, &due), ERR_OK);
+    assert_int_equal(due.len, 0);
+    assert_int_equal(queue_find_due(q, false, 1000, 9, note_due, &due), ERR_OK);
+    assert_str(buf_str(&due), STR("1.1 2.3 "));
+    buf_clear(&due);
+    assert_int_equal(queue_find_due(q, true, 1000, 1, note_due, &due), ERR_OK);
+    assert_str(buf_str(&due), STR("1.2 "));
+    uint64_t next = 0;
+    assert_int_equal(queue_get_next_ms(q, 999, &next), ERR_OK);
+    assert_int_equal(next, 1000);
+    assert_int_equal(queue_get_next_ms(q, 1000, &next), ERR_OK);
+    assert_true(next == UINT64_MAX);
+    struct queue_recipient r = {.id = 2, .next_ms = 5000};
+    assert_int_equal(queue_update(q, &r), ERR_OK);
+    assert_int_equal(queue_hurry_local(q, 2000), ERR_OK);
+    assert_int_equal(queue_get_next_ms(q, 1000, &next), ERR_OK);
+    assert_int_equal(next, 2000);
+    queue_close(&q);
+    remove_dir();
+}
+
+/* What is not committed leaves nothing behind: no row, no blob. */
+static void test_not_committed(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    uint64_t id;
+    assert_int_equal(add(q, BIG, &id), ERR_OK);
+    struct spool *s = queue_spool_new(q, BIG);
+    char big[BIG];
+    memset(big, 'y', BIG);
+    assert_int_equal(spool_add(s, str_make(big, BIG)), ERR_OK);
+    assert_int_equal(spool_add(s, STR("z")), ERR_TOO_BIG);
+    assert_int_equal(spool_add(s, STR_EMPTY), ERR_TOO_BIG);
+    assert_int_equal(count_blobs(), 2);
+    spool_free(&s);
+    queue_close(&q);
+    assert_int_equal(count_blobs(), 0);
+    q = open_queue();
+    assert_int_equal(count(q), 0);
+    queue_close(&q);
+    remove_dir();
+}
+
+struct waiting {
+    struct queue_wait wait;
+    enum err heard;
+};
+
+static void on_commit(struct queue_wait *w, enum err e)
+{
+    ((struct waiting *)w)->heard = e;
+}
+
+static void test_waits(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    struct waiting one = {{.on_commit = on_commit}, ERR_COUNT};
+    struct waiting two = {{.on_commit = on_commit}, ERR_COUNT};
+    uint64_t id;
+    assert_int_equal(add(q, 10, &id), ERR_OK);
+    queue_wait_commit(q, &one.wait);
+    queue_wait_commit(q, &two.wait);
+    queue_wait_cancel(&two.wait);
+    assert_true(queue_has_pending(q));
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(one.heard, ERR_OK);
+    assert_int_equal(two.heard, ERR_COUNT);
+    assert_false(queue_has_pending(q));
+    queue_close(&q);
+    remove_dir();
+}
+
+/* A full disk, by the limit on file sizes: the error is told, and what was there stays. */
+static void test_no_space(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    uint64_t id;
+    assert_int_equal(add(q, 100, &id), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    struct rlimit old;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    struct rlimit tight = {100 * 1024, old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    assert_int_not_equal(add(q, BIG, &id), ERR_OK);
+    enum err e = ERR_OK;
+    for (int i = 0; i < 20 && e == ERR_OK; i++) {
+        struct waiting w = {{.on_commit = on_commit}, ERR_COUNT};
+        e = add(q, 20000, &id);
+        queue_wait_commit(q, &w.wait);
+        enum err committed = queue_commit(q);
+        assert_int_equal(w.heard, committed);
+        e = e == ERR_OK ? committed : e;
+    }
+    assert_int_not_equal(e, ERR_OK);
+    uint64_t before = count(q);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(add(q, BIG, &id), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(count(q), before + 1);
+    assert_int_equal(count_blobs(), 1);
+    queue_close(&q);
+    remove_dir();
+}
+
+/* The child adds and removes without end and says each commit's number; it is killed in the middle. */
+static void run_child(int fd)
+{
+    struct queue *q = open_queue();
+    struct arena *a = arena_new(ARENA_MOST);
+    for (uint64_t round = 1;; round++) {
+        uint64_t id;
+        struct queue_message m;
+        enum err e = add(q, round % 3 == 0 ? BIG : 300, &id);
+        if (e == ERR_OK && round % 2 == 0) {
+            /* Every second message goes again, with the next one's arrival. */
+            arena_clear(a);
+            e = queue_load(q, a, id - 1, &m);
+            for (size_t i = 0; e == ERR_OK && i < m.recipient_count; i++) {
+                e = queue_remove(q, m.id, m.recipients[i].id);
+            }
+        }
+        if (e != ERR_OK || queue_commit(q) != ERR_OK
+            || write(fd, &id, sizeof(id)) != (ssize_t)sizeof(id)) {
+            _exit(1);
+        }
+    }
+}
+
+/* kill -9 at any moment: what was told committed is there and whole, and no blob is left over. */
+static void test_kill(void **state)
+{
+    for (unsigned round = 0; round < 8; round++) {
+        make_dir();
+        int fds[2];
+        assert_int_equal(pipe(fds), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            (void)close(fds[0]);
+            run_child(fds[1]);
+        }
+        (void)close(fds[1]);
+        uint64_t last = 0;
+        for (unsigned i = 0; i < 5 + round * 3; i++) {
+            assert_int_equal(read(fds[0], &last, sizeof(last)), sizeof(last));
+        }
+        assert_int_equal(usleep(round * 300), 0);
+        assert_int_equal(kill(child, SIGKILL), 0);
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        uint64_t id;
+        while (read(fds[0], &id, sizeof(id)) == (ssize_t)sizeof(id)) {
+            last = id;
+        }
+        (void)close(fds[0]);
+        struct queue *q = open_queue();
+        struct arena *a = arena_new(ARENA_MOST);
+        uint64_t messages = 0;
+        size_t blobs = 0;
+        for (id = 1; id <= last + 1; id++) {
+            struct queue_message m;
+            bool is_there = queue_load(q, a, id, &m) == ERR_OK;
+            bool must_be = id % 2 == 0 ? id <= last : id == last;
+            bool may_be = must_be || id > last || (id == last - 1 && id % 2 == 1);
+            assert_true(is_there ? may_be || id == last : !must_be || id == last);
+            if (is_there) {
+                messages++;
+                blobs += m.size == BIG;
+                check_content(q, id, (size_t)m.size);
+                assert_int_equal(m.recipient_count, 2);
+            }
+            arena_clear(a);
+        }
+        assert_int_equal(count(q), messages);
+        assert_int_equal(count_blobs(), blobs);
+        arena_free(&a);
+        queue_close(&q);
+        remove_dir();
+    }
+}
+
+static void test_one_owner(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    uint64_t id;
+    assert_int_equal(add(q, 10, &id), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    struct queue *second = NULL;
+    assert_int_equal(queue_open(str_from_c(dir), &second), ERR_IN_USE);
+    assert_null(second);
+    queue_close(&q);
+    remove_dir();
+}
+
+static void test_schedule(void **state)
+{
+    assert_int_equal(schedule_get_wait_ms(1, false, 0), 48000);
+    assert_int_equal(schedule_get_wait_ms(1, false, UINT32_MAX), 72000);
+    assert_int_equal(schedule_get_wait_ms(1, true, UINT32_MAX / 2), 1999);
+    uint64_t before = 0;
+    for (uint32_t i = 1; i < 50; i++) {
+        uint64_t wait = schedule_get_wait_ms(i, false, 1U << 31);
+        assert_true(wait >= before && wait <= SCHEDULE_MOST_MS);
+        before = wait;
+    }
+    assert_true(schedule_get_wait_ms(UINT32_MAX, true, UINT32_MAX) <= SCHEDULE_MOST_MS * 6 / 5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_due),
+        cmocka_unit_test(test_not_committed), cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_no_space),   cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_one_owner),  cmocka_unit_test(test_schedule),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
