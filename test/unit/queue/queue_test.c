@@ -385,10 +385,10 @@ static void test_schedule(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_due),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_due),
         cmocka_unit_test(test_not_committed), cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_no_space),   cmocka_unit_test(test_kill),
-        cmocka_unit_test(test_one_owner),  cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_no_space),      cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_one_owner),     cmocka_unit_test(test_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

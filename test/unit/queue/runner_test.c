@@ -1,0 +1,420 @@
+/* The queue at work on the virtual clock: store workers are LMTP cores at the other end of pipes in memory. */
+#include "queue/runner.h"
+
+#include "queue/schedule.h"
+#include "smtp/lmtp.h"
+#include "unit.h"
+
+#include "base/mem.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { ARENA_MOST = 1 << 20, SECOND = 1000, HOUR = 3600 * SECOND, DAY = 24 * HOUR };
+
+/* A store worker, and what it got. */
+struct worker {
+    bool is_down;
+    bool is_mute; /* takes the connection and says nothing */
+    enum err recipient_err;
+    enum err delivery_err; /* for anna; bob gets his reports */
+    struct buf got;        /* "user(address) from return-path: content\n" */
+    unsigned sessions;
+};
+
+/* One session of it. */
+struct visit {
+    struct worker *worker;
+    struct lmtp_host host;
+    struct session *core;
+    struct stream *stream;
+    struct buf users;
+    struct buf content;
+    struct buf from;
+    size_t count;
+};
+
+static char dir[] = "/tmp/limetta-runner-XXXXXX";
+static struct loop *loop;
+static struct queue *queue;
+static struct runner *runner;
+static struct worker worker;
+static bool is_auth_down;
+
+/* ---- the worker ---- */
+
+static enum err add_recipient(void *owner, struct str user, struct str address)
+{
+    struct visit *v = owner;
+    if (v->worker->recipient_err == ERR_OK) {
+        buf_addf(&v->users, "%.*s(%.*s) ", STR_ARG(user), STR_ARG(address));
+        v->count++;
+    }
+    return v->worker->recipient_err;
+}
+
+static void content_start(void *owner, struct str return_path)
+{
+    struct visit *v = owner;
+    buf_clear(&v->from);
+    buf_add(&v->from, return_path);
+    buf_clear(&v->content);
+}
+
+static enum err content_add(void *owner, struct str octets)
+{
+    buf_add(&((struct visit *)owner)->content, octets);
+    return ERR_OK;
+}
+
+static void content_finish(void *owner)
+{
+    struct visit *v = owner;
+    struct worker *w = v->worker;
+    enum err e = str_starts(buf_str(&v->users), STR("anna")) ? w->delivery_err : ERR_OK;
+    if (e == ERR_OK) {
+        buf_addf(&w->got, "%.*sfrom %.*s: ", STR_ARG(buf_str(&v->users)),
+                 STR_ARG(buf_str(&v->from)));
+        buf_add(&w->got, buf_str(&v->content));
+        buf_add_char(&w->got, '\n');
+    }
+    for (size_t i = 0; i < v->count; i++) {
+        lmtp_on_delivered(v->core, i, e);
+    }
+}
+
+static void reset(void *owner)
+{
+    struct visit *v = owner;
+    v->count = 0;
+    buf_clear(&v->users);
+}
+
+static void wake(void *owner)
+{
+}
+
+static void visit_free(struct visit *v)
+{
+    v->core->ops->free(&v->core);
+    stream_free(&v->stream);
+    buf_release(&v->users);
+    buf_release(&v->content);
+    buf_release(&v->from);
+    free(v);
+}
+
+static void visit_step(struct visit *v)
+{
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
+    enum session_want want = SESSION_EVENT;
+    do {
+        want = v->core->ops->step(v->core, &out);
+    } while (want == SESSION_OUTPUT || want == SESSION_EVENT);
+    if (!v->worker->is_mute) {
+        stream_write(v->stream, buf_str(&out));
+    }
+    if (want == SESSION_CLOSE) {
+        stream_shutdown(v->stream);
+    }
+}
+
+static void on_octets(void *owner, struct str octets)
+{
+    struct visit *v = owner;
+    v->core->ops->feed(v->core, octets);
+    visit_step(v);
+}
+
+static void on_drained(void *owner)
+{
+}
+
+static void on_end(void *owner, enum err why)
+{
+    visit_free(owner);
+}
+
+static struct stream *open_store(void *owner, unsigned index)
+{
+    static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
+    if (worker.is_down) {
+        return NULL;
+    }
+    worker.sessions++;
+    struct visit *v = mem_new(sizeof(*v));
+    struct stream *near = NULL;
+    v->worker = &worker;
+    v->users = BUF_INIT(10000);
+    v->content = BUF_INIT(1 << 20);
+    v->from = BUF_INIT(1000);
+    v->host = (struct lmtp_host){{wake, v},   add_recipient,  content_start,
+                                 content_add, content_finish, reset};
+    v->core = lmtp_new(STR("store"), 1 << 20, &v->host);
+    stream_pair(loop, &near, &v->stream);
+    stream_set_handler(v->stream, &HANDLER, v);
+    visit_step(v);
+    return near;
+}
+
+/* ---- the world ---- */
+
+static void find_user(void *owner, struct str address,
+                      void (*answer)(void *asker, enum err e, struct str user), void *asker)
+{
+    if (is_auth_down) {
+        answer(asker, ERR_UNAVAILABLE, STR_EMPTY);
+    } else if (str_starts(address, STR("nobody@"))) {
+        answer(asker, ERR_NO_USER, STR_EMPTY);
+    } else {
+        answer(asker, ERR_OK, str_sub(address, 0, str_find_char(address, '@')));
+    }
+}
+
+static void forget(void *owner, void *asker)
+{
+}
+
+static void turn_end(void *owner)
+{
+    if (queue_has_pending(queue)) {
+        assert_int_equal(queue_commit(queue), ERR_OK);
+        runner_wake(runner);
+    }
+}
+
+static int set_up(void **state)
+{
+    memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+    assert_non_null(mkdtemp(dir));
+    loop = loop_new_fake(1700000000000);
+    worker = (struct worker){.got = BUF_INIT(1 << 20)};
+    is_auth_down = false;
+    assert_int_equal(queue_open(str_from_c(dir), &queue), ERR_OK);
+    struct runner_args args = {
+        .loop = loop,
+        .queue = queue,
+        .hostname = STR("mail.here.test"),
+        .domains = STR("here.test other.test"),
+        .workers = 1,
+        .host = {open_store, find_user, forget, NULL},
+    };
+    static struct runner_args kept;
+    kept = args;
+    runner = runner_new(&kept);
+    loop_set_turn_end(loop, turn_end, NULL);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    loop_set_turn_end(loop, NULL, NULL);
+    runner_free(&runner);
+    loop_advance(loop, 1);
+    queue_close(&queue);
+    loop_free(&loop);
+    buf_release(&worker.got);
+    char command[100];
+    (void)snprintf(command, sizeof(command), "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+    return 0;
+}
+
+/* Submits a message from bob@here.test; user empty: foreign. */
+static void submit_from(struct str from, struct str address, struct str user, unsigned notify)
+{
+    struct spool *s = queue_spool_new(queue, 1 << 20);
+    assert_int_equal(spool_add(s, STR("Subject: hello\r\n\r\nbody\r\n")), ERR_OK);
+    struct queue_recipient r = {.to = {.address = address, .user = user, .notify = notify},
+                                .next_ms = loop_wall_ms(loop)};
+    struct queue_message m = {
+        .arrived_ms = loop_wall_ms(loop),
+        .expires_ms = loop_wall_ms(loop) + SCHEDULE_LIFETIME_MS,
+        .return_path = from,
+        .recipients = &r,
+        .recipient_count = 1,
+    };
+    assert_int_equal(queue_add(queue, &m, &s), ERR_OK);
+    loop_advance(loop, 1);
+    loop_advance(loop, 1);
+}
+
+static void submit(const char *address, const char *user, unsigned notify)
+{
+    submit_from(STR("bob@here.test"), str_from_c(address), str_from_c(user), notify);
+}
+
+static uint64_t count(void)
+{
+    uint64_t n = 99;
+    assert_int_equal(queue_count(queue, &n), ERR_OK);
+    return n;
+}
+
+static bool has_got(const char *what)
+{
+    return str_find_str(buf_str(&worker.got), str_from_c(what)) < worker.got.len;
+}
+
+static void test_delivers_at_once(void **state)
+{
+    submit("anna@here.test", "anna", 0);
+    assert_true(
+        has_got("anna(anna@here.test) from bob@here.test: Subject: hello\r\n\r\nbody\r\n\n"));
+    assert_int_equal(count(), 0);
+    assert_int_equal(worker.sessions, 1);
+}
+
+static void test_worker_down(void **state)
+{
+    worker.is_down = true;
+    submit("anna@here.test", "anna", 0);
+    loop_advance(loop, 10 * SECOND);
+    assert_int_equal(count(), 1);
+    worker.is_down = false;
+    runner_on_worker(runner, 0);
+    loop_advance(loop, 1);
+    assert_true(has_got("anna"));
+    assert_int_equal(count(), 0);
+}
+
+static void test_tries_again(void **state)
+{
+    worker.delivery_err = ERR_IO; /* 451: later */
+    submit("anna@here.test", "anna", 0);
+    loop_advance(loop, 2 * HOUR);
+    assert_int_equal(count(), 1);
+    assert_true(worker.sessions > 8 && worker.sessions < 30);
+    worker.delivery_err = ERR_OK;
+    loop_advance(loop, 2 * HOUR);
+    assert_int_equal(count(), 0);
+    assert_true(has_got("anna"));
+    assert_false(has_got("Delayed"));
+}
+
+/* RFC 5321, 4.5.4.1: the sender hears of a delay once, then of the end. */
+static void test_expires(void **state)
+{
+    worker.delivery_err = ERR_IO;
+    submit("anna@here.test", "anna", 0);
+    loop_advance(loop, 4 * DAY);
+    assert_int_equal(count(), 1);
+    assert_true(has_got("bob(bob@here.test) from : "));
+    assert_true(has_got("Action: delayed\r\n"));
+    assert_false(has_got("Action: failed\r\n"));
+    buf_clear(&worker.got);
+    loop_advance(loop, 2 * DAY);
+    assert_int_equal(count(), 0);
+    assert_false(has_got("Action: delayed\r\n"));
+    assert_true(has_got("Action: failed\r\nStatus: 4.4.7\r\n"));
+    assert_false(has_got("anna("));
+}
+
+/* S-7, RFC 3461, 5.2: who asked for what is told that, and no more. */
+static void test_reports(void **state)
+{
+    static const struct {
+        unsigned notify;
+        enum err err;
+        const char *action; /* NULL: no report */
+    } rows[] = {
+        {0, ERR_OK, NULL},
+        {0, ERR_NO_USER, "Action: failed\r\nStatus: 5.1.1\r\n"},
+        {SMTP_NOTIFY_NEVER, ERR_NO_USER, NULL},
+        {SMTP_NOTIFY_SUCCESS, ERR_NO_USER, NULL},
+        {SMTP_NOTIFY_SUCCESS, ERR_OK, "Action: delivered\r\nStatus: 2.1.5\r\n"},
+        {SMTP_NOTIFY_FAILURE, ERR_OK, NULL},
+        {SMTP_NOTIFY_FAILURE, ERR_OVER_QUOTA, "Action: failed\r\nStatus: 5.2.2\r\n"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        buf_clear(&worker.got);
+        worker.is_down = true; /* so that the report is seen in the queue */
+        submit("anna@here.test", "anna", rows[i].notify);
+        worker.is_down = false;
+        worker.delivery_err = rows[i].err;
+        runner_on_worker(runner, 0);
+        loop_advance(loop, 0);
+        worker.delivery_err = ERR_OK;
+        loop_advance(loop, HOUR);
+        assert_int_equal(count(), 0);
+        assert_true(has_got("bob(bob@here.test) from : ") == (rows[i].action != NULL));
+        assert_true(rows[i].action == NULL || has_got(rows[i].action));
+        assert_true(rows[i].action == NULL
+                    || has_got("Final-Recipient: rfc822; anna@here.test\r\n"));
+    }
+}
+
+/* A report about a report is never made (RFC 5321, 4.5.5). */
+static void test_null_path(void **state)
+{
+    submit_from(STR_EMPTY, STR("x@far.test"), STR_EMPTY, 0);
+    loop_advance(loop, 1);
+    assert_int_equal(count(), 0);
+    submit_from(STR("nobody@here.test"), STR("x@far.test"), STR_EMPTY, 0);
+    loop_advance(loop, 1);
+    assert_int_equal(count(), 0);
+    assert_int_equal(worker.got.len, 0);
+}
+
+static void test_no_relay(void **state)
+{
+    submit("x@far.test", "", 0);
+    loop_advance(loop, 1);
+    assert_true(has_got("bob(bob@here.test) from : "));
+    assert_true(has_got("multipart/report; report-type=delivery-status"));
+    assert_true(
+        has_got("Final-Recipient: rfc822; x@far.test\r\nAction: failed\r\nStatus: 5.7.1\r\n"));
+    assert_true(has_got("Content-Type: message/rfc822\r\n\r\nSubject: hello\r\n\r\nbody\r\n"));
+    assert_int_equal(count(), 0);
+}
+
+static void test_auth_down(void **state)
+{
+    is_auth_down = true;
+    submit("x@far.test", "", 0); /* fails; the report's recipient must be looked up */
+    loop_advance(loop, 5 * SECOND);
+    assert_int_equal(count(), 1);
+    is_auth_down = false;
+    loop_advance(loop, HOUR);
+    assert_int_equal(count(), 0);
+    assert_true(has_got("bob("));
+}
+
+/* A server that says nothing is given up after the time limit, and the message is kept. */
+static void test_silence(void **state)
+{
+    worker.is_mute = true;
+    submit("anna@here.test", "anna", 0);
+    loop_advance(loop, 4 * 60 * SECOND);
+    assert_int_equal(worker.sessions, 1);
+    worker.is_mute = false;
+    loop_advance(loop, 2 * 60 * SECOND);
+    assert_int_equal(count(), 0);
+    assert_true(has_got("anna("));
+}
+
+static void test_is_local(void **state)
+{
+    assert_true(runner_is_local(STR("a.test b.test"), STR("x@B.test")));
+    assert_false(runner_is_local(STR("a.test b.test"), STR("x@c.test")));
+    assert_false(runner_is_local(STR("a.test"), STR("x")));
+    assert_false(runner_is_local(STR(""), STR("x@")));
+    assert_true(runner_is_local(STR("a.test"), STR("\"x@y\"@a.test")));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_delivers_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_worker_down, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_tries_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_expires, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_reports, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_null_path, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_relay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_auth_down, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_silence, set_up, tear_down),
+        cmocka_unit_test(test_is_local),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
