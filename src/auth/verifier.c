@@ -83,5 +83,6 @@ enum err verifier_make_dummy(const struct verifier_cost *cost, struct verifier *
 
 bool verifier_check(const struct verifier *v, struct str password)
 {
-    return crypto_pwhash_str_verify(v->argon2, password.p, password.n) == 0;
+    const char *p = password.n > 0 ? password.p : "";
+    return crypto_pwhash_str_verify(v->argon2, p, password.n) == 0;
 }

@@ -187,6 +187,7 @@ static void test_plain(void **state)
     assert_str(exchange_get_password(x), STR("pencil"));
     assert_int_equal(out.len, 0);
     exchange_free(&x);
+    buf_release(&out);
 }
 
 static void test_login(void **state)

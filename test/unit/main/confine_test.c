@@ -22,7 +22,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__has_feature)
+#define HAS_ASAN __has_feature(address_sanitizer)
+#else
+#define HAS_ASAN 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || HAS_ASAN
 #define IS_SANITIZED true
 #else
 #define IS_SANITIZED false
