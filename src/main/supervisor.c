@@ -199,7 +199,7 @@ static void start(void *owner)
 static void log_death(const struct process *p, int status)
 {
     if (WIFSIGNALED(status)) {
-        log_error("%s %u (process %d) was ended by signal %s%s", get_name(p), p->index, p->pid,
+        log_error("%s %u (process %d) was ended by SIG%s%s", get_name(p), p->index, p->pid,
                   sigabbrev_np(WTERMSIG(status)),
                   WTERMSIG(status) == SIGSYS ? ": it made a forbidden system call" : "");
     } else if (p->supervisor->stage == 0) {
