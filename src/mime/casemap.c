@@ -36,14 +36,33 @@ static void add_key(const UNormalizer2 *nfkd, uint32_t c, struct buf *out)
     }
 }
 
+/* Appends the keys of the ASCII characters at the start of s; returns how many there are. */
+static size_t add_ascii(struct str s, struct buf *out)
+{
+    size_t n = 0;
+    while (n < s.n && (unsigned char)s.p[n] < 0x80) {
+        n++;
+    }
+    char *to = buf_reserve(out, n);
+    if (to == NULL || n == 0) {
+        return n;
+    }
+    for (size_t i = 0; i < n; i++) {
+        to[i] = ascii_upper(s.p[i]);
+    }
+    buf_commit(out, n);
+    return n;
+}
+
 void casemap_write(struct str utf8, struct buf *out)
 {
     UErrorCode e = U_ZERO_ERROR;
     const UNormalizer2 *nfkd = unorm2_getNFKDInstance(&e);
     assert(U_SUCCESS(e)); /* built into ICU */
     for (size_t at = 0; at < utf8.n;) {
-        if ((unsigned char)utf8.p[at] < 0x80) {
-            buf_add_char(out, ascii_upper(utf8.p[at++]));
+        size_t ascii = add_ascii(str_skip(utf8, at), out);
+        if (ascii > 0) {
+            at += ascii;
             continue;
         }
         size_t n = utf8_check(str_skip(utf8, at));

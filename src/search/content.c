@@ -14,7 +14,7 @@
 #include "mime/field.h"
 #include "mime/words.h"
 
-enum { PIECE = 32 * 1024, TEXT_CAP = 16 * PIECE };
+enum { PIECE = 32 * 1024, TEXT_CAP = 16 * PIECE, NEEDLES_AN_OCTET = 16 };
 
 struct plan {
     struct content *c;
@@ -243,5 +243,7 @@ enum err content_step(struct content *c, bool *is_new, uint64_t *cost)
     const struct content_stretch *s = &c->at[c->next];
     *is_new = false;
     *cost = 0;
-    return s->is_header ? step_header(c, s, is_new, cost) : step_text(c, s, is_new, cost);
+    enum err e = s->is_header ? step_header(c, s, is_new, cost) : step_text(c, s, is_new, cost);
+    *cost *= 1 + c->match->count / NEEDLES_AN_OCTET;
+    return e;
 }

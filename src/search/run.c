@@ -29,10 +29,14 @@
 enum tri { NO, YES, UNKNOWN };
 enum round { HOT, COLD, ENVELOPE, CONTENT };
 
+enum { TEXT_COUNT = SEARCH_SUBJECT - SEARCH_FROM + 1 };
+
 enum {
     PROGRAM_ARENA_CAP = 256 * 1024 * 1024,
     MESSAGE_ARENA_CAP = 2 * SHAPE_ARENA_MOST,
-    ENVELOPE_COST = 64, /* budget units */
+    COLD_COST = 16, /* budget units; one is about an octet matched */
+    ENVELOPE_COST = 1024,
+    CONTENT_COST = 2048,
     DAY_S = 86400
 };
 
@@ -42,6 +46,8 @@ struct key_state {
     uint64_t bit;          /* SEARCH_KEYWORD; 0: the mailbox has no such keyword */
     struct str needle;     /* casemap key of text */
     struct needle *wanted; /* HEADER, BODY, TEXT */
+    uint32_t judged_seq;   /* envelope texts: the message that verdict is about; 0: none */
+    enum tri verdict;
 };
 
 struct search {
@@ -67,6 +73,8 @@ struct search {
     struct arena *message_arena;
     struct buf shape_octets;
     struct envelope envelope;
+    struct buf texts[TEXT_COUNT]; /* casemap keys of the envelope's fields, from SEARCH_FROM on */
+    uint32_t texts_seq[TEXT_COUNT];
     struct shape shape;
     struct content content;
     bool has_content; /* content is initialised */
@@ -173,6 +181,9 @@ enum err search_new(const struct search_args *args, struct search **out)
     s->arena = arena_new(PROGRAM_ARENA_CAP);
     s->message_arena = arena_new(MESSAGE_ARENA_CAP);
     buf_init(&s->shape_octets, SHAPE_MOST);
+    for (size_t i = 0; i < TEXT_COUNT; i++) {
+        buf_init(&s->texts[i], (size_t)64 * SHAPE_FIELD_MOST);
+    }
     s->seq = 1;
     enum err e = prepare(s, s->program, 0);
     match_init(&s->match, s->needles, s->match.count);
@@ -201,6 +212,9 @@ void search_free(struct search **search)
     end_content(s);
     match_release(&s->match);
     buf_release(&s->shape_octets);
+    for (size_t i = 0; i < TEXT_COUNT; i++) {
+        buf_release(&s->texts[i]);
+    }
     arena_free(&s->message_arena);
     arena_free(&s->arena);
     for (size_t i = 0; i < s->key_count; i++) {
@@ -296,27 +310,46 @@ static const struct address_list *find_list(const struct envelope *e, enum searc
     return kind == SEARCH_CC ? &e->cc : &e->bcc;
 }
 
-static enum tri judge_envelope_text(const struct search *s, const struct search_key *k)
+static bool has_field(const struct envelope *e, enum search_kind kind)
 {
-    struct buf text = BUF_INIT((size_t)8 * SHAPE_FIELD_MOST);
-    struct buf key = BUF_INIT((size_t)64 * SHAPE_FIELD_MOST);
-    bool is_present = s->envelope.subject.is_present;
-    if (k->kind == SEARCH_SUBJECT) {
-        words_decode(s->envelope.subject.s, &text);
-    } else {
-        const struct address_list *l = find_list(&s->envelope, k->kind);
-        is_present = l->is_present;
-        write_addresses(l, &text);
-    }
-    casemap_write(buf_str(&text), &key);
-    struct str needle = s->keys[k->id].needle;
-    bool is_found = needle.n == 0 ? is_present : str_find_str(buf_str(&key), needle) < key.len;
-    buf_release(&text);
-    buf_release(&key);
-    return tri_of(is_found);
+    return kind == SEARCH_SUBJECT ? e->subject.is_present : find_list(e, kind)->is_present;
 }
 
-static enum tri judge_envelope(const struct search *s, const struct search_key *k)
+/* The casemap key of the envelope's field; made once a message, however many keys ask. */
+static struct str get_text(struct search *s, enum search_kind kind)
+{
+    size_t i = kind - SEARCH_FROM;
+    if (s->texts_seq[i] == s->seq) {
+        return buf_str(&s->texts[i]);
+    }
+    struct buf text = BUF_INIT((size_t)8 * SHAPE_FIELD_MOST);
+    if (kind == SEARCH_SUBJECT) {
+        words_decode(s->envelope.subject.s, &text);
+    } else {
+        write_addresses(find_list(&s->envelope, kind), &text);
+    }
+    buf_clear(&s->texts[i]);
+    casemap_write(buf_str(&text), &s->texts[i]);
+    buf_release(&text);
+    s->texts_seq[i] = s->seq;
+    return buf_str(&s->texts[i]);
+}
+
+static enum tri judge_envelope_text(struct search *s, const struct search_key *k)
+{
+    struct key_state *state = &s->keys[k->id];
+    if (state->judged_seq != s->seq) {
+        struct str needle = state->needle;
+        struct str text = get_text(s, k->kind);
+        bool is_found =
+            needle.n == 0 ? has_field(&s->envelope, k->kind) : str_find_str(text, needle) < text.n;
+        state->verdict = tri_of(is_found);
+        state->judged_seq = s->seq;
+    }
+    return state->verdict;
+}
+
+static enum tri judge_envelope(struct search *s, const struct search_key *k)
 {
     const struct envelope *e = &s->envelope;
     if (s->round < ENVELOPE) {
@@ -352,11 +385,10 @@ static enum tri judge_content(const struct search *s, const struct search_key *k
     return is_over ? NO : UNKNOWN;
 }
 
-static enum tri judge(const struct search *s, const struct search_key *k);
+static enum tri judge(struct search *s, const struct search_key *k);
 
 /* AND: the first no decides; OR: the first yes. */
-static enum tri judge_children(const struct search *s, const struct search_key *k,
-                               enum tri decisive)
+static enum tri judge_children(struct search *s, const struct search_key *k, enum tri decisive)
 {
     enum tri all = decisive == NO ? YES : NO;
     for (const struct search_key *child = k->child; child != NULL; child = child->next) {
@@ -370,7 +402,7 @@ static enum tri judge_children(const struct search *s, const struct search_key *
 }
 
 /* The depth was checked in prepare(). */
-static enum tri judge(const struct search *s, const struct search_key *k)
+static enum tri judge(struct search *s, const struct search_key *k)
 {
     if (k->kind == SEARCH_ALL) {
         return YES;
@@ -426,13 +458,14 @@ static enum err load_content(struct search *s)
 /* Gets at hand what the next round has. */
 static enum err enter_next_round(struct search *s, uint64_t *cost)
 {
-    *cost = 1;
     if (s->round == HOT) {
+        *cost = COLD_COST;
         TRY(view_get(s->view, (struct seq){s->seq}, &s->message));
     } else if (s->round == COLD) {
-        TRY(load_shape(s));
         *cost = ENVELOPE_COST;
+        TRY(load_shape(s));
     } else {
+        *cost = CONTENT_COST;
         TRY(load_content(s));
     }
     s->round++;

@@ -23,7 +23,8 @@ struct search_args {
 MUST_USE enum err search_new(const struct search_args *args, struct search **out);
 void search_free(struct search **s);
 
-/* Goes on until about `budget` units are used: one a message looked at, one an octet of text read.
+/* Goes on until about `budget` units are used: one a message looked at, one an octet matched, and
+ * what fetching things costs beside that.
  * STEP_MORE: call again; STEP_DONE: the result is complete; STEP_BAD: see search_get_err(). */
 enum step search_step(struct search *s, uint64_t budget);
 /* ERR_IO, ERR_CORRUPT: why it is bad. A message that vanished from the disk's view meanwhile counts as not found. */
