@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "net/stream.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,6 +12,9 @@
 struct imap_host {
     /* Unix time, milliseconds. */
     uint64_t (*wall_ms)(void *owner);
+    /* Opens a session (imap/url_serve.h) at the worker that owns user's account, head being its open message; the caller
+     * takes the stream. NULL: the account belongs to this worker. Not being a function: all accounts do. */
+    struct stream *(*open_peer)(void *owner, struct str user, struct str head);
     void *owner;
 };
 

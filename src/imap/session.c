@@ -58,6 +58,20 @@ void selected_close(struct imap_session *s)
     sel->keywords_told = 0;
 }
 
+struct url_server session_get_url_server(const struct imap_session *s)
+{
+    return (struct url_server){s->args.host_names, s->args.local, s->args.port};
+}
+
+struct url_asker session_get_url_asker(const struct imap_session *s)
+{
+    return (struct url_asker){
+        .user = s->args.user,
+        .is_submit_entity = url_is_listed(s->args.submit_entities, s->args.user),
+        .is_media_entity = url_is_listed(s->args.media_entities, s->args.user),
+    };
+}
+
 /* ---- the end of a command ---- */
 
 static void cmd_release(struct imap_session *s)

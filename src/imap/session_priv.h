@@ -6,6 +6,7 @@
 #include "imap/command.h"
 #include "imap/news.h"
 #include "imap/session.h"
+#include "imap/url.h"
 #include "net/session.h"
 #include "store/store.h"
 #include "wire/imap_framing.h"
@@ -70,6 +71,9 @@ void session_enable_condstore(struct imap_session *s, struct buf *out);
 void session_wake(struct imap_session *s);
 /* The next line of the client while a command runs (RUN_LINE). Borrowed until the next call. */
 enum imap_frame session_next_line(struct imap_session *s, struct str *out);
+/* How a URL may call this server from this session, and who asks when it reads one. Borrows from s. */
+struct url_server session_get_url_server(const struct imap_session *s);
+struct url_asker session_get_url_asker(const struct imap_session *s);
 /* Drops what an unfinished or finished APPEND holds. */
 void upload_free(struct upload **u);
 

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "imap/session.h"
+#include "imap/url_serve.h"
 #include "main/control.h"
 #include "main/deliver.h"
 #include "net/fields.h"
@@ -43,6 +44,37 @@ struct store_role {
 static uint64_t wall_ms(void *owner)
 {
     return loop_wall_ms(((struct store_role *)owner)->loop);
+}
+
+/* The link to a worker; NULL while it is down. */
+static struct link *find_worker(struct store_role *r, unsigned index)
+{
+    for (size_t i = 0; i < r->links.count; i++) {
+        struct link *l = r->links.at[i];
+        if (link_get_peer(l) == ROLE_STORE && link_get_index(l) == index) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+/* A session at the worker that owns user's account. When that worker is down, one that ends at once. */
+static struct stream *open_peer(void *owner, struct str user, struct str head)
+{
+    struct store_role *r = owner;
+    unsigned index = ticket_get_worker(user, (unsigned)boot_get_u64(r->boot, STR("workers"), 1));
+    if (index == boot_get_index(r->boot)) {
+        return NULL;
+    }
+    struct link *l = find_worker(r, index);
+    if (l != NULL) {
+        return link_open(l, head);
+    }
+    struct stream *near = NULL;
+    struct stream *far = NULL;
+    stream_pair(r->loop, &near, &far);
+    stream_free(&far);
+    return near;
 }
 
 /* Whose session the open message asks for. Errors: ERR_TICKET. */
@@ -127,6 +159,9 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
         open_imap(r, &f, session_runner_new(r->group, s));
     } else if (peer == ROLE_SUBMIT && str_eq(service, STR("lmtp"))) {
         open_lmtp(r, session_runner_new(r->group, s));
+    } else if (peer == ROLE_STORE && str_eq(service, STR("urlfetch"))) {
+        struct session_runner *runner = session_runner_new(r->group, s);
+        session_runner_start(runner, url_serve_new(r->store, &r->imap_host, &f));
     } else {
         log_error("%s asked for a session that it may not have", control_role_name(peer));
         stream_free(&s);
@@ -267,7 +302,7 @@ int main(void)
     }
     boot_start_log(r.boot);
     r.loop = loop_new();
-    r.imap_host = (struct imap_host){.wall_ms = wall_ms, .owner = &r};
+    r.imap_host = (struct imap_host){.wall_ms = wall_ms, .open_peer = open_peer, .owner = &r};
     enum err e = open_and_confine(&r);
     if (e != ERR_OK) {
         log_error("cannot start: %s", err_get_info(e)->meaning);

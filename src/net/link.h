@@ -17,7 +17,7 @@ struct link;
 
 enum link_role { ROLE_EDGE, ROLE_AUTH, ROLE_STORE, ROLE_SUBMIT, ROLE_SUPERVISOR, ROLE_COUNT };
 
-enum { LINK_OPEN_MOST = 4096, LINK_MESSAGE_MOST = 64 * 1024, LINK_WINDOW = 128 * 1024 };
+enum { LINK_OPEN_MOST = 32 * 1024, LINK_MESSAGE_MOST = 64 * 1024, LINK_WINDOW = 128 * 1024 };
 
 /* Callbacks may be NULL: sessions are then reset, and a request ends the link. They may free the link. */
 struct link_handler {

@@ -17,6 +17,7 @@
     X(examine)                                                                                     \
     X(expunge)                                                                                     \
     X(fetch)                                                                                       \
+    X(genurlauth)                                                                                  \
     X(id)                                                                                          \
     X(idle)                                                                                        \
     X(list)                                                                                        \
@@ -27,6 +28,7 @@
     X(namespace)                                                                                   \
     X(noop)                                                                                        \
     X(rename)                                                                                      \
+    X(resetkey)                                                                                    \
     X(search)                                                                                      \
     X(select)                                                                                      \
     X(starttls)                                                                                    \
@@ -34,7 +36,8 @@
     X(store)                                                                                       \
     X(subscribe)                                                                                   \
     X(unselect)                                                                                    \
-    X(unsubscribe)
+    X(unsubscribe)                                                                                 \
+    X(urlfetch)
 
 #define DECLARE_COMMAND(name) extern const struct command command_##name;
 COMMANDS(DECLARE_COMMAND)

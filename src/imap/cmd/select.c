@@ -61,6 +61,7 @@ static void write_mailbox(struct imap_session *s, struct buf *out)
     write_code(out, "UIDVALIDITY ", view_get_uidvalidity(v), "UIDs are valid");
     write_code(out, "UIDNEXT ", view_get_uidnext(v).v, "Next UID");
     write_code(out, "HIGHESTMODSEQ ", view_get_highestmodseq(v), "Highest");
+    buf_add(out, STR("* OK [URLMECH INTERNAL] URLs can be authorized\r\n"));
 }
 
 /* Makes m the selected mailbox; takes m. */
