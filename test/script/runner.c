@@ -102,7 +102,7 @@ static bool take_name(struct str *s, struct str *name)
 static size_t value_size(struct str line)
 {
     size_t n = 0;
-    while (n < line.n && strchr(" )]\r\n", line.p[n]) == NULL) {
+    while (n < line.n && strchr(" \")]\r\n", line.p[n]) == NULL) {
         n++;
     }
     return n;

@@ -177,6 +177,7 @@ struct script_session *script_open(struct script *s, struct str name)
         .local = STR("127.0.0.1"),
         .port = 143,
         .submit_entities = STR("submit"),
+        .media_entities = STR("media"),
         .message_most = 1024 * 1024,
     };
     if (imap_session_new(&args, &x->core) != ERR_OK) {

@@ -1,41 +1,41 @@
-/* APPEND (RFC 3501, 6.3.11), several messages at once (MULTIAPPEND, RFC 3502), APPENDUID (RFC 4315).
+/* APPEND (RFC 3501, 6.3.11), several messages at once (MULTIAPPEND, RFC 3502), messages put together from parts that are
+ * here already (CATENATE, RFC 4469), APPENDUID (RFC 4315).
  *
  *     APPEND mailbox SP [flags SP] [date SP] {n} octets  [SP [flags SP] [date SP] {n} octets] ...
+ *     APPEND mailbox SP CATENATE (TEXT {n} octets SP URL url ...)
  *
- * Messages do not pass through the command's text: when the head up to a literal is read and is good, the literal's octets
+ * Messages do not pass through the command's text: when what comes before a literal is read and is good, the literal's octets
  * stream to the store (upload), and only a placeholder stands in the text. So what can be refused is refused before
- * the client sends it: a missing mailbox (TRYCREATE), a message that is too big (TOOBIG), a wrong head.
+ * the client sends it: a missing mailbox (TRYCREATE), a message that is too big (TOOBIG), a wrong head. Parts that URLs
+ * name are copied to the upload when their turn comes: before the next literal, or at the end.
  * When the command is whole, flags get their bits and then all messages are appended within one commit: all or none.
  * What an abandoned upload holds is dropped without trace.
- */
+ *
+ * A URL of CATENATE names data of this account: absolute, by path, or relative to the selected mailbox. */
 #include "imap/cmd/list.h"
 
+#include "base/mem.h"
 #include "base/vec.h"
+#include "imap/append_scan.h"
 #include "imap/flags.h"
 #include "imap/session_priv.h"
-#include "wire/imap_scan.h"
+#include "wire/imap_write.h"
 
 #include <stdlib.h>
 
-enum { APPEND_MESSAGES_MOST = 256, HEAD_ARENA_MOST = 1024 * 1024 };
+enum { MESSAGES_MOST = 256, HEAD_ARENA_MOST = 1024 * 1024, READ_SIZE = 64 * 1024 };
 
 /* Messages that came, not yet appended. */
 struct upload {
     VEC(struct body_writer *) writers;
-    enum err err; /* the first failure */
-};
-
-struct append_message {
-    struct flag_list flags;
-    bool has_date;
-    int64_t date_s;
-    uint64_t flag_bits; /* in the target's numbering */
+    unsigned part;      /* parts of the last message that are in its writer */
+    bool is_catenate;   /* the literal that is streaming is a part, not a message */
+    enum err err;       /* the first failure */
+    struct buf bad_url; /* which URL it was, for ERR_BAD_URL */
 };
 
 struct append_command {
-    struct str name;
-    struct append_message *messages;
-    uint32_t count;
+    struct append_scan scan;
     struct mailbox *mailbox; /* counted */
     struct numset uids;      /* of the appended messages */
 };
@@ -49,47 +49,141 @@ void upload_free(struct upload **u)
         body_writer_free(&(*u)->writers.at[i]);
     }
     vec_release(&(*u)->writers);
+    buf_release(&(*u)->bad_url);
     free(*u);
     *u = NULL;
 }
 
-/* ---- while it arrives ---- */
-
-/* What may stand before a message's literal: [SP flag-list] [SP date-time] SP. */
-static void scan_options(struct scan *c, struct arena *a, struct append_message *m)
+static void fail(struct upload *u, enum err e)
 {
-    scan_sp(c);
-    if (scan_peek(c) == '(') {
-        scan_flag_list(c, a, &m->flags);
-        scan_sp(c);
-    }
-    if (scan_peek(c) == '"') {
-        m->date_s = scan_date_time(c);
-        m->has_date = true;
-        scan_sp(c);
+    if (u->err == ERR_OK) {
+        u->err = e;
     }
 }
 
-/* Where a literal stands within the command. */
-enum place { PLACE_NAME, PLACE_MESSAGE };
+/* ---- parts that URLs name ---- */
 
-static enum place scan_head(struct scan *head, struct arena *a, struct str *name)
+/* May this session put the URL's data into a message? */
+static enum err check_url(struct imap_session *s, const struct imap_url *u)
 {
-    scan_sp(head);
-    if (scan_is_end(head)) {
-        return PLACE_NAME;
+    struct url_server server = session_get_url_server(s);
+    struct url_asker asker = session_get_url_asker(s);
+    if (u->form == IMAP_URL_ABSOLUTE && !url_is_here(u, &server)) {
+        return ERR_BAD_URL;
     }
-    *name = scan_mailbox(head, a);
-    while (scan_is_ok(head)) {
-        struct append_message m = {0};
-        scan_options(head, a, &m);
-        if (scan_is_end(head)) {
-            break;
+    if (u->has_user && !str_eq(u->user, s->args.user)) {
+        return ERR_BAD_URL;
+    }
+    return u->access == IMAP_ACCESS_NONE
+               ? ERR_OK
+               : url_check(s->account, u, &asker, s->args.host->wall_ms(s->args.host->owner));
+}
+
+static enum err copy_octets(struct url_octets *octets, struct body_writer *w)
+{
+    for (;;) {
+        struct str piece;
+        TRY(url_octets_read(octets, READ_SIZE, &piece));
+        if (piece.n == 0) {
+            return ERR_OK;
         }
-        (void)scan_literal(head);
+        TRY(body_writer_add(w, piece));
     }
-    return PLACE_MESSAGE;
 }
+
+static enum err copy_url(struct imap_session *s, struct arena *a, struct str url,
+                         struct body_writer *w)
+{
+    struct imap_url u;
+    struct url_octets octets;
+    TRY(imap_url_parse(a, url, &u));
+    TRY(check_url(s, &u));
+    struct mailbox *m = u.has_mailbox ? NULL : s->selected.mailbox;
+    TRY(url_open(s->account, m, &u, &octets));
+    enum err e = copy_octets(&octets, w);
+    url_octets_release(&octets);
+    return e;
+}
+
+static void add_url(struct imap_session *s, struct arena *a, struct str url)
+{
+    struct upload *u = s->upload;
+    if (u->err != ERR_OK) {
+        return;
+    }
+    fail(u, copy_url(s, a, url, u->writers.at[u->writers.count - 1]));
+    if (u->err == ERR_BAD_URL) {
+        buf_add(&u->bad_url, url);
+    }
+}
+
+/* ---- the upload keeps up with the text ---- */
+
+static struct upload *get_upload(struct imap_session *s)
+{
+    if (s->upload == NULL) {
+        s->upload = mem_new(sizeof(*s->upload));
+        buf_init(&s->upload->bad_url, IMAP_URL_MOST);
+    }
+    return s->upload;
+}
+
+static void begin_message(struct imap_session *s)
+{
+    struct upload *u = s->upload;
+    struct body_writer *w = NULL;
+    enum err e = body_writer_new(s->account, &w);
+    if (e != ERR_OK) {
+        fail(u, e);
+        return;
+    }
+    vec_push(&u->writers, w);
+    u->part = 0;
+}
+
+/* Brings the URL parts of message m, the last one of the upload, into its writer; literals are there already. */
+static void add_parts(struct imap_session *s, struct arena *a, const struct append_message *m)
+{
+    unsigned number = 0;
+    for (const struct append_part *part = m->parts; part != NULL; part = part->next) {
+        if (number++ < s->upload->part) {
+            continue;
+        }
+        if (part->is_url) {
+            add_url(s, a, part->url);
+        }
+        s->upload->part = number;
+    }
+}
+
+/* Gives every message of the text its writer, with all that has come of it. */
+static void catch_up(struct imap_session *s, struct arena *a, const struct append_scan *scan)
+{
+    struct upload *u = get_upload(s);
+    size_t number = 0;
+    for (const struct append_message *m = scan->messages; m != NULL; m = m->next) {
+        number++;
+        if (number < u->writers.count) {
+            continue;
+        }
+        if (number == u->writers.count) {
+            add_parts(s, a, m);
+            continue;
+        }
+        if (number > MESSAGES_MOST) {
+            fail(u, ERR_LIMIT);
+        }
+        if (u->err == ERR_OK) {
+            begin_message(s);
+        }
+        if (u->err != ERR_OK) {
+            return;
+        }
+        add_parts(s, a, m);
+    }
+}
+
+/* ---- while it arrives ---- */
 
 /* May a literal of this kind come into the mailbox? */
 static enum err check_literal(struct imap_session *s, struct str name,
@@ -107,43 +201,27 @@ static enum err check_literal(struct imap_session *s, struct str name,
     if (literal->size > s->args.message_most) {
         return ERR_TOO_BIG;
     }
-    if (literal->is_binary) {
-        return ERR_SYNTAX;
-    }
-    bool is_full = s->upload != NULL && s->upload->writers.count >= APPEND_MESSAGES_MOST;
-    return is_full ? ERR_LIMIT : ERR_OK;
-}
-
-/* Opens a writer for the message that comes. */
-static enum err begin_message(struct imap_session *s)
-{
-    if (s->upload == NULL) {
-        s->upload = calloc(1, sizeof(*s->upload));
-        if (s->upload == NULL) {
-            abort();
-        }
-    }
-    struct body_writer *w = NULL;
-    TRY(body_writer_new(s->account, &w));
-    vec_push(&s->upload->writers, w);
-    return ERR_OK;
+    return literal->is_binary ? ERR_SYNTAX : ERR_OK;
 }
 
 static enum imap_literal_answer append_on_literal(struct imap_session *s, struct scan *head,
                                                   const struct imap_literal *literal, enum err *why)
 {
     struct arena *a = arena_new(HEAD_ARENA_MOST);
-    struct str name = STR_EMPTY;
+    struct append_scan scan;
     enum imap_literal_answer answer = IMAP_LITERAL_BUFFER;
-    if (scan_head(head, a, &name) == PLACE_MESSAGE) {
+    append_scan(head, a, &scan);
+    bool is_message = scan.place == APPEND_AT_MESSAGE || scan.place == APPEND_AT_TEXT;
+    if (is_message || !scan_is_ok(head)) {
         *why = scan_get_err(head);
         if (*why == ERR_OK) {
-            *why = check_literal(s, name, literal);
-        }
-        if (*why == ERR_OK) {
-            *why = begin_message(s);
+            *why = check_literal(s, scan.mailbox, literal);
         }
         answer = *why == ERR_OK ? IMAP_LITERAL_STREAM : IMAP_LITERAL_REFUSE;
+    }
+    if (answer == IMAP_LITERAL_STREAM) {
+        catch_up(s, a, &scan);
+        s->upload->is_catenate = scan.place == APPEND_AT_TEXT;
     }
     arena_free(&a);
     return answer;
@@ -160,7 +238,8 @@ static void append_on_octets(struct imap_session *s, struct str octets)
 static void append_on_end(struct imap_session *s)
 {
     struct upload *u = s->upload;
-    if (u->err == ERR_OK && body_writer_get_size(u->writers.at[u->writers.count - 1]) == 0) {
+    if (u->err == ERR_OK && !u->is_catenate
+        && body_writer_get_size(u->writers.at[u->writers.count - 1]) == 0) {
         u->err = ERR_EMPTY; /* RFC 3502 §6.3.11: a way to cancel */
     }
 }
@@ -169,50 +248,58 @@ static void append_on_end(struct imap_session *s)
 
 static void parse_append(struct imap_session *s, struct cmd *cmd, struct scan *c)
 {
+    (void)s;
     struct append_command *args = arena_one(cmd->arena, struct append_command);
     cmd->args = args;
-    size_t most = s->upload != NULL ? s->upload->writers.count : 0;
-    args->messages = arena_array(cmd->arena, struct append_message, most + 1);
-    scan_sp(c);
-    args->name = scan_mailbox(c, cmd->arena);
-    do {
-        struct append_message m = {0};
-        scan_options(c, cmd->arena, &m);
-        struct scan_literal_out literal = scan_literal(c);
-        if (scan_is_ok(c) && (!literal.is_streamed || args->count == most)) {
-            scan_fail(c, ERR_SYNTAX, "a message literal");
-        }
-        args->messages[args->count] = m;
-        args->count += args->count < most;
-    } while (!scan_is_end(c));
+    append_scan(c, cmd->arena, &args->scan);
+    if (scan_is_ok(c) && args->scan.place != APPEND_AT_END) {
+        scan_fail(c, ERR_SYNTAX, "a message literal or CATENATE");
+    }
+}
+
+static enum err finish_bodies(struct upload *u)
+{
+    for (size_t i = 0; i < u->writers.count; i++) {
+        TRY(body_writer_finish(u->writers.at[i]));
+    }
+    return ERR_OK;
 }
 
 /* All bits, then all bodies, then all messages: what can be refused is refused before anything is appended. */
-static enum err append_all(struct imap_session *s, struct append_command *args)
+static enum err append_all(struct imap_session *s, struct cmd *cmd, struct append_command *args)
 {
+    catch_up(s, cmd->arena, &args->scan);
     struct upload *u = s->upload;
     TRY(u->err);
-    enum err e = account_find_mailbox(s->account, args->name, &args->mailbox);
+    enum err e = account_find_mailbox(s->account, args->scan.mailbox, &args->mailbox);
     TRY(e == ERR_NO_MAILBOX ? ERR_TRY_CREATE : e);
-    for (uint32_t i = 0; i < args->count; i++) {
-        struct append_message *m = &args->messages[i];
+    for (struct append_message *m = args->scan.messages; m != NULL; m = m->next) {
         TRY(flags_find_bits(args->mailbox, &m->flags, true, &m->flag_bits));
     }
-    for (uint32_t i = 0; i < args->count; i++) {
-        TRY(body_writer_finish(u->writers.at[i]));
-    }
+    TRY(finish_bodies(u));
     int64_t now_s = (int64_t)(s->args.host->wall_ms(s->args.host->owner) / 1000);
-    for (uint32_t i = 0; i < args->count; i++) {
-        const struct append_message *m = &args->messages[i];
+    size_t i = 0;
+    for (const struct append_message *m = args->scan.messages; m != NULL; m = m->next) {
         struct append_args store_args = {
             .flags = m->flag_bits,
             .internaldate_s = m->has_date ? m->date_s : now_s,
         };
         struct uid uid;
-        TRY(mailbox_append(args->mailbox, u->writers.at[i], &store_args, &uid));
+        TRY(mailbox_append(args->mailbox, u->writers.at[i++], &store_args, &uid));
         numset_add(&args->uids, uid.v, uid.v);
     }
     return ERR_OK;
+}
+
+/* BADURL names the URL (RFC 4469, 4), unless it holds what a response code cannot. */
+static void write_bad_url(struct cmd *cmd, struct str url)
+{
+    for (size_t i = 0; i < url.n; i++) {
+        if (url.p[i] <= ' ' || strchr("\"\\]\x7f", url.p[i]) != NULL) {
+            return;
+        }
+    }
+    buf_addf(&cmd->code, "BADURL \"%.*s\"", STR_ARG(url));
 }
 
 static enum run run_append(struct imap_session *s, struct cmd *cmd, struct buf *out)
@@ -221,7 +308,10 @@ static enum run run_append(struct imap_session *s, struct cmd *cmd, struct buf *
     struct append_command *args = cmd->args;
     if (cmd->phase == 0) {
         cmd->phase = 1;
-        cmd->err = append_all(s, args);
+        cmd->err = append_all(s, cmd, args);
+        if (cmd->err == ERR_BAD_URL) {
+            write_bad_url(cmd, buf_str(&s->upload->bad_url));
+        }
         return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
     }
     struct view *v = NULL;
@@ -248,7 +338,7 @@ static const struct command_literals append_literals = {
 const struct command command_append = {
     .name = STR("APPEND"),
     .states = STATE_ANY,
-    .capability = "MULTIAPPEND",
+    .capability = "CATENATE MULTIAPPEND",
     .parse = parse_append,
     .run = run_append,
     .release = release_append,
