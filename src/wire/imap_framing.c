@@ -230,7 +230,7 @@ static enum imap_frame go_fatal(struct imap_framing *f)
 /* The command will be dropped: keeps its beginning for the owner, and lets go of the rest. */
 static void start_dropping(struct imap_framing *f, enum err why)
 {
-    struct str text = f->head.len > 0 ? buf_str(&f->head) : between(f, f->start, f->in.len);
+    struct str text = f->head.len > 0 ? buf_str(&f->head) : between(f, f->start, f->at);
     text = str_sub(text, 0, BEGIN_MOST);
     buf_clear(&f->begin);
     buf_add(&f->begin, without_line_end(str_sub(text, 0, str_find_char(text, '\n'))));
@@ -336,6 +336,8 @@ static bool step_text(struct imap_framing *f, bool has_literals, enum imap_frame
     size_t end = str_find_char(rest, '\n');
     size_t seen = end < rest.n ? end + 1 : rest.n;
     if (f->text_octets + seen > f->limits.line_most) {
+        /* Up to the bound it was gathered, the rest is swallowed: in whatever pieces it came. */
+        f->at += f->limits.line_most - f->text_octets;
         struct str line = between(f, f->line_at, f->at);
         start_dropping(f, ERR_TOO_LONG);
         keep_tail(f, line);
