@@ -25,7 +25,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TICK_MS = 250, REFUSAL_MOST = 1024 };
+enum { TICK_MS = 250, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
 
 struct store_role {
     struct loop *loop;
@@ -132,13 +132,20 @@ static void open_imap(struct store_role *r, const struct fields *f, struct sessi
     buf_release(&last);
 }
 
+/* A delivered message may be larger than one submitted or appended: header lines were added on the way. */
+static uint64_t get_delivered_most(const struct store_role *r)
+{
+    uint64_t most = boot_get_u64(r->boot, STR("message_most"), 0);
+    return most == 0 ? 0 : most + TRACE_ROOM;
+}
+
 static void open_lmtp(struct store_role *r, struct session_runner *runner)
 {
     struct deliver_args args = {
         .store = r->store,
         .session_host = *session_runner_get_host(runner),
         .hostname = boot_get(r->boot, STR("hostname")),
-        .message_most = boot_get_u64(r->boot, STR("message_most"), 0),
+        .message_most = get_delivered_most(r),
         .imap_host = &r->imap_host,
     };
     session_runner_start(runner, deliver_new(&args));
@@ -264,7 +271,7 @@ static enum err open_and_confine(struct store_role *r)
         .now_owner = r,
         .is_flag_durability_strict =
             str_eq(boot_get(r->boot, STR("flag_durability")), STR("strict")),
-        .message_most = boot_get_u64(r->boot, STR("message_most"), 0),
+        .message_most = get_delivered_most(r),
     };
     return store_new(&config, &r->store);
 }

@@ -30,7 +30,7 @@
 enum {
     REFUSAL_MOST = 1024,
     MESSAGE_DEFAULT = 64 * 1024 * 1024,
-    TRACE_ROOM = 64 * 1024, /* for the header lines that we and the store add */
+    TRACE_ROOM = 64 * 1024, /* for the header lines that we add */
     SMTP_PORT = 25,
     IMAP_PORT = 143
 };
@@ -171,7 +171,7 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
         .session_host = *host,
         .queue = r->queue,
         .fetcher = r->fetcher,
-        .message_most = most,
+        .message_most = most + TRACE_ROOM,
         .find_recipient = find_recipient,
         .forget = forget,
         .owner = r,
@@ -183,7 +183,7 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
                 .helo = fields_get(f, STR("helo")),
                 .peer = fields_get(f, STR("peer")),
                 .is_tls = fields_get_u64(f, STR("tls"), 0) == 1,
-                .size_most = most > 2 * TRACE_ROOM ? most - TRACE_ROOM : most,
+                .size_most = most,
                 .burl =
                     {
                         .user = ticket->user,
