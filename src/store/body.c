@@ -133,14 +133,18 @@ static enum err store_rows(struct body_writer *w, struct db *db)
     return ERR_OK;
 }
 
-enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_first)
+enum err body_writer_check(struct body_writer *w)
 {
     assert(w->is_finished);
-    TRY(w->err);
-    if (w->is_stored && w->failure_count != w->account->failure_count) {
+    if (w->err == ERR_OK && w->is_stored && w->failure_count != w->account->failure_count) {
         w->err = ERR_IO; /* the turn that stored it failed, maybe only after its body was in */
-        return w->err;
     }
+    return w->err;
+}
+
+enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_first)
+{
+    TRY(body_writer_check(w));
     *is_first = !w->is_stored;
     if (!w->is_stored) {
         struct db *db;

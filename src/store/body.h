@@ -5,6 +5,8 @@
 
 /* Body writers from the inside of the store. */
 
+/* Why the body cannot be appended, before anything is touched; ERR_OK when it can. */
+MUST_USE enum err body_writer_check(struct body_writer *w);
 /* Puts the finished body into the account's transaction, with one reference, unless an earlier call did; is_first says
  * which. Errors: ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. */
 MUST_USE enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_first);

@@ -22,6 +22,7 @@ enum err mailbox_append(struct mailbox *m, struct body_writer *w, const struct a
 {
     struct draft *d;
     TRY(begin(m, &d));
+    TRY(body_writer_check(w));
     if (d->uidnext == UINT32_MAX) {
         return ERR_LIMIT;
     }
