@@ -186,7 +186,8 @@ class Imap(Connection):
         return self.command(f'AUTHENTICATE PLAIN {plain(user, password)}')
 
     def append(self, mailbox, message, flags=''):
-        return self.command(f'APPEND {mailbox} {flags} {{{len(message)}+}}\r\n'.encode() + message)
+        options = f'{mailbox} {flags}'.strip()
+        return self.command(f'APPEND {options} {{{len(message)}+}}\r\n'.encode() + message)
 
 
 def open_imap(server, user, password, is_tls=False):
