@@ -130,6 +130,16 @@ int listen_open(struct str addresses, unsigned offset, struct listenings *out)
     return code;
 }
 
+int listen_open_metrics(unsigned offset, int *fd)
+{
+    struct sockaddr_storage address;
+    socklen_t size;
+    unsigned port = PORT_METRICS + offset;
+    (void)make_address("127.0.0.1", port, &address, &size);
+    *fd = open_socket(&address, size);
+    return *fd >= 0 ? EXIT_FINE : fail_open("metrics", "127.0.0.1", port);
+}
+
 void listen_close(struct listenings *l)
 {
     for (size_t i = 0; i < l->all.count; i++) {

@@ -17,12 +17,20 @@ struct listenings {
     VEC(struct listening) all;
 };
 
-enum { PORT_IMAP = 143, PORT_SUBMISSION = 587, PORT_OFFSET_MOST = 56000, LISTEN_BACKLOG = 4096 };
+enum {
+    PORT_IMAP = 143,
+    PORT_SUBMISSION = 587,
+    PORT_METRICS = 9143,
+    PORT_OFFSET_MOST = 56000,
+    LISTEN_BACKLOG = 4096
+};
 
 /* Opens both services on each of addresses (separated by spaces; empty: all of IPv4 and IPv6), at their standard port plus
  * offset (RFC 5383, 3). An IPv6 that this host does not have is passed over when nobody asked for it by name.
  * Returns an exit code after one clear line on standard error. */
 int listen_open(struct str addresses, unsigned offset, struct listenings *out);
+/* The metrics port on 127.0.0.1, plus offset. Returns an exit code likewise. */
+int listen_open_metrics(unsigned offset, int *fd);
 void listen_close(struct listenings *l);
 
 #endif

@@ -106,9 +106,32 @@ static void on_ready(void *owner)
     (void)fflush(stdout);
 }
 
-static int run(const struct serve_args *a, struct config *c)
+/* With the ports open. Takes metrics_fd. */
+static int run_open(const struct serve_args *a, struct config *c,
+                    const struct listenings *listenings, unsigned offset, int metrics_fd)
 {
     struct state state;
+    int code = state_prepare(a->state, c, &state);
+    if (code != EXIT_FINE) {
+        return code; /* and the process ends */
+    }
+    struct ready_line r = {&state, offset};
+    struct supervise_options o = {
+        .config = c,
+        .state = &state,
+        .listenings = listenings,
+        .port_offset = offset,
+        .metrics_fd = metrics_fd,
+        .on_ready = on_ready,
+        .owner = &r,
+    };
+    code = supervise(&o);
+    state_release(&state);
+    return code;
+}
+
+static int run(const struct serve_args *a, struct config *c)
+{
     struct listenings listenings;
     unsigned offset = 0;
     int code = start_log(c);
@@ -122,11 +145,10 @@ static int run(const struct serve_args *a, struct config *c)
     if (code != EXIT_FINE) {
         return code;
     }
-    code = state_prepare(a->state, c, &state);
+    int metrics_fd = -1;
+    code = config_is_on(c, CONFIG_metrics) ? listen_open_metrics(offset, &metrics_fd) : EXIT_FINE;
     if (code == EXIT_FINE) {
-        struct ready_line r = {&state, offset};
-        code = supervise(c, &state, &listenings, offset, on_ready, &r);
-        state_release(&state);
+        code = run_open(a, c, &listenings, offset, metrics_fd);
     }
     listen_close(&listenings);
     return code;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/vec.h"
 #include "main/control.h"
+#include "main/metrics.h"
 #include "main/process.h"
 #include "net/loop.h"
 #include "tools/tool.h"
@@ -38,7 +39,8 @@ struct process {
     struct fd_watch *watch;
     struct timer *restart;
     uint64_t started_ms;
-    unsigned crashes;
+    unsigned crashes;  /* in a row */
+    uint64_t restarts; /* in all */
     bool is_ready;
 };
 
@@ -50,6 +52,8 @@ struct supervisor {
     struct timer *stop_timer;
     void (*on_ready)(void *owner);
     void *owner;
+    struct metrics *metrics;
+    uint64_t start_wall_ms;
     bool was_ready;
     unsigned stage; /* of stopping; 0: not stopping */
     int exit_code;
@@ -354,30 +358,54 @@ static void release(struct supervisor *s)
         signal_watch_free(&s->signals[i]);
     }
     timer_free(&s->stop_timer);
+    metrics_free(&s->metrics);
     loop_free(&s->loop);
 }
 
-int supervise(const struct config *c, const struct state *st, const struct listenings *l,
-              unsigned port_offset, void (*on_ready)(void *owner), void *owner)
+/* For GET /metrics. */
+static void write_metrics(void *owner, struct buf *out)
 {
-    struct supervisor s = {.context = {c, st, l, port_offset},
-                           .processes = VEC_INIT,
-                           .on_ready = on_ready,
-                           .owner = owner,
-                           .exit_code = EXIT_FINE};
-    raise_limits();
-    s.loop = loop_new();
-    s.stop_timer = timer_new(s.loop, on_late, &s);
-    s.signals[0] = signal_watch_new(s.loop, SIGCHLD, on_child, &s);
-    s.signals[1] = signal_watch_new(s.loop, SIGTERM, on_signal, &s);
-    s.signals[2] = signal_watch_new(s.loop, SIGINT, on_signal, &s);
-    s.signals[3] = signal_watch_new(s.loop, SIGHUP, on_signal, &s);
-    add_process(&s, ROLE_AUTH, 0);
-    for (unsigned i = 0; i < config_get_u64(c, CONFIG_workers); i++) {
-        add_process(&s, ROLE_STORE, i);
+    struct supervisor *s = owner;
+    struct metrics_role *roles = calloc(s->processes.count, sizeof(*roles));
+    if (roles == NULL) {
+        abort();
     }
-    add_process(&s, ROLE_SUBMIT, 0);
-    add_process(&s, ROLE_EDGE, 0);
+    for (size_t i = 0; i < s->processes.count; i++) {
+        const struct process *p = s->processes.at[i];
+        roles[i] = (struct metrics_role){p->role, p->index, p->pid, p->is_ready, p->restarts};
+    }
+    metrics_write_roles(out, roles, s->processes.count, s->start_wall_ms);
+    free(roles);
+}
+
+static void prepare(struct supervisor *s, const struct supervise_options *o)
+{
+    static const int SIGNUMS[SIGNALS] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
+    s->context = (struct process_context){o->config, o->state, o->listenings, o->port_offset};
+    s->loop = loop_new();
+    s->start_wall_ms = loop_wall_ms(s->loop);
+    s->stop_timer = timer_new(s->loop, on_late, s);
+    for (size_t i = 0; i < SIGNALS; i++) {
+        s->signals[i] =
+            signal_watch_new(s->loop, SIGNUMS[i], SIGNUMS[i] == SIGCHLD ? on_child : on_signal, s);
+    }
+    if (o->metrics_fd >= 0) {
+        s->metrics = metrics_new(s->loop, o->metrics_fd, write_metrics, s);
+    }
+    add_process(s, ROLE_AUTH, 0);
+    for (unsigned i = 0; i < config_get_u64(o->config, CONFIG_workers); i++) {
+        add_process(s, ROLE_STORE, i);
+    }
+    add_process(s, ROLE_SUBMIT, 0);
+    add_process(s, ROLE_EDGE, 0);
+}
+
+int supervise(const struct supervise_options *o)
+{
+    struct supervisor s = {
+        .processes = VEC_INIT, .on_ready = o->on_ready, .owner = o->owner, .exit_code = EXIT_FINE};
+    raise_limits();
+    prepare(&s, o);
     for (size_t i = 0; i < s.processes.count; i++) {
         start(s.processes.at[i]);
     }

@@ -5,9 +5,18 @@
 #include "main/listen.h"
 #include "main/state.h"
 
+struct supervise_options {
+    const struct config *config;
+    const struct state *state;
+    const struct listenings *listenings;
+    unsigned port_offset;
+    int metrics_fd; /* listening socket, taken; -1: none */
+    void (*on_ready)(void *owner);
+    void *owner;
+};
+
 /* Runs the roles until SIGTERM or SIGINT (a second one: at once), restarting what dies. on_ready is called once, when every
  * role serves. Returns an exit code: EXIT_ENVIRONMENT when a role does not even start. Borrows everything. */
-int supervise(const struct config *c, const struct state *s, const struct listenings *l,
-              unsigned port_offset, void (*on_ready)(void *owner), void *owner);
+int supervise(const struct supervise_options *o);
 
 #endif
