@@ -3,7 +3,7 @@
 
 #include "base/base64.h"
 #include "mime/date.h"
-#include "store_fixture.h"
+#include "store/store_fixture.h"
 #include "unit.h"
 
 #include <stdlib.h>
