@@ -33,6 +33,7 @@ struct attempt {
     size_t address_at;
     struct spool_reader *reader;
     struct spool *converted;
+    bool is_connected;
     bool is_done;
 };
 
@@ -176,6 +177,7 @@ static void on_connected(void *owner, enum err why)
         connect_next(a);
         return;
     }
+    a->is_connected = true;
     stream_set_handler(a->stream, &handler, a);
     timer_start(a->timer, REPLY_MS);
 }
@@ -224,6 +226,7 @@ struct attempt *attempt_new(const struct attempt_args *args)
     a->timer = timer_new(args->loop, on_timeout, a);
     if (job.is_lmtp) {
         a->stream = args->route.lmtp;
+        a->is_connected = true;
         stream_set_handler(a->stream, &handler, a);
         timer_start(a->timer, REPLY_MS);
     } else {
@@ -239,8 +242,10 @@ void attempt_free(struct attempt **a)
     }
     loop_cancel_deferred((*a)->args.loop, *a);
     resolve_cancel(&(*a)->resolve);
+    if ((*a)->stream != NULL && (*a)->is_connected && (*a)->is_done) {
+        stream_finish((*a)->args.loop, &(*a)->stream); /* QUIT may still be on its way */
+    }
     if ((*a)->stream != NULL) {
-        stream_shutdown((*a)->stream);
         stream_free(&(*a)->stream);
     }
     timer_free(&(*a)->timer);

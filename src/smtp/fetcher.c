@@ -75,8 +75,12 @@ static void connection_free(struct connection *c)
     if (c->stream != NULL) {
         CLEANUP(buf_release) struct buf out = BUF_INIT(OUT_MOST);
         imap_fetch_logout(c->imap, &out);
-        stream_write(c->stream, buf_str(&out));
-        stream_free(&c->stream);
+        if (out.len > 0) {
+            stream_write(c->stream, buf_str(&out));
+            stream_finish(c->fetcher->args.loop, &c->stream);
+        } else {
+            stream_free(&c->stream);
+        }
     }
     imap_fetch_free(&c->imap);
     timer_free(&c->timer);
