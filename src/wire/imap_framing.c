@@ -237,6 +237,7 @@ static void start_dropping(struct imap_framing *f, enum err why)
     buf_clear(&f->head);
     f->err = why;
     f->start = f->at;
+    f->line_at = f->at;
     f->tail_len = 0;
 }
 
@@ -264,6 +265,7 @@ static bool swallow(struct imap_framing *f, size_t n)
 {
     f->at += n;
     f->start = f->at;
+    f->line_at = f->at;
     f->swallowed += n;
     return f->swallowed <= f->limits.swallow_most;
 }
@@ -341,7 +343,6 @@ static bool step_text(struct imap_framing *f, bool has_literals, enum imap_frame
         struct str line = between(f, f->line_at, f->at);
         start_dropping(f, ERR_TOO_LONG);
         keep_tail(f, line);
-        f->swallowed = f->text_octets; /* so that the bound does not depend on how octets arrive */
         f->state = SWALLOW_TEXT;
         return false;
     }

@@ -4,6 +4,8 @@
  * octet through: what a peer sent may be quoted in a reply without becoming a line of it. */
 #include "wire/smtp_write.h"
 
+#include <stdio.h>
+
 static void write_text(struct buf *out, struct str text)
 {
     for (size_t i = 0; i < text.n; i++) {
