@@ -28,7 +28,8 @@ struct lmtp_host {
     void (*reset)(void *owner);
 };
 
-/* hostname: copied. size_most: largest message in octets, 0: no limit here. host: borrowed while the session lives. The first step greets. */
+/* hostname: copied. size_most: largest message in octets, 0: no limit here. host: borrowed while the session lives. The
+ * first step greets. */
 struct session *lmtp_new(struct str hostname, uint64_t size_most, const struct lmtp_host *host);
 
 /* Recipient i has it on disk (ERR_OK), or will not get it. */

@@ -8,6 +8,7 @@
 #include "smtp/client.h"
 
 #include <assert.h>
+#include <stdlib.h>
 
 enum { STEPS_MOST = 10000, SAID_MOST = 1 << 20, RECIPIENTS = 3 };
 
@@ -38,7 +39,7 @@ static enum smtp_client_want drain(struct smtp_client *c, struct buf *said)
             return want;
         }
     }
-    assert(!"the client goes round");
+    abort(); /* the client goes round */
     return SMTP_CLIENT_DONE;
 }
 
