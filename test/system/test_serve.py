@@ -193,6 +193,7 @@ def test_second_signal_stops_at_once(make):
 def test_confinement(make):
     """D40: no role is root, has a capability, may gain rights, or runs without a seccomp filter; the edge opens no file."""
     with make() as s:
+        eventually(lambda: 'limetta is ready' in s.log(), 'the line that says "ready"')
         for role in ('edge', 'auth', 'store', 'submit'):
             pids = eventually(lambda: s.roles(role), role)
             for pid in pids:
