@@ -118,6 +118,16 @@ static enum err drop_capabilities(void)
     return syscall(SYS_capset, &head, none) == 0 ? ERR_OK : ERR_IO;
 }
 
+/* No rights by exec, no look into our memory from outside. */
+static enum err close_off(void)
+{
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        return ERR_IO;
+    }
+    unsigned long is_dumpable = confine_is_sanitized() ? 1 : 0;
+    return prctl(PR_SET_DUMPABLE, is_dumpable, 0, 0, 0) == 0 ? ERR_OK : ERR_IO;
+}
+
 enum err confine(const struct boot *b, enum link_role role, struct str dir)
 {
     if ((unsigned)role >= ROLE_SUPERVISOR || dir.n >= PATH_MAX) {
@@ -141,9 +151,7 @@ enum err confine(const struct boot *b, enum link_role role, struct str dir)
     }
     if (e == ERR_OK) {
         failed = "no_new_privs";
-        e = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0
-                ? ERR_OK
-                : ERR_IO;
+        e = close_off();
     }
     if (e == ERR_OK) {
         failed = "Landlock";

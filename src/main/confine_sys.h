@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The two kernel mechanisms behind confine(); confine.c says which role keeps what. Used by confine.c only. */
@@ -17,6 +18,8 @@ struct keep {
     uint64_t fds_most;
 };
 
+/* Is this a sanitizer build? They look for leaks by ptrace, and need system calls of their own. */
+bool confine_is_sanitized(void);
 /* Landlock. dir: the folder of FILES_FOLDER, "" for none. ERR_OK with a log line when the kernel lacks it.
  * Errors: ERR_IO (errno says why). */
 MUST_USE enum err confine_files(const struct keep *keep, const char *dir);
