@@ -62,6 +62,13 @@ static void complete(struct config *c)
         }
         config_set(c, CONFIG_hostname, str_from_c(name));
     }
+    /* A URL may call us by our own name and by the further ones. */
+    struct buf names = BUF_INIT(16 * 1024);
+    buf_add(&names, config_get(c, CONFIG_hostname));
+    buf_add_char(&names, ' ');
+    buf_add(&names, config_get(c, CONFIG_host_names));
+    config_set(c, CONFIG_host_names, str_trim(buf_str(&names)));
+    buf_release(&names);
     if (config_get(c, CONFIG_domains).n == 0) {
         struct buf domains = BUF_INIT(HOST_NAME_MOST * 2);
         buf_add(&domains, config_get(c, CONFIG_hostname));

@@ -220,13 +220,7 @@ static int make_submit_user(struct state *s)
 
 static enum err make_certificate(const struct config *c, struct state *s)
 {
-    struct buf names = BUF_INIT(16 * 1024);
-    buf_add(&names, config_get(c, CONFIG_hostname));
-    buf_add_char(&names, ' ');
-    buf_add(&names, config_get(c, CONFIG_host_names));
-    enum err e = self_signed_make(buf_str(&names), &s->tls_cert, &s->tls_key);
-    buf_release(&names);
-    return e;
+    return self_signed_make(config_get(c, CONFIG_host_names), &s->tls_cert, &s->tls_key);
 }
 
 /* The path that a setting names, or a file of the state folder. */

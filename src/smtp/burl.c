@@ -1,7 +1,8 @@
 /* A BURL names a host, and we would log in there with the submission entity's password: so hosts are not taken on
- * trust. The list of allowed hosts starts with our own store, called by one of its configured names or by the address
- * that the client itself reached us at; an IMAP port given must be the one our store listens on. Whatever the name, the
- * connection then goes to our own store, so no name server can lead the password astray.
+ * trust. The list of allowed hosts starts with our own store, called by one of its configured names (at its port or the
+ * standard one, which something may forward to it), or by the address that the client itself reached us at and the port
+ * that the store listens on: just as the store itself judges. Whatever the name, the connection then goes to our own
+ * store, so no name server can lead the password astray.
  *
  * The URL must carry a token. submit+<userid> opens for the submission entity on behalf of that user alone, and it is
  * ours, not the store's, to compare (RFC 4468, 3.3; the store sees only the entity). authuser and anonymous URLs are open to
@@ -9,6 +10,8 @@
 #include "smtp/burl.h"
 
 #include "wire/imap_url.h"
+
+enum { IMAP_PORT = 143 };
 
 static bool is_listed(struct str names, struct str host)
 {
@@ -23,11 +26,12 @@ static bool is_listed(struct str names, struct str host)
 static bool is_own_host(const struct burl_policy *p, const struct imap_url *u)
 {
     struct str host = u->host;
-    if (u->port != 0 && u->port != p->imap_port) {
-        return false;
-    }
+    uint16_t port = u->port == 0 ? IMAP_PORT : u->port;
     if (is_listed(p->host_names, host)) {
-        return true;
+        return port == p->imap_port || port == IMAP_PORT;
+    }
+    if (port != p->imap_port) {
+        return false;
     }
     if (host.n > 2 && host.p[0] == '[') {
         host = str_sub(host, 1, host.n - 2);
