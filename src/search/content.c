@@ -108,6 +108,7 @@ static void end_stretch(struct content *c)
     c->next++;
     c->done = 0;
     c->is_in_field = false;
+    c->is_in_line = false;
     charset_free(&c->charset);
 }
 
@@ -143,14 +144,14 @@ static bool match_field(struct content *c, const struct field *f)
     return match_feed(c->match, buf_str(&c->text)) || is_new;
 }
 
-/* Octets of the piece that belong to a field that began before it. */
-static size_t skip_field(struct content *c, struct str piece)
+/* Octets of the piece that belong to a field or a line that was cut before it. */
+static size_t skip_rest(struct content *c, struct str piece)
 {
-    size_t at = 0;
-    do {
+    size_t at = c->is_in_line ? field_line(piece, 0).n : 0;
+    while (c->is_in_field && at < piece.n && (piece.p[at] == ' ' || piece.p[at] == '\t')) {
         at += field_line(piece, at).n;
-    } while (at < piece.n && (piece.p[at] == ' ' || piece.p[at] == '\t'));
-    c->is_in_field = at == piece.n;
+    }
+    c->is_in_field = c->is_in_field && at == piece.n;
     return at;
 }
 
@@ -158,7 +159,7 @@ static size_t skip_field(struct content *c, struct str piece)
 static size_t match_fields(struct content *c, struct str piece, bool is_last, bool *is_new)
 {
     struct field f;
-    size_t at = c->is_in_field ? skip_field(c, piece) : 0;
+    size_t at = skip_rest(c, piece);
     size_t from = at;
     while (field_next(piece, &at, &f)) {
         bool may_go_on = at == piece.n && !is_last;
@@ -168,8 +169,7 @@ static size_t match_fields(struct content *c, struct str piece, bool is_last, bo
         *is_new = match_field(c, &f) || *is_new;
         c->is_in_field = may_go_on;
     }
-    return at < piece.n ? piece.n
-                        : at; /* at the empty line the header is over, whatever the shape says */
+    return piece.n; /* at the empty line the header is over, whatever the shape says */
 }
 
 static enum err step_header(struct content *c, const struct content_stretch *s, bool *is_new,
@@ -187,6 +187,7 @@ static enum err step_header(struct content *c, const struct content_stretch *s, 
         piece.n = end < piece.n ? end + 1 : piece.n;
     }
     size_t used = match_fields(c, piece, is_last, is_new);
+    c->is_in_line = piece.p[used - 1] != '\n';
     c->done += used;
     *cost = used;
     if (c->done >= s->size) {

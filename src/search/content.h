@@ -31,7 +31,8 @@ struct content {
     size_t count;
     size_t next;       /* the stretch being read; count: all is read */
     uint64_t done;     /* octets of it */
-    bool is_in_field;  /* header: inside a field too long to be looked at whole */
+    bool is_in_field;  /* header: a field too long to be looked at whole may go on */
+    bool is_in_line;   /* header: a line too long to be looked at whole goes on */
     bool is_main_done; /* the message's own header is read, or nobody asks for it */
     struct transfer transfer;
     struct charset *charset; /* owned; NULL outside of a text part */

@@ -375,6 +375,43 @@ static void test_large_headers(void **state)
     fixture_close(&f);
 }
 
+enum { PIECE = 32 * 1024 }; /* of content.c */
+
+/* Fields that end where a piece ends, or an octet beside that. */
+static void test_header_borders(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *rest;
+        const char *want;
+    } CASES[] = {
+        {"\r\nX-Next: yes\r\n\r\n", "1:9"},
+        {"\r\n X-Next: no\r\n\r\n", ""},
+        {"\r\njunk\r\nX-Next: yes\r\n\r\n", "1:9"},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct fixture f;
+        fixture_open(&f);
+        for (size_t big = PIECE - 6; big <= PIECE + 2; big++) {
+            struct buf m = BUF_INIT(1024 * 1024);
+            buf_add_c(&m, "X-Big: ");
+            while (m.len < big) {
+                buf_add_char(&m, 'y');
+            }
+            buf_add_c(&m, CASES[i].rest);
+            (void)fixture_append(f.inbox, buf_str(&m), 0);
+            buf_release(&m);
+        }
+        assert_int_equal(fixture_commit(&f), ERR_OK);
+        struct arena *a = arena_new(ARENA_CAP);
+        struct search_key *k = text(a, SEARCH_HEADER, "");
+        k->field = STR("X-Next");
+        expect(&f, k, CASES[i].want);
+        arena_free(&a);
+        fixture_close(&f);
+    }
+}
+
 /* A message that another session removes while the search runs is no match, and no error. */
 static void test_vanished(void **state)
 {
@@ -442,8 +479,8 @@ int main(void)
         cmocka_unit_test(test_texts),         cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_sets),          cmocka_unit_test(test_combinations),
         cmocka_unit_test(test_keywords),      cmocka_unit_test(test_large_bodies),
-        cmocka_unit_test(test_large_headers), cmocka_unit_test(test_vanished),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_large_headers), cmocka_unit_test(test_header_borders),
+        cmocka_unit_test(test_vanished),      cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
