@@ -133,7 +133,7 @@ static enum err prepare_database(struct db *db, bool must_create)
                     "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY"));
     db->is_durable = true;
     (void)sqlite3_wal_hook(db->handle, on_log, db);
-    int version;
+    int version = 0;
     TRY(read_version(db, &version));
     if (version == 0) {
         return must_create ? execute(db, SCHEMA) : ERR_NOT_FOUND;
@@ -236,7 +236,7 @@ enum err db_next(struct rows *rows, bool *has_row)
 
 enum err db_run(struct db *db, enum statement s, const struct value *values)
 {
-    struct rows rows;
+    struct rows rows = {0};
     TRY(db_query(db, s, values, &rows));
     bool has_row;
     TRY(db_next(&rows, &has_row));

@@ -216,7 +216,7 @@ enum err draft_expunge(struct mailbox *m, struct draft *d, const struct numset *
 {
     struct pick pick = {uids, 0};
     struct expunged *e = NULL;
-    bool is_kept[PAGE_MESSAGES_MOST];
+    bool is_kept[PAGE_MESSAGES_MOST] = {false};
     for (size_t i = 0; i < d->pages.count; i++) {
         const struct page *p = d->pages.at[i];
         if (!mark_rows(p, &pick, is_only_deleted, is_kept)) {
