@@ -372,6 +372,9 @@ static enum err write_pending(struct account *a)
     }
     TRY(write_all(a, db));
     a->is_in_transaction = false;
+    if (db_get_log_pages(db) >= LOG_PAGES_MOST) {
+        err_ignore(db_checkpoint(db)); /* never a quiet moment between the turns */
+    }
     return ERR_OK;
 }
 

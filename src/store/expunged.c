@@ -44,11 +44,7 @@ static bool read_varint(struct str *s, uint64_t *v)
     return false;
 }
 
-struct runs {
-    VEC(struct numrange) list;
-};
-
-static enum err read_runs(struct str s, struct runs *out)
+enum err expunged_parse(struct str s, struct runs *out)
 {
     uint64_t next = 1;
     while (s.n > 0) {
@@ -78,7 +74,7 @@ static enum err read_rows(struct mailbox *m, struct db *db, uint64_t since, stru
     TRY(DB_QUERY(db, EXPUNGED_SINCE, &rows, value_id(m->id), value_id(since)));
     TRY(db_next(&rows, &has_row));
     while (has_row) {
-        enum err result = read_runs(row_str(&rows, 0), out);
+        enum err result = expunged_parse(row_str(&rows, 0), out);
         if (result != ERR_OK) {
             db_end(&rows);
             return result;

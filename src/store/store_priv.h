@@ -18,6 +18,8 @@ enum {
     MESSAGE_MOST = 64 * 1024 * 1024,
     COLUMNS_MOST = 256 * 1024 * 1024, /* octets of anything stored in one row */
     PAGE_NUMBER_BITS = 24,
+    LOG_PAGES_MUCH = 8000,  /* of 4 KiB: worth a checkpoint between two turns, quiet or not */
+    LOG_PAGES_MOST = 32000, /* the next commit makes one itself */
     MODSEQ_WINDOW = 1000000 /* modseqs made available by one durable commit */
 };
 
@@ -212,7 +214,12 @@ bool pick_may_have(struct pick *p, uint32_t first, uint32_t last);
 
 /* ---- expunged.c ---- */
 
+struct runs {
+    VEC(struct numrange) list;
+};
 void expunged_write(struct buf *out, const struct numset *uids);
+/* Appends the runs. Errors: ERR_CORRUPT, and some may be appended. */
+MUST_USE enum err expunged_parse(struct str s, struct runs *out);
 
 /* ---- names.c ---- */
 

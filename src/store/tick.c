@@ -9,30 +9,34 @@ enum {
     REST_AFTER_MS = 30 * 1000, /* the database closes after this silence */
     CLOSE_AFTER_MS = 60 * 1000,
     CHECKPOINT_QUIET_MS = 250,
-    CHECKPOINT_PAGES = 1000,      /* worth a checkpoint when it is quiet */
-    CHECKPOINT_PAGES_MOST = 8000, /* quiet or not */
+    CHECKPOINT_PAGES = 1000, /* worth a checkpoint when it is quiet */
     TICK_MS = 250
 };
 
 static void sync_if_due(struct account *a, uint64_t now)
 {
-    if (a->unsynced_ms == 0 || now - a->unsynced_ms < SYNC_AFTER_MS) {
+    if (a->db == NULL || a->unsynced_ms == 0 || now - a->unsynced_ms < SYNC_AFTER_MS) {
         return;
     }
-    if (db_sync(a->db) != ERR_OK) {
-        /* What was not written will not be written later: only a new handle knows what there is. */
-        account_drop_pending(a);
-        db_close(&a->db);
-        a->must_reload = true;
-    }
     a->unsynced_ms = 0;
+    enum err result = db_sync(a->db);
+    if (result == ERR_OK) {
+        return;
+    }
+    /* What was not written will not be written later: only a new handle knows what there is. */
+    if (a->is_dirty) {
+        err_ignore(account_poison(a, result));
+        return;
+    }
+    db_close(&a->db);
+    a->must_reload = true;
 }
 
 static void checkpoint_if_due(struct account *a, uint64_t now)
 {
     uint32_t pages = db_get_log_pages(a->db);
     bool is_quiet = now - a->used_ms >= CHECKPOINT_QUIET_MS;
-    if (pages >= CHECKPOINT_PAGES_MOST || (is_quiet && pages >= CHECKPOINT_PAGES)) {
+    if (pages >= LOG_PAGES_MUCH || (is_quiet && pages >= CHECKPOINT_PAGES)) {
         err_ignore(db_checkpoint(a->db)); /* logged; then the log only grows */
     }
 }
@@ -56,11 +60,9 @@ static bool is_held(const struct account *a)
 static uint64_t tick_account(struct account **a, uint64_t now)
 {
     struct account *x = *a;
+    sync_if_due(x, now);
     if (x->is_dirty || x->is_in_transaction) {
         return TICK_MS;
-    }
-    if (x->db != NULL) {
-        sync_if_due(x, now);
     }
     if (x->db != NULL) {
         checkpoint_if_due(x, now);
