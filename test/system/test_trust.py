@@ -94,7 +94,7 @@ def test_submission_needs_login(make):
         c.command(f'AUTH PLAIN {plain("alice", PASSWORD)}')
         equal(c.command(f'AUTH PLAIN {plain("alice", PASSWORD)}', must_be_ok=False)[0][:3], '503')
         keywords = {l[4:].split(' ')[0] for l in c.command('EHLO phone.example')[1:]}
-        wanted = {'8BITMIME', 'AUTH', 'BURL', 'CHUNKING', 'ENHANCEDSTATUSCODES', 'PIPELINING', 'SIZE'}
+        wanted = {'8BITMIME', 'BINARYMIME', 'BURL', 'DSN', 'CHUNKING', 'ENHANCEDSTATUSCODES', 'PIPELINING', 'SIZE'}
         equal(wanted - keywords, set(), 'keywords of EHLO that are missing')
 
 

@@ -14,7 +14,10 @@ class Sink:
 
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
-                sink.talk(self.rfile, self.wfile)
+                try:
+                    sink.talk(self.rfile, self.wfile)
+                except ConnectionError:
+                    pass  # the client died
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
