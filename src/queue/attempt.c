@@ -152,7 +152,7 @@ static void step(struct attempt *a)
 {
     CLEANUP(buf_release) struct buf out = BUF_INIT(STEP_MOST);
     enum smtp_client_want want = SMTP_CLIENT_OUTPUT;
-    while (want == SMTP_CLIENT_OUTPUT && stream_get_queued(a->stream) < STREAM_HIGH_WATER) {
+    while (want == SMTP_CLIENT_OUTPUT && stream_get_queued(a->stream) <= STREAM_HIGH_WATER) {
         want = smtp_client_step(a->client, &out);
         stream_write(a->stream, buf_str(&out));
         buf_clear(&out);
