@@ -66,7 +66,9 @@ static void become(const char *program, char *name, int control)
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
-    (void)signal(SIGINT, SIG_IGN); /* a terminal's Ctrl-C is for the supervisor, who says "stop" */
+    /* Who sends these to our whole group means the supervisor, who says "stop" when it is time. */
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     (void)signal(SIGPIPE, SIG_IGN);
     if (control == CONTROL_CHILD_FD) {

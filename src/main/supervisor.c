@@ -28,7 +28,7 @@
 #include <unistd.h>
 
 enum { RESTART_FIRST_MS = 100, RESTART_MOST_MS = 30 * 1000, STEADY_MS = 60 * 1000 };
-enum { STOP_STAGE_MS = 10 * 1000, STAGES = 3, SIGNALS = 4 };
+enum { STOP_STAGE_MS = 10 * 1000, SAME_SIGNAL_MS = 300, STAGES = 3, SIGNALS = 4 };
 
 struct process {
     struct supervisor *supervisor;
@@ -55,7 +55,8 @@ struct supervisor {
     struct metrics *metrics;
     uint64_t start_wall_ms;
     bool was_ready;
-    unsigned stage; /* of stopping; 0: not stopping */
+    uint64_t stop_ms; /* when stopping began */
+    unsigned stage;   /* of stopping; 0: not stopping */
     int exit_code;
 };
 
@@ -314,11 +315,12 @@ static void on_signal(void *owner)
     struct supervisor *s = owner;
     if (s->stage == 0) {
         log_info("stopping");
+        s->stop_ms = loop_now_ms(s->loop);
         begin_stop(s);
-        return;
-    }
-    log_warn("stopping at once");
-    kill_all(s);
+    } else if (loop_now_ms(s->loop) - s->stop_ms >= SAME_SIGNAL_MS) {
+        log_warn("stopping at once");
+        kill_all(s);
+    } /* else the same wish, sent to us and to our process group */
 }
 
 static void add_process(struct supervisor *s, enum link_role role, unsigned index)

@@ -178,6 +178,19 @@ def test_stops_in_order(make):
 
 
 @limetta_only
+def test_signal_to_the_whole_group(make):
+    """Service managers send SIGTERM to every process: it still is an orderly stop."""
+    with make() as s:
+        eventually(lambda: 'limetta is ready' in s.log(), 'the line that says "ready"')
+        for pid in reversed(children(s.process.pid)):
+            os.kill(pid, signal.SIGTERM)
+        s.process.terminate()
+        equal(s.process.wait(20), 0)
+        true('was ended by' not in s.log() and 'at once' not in s.log(), s.log())
+        s.process = None
+
+
+@limetta_only
 def test_second_signal_stops_at_once(make):
     with make() as s:
         store = s.roles('store')[0]
