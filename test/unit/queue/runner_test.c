@@ -265,6 +265,27 @@ static void test_delivers_at_once(void **state)
     assert_int_equal(worker.sessions, 1);
 }
 
+/* Larger than every window on the way: sending goes on whenever there is room again. */
+static void test_large(void **state)
+{
+    enum { LINES = 20000 };
+    struct spool *s = queue_spool_new(queue, 1 << 24);
+    for (int i = 0; i < LINES; i++) {
+        assert_int_equal(spool_add(s, STR("0123456789 0123456789 0123456789 \r\n")), ERR_OK);
+    }
+    struct queue_recipient r = {.to = {.address = STR("anna@here.test"), .user = STR("anna")}};
+    struct queue_message m = {
+        .expires_ms = UINT64_MAX / 2,
+        .recipients = &r,
+        .recipient_count = 1,
+    };
+    assert_int_equal(queue_add(queue, &m, &s), ERR_OK);
+    loop_advance(loop, 1);
+    loop_advance(loop, 1);
+    assert_int_equal(count(), 0);
+    assert_true(worker.got.len > LINES * (size_t)35);
+}
+
 static void test_worker_down(void **state)
 {
     worker.is_down = true;
@@ -406,6 +427,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_delivers_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_large, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_worker_down, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_tries_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_expires, set_up, tear_down),
