@@ -85,9 +85,13 @@ static enum err check_ticket(struct store_role *r, const struct fields *f, struc
         log_info("a session without a nonce is refused");
         return ERR_TICKET;
     }
-    TRY(ticket_check(r->checker, fields_get(f, STR("ticket")), SERVICE_IMAP,
-                     boot_get(r->boot, STR("edge_id")), (const uint8_t *)nonce.p,
-                     loop_wall_ms(r->loop), out));
+    struct ticket_use use = {
+        .service = SERVICE_IMAP,
+        .edge_id = boot_get(r->boot, STR("edge_id")),
+        .nonce = (const uint8_t *)nonce.p,
+        .now_ms = loop_wall_ms(r->loop),
+    };
+    TRY(ticket_check(r->checker, fields_get(f, STR("ticket")), &use, out));
     unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
     if (ticket_get_worker(out->user, workers) != boot_get_index(r->boot)) {
         log_warn("a ticket for an account of another worker is refused");

@@ -150,9 +150,13 @@ static enum err check_ticket(struct submit_role *r, const struct fields *f, stru
         log_info("a session without a nonce is refused");
         return ERR_TICKET;
     }
-    return ticket_check(r->checker, fields_get(f, STR("ticket")), SERVICE_SUBMIT,
-                        boot_get(r->boot, STR("edge_id")), (const uint8_t *)nonce.p,
-                        loop_wall_ms(r->loop), out);
+    struct ticket_use use = {
+        .service = SERVICE_SUBMIT,
+        .edge_id = boot_get(r->boot, STR("edge_id")),
+        .nonce = (const uint8_t *)nonce.p,
+        .now_ms = loop_wall_ms(r->loop),
+    };
+    return ticket_check(r->checker, fields_get(f, STR("ticket")), &use, out);
 }
 
 /* What an address without a domain gets: the first local domain, or our own name. */

@@ -279,28 +279,26 @@ static const char *find_fault(struct ticket_checker *c, const struct ticket *t, 
     return map_get_count(c->by_id) >= SEEN_MOST ? "too many are remembered" : NULL;
 }
 
-static const char *find_mismatch(const struct ticket *t, enum service service, struct str edge_id,
-                                 const uint8_t nonce[TICKET_NONCE_SIZE])
+static const char *find_mismatch(const struct ticket *t, const struct ticket_use *use)
 {
-    if (t->service != service) {
+    if (t->service != use->service) {
         return "it is for another service";
     }
-    if (!str_eq(t->edge_id, edge_id)) {
+    if (!str_eq(t->edge_id, use->edge_id)) {
         return "it is another edge's";
     }
-    return str_eq_secret(raw(t->nonce, TICKET_NONCE_SIZE), raw(nonce, TICKET_NONCE_SIZE))
+    return str_eq_secret(raw(t->nonce, TICKET_NONCE_SIZE), raw(use->nonce, TICKET_NONCE_SIZE))
                ? NULL
                : "it is another session's";
 }
 
-enum err ticket_check(struct ticket_checker *c, struct str octets, enum service service,
-                      struct str edge_id, const uint8_t nonce[TICKET_NONCE_SIZE], uint64_t now_ms,
+enum err ticket_check(struct ticket_checker *c, struct str octets, const struct ticket_use *use,
                       struct ticket *out)
 {
     struct ticket t = {0};
     const char *fault = ticket_read(octets, &t) == ERR_OK ? NULL : "it cannot be read";
-    fault = fault != NULL ? fault : find_mismatch(&t, service, edge_id, nonce);
-    fault = fault != NULL ? fault : find_fault(c, &t, octets, now_ms);
+    fault = fault != NULL ? fault : find_mismatch(&t, use);
+    fault = fault != NULL ? fault : find_fault(c, &t, octets, use->now_ms);
     if (fault != NULL) {
         log_warn("ticket refused: %s", fault);
         return ERR_TICKET;

@@ -40,12 +40,17 @@ MUST_USE enum err ticket_issue(struct ticket_signer *s, struct ticket *t, struct
 
 MUST_USE enum err ticket_checker_new(struct str public_pem, struct ticket_checker **out);
 void ticket_checker_free(struct ticket_checker **c);
+/* What a ticket is shown for. */
+struct ticket_use {
+    enum service service;
+    struct str edge_id;   /* of the edge it came through */
+    const uint8_t *nonce; /* TICKET_NONCE_SIZE octets, from the open message it came in */
+    uint64_t now_ms;      /* Unix time */
+};
 /* Verifies signature, service, edge, nonce, expiry, and that it was not used before; remembers it until it expires.
- * edge_id and nonce: of the link and the open message it came in. out borrows from octets.
- * Errors: ERR_TICKET for every reason (the reason goes to the log, not to the peer). */
-MUST_USE enum err ticket_check(struct ticket_checker *c, struct str octets, enum service service,
-                               struct str edge_id, const uint8_t nonce[TICKET_NONCE_SIZE],
-                               uint64_t now_ms, struct ticket *out);
+ * out borrows from octets. Errors: ERR_TICKET for every reason (the reason goes to the log, not to the peer). */
+MUST_USE enum err ticket_check(struct ticket_checker *c, struct str octets,
+                               const struct ticket_use *use, struct ticket *out);
 /* Reads the fields without any check (the edge uses it to route). Errors: ERR_SYNTAX. */
 MUST_USE enum err ticket_read(struct str octets, struct ticket *out);
 

@@ -33,7 +33,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
     uint64_t now_ms = t.expires_ms > 0 ? t.expires_ms - 1 : 0;
-    assert(ticket_check(c, octets, t.service, t.edge_id, t.nonce, now_ms, &t) == ERR_TICKET);
+    assert(ticket_check(c, octets, &(struct ticket_use){t.service, t.edge_id, t.nonce, now_ms}, &t)
+           == ERR_TICKET);
     ticket_checker_free(&c);
     return 0;
 }

@@ -232,16 +232,14 @@ static void test_ticket(void **state)
     assert_true(is_ok(f));
     struct str octets = fields_get(&f->said, STR("ticket"));
     uint64_t now_ms = loop_wall_ms(f->loop);
-    assert_int_equal(ticket_check(f->checker, octets, SERVICE_SUBMIT, STR("edge-1"),
-                                  (const uint8_t *)"0123456789abcdef", now_ms, &t),
-                     ERR_TICKET);
-    assert_int_equal(ticket_check(f->checker, octets, SERVICE_IMAP, STR("edge-1"),
-                                  (const uint8_t *)"0123456789abcdef",
-                                  now_ms + AUTH_TICKET_LIFE_MS + 1, &t),
-                     ERR_TICKET);
-    assert_int_equal(ticket_check(f->checker, octets, SERVICE_IMAP, STR("edge-1"),
-                                  (const uint8_t *)"0123456789abcdef", now_ms, &t),
-                     ERR_OK);
+    struct ticket_use use = {SERVICE_SUBMIT, STR("edge-1"), (const uint8_t *)"0123456789abcdef",
+                             now_ms};
+    assert_int_equal(ticket_check(f->checker, octets, &use, &t), ERR_TICKET);
+    use.service = SERVICE_IMAP;
+    use.now_ms = now_ms + AUTH_TICKET_LIFE_MS + 1;
+    assert_int_equal(ticket_check(f->checker, octets, &use, &t), ERR_TICKET);
+    use.now_ms = now_ms;
+    assert_int_equal(ticket_check(f->checker, octets, &use, &t), ERR_OK);
     assert_str(t.user, STR("anna"));
     assert_str(t.auth_user, STR("anna"));
 }

@@ -57,15 +57,17 @@ static int teardown(void **state)
 static enum err check(struct keys *k, struct str octets, uint64_t now_ms)
 {
     struct ticket t;
-    return ticket_check(k->checker, octets, SERVICE_IMAP, STR("edge-1"), k->nonce, now_ms, &t);
+    return ticket_check(k->checker, octets,
+                        &(struct ticket_use){SERVICE_IMAP, STR("edge-1"), k->nonce, now_ms}, &t);
 }
 
 static void test_good(void **state)
 {
     struct keys *k = *state;
     struct ticket t;
-    assert_int_equal(ticket_check(k->checker, buf_str(&k->octets), SERVICE_IMAP, STR("edge-1"),
-                                  k->nonce, NOW, &t),
+    assert_int_equal(ticket_check(k->checker, buf_str(&k->octets),
+                                  &(struct ticket_use){SERVICE_IMAP, STR("edge-1"), k->nonce, NOW},
+                                  &t),
                      ERR_OK);
     assert_str(t.user, STR("ann"));
     assert_str(t.auth_user, STR("ann"));
@@ -149,8 +151,9 @@ static void test_other_edge(void **state)
 {
     struct keys *k = *state;
     struct ticket t;
-    assert_int_equal(ticket_check(k->checker, buf_str(&k->octets), SERVICE_IMAP, STR("edge-2"),
-                                  k->nonce, NOW, &t),
+    assert_int_equal(ticket_check(k->checker, buf_str(&k->octets),
+                                  &(struct ticket_use){SERVICE_IMAP, STR("edge-2"), k->nonce, NOW},
+                                  &t),
                      ERR_TICKET);
     assert_int_equal(check(k, buf_str(&k->octets), NOW),
                      ERR_OK); /* and it was not used up by that */
@@ -167,9 +170,10 @@ static void test_other_service(void **state)
 {
     struct keys *k = *state;
     struct ticket t;
-    assert_int_equal(ticket_check(k->checker, buf_str(&k->octets), SERVICE_SUBMIT, STR("edge-1"),
-                                  k->nonce, NOW, &t),
-                     ERR_TICKET);
+    assert_int_equal(
+        ticket_check(k->checker, buf_str(&k->octets),
+                     &(struct ticket_use){SERVICE_SUBMIT, STR("edge-1"), k->nonce, NOW}, &t),
+        ERR_TICKET);
 }
 
 static void test_names_out_of_bounds(void **state)
