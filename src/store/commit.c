@@ -518,7 +518,7 @@ static void tell_changed(struct account *a, struct mailbox **changed, size_t cou
 static void fail_commit(struct account *a)
 {
     account_drop_pending(a);
-    db_close(&a->db);
+    account_close_db(a);
     a->must_reload = true;
     a->unsynced_ms = 0;
 }

@@ -23,15 +23,15 @@
 
 struct engine {
     char *folder;
-    int folder_fd;
-    int blobs_fd; /* -1 until there is a folder of blobs */
-    int lock_fd;
+    int lock_fd; /* all that an account at rest keeps open */
 };
 
 struct blob_writer {
     struct engine *engine; /* borrowed */
     uint64_t id;
     int fd;
+    uint64_t size;    /* written */
+    uint64_t started; /* of it, what the kernel was told to write out */
 };
 
 struct blob_reader {
@@ -40,7 +40,7 @@ struct blob_reader {
     void *map; /* NULL while not mapped */
 };
 
-enum { BLOB_NAME_DIGITS = 16, BLOB_NAME_SIZE = BLOB_NAME_DIGITS + 1 };
+enum { BLOB_NAME_DIGITS = 16, PATH_SIZE = 4096, WRITE_OUT_STEP = 1024 * 1024 };
 
 static enum err fail(const struct engine *e, const char *what)
 {
@@ -49,48 +49,48 @@ static enum err fail(const struct engine *e, const char *what)
     return err_from_errno(errnum);
 }
 
-static void blob_name(uint64_t id, char name[static BLOB_NAME_SIZE])
+/* Fits: engine_open() refused longer folders. */
+static void get_path(const struct engine *e, const char *name, char path[static PATH_SIZE])
 {
-    (void)snprintf(name, BLOB_NAME_SIZE, "%016llx", (unsigned long long)id);
+    (void)snprintf(path, PATH_SIZE, "%s/%s", e->folder, name);
+}
+
+static void get_blob_path(const struct engine *e, uint64_t id, char path[static PATH_SIZE])
+{
+    (void)snprintf(path, PATH_SIZE, "%s/blobs/%016llx", e->folder, (unsigned long long)id);
 }
 
 /* ---- folder and lock ---- */
 
-static void close_fd(int *fd)
+/* Makes what was done to a folder's names durable. */
+static enum err sync_folder(const struct engine *e, const char *path)
 {
-    if (*fd >= 0) {
-        (void)close(*fd);
-        *fd = -1;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return fail(e, path);
     }
+    enum err result = fsync(fd) == 0 ? ERR_OK : fail(e, path);
+    (void)close(fd);
+    return result;
 }
 
-/* Makes the folder and its name durable. */
 static enum err make_folder(const struct engine *e)
 {
     if (mkdir(e->folder, 0700) != 0) {
         return errno == EEXIST ? ERR_OK : fail(e, "mkdir");
     }
-    struct str path = str_from_c(e->folder);
-    size_t slash = str_find_last_char(path, '/');
-    char *parent = slash < path.n ? strndup(path.p, slash == 0 ? 1 : slash) : strdup(".");
-    if (parent == NULL) {
-        abort();
-    }
-    int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(parent);
-    if (fd < 0) {
-        return fail(e, "open parent");
-    }
-    enum err result = fsync(fd) == 0 ? ERR_OK : fail(e, "fsync parent");
-    (void)close(fd);
-    return result;
+    char parent[PATH_SIZE];
+    get_path(e, "..", parent);
+    return sync_folder(e, parent);
 }
 
 static enum err take_lock(struct engine *e)
 {
-    e->lock_fd = openat(e->folder_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    char path[PATH_SIZE];
+    get_path(e, "lock", path);
+    e->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (e->lock_fd < 0) {
-        return fail(e, "open lock");
+        return errno == ENOENT ? ERR_NOT_FOUND : fail(e, "open lock");
     }
     if (flock(e->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         return errno == EWOULDBLOCK ? ERR_IN_USE : fail(e, "flock");
@@ -98,37 +98,21 @@ static enum err take_lock(struct engine *e)
     return ERR_OK;
 }
 
-static enum err open_folder(struct engine *e, bool must_create)
-{
-    if (must_create) {
-        TRY(make_folder(e));
-    }
-    e->folder_fd = open(e->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (e->folder_fd < 0) {
-        return errno == ENOENT ? ERR_NOT_FOUND : fail(e, "open folder");
-    }
-    TRY(take_lock(e));
-    e->blobs_fd = openat(e->folder_fd, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (e->blobs_fd < 0 && errno != ENOENT) {
-        return fail(e, "open blobs");
-    }
-    return ERR_OK;
-}
-
 enum err engine_open(struct str folder, bool must_create, struct engine **out)
 {
+    if (folder.n > PATH_SIZE - 64) {
+        return ERR_LIMIT;
+    }
     struct engine *e = calloc(1, sizeof(*e));
-    if (e == NULL) {
+    char *path = strndup(folder.p, folder.n);
+    if (e == NULL || path == NULL) {
         abort();
     }
-    e->folder_fd = -1;
-    e->blobs_fd = -1;
-    e->lock_fd = -1;
-    e->folder = strndup(folder.p, folder.n);
-    if (e->folder == NULL) {
-        abort();
+    *e = (struct engine){.folder = path, .lock_fd = -1};
+    enum err result = must_create ? make_folder(e) : ERR_OK;
+    if (result == ERR_OK) {
+        result = take_lock(e);
     }
-    enum err result = open_folder(e, must_create);
     if (result != ERR_OK) {
         engine_close(&e);
         return result;
@@ -142,9 +126,9 @@ void engine_close(struct engine **e)
     if (*e == NULL) {
         return;
     }
-    close_fd(&(*e)->blobs_fd);
-    close_fd(&(*e)->folder_fd);
-    close_fd(&(*e)->lock_fd);
+    if ((*e)->lock_fd >= 0) {
+        (void)close((*e)->lock_fd);
+    }
     free((*e)->folder);
     free(*e);
     *e = NULL;
@@ -154,19 +138,14 @@ void engine_close(struct engine **e)
 
 enum err engine_open_database(struct engine *e, bool must_create, sqlite3 **out)
 {
-    if (!must_create && faccessat(e->folder_fd, "account.db", F_OK, 0) != 0) {
+    char path[PATH_SIZE];
+    get_path(e, "account.db", path);
+    if (!must_create && access(path, F_OK) != 0) {
         return errno == ENOENT ? ERR_NOT_FOUND : fail(e, "account.db");
-    }
-    struct buf path = BUF_INIT(4096);
-    buf_addf(&path, "%s/account.db", e->folder);
-    if (path.is_full) {
-        buf_release(&path);
-        return ERR_IO;
     }
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
     sqlite3 *db = NULL;
-    int rc = sqlite3_open_v2(path.p, &db, flags | (must_create ? SQLITE_OPEN_CREATE : 0), NULL);
-    buf_release(&path);
+    int rc = sqlite3_open_v2(path, &db, flags | (must_create ? SQLITE_OPEN_CREATE : 0), NULL);
     if (rc != SQLITE_OK) {
         log_error("store: %s: open account.db: %s", e->folder, sqlite3_errstr(rc));
         (void)sqlite3_close(db);
@@ -192,27 +171,22 @@ enum err engine_sync_database(struct engine *e, sqlite3 *db)
 
 /* ---- blobs ---- */
 
-static enum err need_blobs(struct engine *e)
+static enum err make_blobs(const struct engine *e)
 {
-    if (e->blobs_fd >= 0) {
-        return ERR_OK;
+    char path[PATH_SIZE];
+    get_path(e, "blobs", path);
+    if (mkdir(path, 0700) != 0) {
+        return errno == EEXIST ? ERR_OK : fail(e, "mkdir blobs");
     }
-    if (mkdirat(e->folder_fd, "blobs", 0700) != 0 && errno != EEXIST) {
-        return fail(e, "mkdir blobs");
-    }
-    if (fsync(e->folder_fd) != 0) {
-        return fail(e, "fsync folder");
-    }
-    e->blobs_fd = openat(e->folder_fd, "blobs", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return e->blobs_fd >= 0 ? ERR_OK : fail(e, "open blobs");
+    return sync_folder(e, e->folder);
 }
 
 enum err engine_blob_create(struct engine *e, uint64_t id, struct blob_writer **out)
 {
-    TRY(need_blobs(e));
-    char name[BLOB_NAME_SIZE];
-    blob_name(id, name);
-    int fd = openat(e->blobs_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    TRY(make_blobs(e));
+    char path[PATH_SIZE];
+    get_blob_path(e, id, path);
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
         return fail(e, "create blob");
     }
@@ -223,6 +197,16 @@ enum err engine_blob_create(struct engine *e, uint64_t id, struct blob_writer **
     *w = (struct blob_writer){.engine = e, .id = id, .fd = fd};
     *out = w;
     return ERR_OK;
+}
+
+/* Lets the disk begin while the peer still sends, so that the sync at the end is short. Only a hint. */
+static void write_out(struct blob_writer *w)
+{
+    if (w->size - w->started >= WRITE_OUT_STEP) {
+        (void)sync_file_range(w->fd, (off_t)w->started, (off_t)(w->size - w->started),
+                              SYNC_FILE_RANGE_WRITE);
+        w->started = w->size;
+    }
 }
 
 enum err blob_writer_add(struct blob_writer *w, struct str octets)
@@ -236,15 +220,26 @@ enum err blob_writer_add(struct blob_writer *w, struct str octets)
             return fail(w->engine, "write blob");
         }
         octets = str_skip(octets, (size_t)n);
+        w->size += (uint64_t)n;
     }
+    write_out(w);
     return ERR_OK;
+}
+
+static enum err sync_blob(const struct blob_writer *w)
+{
+    if (fsync(w->fd) != 0) {
+        return fail(w->engine, "fsync blob");
+    }
+    char path[PATH_SIZE];
+    get_path(w->engine, "blobs", path);
+    return sync_folder(w->engine, path);
 }
 
 enum err blob_writer_finish(struct blob_writer **w)
 {
-    const struct engine *e = (*w)->engine;
-    if (fsync((*w)->fd) != 0 || fsync(e->blobs_fd) != 0) {
-        enum err result = fail(e, "fsync blob");
+    enum err result = sync_blob(*w);
+    if (result != ERR_OK) {
         blob_writer_free(w);
         return result;
     }
@@ -267,11 +262,11 @@ void blob_writer_free(struct blob_writer **w)
 
 enum err engine_blob_open(struct engine *e, uint64_t id, struct blob_reader **out)
 {
-    char name[BLOB_NAME_SIZE];
-    blob_name(id, name);
-    int fd = e->blobs_fd < 0 ? -1 : openat(e->blobs_fd, name, O_RDONLY | O_CLOEXEC);
+    char path[PATH_SIZE];
+    get_blob_path(e, id, path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
-        return e->blobs_fd < 0 || errno == ENOENT ? ERR_NOT_FOUND : fail(e, "open blob");
+        return errno == ENOENT ? ERR_NOT_FOUND : fail(e, "open blob");
     }
     struct stat st;
     if (fstat(fd, &st) != 0) {
@@ -351,9 +346,9 @@ void blob_reader_free(struct blob_reader **r)
 
 enum err engine_blob_delete(struct engine *e, uint64_t id)
 {
-    char name[BLOB_NAME_SIZE];
-    blob_name(id, name);
-    if (e->blobs_fd >= 0 && unlinkat(e->blobs_fd, name, 0) != 0 && errno != ENOENT) {
+    char path[PATH_SIZE];
+    get_blob_path(e, id, path);
+    if (unlink(path) != 0 && errno != ENOENT) {
         return fail(e, "delete blob");
     }
     return ERR_OK;
@@ -377,14 +372,11 @@ static bool parse_blob_name(const char *name, uint64_t *id)
 
 enum err engine_blob_list(struct engine *e, void (*on_blob)(void *owner, uint64_t id), void *owner)
 {
-    if (e->blobs_fd < 0) {
-        return ERR_OK;
-    }
-    int fd = openat(e->blobs_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    char path[PATH_SIZE];
+    get_path(e, "blobs", path);
+    DIR *dir = opendir(path);
     if (dir == NULL) {
-        close_fd(&fd);
-        return fail(e, "list blobs");
+        return errno == ENOENT ? ERR_OK : fail(e, "list blobs");
     }
     for (const struct dirent *d = readdir(dir); d != NULL; d = readdir(dir)) {
         uint64_t id;

@@ -137,6 +137,41 @@ static struct account *account_new(struct store *s, struct str user)
     return a;
 }
 
+/* Too many databases are open: the one that was not used for longest rests. */
+static void rest_longest_idle(struct store *s)
+{
+    struct account *longest = NULL;
+    list_each(node, &s->accounts)
+    {
+        struct account *a = list_entry(node, struct account, node);
+        bool may_rest = a->db != NULL && !a->is_dirty && !a->is_in_transaction;
+        if (may_rest && (longest == NULL || a->used_ms < longest->used_ms)) {
+            longest = a;
+        }
+    }
+    if (longest != NULL) {
+        account_rest(longest);
+    }
+}
+
+static enum err open_db(struct account *a, bool must_create)
+{
+    if (a->store->warm_count >= WARM_MOST) {
+        rest_longest_idle(a->store);
+    }
+    TRY(db_open(a->engine, str_from_c(a->user), must_create, &a->db));
+    a->store->warm_count++;
+    return ERR_OK;
+}
+
+void account_close_db(struct account *a)
+{
+    if (a->db != NULL) {
+        db_close(&a->db);
+        a->store->warm_count--;
+    }
+}
+
 /* What a new account has. */
 static enum err furnish(struct account *a)
 {
@@ -167,7 +202,7 @@ static enum err open_stored(struct account *a, bool must_create)
     }
     buf_release(&folder);
     TRY(result);
-    TRY(db_open(a->engine, str_from_c(a->user), must_create, &a->db));
+    TRY(open_db(a, must_create));
     TRY(account_load(a, a->db));
     bool is_new = map_find(a->names, STR("INBOX")) == NULL;
     if (is_new && !must_create) {
@@ -222,7 +257,7 @@ enum err account_ready(struct account *a, struct db **db)
 {
     a->used_ms = store_get_now_ms(a->store);
     if (a->db == NULL) {
-        TRY(db_open(a->engine, str_from_c(a->user), false, &a->db));
+        TRY(open_db(a, false));
     }
     if (a->must_reload) {
         TRY(account_load(a, a->db));
@@ -273,7 +308,7 @@ void account_rest(struct account *a)
     if (!a->is_clean && !a->must_reload && write_clean_mark(a) != ERR_OK) {
         a->must_reload = true;
     }
-    db_close(&a->db);
+    account_close_db(a);
     account_drop_shapes(a);
     list_each(node, &a->mailboxes)
     {

@@ -20,6 +20,7 @@ enum {
     PAGE_NUMBER_BITS = 24,
     LOG_PAGES_MUCH = 8000,  /* of 4 KiB: worth a checkpoint between two turns, quiet or not */
     LOG_PAGES_MOST = 32000, /* the next commit makes one itself */
+    WARM_MOST = 256,        /* open databases: 150 KB and three descriptors each */
     MODSEQ_WINDOW = 1000000 /* modseqs made available by one durable commit */
 };
 
@@ -142,6 +143,7 @@ struct store {
     struct map *users; /* user to account */
     struct list accounts;
     struct list dirty;
+    unsigned warm_count; /* accounts with an open database */
 };
 
 void *store_allocate(size_t size); /* zeroed; aborts when out of memory */
@@ -152,6 +154,8 @@ uint64_t store_get_now_ms(const struct store *s);
 
 /* The open database, state reloaded if it must be. Errors: ERR_IO ... */
 MUST_USE enum err account_ready(struct account *a, struct db **db);
+/* Closes the database as it is, without any mark. */
+void account_close_db(struct account *a);
 /* Writes the unclean mark, durably, unless it is there. */
 MUST_USE enum err account_mark_unclean(struct account *a, struct db *db);
 /* Syncs, marks clean, closes the handle. */

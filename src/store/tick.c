@@ -28,7 +28,7 @@ static void sync_if_due(struct account *a, uint64_t now)
         err_ignore(account_poison(a, result));
         return;
     }
-    db_close(&a->db);
+    account_close_db(a);
     a->must_reload = true;
 }
 

@@ -2,6 +2,7 @@
  * modseqs over clean and unclean ends. */
 #include "store_fixture.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -309,13 +310,57 @@ static void test_refused_bodies(void **state)
     fixture_close(&f);
 }
 
+static unsigned count_descriptors(void)
+{
+    unsigned count = 0;
+    DIR *dir = opendir("/proc/self/fd");
+    assert_non_null(dir);
+    while (readdir(dir) != NULL) {
+        count++;
+    }
+    (void)closedir(dir);
+    return count;
+}
+
+/* Many accounts in use do not mean many open databases. */
+static void test_many_accounts(void **state)
+{
+    (void)state;
+    enum { ACCOUNTS = 290 };
+    struct fixture f = {0};
+    fixture_open(&f);
+    struct account *accounts[ACCOUNTS];
+    struct mailbox *inboxes[ACCOUNTS];
+    unsigned before = count_descriptors();
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        char user[16];
+        int n = snprintf(user, sizeof(user), "user%u", i);
+        f.now_ms++;
+        assert_int_equal(store_open_account(f.store, str_make(user, (size_t)n), true, &accounts[i]),
+                         ERR_OK);
+        inboxes[i] = fixture_find(accounts[i], "INBOX");
+    }
+    assert_true(count_descriptors() <= before + ACCOUNTS + 3 * 256);
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        f.now_ms++;
+        (void)fixture_append(inboxes[i], STR("Subject: x\r\n\r\n"), 0);
+    }
+    store_commit(f.store);
+    for (unsigned i = 0; i < ACCOUNTS; i++) {
+        assert_int_equal(view_get_count(fixture_view(inboxes[i])), 1);
+        mailbox_unref(&inboxes[i]);
+        account_unref(&accounts[i]);
+    }
+    fixture_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keywords),          cmocka_unit_test(test_recent),
         cmocka_unit_test(test_watches_and_waits), cmocka_unit_test(test_rest_and_close),
         cmocka_unit_test(test_many_expunges),     cmocka_unit_test(test_modseq_watermark),
-        cmocka_unit_test(test_refused_bodies),
+        cmocka_unit_test(test_refused_bodies),    cmocka_unit_test(test_many_accounts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
