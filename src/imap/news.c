@@ -140,7 +140,7 @@ void news_write_flags(struct imap_session *s, struct buf *out)
         flags_write_all(out, m);
         buf_add(out, STR(" \\*"));
     }
-    buf_add(out, STR(")] Flags that are kept\r\n"));
+    buf_add(out, STR(")] Kept\r\n"));
     s->selected.keywords_told = flags_count_keywords(m);
 }
 

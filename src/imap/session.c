@@ -25,6 +25,7 @@
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { COMMAND_ARENA_MOST = 8 * 1024 * 1024, CODE_MOST = 1024 * 1024 };
@@ -40,7 +41,7 @@ void session_wake(struct imap_session *s)
 void session_enable_condstore(struct imap_session *s, struct buf *out)
 {
     if (!s->has_condstore && session_is_selected(s)) {
-        buf_addf(out, "* OK [HIGHESTMODSEQ %llu] Highest\r\n",
+        buf_addf(out, "* OK [HIGHESTMODSEQ %llu] Ok\r\n",
                  (unsigned long long)view_get_highestmodseq(s->selected.known));
     }
     s->has_condstore = true;
@@ -188,6 +189,7 @@ static bool parse_args(struct imap_session *s, struct buf *out)
 {
     struct cmd *cmd = &s->cmd;
     struct scan *c = &s->cmd_scan;
+    assert(cmd->what != NULL);
     if (cmd->what->parse != NULL) {
         cmd->what->parse(s, cmd, c);
     }
@@ -279,6 +281,7 @@ static enum go step_run(struct imap_session *s, struct buf *out)
 
 static enum go step_news(struct imap_session *s, struct buf *out)
 {
+    assert(s->cmd.what != NULL);
     bool has_news = (s->cmd.what->flags & COMMAND_NO_NEWS) == 0 && session_is_selected(s);
     if (has_news) {
         enum step step = news_step(s, out);
@@ -349,7 +352,10 @@ static void write_dropped(struct imap_session *s, struct buf *out)
 
 static enum go step_read(struct imap_session *s, struct buf *out)
 {
-    switch (imap_framing_next(s->framing)) {
+    enum imap_frame frame = imap_framing_next(s->framing);
+    bool is_streaming = frame == IMAP_FRAME_OCTETS || frame == IMAP_FRAME_STREAMED;
+    assert(!is_streaming || s->receiving != NULL);
+    switch (frame) {
     case IMAP_FRAME_MORE:
         imap_framing_shrink(s->framing);
         return GO_INPUT;
