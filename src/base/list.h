@@ -38,6 +38,17 @@ static inline void list_append(struct list *head, struct list *node)
     head->prev = node;
 }
 
+/* Takes all nodes out, so that their owners may still remove them when head is gone. */
+static inline void list_detach(struct list *head)
+{
+    while (head->next != head) {
+        struct list *node = head->next;
+        node->prev->next = node->next;
+        node->next->prev = node->prev;
+        list_init(node);
+    }
+}
+
 /* Takes node out; it is then initialised, and removing it again does nothing. */
 static inline void list_remove(struct list *node)
 {

@@ -182,7 +182,9 @@ bool account_is_writing(const struct account *a, uint64_t body_id)
 {
     list_each(node, &a->writers)
     {
-        if (list_entry(node, struct body_writer, node)->body_id == body_id) {
+        const struct body_writer *w = list_entry(node, struct body_writer, node);
+        bool has_failed = w->is_stored && w->failure_count != a->failure_count;
+        if (w->body_id == body_id && !has_failed) {
             return true;
         }
     }

@@ -11,7 +11,7 @@ MUST_USE enum err body_writer_check(struct body_writer *w);
  * which. Errors: ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. */
 MUST_USE enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_first);
 
-/* A writer is alive that has begun this body. */
+/* A writer is alive that has begun this body and may still append it. */
 bool account_is_writing(const struct account *a, uint64_t body_id);
 
 #endif

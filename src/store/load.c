@@ -31,6 +31,7 @@ void mailbox_free(struct mailbox **m)
 {
     list_remove(&(*m)->node);
     list_remove(&(*m)->changed_node);
+    list_detach(&(*m)->watches);
     view_unref(&(*m)->view);
     draft_free(&(*m)->draft);
     for (size_t i = 0; i < KEYWORD_COUNT; i++) {
@@ -124,6 +125,7 @@ static void load_mailbox(struct account *a, struct map *ids, const struct rows *
     m->is_committed = true;
     m->is_found = true;
     m->has_urlauth_key = false;
+    draft_free(&m->draft); /* one that changed nothing */
     view_unref(&m->view);
     for (size_t i = 0; i < KEYWORD_COUNT; i++) {
         free(m->keywords[i]);
@@ -265,9 +267,12 @@ enum err mailbox_get_view(struct mailbox *m, struct view **out)
     if (m->account == NULL) {
         return ERR_UNAVAILABLE;
     }
+    struct db *db = NULL;
+    if (m->view == NULL || m->account->must_reload) {
+        TRY(account_ready(m->account,
+                          &db)); /* now, lest it puts another view here while ours is read */
+    }
     if (m->view == NULL) {
-        struct db *db;
-        TRY(account_ready(m->account, &db));
         struct draft *d = store_allocate(sizeof(*d));
         enum err result = m->is_deleted ? ERR_OK : load_pages(m, db, d);
         if (result == ERR_OK) {

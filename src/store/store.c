@@ -336,6 +336,7 @@ void account_close(struct account **a)
             continue;
         }
         list_remove(&m->node);
+        list_detach(&m->watches);
         view_unref(&m->view);
         m->account = NULL;
     }
@@ -344,6 +345,8 @@ void account_close(struct account **a)
     }
     list_remove(&x->node);
     list_remove(&x->dirty_node);
+    list_detach(&x->waits);
+    list_detach(&x->watches);
     view_home_leave(&x->home);
     engine_close(&x->engine);
     map_free(&x->names);

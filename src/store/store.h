@@ -32,7 +32,8 @@ struct store_config {
 };
 
 MUST_USE enum err store_new(const struct store_config *c, struct store **out);
-/* Closes every account (checkpoint, clean mark). */
+/* Closes every account (checkpoint, clean mark). What is pending is dropped, waits and watches hear no more. Readers and writers of
+ * bodies must be freed before; views and mailboxes may be let go of later. */
 void store_free(struct store **s);
 
 /* Opens or finds an open account; counts a reference. must_create: makes it, with INBOX and the special-use mailboxes,
