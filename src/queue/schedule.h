@@ -6,7 +6,7 @@
 
 /* When to try again, and when to stop (RFC 5321, 4.5.4.1). */
 enum {
-    SCHEDULE_FIRST_MS = 60 * 1000,        /* after the first failure, for a relay */
+    SCHEDULE_FIRST_MS = 15 * 1000,        /* after the first failure, for a relay */
     SCHEDULE_FIRST_LOCAL_MS = 2 * 1000,   /* for a store worker, which is soon back */
     SCHEDULE_MOST_MS = 60 * 60 * 1000,    /* never further apart */
     SCHEDULE_DELAY_TOLD_MS = 4 * 3600000, /* the sender hears of the delay */

@@ -370,8 +370,8 @@ static void test_one_owner(void **state)
 
 static void test_schedule(void **state)
 {
-    assert_int_equal(schedule_get_wait_ms(1, false, 0), 48000);
-    assert_int_equal(schedule_get_wait_ms(1, false, UINT32_MAX), 72000);
+    assert_int_equal(schedule_get_wait_ms(1, false, 0), 12000);
+    assert_int_equal(schedule_get_wait_ms(1, false, UINT32_MAX), 18000);
     assert_int_equal(schedule_get_wait_ms(1, true, UINT32_MAX / 2), 1999);
     uint64_t before = 0;
     for (uint32_t i = 1; i < 50; i++) {
