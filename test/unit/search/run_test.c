@@ -157,7 +157,7 @@ static const struct {
 static void test_texts(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct fixture f = {0};
     fill(&f);
     for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
         struct arena *a = arena_new(ARENA_CAP);
@@ -205,7 +205,7 @@ static void test_numbers(void **state)
         {SEARCH_AND, 0, "1:4"},
         {SEARCH_OR, 0, ""},
     };
-    struct fixture f;
+    struct fixture f = {0};
     fill(&f);
     struct arena *a = arena_new(ARENA_CAP);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -225,7 +225,7 @@ static void test_sets(void **state)
         {{1, 1}, "1"},   {{2, 3}, "2:3"}, {{3, 2}, "2:3"}, {{0, 0}, "4"},
         {{3, 0}, "3:4"}, {{0, 2}, "2:4"}, {{9, 0}, "4"},   {{9, 12}, ""},
     };
-    struct fixture f;
+    struct fixture f = {0};
     fill(&f);
     struct arena *a = arena_new(ARENA_CAP);
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
@@ -256,7 +256,7 @@ static struct search_key *both(struct arena *a, enum search_kind kind, struct se
 static void test_combinations(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct fixture f = {0};
     fill(&f);
     struct arena *a = arena_new(ARENA_CAP);
     expect(&f, search_key_not(a, text(a, SEARCH_TEXT, "hello")), "2:4");
@@ -285,7 +285,7 @@ static void test_combinations(void **state)
 static void test_keywords(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct fixture f = {0};
     fill(&f);
     struct numset uids = NUMSET_INIT;
     struct numset modified = NUMSET_INIT;
@@ -310,7 +310,7 @@ static void test_large_bodies(void **state)
 {
     (void)state;
     enum { FILL = 200000 };
-    struct fixture f;
+    struct fixture f = {0};
     fixture_open(&f);
     char *filler = malloc(FILL);
     assert_non_null(filler);
@@ -344,7 +344,7 @@ static void test_large_bodies(void **state)
 static void test_large_headers(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct fixture f = {0};
     fixture_open(&f);
     struct buf m = BUF_INIT(1024 * 1024);
     for (unsigned i = 0; i < 3000; i++) {
@@ -390,7 +390,7 @@ static void test_header_borders(void **state)
         {"\r\njunk\r\nX-Next: yes\r\n\r\n", "1:9"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-        struct fixture f;
+        struct fixture f = {0};
         fixture_open(&f);
         for (size_t big = PIECE - 6; big <= PIECE + 2; big++) {
             struct buf m = BUF_INIT(1024 * 1024);
@@ -416,7 +416,7 @@ static void test_header_borders(void **state)
 static void test_vanished(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct fixture f = {0};
     fill(&f);
     struct arena *a = arena_new(ARENA_CAP);
     struct view *view = view_ref(fixture_view(f.inbox));
@@ -442,7 +442,7 @@ static void test_vanished(void **state)
 static void test_bounds(void **state)
 {
     (void)state;
-    struct fixture f;
+    struct fixture f = {0};
     fill(&f);
     struct arena *a = arena_new(ARENA_CAP);
     struct search *s = NULL;
