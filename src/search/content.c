@@ -1,9 +1,10 @@
 /* The text of a message, read once for all texts looked for.
  *
- * The shape says where text is. A plan of stretches is made from it: the message's own header; then, as body, the
- * headers of parts and of messages inside, and every text part, decoded and converted to UTF-8. Attachments that are
- * no text are not read; their names are in their headers. Each step reads at most PIECE octets of a stretch from the
- * store, so a search yields within a message, and a part of any size is matched in a window (match.c).
+ * The shape says where text is. A plan of stretches is made from it: the message's own header, the headers of parts and of
+ * messages inside, and every part that is text (text/ and what is left of message/, such as delivery reports), decoded
+ * and converted to UTF-8. BODY means the parts alone: nobody who looks for "image" means every Content-Type that says
+ * so. TEXT means the headers, too, where the names of attachments are. Each step reads at most PIECE octets of a
+ * stretch from the store, so a search yields within a message, and a part of any size is matched in a window (match.c).
  *
  * Header stretches are read field by field: unfolded, encoded words decoded, matched as "Name: value" and, for
  * SEARCH_HEADER, the value alone. A piece is cut behind its last line end, and a field that may go on in the next
@@ -34,7 +35,7 @@ static void plan_text(struct plan *p, const struct part *part)
     struct content_stretch s = {.offset = part->body_offset,
                                 .size = part->body_size,
                                 .charset = param_find(&part->params, STR("charset"))};
-    if (!str_eq_nocase(part->type, STR("text"))) {
+    if (!str_eq_nocase(part->type, STR("text")) && !str_eq_nocase(part->type, STR("message"))) {
         return;
     }
     if (transfer_find(part->encoding, &s.transfer) != ERR_OK) {
@@ -46,7 +47,7 @@ static void plan_text(struct plan *p, const struct part *part)
 /* The depth is bounded by SHAPE_DEPTH_MOST. */
 static void plan_part(struct plan *p, const struct part *part, bool is_root)
 {
-    bool is_wanted = is_root ? p->wants.has_header : p->wants.has_body;
+    bool is_wanted = is_root ? p->wants.has_header : p->wants.has_part_headers;
     if (is_wanted) {
         add_stretch(p, (struct content_stretch){.offset = part->header_offset,
                                                 .size = part->header_size,
@@ -120,9 +121,8 @@ static void choose_needles(struct content *c, struct str field, bool is_value)
     bool is_main = c->at[c->next].is_main;
     for (size_t i = 0; i < c->match->count; i++) {
         struct needle *n = &c->match->at[i];
-        bool is_any = n->kind == SEARCH_TEXT || (n->kind == SEARCH_BODY && !is_main);
         bool is_named = n->kind == SEARCH_HEADER && is_main && str_eq_nocase(n->field, field);
-        n->is_active = is_value ? is_named : is_any;
+        n->is_active = is_value ? is_named : n->kind == SEARCH_TEXT;
     }
 }
 

@@ -18,7 +18,7 @@ struct content_stretch {
     uint64_t offset;
     uint64_t size;
     bool is_header; /* fields; else the octets of a text part */
-    bool is_main;   /* the message's own header; everything else counts as body */
+    bool is_main;   /* the message's own header */
     enum transfer_kind transfer;
     struct str charset;
 };
@@ -42,8 +42,9 @@ struct content {
 
 /* What of a message the needles ask for. */
 struct content_wants {
-    bool has_header; /* SEARCH_HEADER or SEARCH_TEXT */
-    bool has_body;   /* SEARCH_BODY or SEARCH_TEXT */
+    bool has_header;       /* SEARCH_HEADER or SEARCH_TEXT: the main header */
+    bool has_part_headers; /* SEARCH_TEXT */
+    bool has_body;         /* SEARCH_BODY or SEARCH_TEXT */
 };
 
 /* Everything is borrowed and must live as long as the content. */

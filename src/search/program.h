@@ -42,8 +42,8 @@ enum search_kind {
     SEARCH_BCC,
     SEARCH_SUBJECT,
     SEARCH_HEADER, /* text is in a field called `field` of the message's header; empty text: there is such a field */
-    SEARCH_BODY, /* text is in the body: its text parts, and the headers of its parts */
-    SEARCH_TEXT  /* text is in the header or the body */
+    SEARCH_BODY, /* text is in a text part, decoded, or in a message/ part that is no message */
+    SEARCH_TEXT  /* the same, or in the header, or in the header of any part */
 };
 
 /* Numbers in any order; 0 stands for "*": the largest number in use, in an empty mailbox: none

@@ -115,6 +115,7 @@ static void add_needle(struct search *s, const struct search_key *k, struct key_
     struct needle *n = &s->needles[s->match.count++];
     *n = (struct needle){.key = state->needle, .kind = k->kind, .field = k->field};
     state->wanted = n;
+    s->wants.has_part_headers = s->wants.has_part_headers || k->kind == SEARCH_TEXT;
     s->wants.has_header = s->wants.has_header || k->kind != SEARCH_BODY;
     s->wants.has_body = s->wants.has_body || k->kind != SEARCH_HEADER;
 }
