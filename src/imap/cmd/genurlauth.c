@@ -35,16 +35,23 @@ static void scan_mechanism(struct scan *c)
 
 /* ---- GENURLAUTH ---- */
 
+static bool has_known_access(const struct imap_url *u)
+{
+    if (u->access == IMAP_ACCESS_SUBMIT || u->access == IMAP_ACCESS_USER) {
+        return u->has_access_user && u->access_user.n > 0;
+    }
+    return u->access == IMAP_ACCESS_ANONYMOUS || u->access == IMAP_ACCESS_AUTHUSER
+           || u->access == IMAP_ACCESS_STREAM;
+}
+
 static bool can_authorize(const struct imap_session *s, const struct imap_url *u)
 {
     struct url_server server = session_get_url_server(s);
-    bool is_known = u->access == IMAP_ACCESS_ANONYMOUS || u->access == IMAP_ACCESS_AUTHUSER
-                    || u->access == IMAP_ACCESS_STREAM
-                    || ((u->access == IMAP_ACCESS_SUBMIT || u->access == IMAP_ACCESS_USER)
-                        && u->has_access_user && u->access_user.n > 0);
-    return u->form == IMAP_URL_ABSOLUTE && u->has_user && str_eq(u->user, s->args.user)
-           && url_is_here(u, &server) && u->has_mailbox && u->uid != 0 && !u->has_search && is_known
-           && u->token.n == 0 && u->mechanism.n == 0;
+    bool is_own = u->form == IMAP_URL_ABSOLUTE && u->has_user && str_eq(u->user, s->args.user)
+                  && url_is_here(u, &server);
+    bool is_message = u->has_mailbox && u->uid != 0 && !u->has_search;
+    bool has_token = u->token.n > 0 || u->mechanism.n > 0;
+    return is_own && is_message && has_known_access(u) && !has_token;
 }
 
 static void parse_genurlauth(struct imap_session *s, struct cmd *cmd, struct scan *c)
