@@ -89,6 +89,17 @@ static void on_raw_end(void *owner, enum err why)
 
 static const struct stream_handler RAW = {on_raw, on_drained, on_raw_end};
 
+static void resume_all(struct world *w, struct loop *loop)
+{
+    for (int i = 0; i < 2; i++) {
+        loop_run(loop);
+        for (size_t n = 0; n < w->count; n++) {
+            stream_resume(w->sessions[n].s);
+        }
+    }
+    loop_run(loop);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct world w = {.count = 0};
@@ -102,14 +113,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 1) {
         stream_write(raw, str_make((const char *)data + 1, size - 1));
     }
-    loop_run(loop);
-    for (size_t i = 0; i < w.count; i++) {
-        stream_resume(w.sessions[i].s);
-    }
-    loop_run(loop);
+    resume_all(&w, loop);
     assert(w.downs <= 1);
     stream_free(&raw);
-    loop_run(loop);
+    resume_all(&w,
+               loop); /* an orderly end waits behind octets that a paused session did not take */
     assert(w.downs == 1);
     link_free(&w.link);
     for (size_t i = 0; i < w.count; i++) {

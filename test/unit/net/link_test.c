@@ -6,7 +6,8 @@
 
 struct side {
     struct link *link;
-    struct ear opened; /* the last session the peer opened here */
+    struct ear opened;        /* the last session the peer opened here */
+    struct stream *before[4]; /* those opened before it */
     struct buf head;
     struct buf asked;
     uint32_t ask_id;
@@ -33,6 +34,10 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     if (side->is_refusing) {
         stream_free(&s);
         return;
+    }
+    if (side->opened.s != NULL) {
+        side->before[side->opens - 2] = side->opened.s;
+        buf_release(&side->opened.heard);
     }
     ear_put(&side->opened, s);
 }
@@ -66,6 +71,9 @@ static void release_side(struct side *s)
 {
     link_free(&s->link);
     ear_release(&s->opened);
+    for (size_t i = 0; i < 4; i++) {
+        stream_free(&s->before[i]);
+    }
     buf_release(&s->head);
     buf_release(&s->asked);
 }
