@@ -2,14 +2,16 @@
  *
  * Closing a socket that still has octets to send, or unread ones, loses the last reply (the kernel answers unread data
  * with a reset). So a stream that is done is handed over to a finisher: it ends our side, throws away what still
- * comes, and frees the stream when the peer is done and everything was taken, or when that takes too long. */
+ * comes, and frees the stream when the peer is done and everything was taken, or when nothing moves for too long. */
 #include "base/mem.h"
 #include "net/loop_priv.h"
 #include "net/stream.h"
 
 #include <stdlib.h>
 
-enum { LOOK_AGAIN_MS = 500, LOOKS_MOST = 120 };
+/* Looks without progress: a minute for a peer that took everything, sixteen for one that is out of reach, which is what
+ * TCP itself would give it (RFC 1122, 4.2.3.5; RFC 5383, D22). */
+enum { LOOK_AGAIN_MS = 500, LOOKS_MOST = 120, LOOKS_WHILE_QUEUED_MOST = 16 * LOOKS_MOST };
 
 struct finisher {
     struct list node;
@@ -17,6 +19,7 @@ struct finisher {
     struct timer *timer;
     bool is_peer_done;
     int looks;
+    size_t queued; /* at the last look */
 };
 
 static void done(struct finisher *f)
@@ -59,7 +62,10 @@ static void on_end(void *owner, enum err why)
 static void on_timer(void *owner)
 {
     struct finisher *f = owner;
-    if (++f->looks >= LOOKS_MOST) {
+    size_t queued = stream_get_queued(f->stream);
+    f->looks = queued == f->queued ? f->looks + 1 : 0;
+    f->queued = queued;
+    if (f->looks >= (queued > 0 ? LOOKS_WHILE_QUEUED_MOST : LOOKS_MOST)) {
         done(f);
         return;
     }

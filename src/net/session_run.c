@@ -68,10 +68,13 @@ static void make_ready(struct session_runner *r)
 static void on_wake(void *owner)
 {
     struct session_runner *r = owner;
-    if (r->core != NULL) {
-        r->want = SESSION_INPUT; /* what it waited for may be there */
-        make_ready(r);
+    if (r->core == NULL || r->want == SESSION_CLOSE) {
+        return; /* not begun, or over: it must not be stepped */
     }
+    if (r->want == SESSION_EVENT) {
+        r->want = SESSION_INPUT; /* what it waited for may be there */
+    }
+    make_ready(r);
 }
 
 static void give_back(struct session_group *g, struct buf *b)

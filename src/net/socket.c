@@ -215,7 +215,7 @@ static void read_some(struct socket *k)
     for (int i = 0; i < READS_MOST && stream_is_open(&k->base); i++) {
         ssize_t got = recv(k->fd, k->loop->scratch, LOOP_SCRATCH_SIZE, MSG_DONTWAIT);
         if (got < 0) {
-            k->is_broken = !is_soft(errno);
+            k->is_broken = k->is_broken || !is_soft(errno);
             return;
         }
         if (got == 0) {

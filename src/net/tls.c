@@ -29,7 +29,7 @@ struct tls {
     struct tls_context *context;
     SSL *ssl;
     struct stream *under;
-    struct str feed;      /* what OpenSSL may read now; borrowed from a callback or from pending */
+    struct str feed; /* what OpenSSL may read now; borrowed from a callback or from pending */
     struct backlog pending; /* came while the user was paused */
     struct backlog early;   /* written before the handshake was done */
     bool is_ready;

@@ -72,6 +72,10 @@ static enum session_want toy_step(struct session *s, struct buf *out)
     case 'l':
         t->to_say = 10 * 1024 * 1024;
         return SESSION_OUTPUT;
+    case 'w': /* over, and woken by the commit all the same */
+        t->role->waiting = t;
+        buf_add_c(out, "over\n");
+        return SESSION_CLOSE;
     case 'q':
         buf_add_c(out, "bye\n");
         return SESSION_CLOSE;
@@ -166,6 +170,20 @@ static void test_reply_after_commit(void **state)
     ear_release(&c);
     loop_run(r->loop);
     assert_int_equal(r->freed, 1);
+}
+
+static void test_woken_after_close(void **state)
+{
+    struct role *r = *state;
+    struct ear c;
+    begin(r, &c);
+    stream_write(c.s, STR("w\na\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&c.heard), STR("over\n"));
+    assert_int_equal(c.ended, 1);
+    assert_int_equal(r->freed, 1);
+    ear_release(&c);
+    loop_run(r->loop);
 }
 
 /* A reader that stops is not talked to; another one is, meanwhile. */
@@ -276,7 +294,7 @@ static void test_finish_gives_up(void **state)
     loop_advance(r->loop, 59000);
     assert_str(buf_str(&c.heard), STR("bye"));
     assert_int_equal(c.ended, 1);
-    loop_advance(r->loop, 2000);
+    loop_advance(r->loop, 3000);
     stream_write(c.s, STR("anybody?"));
     assert_int_equal(stream_get_queued(c.s), 0); /* nobody is there */
     ear_release(&c);
@@ -313,6 +331,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reply_after_commit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_woken_after_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
         cmocka_unit_test_setup_teardown(test_input_backpressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
