@@ -46,7 +46,7 @@ def test_kill_store_workers_under_load(make):
                 os.kill(pid, signal.SIGKILL)
         eventually(lambda: s.roles('store'), 'the supervisor starts them again')
         done = [len(w.acknowledged) for w in writers]
-        eventually(lambda: all(len(w.acknowledged) > n for w, n in zip(writers, done)), 'all writers write again')
+        eventually(lambda: all(len(w.acknowledged) > n for w, n in zip(writers, done)), 'all writers write again', 60)
         for w in writers:
             w.is_over = True
         for w in writers:
@@ -99,7 +99,7 @@ def test_kill_each_role(make):
 @limetta_only
 def test_kill_submit_before_the_relay_takes_mail(make):
     """What got its 250 reaches the relay, though the queue's process died meanwhile (S-1)."""
-    with Sink(refuse_times=2) as relay:
+    with Sink() as relay:
         config = {'relay_host': '127.0.0.1', 'relay_port': relay.port, 'relay_tls': 'off'}
         with make(config=config) as s:
             c = open_smtp(s, 'alice', PASSWORD, is_tls=True)
@@ -111,9 +111,9 @@ def test_kill_submit_before_the_relay_takes_mail(make):
                 c.reply()
             for pid in s.roles('submit'):
                 os.kill(pid, signal.SIGKILL)
-            got = b''.join(m[2] for m in relay.wait(5, 60))
-            for i in range(5):
-                contains(got, b'Subject: queued %d' % i)
+            # One may come twice, when the process died between the relay's 250 and its own note; none may be lost.
+            wanted = {b'Subject: queued %d\r\n' % i for i in range(5)}
+            eventually(lambda: all(any(w in m[2] for m in relay.messages) for w in wanted), 'all reach the relay', 60)
 
 
 @limetta_only
