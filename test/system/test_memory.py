@@ -6,7 +6,7 @@ from lib.check import limetta_only, message, true
 from lib.servers import PASSWORD, memory
 from lib.wire import context_for, open_imap
 
-MAILBOX_MIB = int(os.environ.get('LIMETTA_FETCH_MIB', '256'))
+MAILBOX_MIB = int(os.environ.get('LIMETTA_FETCH_MIB', '1024'))
 GROWTH_KIB = 8 * 1024
 IDLE_SESSIONS = 200
 STORE_KIB, EDGE_TLS_KIB = 4, 24
