@@ -4,9 +4,9 @@ import threading
 
 
 class Sink:
-    """extensions: lines of EHLO. refuse_times: answers 451 to that many MAIL commands first."""
+    """extensions: lines of EHLO. refuse_times: answers 451 to that many MAIL commands first. port 0: any."""
 
-    def __init__(self, extensions=('8BITMIME', 'SIZE 100000000', 'PIPELINING', 'ENHANCEDSTATUSCODES'), refuse_times=0):
+    def __init__(self, extensions=('8BITMIME', 'SIZE 100000000', 'PIPELINING', 'ENHANCEDSTATUSCODES'), refuse_times=0, port=0):
         self.extensions, self.refuse_times = extensions, refuse_times
         self.messages = []  # (reverse path, [forward paths], octets)
         self.arrived = threading.Condition()
@@ -22,7 +22,7 @@ class Sink:
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
             daemon_threads = True
-        self.server = Server(('127.0.0.1', 0), Handler)
+        self.server = Server(('127.0.0.1', port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -47,6 +47,7 @@ class Sink:
                     say('221 2.0.0 bye')
                 return
             if verb == b'EHLO':
+                say('250-sink.example')
                 for e in self.extensions:
                     say('250-' + e)
                 say('250 HELP')

@@ -153,7 +153,9 @@ static void world_init(struct world *w)
 
 static void world_release(struct world *w)
 {
-    w->session->ops->free(&w->session);
+    if (w->session != NULL) {
+        w->session->ops->free(&w->session);
+    }
     buf_release(&w->out);
     buf_release(&w->content);
     buf_release(&w->queued);
@@ -515,10 +517,9 @@ static void test_peer_gone(void **state)
     w.is_fetch_late = true;
     (void)say(&w, STR(START "BURL " URL_OK " LAST\r\n"));
     unsigned before = w.drops;
-    struct session *gone = w.session;
-    gone->ops->free(&gone);
+    w.session->ops->free(&w.session);
+    assert_null(w.session);
     assert_true(w.drops > before);
-    world_init(&w);
     world_release(&w);
 }
 
