@@ -66,11 +66,10 @@ static const char SCHEMA[] =
 
 /* ---- errors ---- */
 
+/* Never ERR_OK. */
 static enum err err_from_sqlite(int rc)
 {
     switch (rc & 0xff) {
-    case SQLITE_OK:
-        return ERR_OK;
     case SQLITE_FULL:
         return ERR_NO_SPACE;
     case SQLITE_CORRUPT:

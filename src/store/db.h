@@ -51,15 +51,19 @@ static inline struct value value_blob(struct str s)
 }
 
 /* Runs a statement that gives no rows. Errors: ERR_NO_SPACE, ERR_CORRUPT, ERR_IO. */
-#define DB_RUN(db, statement, ...)                                                                 \
-    db_run((db), STATEMENT_##statement, (const struct value[]){__VA_ARGS__ __VA_OPT__(, ){0}})
+enum { DB_VALUES_MOST = 8 };
+#define DB_VALUES(...)                                                                             \
+    (const struct value[DB_VALUES_MOST + 1])                                                       \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
+#define DB_RUN(db, statement, ...) db_run((db), STATEMENT_##statement, DB_VALUES(__VA_ARGS__))
 MUST_USE enum err db_run(struct db *db, enum statement s, const struct value *values);
 
 /* Rows: DB_QUERY, then db_next() until has_row is false or there is an error. A query that is left early must be ended
  * by db_end(). One query of a statement at a time. */
 #define DB_QUERY(db, statement, rows, ...)                                                         \
-    db_query((db), STATEMENT_##statement, (const struct value[]){__VA_ARGS__ __VA_OPT__(, ){0}},   \
-             (rows))
+    db_query((db), STATEMENT_##statement, DB_VALUES(__VA_ARGS__), (rows))
 struct rows {
     struct db *db;
     sqlite3_stmt *at;

@@ -262,24 +262,29 @@ struct view *mailbox_make_view(struct mailbox *m, struct page *const *pages, siz
     return v;
 }
 
+static enum err load_view(struct mailbox *m, struct db *db)
+{
+    struct draft *d = store_allocate(sizeof(*d));
+    enum err result = m->is_deleted ? ERR_OK : load_pages(m, db, d);
+    if (result == ERR_OK) {
+        m->view = mailbox_make_view(m, d->pages.at, d->pages.count);
+    }
+    draft_free(&d);
+    return result;
+}
+
 enum err mailbox_get_view(struct mailbox *m, struct view **out)
 {
     if (m->account == NULL) {
         return ERR_UNAVAILABLE;
     }
-    struct db *db = NULL;
+    /* Reloading later would put another view here while this one is read. */
     if (m->view == NULL || m->account->must_reload) {
-        TRY(account_ready(m->account,
-                          &db)); /* now, lest it puts another view here while ours is read */
-    }
-    if (m->view == NULL) {
-        struct draft *d = store_allocate(sizeof(*d));
-        enum err result = m->is_deleted ? ERR_OK : load_pages(m, db, d);
-        if (result == ERR_OK) {
-            m->view = mailbox_make_view(m, d->pages.at, d->pages.count);
+        struct db *db;
+        TRY(account_ready(m->account, &db));
+        if (m->view == NULL) {
+            TRY(load_view(m, db));
         }
-        draft_free(&d);
-        TRY(result);
     }
     *out = m->view;
     return ERR_OK;
