@@ -8,9 +8,9 @@ import subprocess
 import tempfile
 import time
 
-from lib.check import contains, equal, eventually, limetta_only, matches, true
+from lib.check import contains, equal, eventually, limetta_only, matches, message, true
 from lib.servers import PASSWORD, children, free_offset
-from lib.wire import Imap, context_for, open_imap, plain
+from lib.wire import Imap, context_for, open_imap, open_smtp, plain
 
 
 def limetta(server, *args, stdin=b''):
@@ -281,3 +281,34 @@ def test_self_signed_certificate(make):
             p.wait(30)
             p.stdout.close()
             shutil.rmtree(folder)
+
+
+def submit_by_url(server):
+    """Forwards a stored message by BURL; how the submission server answered."""
+    c = open_imap(server, 'alice', PASSWORD, is_tls=True)
+    body = message('to be forwarded')
+    c.append('Sent', body)
+    lines = c.command('SELECT Sent')
+    validity = matches(b'\n'.join(lines), rb'UIDVALIDITY (\d+)').group(1).decode()
+    rump = f'imap://alice@{server.host}:{server.imap_port}/Sent;UIDVALIDITY={validity}/;UID=1;URLAUTH=submit+alice'
+    url = matches(c.command(f'GENURLAUTH "{rump}" INTERNAL')[0], rb'GENURLAUTH "?([^"\r\n]+)').group(1).decode()
+    c.close()
+    s = open_smtp(server, is_tls=True)
+    s.command(f'AUTH PLAIN {plain("alice", PASSWORD)}')
+    s.command('EHLO phone.example')
+    s.command('MAIL FROM:<alice@localhost>')
+    s.command('RCPT TO:<bob@localhost>')
+    answer = s.command(f'BURL {url} LAST', must_be_ok=False)[-1]
+    s.close()
+    return answer
+
+
+@limetta_only
+def test_burl_under_strict_settings(make):
+    """D45: the submission server reaches its own store, too, when that wants TLS and no plain passwords."""
+    for config in ({}, {'tls': 'required'}, {'plaintext_login': 'never'}, {'tls': 'required', 'plaintext_login': 'never'}):
+        with make(config=config) as s:
+            equal(submit_by_url(s)[:3], '250', config)
+            c = open_imap(s, 'bob', PASSWORD, is_tls=True)
+            eventually(lambda: b'1 EXISTS' in b'\n'.join(c.command('SELECT INBOX')), f'the message arrives: {config}')
+            c.close()
