@@ -16,7 +16,9 @@
 
 static const char USAGE[] =
     "usage: limetta serve [--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]\n"
-    "       limetta user add|passwd|list|delete [NAME] [--password-stdin] [--yes] [--state DIR]\n"
+    "       limetta user add|passwd NAME --password-stdin [--state DIR]\n"
+    "       limetta user list [--state DIR]\n"
+    "       limetta user delete NAME --yes [--with-mail] [--state DIR]\n"
     "       limetta import --user NAME [--mailbox NAME] [--state DIR] PATH\n"
     "       limetta export --user NAME [--mailbox NAME] [--state DIR] PATH\n"
     "       limetta verify --user NAME [--state DIR]\n"

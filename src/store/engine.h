@@ -24,6 +24,9 @@ struct engine;
 MUST_USE enum err engine_open(struct str folder, bool must_create, struct engine **out);
 /* Gives the lock back. The database must be closed. */
 void engine_close(struct engine **e);
+/* Removes the account kept in folder, for ever. It is gone at once, under a name that no account has, and what was in it
+ * goes after that. Errors: ERR_NOT_FOUND, ERR_IN_USE, ERR_IO. */
+MUST_USE enum err engine_remove(struct str folder);
 
 /* Opens the database; made when must_create. The caller closes it. Errors: ERR_NOT_FOUND, ERR_IO. */
 MUST_USE enum err engine_open_database(struct engine *e, bool must_create, sqlite3 **out);

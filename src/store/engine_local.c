@@ -95,6 +95,12 @@ static enum err take_lock(struct engine *e)
     if (flock(e->lock_fd, LOCK_EX | LOCK_NB) != 0) {
         return errno == EWOULDBLOCK ? ERR_IN_USE : fail(e, "flock");
     }
+    struct stat locked;
+    struct stat named;
+    if (fstat(e->lock_fd, &locked) != 0 || stat(path, &named) != 0
+        || locked.st_ino != named.st_ino) {
+        return ERR_IN_USE; /* engine_remove() was quicker */
+    }
     return ERR_OK;
 }
 
@@ -132,6 +138,54 @@ void engine_close(struct engine **e)
     free((*e)->folder);
     free(*e);
     *e = NULL;
+}
+
+enum { REMOVE_DEPTH_MOST = 4 };
+
+/* Empties the folder behind fd, which is taken. */
+static bool remove_contents(int fd, int depth)
+{
+    DIR *dir = depth > REMOVE_DEPTH_MOST ? NULL : fdopendir(fd);
+    if (dir == NULL) {
+        (void)close(fd);
+        return false;
+    }
+    bool is_ok = true;
+    const struct dirent *entry;
+    while ((entry = readdir(dir)) != NULL) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || unlinkat(fd, name, 0) == 0) {
+            continue;
+        }
+        int below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (below < 0 || !remove_contents(below, depth + 1)
+            || unlinkat(fd, name, AT_REMOVEDIR) != 0) {
+            is_ok = false;
+        }
+    }
+    (void)closedir(dir);
+    return is_ok;
+}
+
+enum err engine_remove(struct str folder)
+{
+    struct engine *e;
+    char gone[PATH_SIZE];
+    TRY(engine_open(folder, false, &e));
+    struct str parent = str_sub(folder, 0, str_find_last_char(folder, '/'));
+    (void)snprintf(gone, sizeof(gone), "%.*s/.removed-%d-%d", STR_ARG(parent), getpid(),
+                   e->lock_fd);
+    int fd = open(e->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    enum err result = fd >= 0 ? ERR_OK : fail(e, "open");
+    if (result == ERR_OK && rename(e->folder, gone) != 0) {
+        result = fail(e, "rename");
+        (void)close(fd);
+    } else if (result == ERR_OK) {
+        bool is_empty = remove_contents(fd, 0);
+        result = is_empty && rmdir(gone) == 0 ? ERR_OK : fail(e, "remove");
+    }
+    engine_close(&e);
+    return result;
 }
 
 /* ---- database ---- */

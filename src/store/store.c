@@ -211,10 +211,34 @@ static enum err open_stored(struct account *a, bool must_create)
     return is_new ? furnish(a) : ERR_OK;
 }
 
+static bool is_user_name(struct str user)
+{
+    return user.n > 0 && user.n <= USER_MOST && memchr(user.p, '\0', user.n) == NULL;
+}
+
+enum err store_delete_account(struct store *s, struct str user)
+{
+    if (!is_user_name(user)) {
+        return ERR_NOT_FOUND;
+    }
+    if (map_find(s->users, user) != NULL) {
+        return ERR_IN_USE;
+    }
+    struct buf folder = BUF_INIT(4096);
+    buf_addf(&folder, "%s/", s->dir);
+    write_folder_name(&folder, user);
+    enum err e = buf_err(&folder);
+    if (e == ERR_OK) {
+        e = engine_remove(buf_str(&folder));
+    }
+    buf_release(&folder);
+    return e;
+}
+
 enum err store_open_account(struct store *s, struct str user, bool must_create,
                             struct account **out)
 {
-    if (user.n == 0 || user.n > USER_MOST || memchr(user.p, '\0', user.n) != NULL) {
+    if (!is_user_name(user)) {
         return ERR_NOT_FOUND;
     }
     struct account *a = map_find(s->users, user);

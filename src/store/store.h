@@ -44,6 +44,8 @@ void account_ref(struct account *a);
 /* The last reference gone, the account closes after a while of silence (store_tick()). */
 void account_unref(struct account **a);
 struct str account_get_user(const struct account *a);
+/* Removes the account with all its mail, for ever. Errors: ERR_NOT_FOUND, ERR_IN_USE (somebody has it open), ERR_IO. */
+MUST_USE enum err store_delete_account(struct store *s, struct str user);
 /* Housekeeping: closes what idles, syncs lazy flag changes (within a second), checkpoints. Call about 4 times a second;
  * returns ms until it must be called again, 0 for not before the next change. */
 uint64_t store_tick(struct store *s);

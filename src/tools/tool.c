@@ -5,6 +5,8 @@
  * account soon after its last session ended. */
 #include "tools/tool.h"
 
+#include "auth/names.h"
+
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -97,7 +99,10 @@ enum err tool_open_store(const char *state, struct store **out)
 
 int tool_open_account(struct store *s, const char *user, bool must_create, struct account **out)
 {
-    enum err e = store_open_account(s, str_from_c(user), must_create, out);
+    struct buf name = BUF_INIT(NAME_MOST + 1);
+    enum err e = name_prepare(str_from_c(user), must_create, &name);
+    e = e == ERR_OK ? store_open_account(s, buf_str(&name), must_create, out) : e;
+    buf_release(&name);
     switch ((int)e) {
     case ERR_OK:
         return EXIT_FINE;
@@ -106,6 +111,8 @@ int tool_open_account(struct store *s, const char *user, bool must_create, struc
                          "account %s is open in a running server: end its sessions or stop the "
                          "server, then try again",
                          user);
+    case ERR_SYNTAX:
+        return tool_fail(EXIT_USAGE, "%s cannot be a user's name", user);
     case ERR_NOT_FOUND:
         return tool_fail(EXIT_NOT_SO, "account %s has no mail here yet", user);
     default:

@@ -3,10 +3,10 @@
  *     limetta user add NAME --password-stdin [--state DIR]
  *     limetta user passwd NAME --password-stdin [--state DIR]
  *     limetta user list [--state DIR]
- *     limetta user delete NAME --yes [--state DIR]
+ *     limetta user delete NAME --yes [--with-mail] [--state DIR]
  *
  * Writes the verifier database that a running auth reads; every change counts from the next login on. Mail and login are
- * two things: an account's folder comes with its first use, and stays when its user is deleted. The password comes on
+ * two things: an account's folder comes with its first use, and stays when its user is deleted, unless --with-mail. The password comes on
  * standard input, because a command line is for all to see. */
 #include "tools/tool.h"
 
@@ -21,13 +21,14 @@
 #include <unistd.h>
 
 static const char USAGE[] = "limetta user add|passwd|list|delete [NAME] [--password-stdin] [--yes] "
-                            "[--state DIR] [--config FILE]";
+                            "[--with-mail] [--state DIR] [--config FILE]";
 
 struct user_args {
     const char *state;
     const char *config; /* read by our caller */
     bool is_stdin;
     bool is_yes;
+    bool is_with_mail;
     struct str name; /* prepared */
     const struct verifier_cost *cost;
     struct users *users;
@@ -151,18 +152,47 @@ static int passwd(struct user_args *a)
     return EXIT_FINE;
 }
 
-static int delete (struct user_args *a)
+/* Removes the account's folder; was_user: there was such a user, too. */
+static int delete_mail(const struct user_args *a, bool was_user)
+{
+    struct store *store;
+    enum err e = tool_open_store(a->state, &store);
+    if (e == ERR_OK) {
+        e = store_delete_account(store, a->name);
+        store_free(&store);
+    }
+    if (e == ERR_NOT_FOUND && was_user) {
+        (void)printf("user %.*s deleted; there was no mail\n", STR_ARG(a->name));
+        return EXIT_FINE;
+    }
+    if (e == ERR_IN_USE) {
+        return tool_fail(EXIT_ENVIRONMENT,
+                         "user %.*s can no longer log in, but the account is still open in the "
+                         "server; say the same again in a minute",
+                         STR_ARG(a->name));
+    }
+    if (e != ERR_OK) {
+        return fail_change(e, a->name);
+    }
+    (void)printf("user %.*s deleted, with all mail\n", STR_ARG(a->name));
+    return EXIT_FINE;
+}
+
+static int delete_user(struct user_args *a)
 {
     if (!a->is_yes) {
         return tool_fail(
-            EXIT_USAGE, "deleting user %.*s ends its logins and keeps its mail; say --yes to do it",
-            STR_ARG(a->name));
+            EXIT_USAGE, "deleting user %.*s ends its logins and %s; say --yes to do it",
+            STR_ARG(a->name), a->is_with_mail ? "removes its mail for ever" : "keeps its mail");
     }
     int code = open_users(a, false);
     if (code != EXIT_FINE) {
         return code;
     }
     enum err e = users_delete(a->users, a->name);
+    if (a->is_with_mail && (e == ERR_OK || e == ERR_NOT_FOUND)) {
+        return delete_mail(a, e == ERR_OK);
+    }
     if (e != ERR_OK) {
         return fail_change(e, a->name);
     }
@@ -201,7 +231,7 @@ static const struct user_verb *find_verb(const char *name)
     static const struct user_verb VERBS[] = {
         {"add", true, true, add},
         {"passwd", true, false, passwd},
-        {"delete", true, false, delete},
+        {"delete", true, false, delete_user},
         {"list", false, false, list},
     };
     for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
@@ -221,6 +251,7 @@ int tool_user(int argc, char **argv, const struct verifier_cost *cost)
                                           {"--config", &a.config, NULL},
                                           {"--password-stdin", NULL, &a.is_stdin},
                                           {"--yes", NULL, &a.is_yes},
+                                          {"--with-mail", NULL, &a.is_with_mail},
                                           {NULL, NULL, NULL}};
     int code = tool_parse(argc, argv, options, USAGE, words, 2, &count);
     if (code != EXIT_FINE) {

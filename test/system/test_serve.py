@@ -244,6 +244,49 @@ def test_password_change_counts_at_once(make):
 
 
 @limetta_only
+def test_delete_with_mail(make):
+    """Mail outlives its user unless the operator says otherwise; then it is gone."""
+    with make() as s:
+        c = open_imap(s, 'alice', PASSWORD)
+        c.append('INBOX', message('kept'))
+        c.close()
+        s.run('user', 'delete', 'alice', '--yes')
+        s.add_user('alice')
+        c = open_imap(s, 'alice', PASSWORD)
+        contains(b'\n'.join(c.command('SELECT INBOX')), b'1 EXISTS')
+        equal(s.run('user', 'delete', 'alice', '--with-mail', check=False).returncode, 2)
+        r = s.run('user', 'delete', 'alice', '--with-mail', '--yes', check=False)
+        equal(r.returncode, 3, r.stderr)
+        contains(r.stderr, b'still open in the server')
+        c.close()
+        equal(s.shut_down(), '')  # waiting a minute would do, too
+        s.run('user', 'delete', 'alice', '--with-mail', '--yes')
+        equal(s.run('user', 'delete', 'alice', '--with-mail', '--yes', check=False).returncode, 1)
+        equal(os.listdir(os.path.join(s.state, 'accounts')), [], 'no folder is left')
+        s.add_user('alice')
+        s.start()
+        c = open_imap(s, 'alice', PASSWORD)
+        contains(b'\n'.join(c.command('SELECT INBOX')), b'0 EXISTS')
+        c.close()
+
+
+@limetta_only
+def test_linked_libraries(make):
+    """D40: what faces the network links few libraries, and no database."""
+    with make() as s:
+        folder = os.path.dirname(s.program)
+        allowed = {'edge': {'libuv', 'libssl', 'libcrypto', 'libz', 'libseccomp', 'libc'},
+                   'submit': {'libuv', 'libssl', 'libcrypto', 'libz', 'libseccomp', 'libc', 'libsqlite3'},
+                   'auth': {'libuv', 'libssl', 'libcrypto', 'libseccomp', 'libc', 'libsqlite3', 'libgsasl', 'libsodium'},
+                   'store': {'libuv', 'libssl', 'libcrypto', 'libz', 'libseccomp', 'libc', 'libsqlite3', 'libicuuc', 'libicui18n'}}
+        for role, names in allowed.items():
+            out = subprocess.run(['readelf', '-d', os.path.join(folder, f'limetta-{role}')], capture_output=True, check=True).stdout
+            needed = set(re.findall(r'NEEDED.*\[(lib[\w+-]+?)\.so', out.decode()))
+            if 'asan' not in folder:
+                equal(needed - names, set(), f'libraries of {role}')
+
+
+@limetta_only
 def test_failed_logins_wait(make):
     """A login that fails is answered later each time; one that succeeds is not."""
     with make() as s:
