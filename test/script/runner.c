@@ -17,6 +17,8 @@
  * A server line ends where the command grammar says: literals belong to it (their CRLF is written <CRLF> in patterns).
  * When a session speaks again or the file ends, nothing it heard may be left over.
  *
+ * With --one-octet each octet of a client arrives by itself; nothing else may change.
+ *
  * Verbs: @advance 29m | @user NAME (of sessions opened later) | @open NAME (then expect the greeting) | @close NAME |
  * @restart (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) |
  * @send NAME octets with \r \n \\ \xHH (raw) | @quiet NAME (it says nothing) | @ended NAME (it hung up). */
@@ -428,14 +430,19 @@ static void read_file(const char *path, struct buf *out)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2) {
-        (void)fputs("usage: script-runner FILE.imap\n", stderr);
+    bool is_slow = argc == 3 && strcmp(argv[1], "--one-octet") == 0;
+    if (argc != 2 && !is_slow) {
+        (void)fputs("usage: script-runner [--one-octet] FILE.imap\n", stderr);
         return 2;
     }
+    const char *path = argv[argc - 1];
     struct buf text = BUF_INIT(LINE_MOST);
-    read_file(argv[1], &text);
-    struct runner r = {.path = argv[1], .rest = buf_str(&text), .variables = VEC_INIT};
+    read_file(path, &text);
+    struct runner r = {.path = path, .rest = buf_str(&text), .variables = VEC_INIT};
     r.script = script_new();
+    if (is_slow) {
+        script_set_slow(r.script);
+    }
     run_file(&r);
     script_free(&r.script);
     for (size_t i = 0; i < r.variables.count; i++) {

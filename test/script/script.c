@@ -31,6 +31,7 @@ struct script {
     struct store *store;
     struct imap_host host;
     uint64_t now_ms;
+    size_t feed_most; /* octets a session is fed at once */
     VEC(struct script_session *) sessions;
 };
 
@@ -75,6 +76,7 @@ struct script *script_new(void)
     }
     s->now_ms = UINT64_C(1767225600000); /* 1-Jan-2026 00:00:00 */
     s->host = (struct imap_host){.wall_ms = get_now, .owner = s};
+    s->feed_most = SESSION_BACKLOG_MOST;
     copy_name(s->user, STR("anna"));
     open_store(s);
     return s;
@@ -150,6 +152,11 @@ static void settle(struct script *s)
             exit(1);
         }
     }
+}
+
+void script_set_slow(struct script *s)
+{
+    s->feed_most = 1;
 }
 
 void script_set_user(struct script *s, struct str user)
@@ -272,7 +279,7 @@ bool script_fill(struct script *s, struct str mailbox, uint32_t n)
 void script_send(struct script_session *s, struct str octets)
 {
     while (octets.n > 0 && s->core != NULL) {
-        struct str part = str_sub(octets, 0, SESSION_BACKLOG_MOST);
+        struct str part = str_sub(octets, 0, s->script->feed_most);
         s->core->ops->feed(s->core, part);
         octets = str_skip(octets, part.n);
         s->is_woken = true;

@@ -15,6 +15,8 @@ struct script *script_new(void);
 /* Removes the folder, too. */
 void script_free(struct script **s);
 
+/* From now on octets reach the sessions one by one. */
+void script_set_slow(struct script *s);
 /* Whose account sessions that are opened later have. Copied. */
 void script_set_user(struct script *s, struct str user);
 /* Opens a session; its greeting (tag "L") waits to be heard. */
