@@ -165,14 +165,13 @@ int serve(int argc, char **argv)
 {
     struct serve_args a = {.state = "state"};
     struct config *c = NULL;
-    const char *word = NULL;
-    int words = 0;
+    struct tool_words words = {.most = 0};
     const struct tool_option options[] = {{"--state", &a.state, NULL},
                                           {"--config", &a.config, NULL},
                                           {"--listen", &a.listen, NULL},
                                           {"--port-offset", &a.port_offset, NULL},
                                           {NULL, NULL, NULL}};
-    int code = tool_parse(argc, argv, options, USAGE, &word, 0, &words);
+    int code = tool_parse(argc, argv, options, USAGE, &words);
     if (code != EXIT_FINE) {
         return code;
     }

@@ -287,21 +287,20 @@ int tool_export(int argc, char **argv)
     const char *user = NULL;
     const char *mailbox = NULL;
     const char *state = "state";
-    const char *dir = NULL;
-    int words = 0;
+    struct tool_words words = {.most = 1};
     const struct tool_option options[] = {{"--user", &user, NULL},
                                           {"--mailbox", &mailbox, NULL},
                                           {"--state", &state, NULL},
                                           {NULL, NULL, NULL}};
-    int code = tool_parse(argc, argv, options, USAGE, &dir, 1, &words);
+    int code = tool_parse(argc, argv, options, USAGE, &words);
     if (code != EXIT_FINE) {
         return code;
     }
-    if (user == NULL || words != 1) {
+    if (user == NULL || words.count != 1) {
         return tool_fail(EXIT_USAGE, "export needs a user and a folder; usage: %s", USAGE);
     }
     struct store *store;
-    struct export ex = {.dir = dir};
+    struct export ex = {.dir = words.at[0]};
     enum err e = tool_open_store(state, &store);
     if (e != ERR_OK) {
         return tool_fail(tool_exit_code(e), "%s: %s", state, err_get_info(e)->meaning);

@@ -252,19 +252,19 @@ int tool_import(int argc, char **argv)
     const char *user = NULL;
     const char *mailbox = "INBOX";
     const char *state = "state";
-    const char *path = NULL;
-    int words = 0;
+    struct tool_words words = {.most = 1};
     const struct tool_option options[] = {{"--user", &user, NULL},
                                           {"--mailbox", &mailbox, NULL},
                                           {"--state", &state, NULL},
                                           {NULL, NULL, NULL}};
-    int code = tool_parse(argc, argv, options, USAGE, &path, 1, &words);
+    int code = tool_parse(argc, argv, options, USAGE, &words);
     if (code != EXIT_FINE) {
         return code;
     }
-    if (user == NULL || words != 1) {
+    if (user == NULL || words.count != 1) {
         return tool_fail(EXIT_USAGE, "import needs a user and a path; usage: %s", USAGE);
     }
+    const char *path = words.at[0];
     enum source_kind kind = source_detect(path);
     if (kind == SOURCE_NONE) {
         return tool_fail(EXIT_NOT_SO, "%s: no Maildir, mbox file or folder of .eml there", path);

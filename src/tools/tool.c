@@ -30,9 +30,9 @@ static int fail_usage(const char *word, const char *why, const char *usage)
 }
 
 int tool_parse(int argc, char **argv, const struct tool_option *options, const char *usage,
-               const char **words, int most_words, int *word_count)
+               struct tool_words *words)
 {
-    *word_count = 0;
+    words->count = 0;
     for (int i = 1; i < argc; i++) {
         const struct tool_option *option = find_option(options, argv[i]);
         if (option != NULL && option->value == NULL) {
@@ -43,8 +43,8 @@ int tool_parse(int argc, char **argv, const struct tool_option *options, const c
             return fail_usage(argv[i], "needs a value", usage);
         } else if (argv[i][0] == '-' && argv[i][1] != '\0') {
             return fail_usage(argv[i], "unknown option", usage);
-        } else if (*word_count < most_words) {
-            words[(*word_count)++] = argv[i];
+        } else if (words->count < words->most) {
+            words->at[words->count++] = argv[i];
         } else {
             return fail_usage(argv[i], "one word too many", usage);
         }

@@ -21,10 +21,18 @@ struct tool_option {
     bool *is_set;       /* a switch's place; NULL for options with a value */
 };
 
-/* Reads options in any order; what is not an option goes to words (at most most_words). Returns EXIT_FINE, or
- * EXIT_USAGE after one line on standard error that says which word is wrong and shows usage. */
+/* The words of a command line that are no options. */
+enum { TOOL_WORDS_MOST = 2 };
+struct tool_words {
+    int most; /* how many the tool takes; the caller sets it */
+    int count;
+    const char *at[TOOL_WORDS_MOST]; /* NULL behind count */
+};
+
+/* Reads options in any order; what is not an option goes to words. Returns EXIT_FINE, or EXIT_USAGE after one line on
+ * standard error that says which word is wrong and shows usage. */
 int tool_parse(int argc, char **argv, const struct tool_option *options, const char *usage,
-               const char **words, int most_words, int *word_count);
+               struct tool_words *words);
 
 /* One line on standard error: "limetta: <what>"; returns code. */
 int tool_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -245,24 +245,23 @@ static const struct user_verb *find_verb(const char *name)
 int tool_user(int argc, char **argv, const struct verifier_cost *cost)
 {
     struct user_args a = {.state = "state", .cost = cost};
-    const char *words[2] = {NULL, NULL};
-    int count = 0;
+    struct tool_words words = {.most = 2};
     const struct tool_option options[] = {{"--state", &a.state, NULL},
                                           {"--config", &a.config, NULL},
                                           {"--password-stdin", NULL, &a.is_stdin},
                                           {"--yes", NULL, &a.is_yes},
                                           {"--with-mail", NULL, &a.is_with_mail},
                                           {NULL, NULL, NULL}};
-    int code = tool_parse(argc, argv, options, USAGE, words, 2, &count);
+    int code = tool_parse(argc, argv, options, USAGE, &words);
     if (code != EXIT_FINE) {
         return code;
     }
-    const struct user_verb *verb = find_verb(words[0]);
-    if (verb == NULL || verb->has_name != (words[1] != NULL)) {
+    const struct user_verb *verb = find_verb(words.at[0]);
+    if (verb == NULL || verb->has_name != (words.at[1] != NULL)) {
         return tool_fail(EXIT_USAGE, "usage: %s", USAGE);
     }
     struct buf name = BUF_INIT(NAME_MOST + 1);
-    if (verb->has_name && name_prepare(str_from_c(words[1]), verb->is_new, &name) != ERR_OK) {
+    if (verb->has_name && name_prepare(str_from_c(words.at[1]), verb->is_new, &name) != ERR_OK) {
         buf_release(&name);
         return tool_fail(EXIT_USAGE,
                          "that cannot be a user's name: at most %d octets of UTF-8 without spaces, "

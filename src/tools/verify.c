@@ -20,12 +20,11 @@ int tool_verify(int argc, char **argv)
 {
     const char *user = NULL;
     const char *state = "state";
-    const char *word = NULL;
-    int words = 0;
+    struct tool_words words = {.most = 0};
     unsigned problems = 0;
     const struct tool_option options[] = {
         {"--user", &user, NULL}, {"--state", &state, NULL}, {NULL, NULL, NULL}};
-    int code = tool_parse(argc, argv, options, USAGE, &word, 0, &words);
+    int code = tool_parse(argc, argv, options, USAGE, &words);
     if (code != EXIT_FINE) {
         return code;
     }
