@@ -2,7 +2,7 @@
 #include "fuzz.h"
 
 #include "wire/utf7.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 #include <assert.h>
 

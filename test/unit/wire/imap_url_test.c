@@ -4,7 +4,7 @@
 #include "random.h"
 #include "unit.h"
 #include "wire/imap_scan.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 enum { ARENA_CAP = 1 << 20 };
 

@@ -3,7 +3,7 @@
 
 #include "random.h"
 #include "unit.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 static void test_refused(void **state)
 {

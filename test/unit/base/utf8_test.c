@@ -1,5 +1,5 @@
 /* Unit tests of wire/utf8 (RFC 3629). */
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 #include "unit.h"
 
