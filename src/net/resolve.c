@@ -150,6 +150,7 @@ bool resolve_is_own_address(const struct sockaddr_storage *addr)
                       &((struct sockaddr_in6 *)&from)->sin6_addr, sizeof(struct in6_addr))
                == 0;
     }
-    return ((struct sockaddr_in *)&to)->sin_addr.s_addr
-           == ((struct sockaddr_in *)&from)->sin_addr.s_addr;
+    return memcmp(&((struct sockaddr_in *)&to)->sin_addr, &((struct sockaddr_in *)&from)->sin_addr,
+                  sizeof(struct in_addr))
+           == 0;
 }
