@@ -48,7 +48,7 @@ static enum err convert_into(void *owner, struct str octets)
 
 static enum err convert(struct attempt *a, enum content_kind able)
 {
-    struct str message;
+    struct str message = STR_EMPTY;
     TRY(spool_reader_map(a->reader, &message));
     a->converted = queue_spool_new(a->args.queue, UINT64_MAX);
     TRY(convert_message(message, able, convert_into, a->converted));

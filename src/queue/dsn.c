@@ -12,28 +12,31 @@
 #include "base/buf.h"
 #include "smtp/header_fix.h"
 
+#include <assert.h>
+
 enum { TEXT_MOST = 1024 * 1024, HEADER_MOST = 64 * 1024, FULL_MOST = 64 * 1024, READ_MOST = 32768 };
 
-static const char *const action_names[] = {
-    [DSN_FAILED] = "failed",
-    [DSN_DELAYED] = "delayed",
-    [DSN_DELIVERED] = "delivered",
-    [DSN_RELAYED] = "relayed",
+/* The words of an action. */
+struct words {
+    const char *name;    /* RFC 3464, 2.3.3 */
+    const char *subject; /* of the report */
+    const char *text;    /* before the addresses */
 };
 
-static const char *const action_texts[] = {
-    [DSN_FAILED] = "Your message could not be delivered to:",
-    [DSN_DELAYED] = "Your message is delayed; we keep trying to deliver it to:",
-    [DSN_DELIVERED] = "Your message was delivered to:",
-    [DSN_RELAYED] = "Your message was passed on to a server that will not report further, for:",
+static const struct words all_words[] = {
+    [DSN_FAILED] = {"failed", "Undelivered mail", "Your message could not be delivered to:"},
+    [DSN_DELAYED] = {"delayed", "Delayed mail",
+                     "Your message is delayed; we keep trying to deliver it to:"},
+    [DSN_DELIVERED] = {"delivered", "Delivered mail", "Your message was delivered to:"},
+    [DSN_RELAYED] = {"relayed", "Relayed mail",
+                     "Your message was passed on to a server that will not report further, for:"},
 };
 
-static const char *const subjects[] = {
-    [DSN_FAILED] = "Undelivered mail",
-    [DSN_DELAYED] = "Delayed mail",
-    [DSN_DELIVERED] = "Delivered mail",
-    [DSN_RELAYED] = "Relayed mail",
-};
+static const struct words *get_words(enum dsn_action action)
+{
+    assert((size_t)action < sizeof(all_words) / sizeof(all_words[0]));
+    return &all_words[action];
+}
 
 bool dsn_is_wanted(unsigned notify, enum dsn_action action)
 {
@@ -97,7 +100,7 @@ static void write_header(const struct dsn_args *a, struct buf *out)
     enum dsn_action action = a->recipients[0].action;
     buf_addf(out, "From: Mail Delivery System <MAILER-DAEMON@%.*s>\r\n", STR_ARG(a->hostname));
     add_field(out, "To", "", a->message->return_path);
-    buf_addf(out, "Subject: %s\r\nDate: ", subjects[action]);
+    buf_addf(out, "Subject: %s\r\nDate: ", get_words(action)->subject);
     header_write_date(out, (int64_t)(a->now_ms / 1000));
     buf_addf(out,
              "\r\nMessage-ID: <%.*s@%.*s>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
@@ -115,7 +118,7 @@ static void write_words(const struct dsn_args *a, struct buf *out)
     for (size_t i = 0; i < a->recipient_count; i++) {
         const struct dsn_recipient *r = &a->recipients[i];
         if ((int)r->action != last) {
-            buf_addf(out, "\r\n%s\r\n", action_texts[r->action]);
+            buf_addf(out, "\r\n%s\r\n", get_words(r->action)->text);
             last = (int)r->action;
         }
         buf_add(out, STR("\r\n  "));
@@ -142,7 +145,7 @@ static void write_status(const struct dsn_args *a, struct buf *out)
         buf_add(out, STR("\r\n"));
         add_field(out, "Original-Recipient", "", r->to->orcpt);
         add_field(out, "Final-Recipient", "rfc822; ", r->to->address);
-        buf_addf(out, "Action: %s\r\n", action_names[r->action]);
+        buf_addf(out, "Action: %s\r\n", get_words(r->action)->name);
         add_field(out, "Status", "", r->status);
         add_field(out, "Remote-MTA", "dns; ", r->remote_mta);
         if (r->reply.n > 0 && r->remote_mta.n > 0) {
@@ -172,7 +175,7 @@ static bool is_full_wanted(const struct dsn_args *a)
 /* How many octets of the message are its header, with the empty line; bounded. */
 static enum err measure_header(struct spool_reader *content, uint64_t *out)
 {
-    struct str head;
+    struct str head = STR_EMPTY;
     TRY(spool_reader_get(content, 0, HEADER_MOST, &head));
     size_t end = str_find_str(head, STR("\r\n\r\n"));
     *out = end < head.n ? end + 4 : head.n;
@@ -182,7 +185,7 @@ static enum err measure_header(struct spool_reader *content, uint64_t *out)
 static enum err copy(struct spool_reader *from, uint64_t size, struct spool *to)
 {
     for (uint64_t at = 0; at < size;) {
-        struct str piece;
+        struct str piece = STR_EMPTY;
         uint64_t left = size - at;
         TRY(spool_reader_get(from, at, left < READ_MOST ? (size_t)left : READ_MOST, &piece));
         if (piece.n == 0) {

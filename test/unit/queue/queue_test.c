@@ -2,6 +2,7 @@
 #include "queue/queue.h"
 
 #include "queue/schedule.h"
+#include "temp_dir.h"
 #include "unit.h"
 
 #include <dirent.h>
@@ -17,15 +18,12 @@ static char dir[] = "/tmp/limetta-queue-XXXXXX";
 
 static void make_dir(void)
 {
-    memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
-    assert_non_null(mkdtemp(dir));
+    temp_dir_make(dir, sizeof(dir));
 }
 
 static void remove_dir(void)
 {
-    char command[100];
-    (void)snprintf(command, sizeof(command), "rm -r %s", dir);
-    assert_int_equal(system(command), 0);
+    temp_dir_remove(dir);
 }
 
 static struct queue *open_queue(void)

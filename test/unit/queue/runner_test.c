@@ -3,6 +3,7 @@
 
 #include "queue/schedule.h"
 #include "smtp/lmtp.h"
+#include "temp_dir.h"
 #include "unit.h"
 
 #include "base/mem.h"
@@ -185,8 +186,7 @@ static void turn_end(void *owner)
 
 static int set_up(void **state)
 {
-    memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
-    assert_non_null(mkdtemp(dir));
+    temp_dir_make(dir, sizeof(dir));
     loop = loop_new_fake(1700000000000);
     worker = (struct worker){.got = BUF_INIT(1 << 20)};
     is_auth_down = false;
@@ -214,9 +214,7 @@ static int tear_down(void **state)
     queue_close(&queue);
     loop_free(&loop);
     buf_release(&worker.got);
-    char command[100];
-    (void)snprintf(command, sizeof(command), "rm -r %s", dir);
-    assert_int_equal(system(command), 0);
+    temp_dir_remove(dir);
     return 0;
 }
 
