@@ -99,7 +99,6 @@ enum err account_begin_transaction(struct account *a, struct db *db)
     if (a->is_in_transaction) {
         return ERR_OK;
     }
-    TRY(account_mark_unclean(a, db));
     TRY(db_set_durable(db, true));
     TRY(DB_RUN(db, BEGIN));
     a->is_in_transaction = true;
@@ -323,13 +322,21 @@ static enum err write_references(struct account *a, struct db *db, struct buf *s
     return ERR_OK;
 }
 
+static bool must_raise_limit(const struct account *a)
+{
+    return a->must_sync && a->modseq + MODSEQ_WINDOW / 2 > a->modseq_limit;
+}
+
 static enum err write_meta(struct account *a, struct db *db)
 {
     if (a->new_names != NULL) {
         TRY(DB_RUN(db, META_SET, value_text(STR("next_mailbox")), value_id(a->next_mailbox_id)));
         TRY(DB_RUN(db, META_SET, value_text(STR("uidvalidity")), value_int(a->last_uidvalidity)));
     }
-    if (a->modseq + MODSEQ_WINDOW / 2 > a->modseq_limit && a->must_sync) {
+    if (a->is_clean) {
+        TRY(DB_RUN(db, META_SET, value_text(STR("is_clean")), value_int(0)));
+    }
+    if (must_raise_limit(a)) {
         TRY(DB_RUN(db, META_SET, value_text(STR("modseq_limit")),
                    value_id(a->modseq + MODSEQ_WINDOW)));
         TRY(DB_RUN(db, META_SET, value_text(STR("modseq_floor")), value_id(a->modseq_floor)));
@@ -361,8 +368,8 @@ static enum err write_pending(struct account *a)
     struct db *db;
     TRY(a->poison);
     TRY(account_ready(a, &db));
-    TRY(account_mark_unclean(a, db));
-    if (a->is_in_transaction || a->store->is_strict || a->modseq > a->modseq_limit) {
+    /* The first turn after a clean start takes the mark away, so even flags are synced then. */
+    if (a->is_in_transaction || a->store->is_strict || a->is_clean || a->modseq > a->modseq_limit) {
         a->must_sync = true;
     }
     if (!a->is_in_transaction) {
@@ -372,6 +379,10 @@ static enum err write_pending(struct account *a)
     }
     TRY(write_all(a, db));
     a->is_in_transaction = false;
+    a->is_clean = false;
+    if (must_raise_limit(a)) {
+        a->modseq_limit = a->modseq + MODSEQ_WINDOW;
+    }
     if (db_get_log_pages(db) >= LOG_PAGES_MOST) {
         err_ignore(db_checkpoint(db)); /* never a quiet moment between the turns */
     }
@@ -423,9 +434,6 @@ static void install(struct account *a)
 {
     if (a->must_sync) {
         a->unsynced_ms = 0;
-        if (a->modseq + MODSEQ_WINDOW / 2 > a->modseq_limit) {
-            a->modseq_limit = a->modseq + MODSEQ_WINDOW;
-        }
     } else if (a->unsynced_ms == 0) {
         a->unsynced_ms = store_get_now_ms(a->store);
     }

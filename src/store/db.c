@@ -29,6 +29,7 @@ struct db {
     char *user;
     uint32_t log_pages;
     bool is_durable;
+    bool was_closed;
     sqlite3_stmt *statements[STATEMENT_COUNT];
 };
 
@@ -148,6 +149,7 @@ static enum err prepare_database(struct db *db, bool must_create)
 enum err db_open(struct engine *e, struct str user, bool must_create, struct db **out)
 {
     sqlite3 *handle;
+    bool was_closed = engine_is_closed(e);
     TRY(engine_open_database(e, must_create, &handle));
     struct db *db = calloc(1, sizeof(*db));
     char *name = strndup(user.p, user.n);
@@ -156,6 +158,7 @@ enum err db_open(struct engine *e, struct str user, bool must_create, struct db 
     }
     db->engine = e;
     db->handle = handle;
+    db->was_closed = was_closed;
     db->user = name;
     enum err result = prepare_database(db, must_create);
     if (result != ERR_OK) {
@@ -164,6 +167,11 @@ enum err db_open(struct engine *e, struct str user, bool must_create, struct db 
     }
     *out = db;
     return ERR_OK;
+}
+
+bool db_was_closed(const struct db *db)
+{
+    return db->was_closed;
 }
 
 void db_close(struct db **db)
@@ -297,6 +305,11 @@ enum err db_checkpoint(struct db *db)
     }
     db->log_pages = 0;
     return ERR_OK;
+}
+
+void db_shrink(struct db *db)
+{
+    (void)sqlite3_db_release_memory(db->handle);
 }
 
 enum err db_verify(struct db *db, void (*on_problem)(void *owner, const char *line), void *owner)

@@ -22,6 +22,8 @@ enum statement {
 /* must_create: makes the tables when there are none, in one transaction. user: for the log, copied.
  * Errors: ERR_NOT_FOUND (no database, or one that was never finished), ERR_CORRUPT, ERR_NO_SPACE, ERR_IO. */
 MUST_USE enum err db_open(struct engine *e, struct str user, bool must_create, struct db **out);
+/* Whoever had the database open before closed it in good order, as far as can be seen. */
+bool db_was_closed(const struct db *db);
 /* Closing the handle checkpoints and removes the log, if the disk lets it. */
 void db_close(struct db **db);
 
@@ -88,6 +90,8 @@ MUST_USE enum err db_sync(struct db *db);
 uint32_t db_get_log_pages(const struct db *db);
 /* Moves the log into the database. Errors: ERR_NO_SPACE, ERR_IO. */
 MUST_USE enum err db_checkpoint(struct db *db);
+/* Gives back the memory of cached pages. */
+void db_shrink(struct db *db);
 /* Runs SQLite's own check; on_problem hears one line each. Errors: ERR_CORRUPT when there were problems, ERR_IO. */
 MUST_USE enum err db_verify(struct db *db, void (*on_problem)(void *owner, const char *line),
                             void *owner);

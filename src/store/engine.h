@@ -30,6 +30,8 @@ MUST_USE enum err engine_remove(struct str folder);
 
 /* Opens the database; made when must_create. The caller closes it. Errors: ERR_NOT_FOUND, ERR_IO. */
 MUST_USE enum err engine_open_database(struct engine *e, bool must_create, sqlite3 **out);
+/* The database was last closed in good order, as far as can be seen: it has no log. Ask before opening it. */
+bool engine_is_closed(const struct engine *e);
 /* Makes every transaction committed so far durable. Errors: ERR_NO_SPACE, ERR_IO. */
 MUST_USE enum err engine_sync_database(struct engine *e, sqlite3 *db);
 

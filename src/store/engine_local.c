@@ -209,6 +209,13 @@ enum err engine_open_database(struct engine *e, bool must_create, sqlite3 **out)
     return ERR_OK;
 }
 
+bool engine_is_closed(const struct engine *e)
+{
+    char path[PATH_SIZE];
+    get_path(e, "account.db-wal", path);
+    return access(path, F_OK) != 0;
+}
+
 enum err engine_sync_database(struct engine *e, sqlite3 *db)
 {
     sqlite3_file *log = NULL;

@@ -216,7 +216,8 @@ enum err account_load(struct account *a, struct db *db)
     map_free(&ids);
     TRY(result);
     TRY(load_subscriptions(a, db));
-    if (!a->is_clean) {
+    /* The clean mark goes with the first transaction; a blob may have come before it. */
+    if (!a->is_clean || a->must_reload || !db_was_closed(db)) {
         TRY(account_sweep_blobs(a, db));
     }
     return ERR_OK;

@@ -119,6 +119,7 @@ struct account {
     struct list writers;    /* body writers alive */
     uint64_t failure_count; /* turns that failed */
     uint64_t used_ms;       /* last use of the database */
+    uint64_t shrunk_ms;     /* used_ms when the database's cache was last given back */
     uint64_t unsynced_ms;   /* when the oldest unsynced commit was made; 0: all is synced */
     bool has_releases;      /* there may be entries to apply */
 
@@ -156,7 +157,8 @@ uint64_t store_get_now_ms(const struct store *s);
 MUST_USE enum err account_ready(struct account *a, struct db **db);
 /* Closes the database as it is, without any mark. */
 void account_close_db(struct account *a);
-/* Writes the unclean mark, durably, unless it is there. */
+/* Takes the clean mark away, durably, unless it is gone: before anything is done to the disk that is not itself a synced
+ * transaction. A transaction under way takes it away by itself. */
 MUST_USE enum err account_mark_unclean(struct account *a, struct db *db);
 /* Syncs, marks clean, closes the handle. */
 void account_rest(struct account *a);

@@ -8,6 +8,7 @@ enum {
     SYNC_AFTER_MS = 500,       /* flag changes are on disk within a second */
     REST_AFTER_MS = 30 * 1000, /* the database closes after this silence */
     CLOSE_AFTER_MS = 60 * 1000,
+    SHRINK_AFTER_MS = 2000, /* its page cache, up to 1 MB, goes before */
     CHECKPOINT_QUIET_MS = 250,
     CHECKPOINT_PAGES = 1000, /* worth a checkpoint when it is quiet */
     TICK_MS = 250
@@ -71,6 +72,10 @@ static uint64_t tick_account(struct account **a, uint64_t now)
         }
     }
     uint64_t silence = now - x->used_ms;
+    if (x->db != NULL && silence >= SHRINK_AFTER_MS && x->shrunk_ms != x->used_ms) {
+        x->shrunk_ms = x->used_ms;
+        db_shrink(x->db);
+    }
     if (x->db != NULL && silence >= REST_AFTER_MS) {
         account_rest(x);
     }
