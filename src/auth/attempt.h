@@ -25,6 +25,7 @@ struct attempt {
     struct timer *timer; /* gives up on the client; says a late answer */
     enum service service;
     uint8_t nonce[TICKET_NONCE_SIZE];
+    uint64_t place;         /* where the client is (delays.h) */
     char address[48];       /* the client's, NUL behind it */
     char mechanism[24];     /* for the log */
     uint64_t users_version; /* when the verifier was read */

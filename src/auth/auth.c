@@ -12,8 +12,8 @@
  * words. Every "no" for a reason that the client may know (TLS first, unknown mechanism, overload) is decided before any
  * verifier is read.
  *
- * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer. At the bound the answer is "unavailable", and the
- * attempt is not looked at. */
+ * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer, and AUTH_HELD_BACK_MOST held back from one address. At
+ * a bound the answer is "unavailable", and the attempt is not looked at: so guessing side by side ends soon, too. */
 #include "auth/auth.h"
 
 #include "auth/attempt.h"
@@ -341,6 +341,18 @@ static bool service_from(struct str name, enum service *out)
     return false;
 }
 
+/* Who guesses from one address fills his share of the table and no more: others must find room in it. */
+static bool is_place_full(const struct auth *a, uint64_t place)
+{
+    unsigned held_back = 0;
+    list_each(node, &a->order)
+    {
+        const struct attempt *t = list_entry(node, struct attempt, node);
+        held_back += t->state == ATTEMPT_HELD_BACK && t->place == place ? 1 : 0;
+    }
+    return held_back >= AUTH_HELD_BACK_MOST;
+}
+
 /* What stands against the attempt before any verifier is read. */
 static enum err check_start(const struct auth *a, const struct fields *f, enum service *service)
 {
@@ -349,7 +361,8 @@ static enum err check_start(const struct auth *a, const struct fields *f, enum s
         || fields_get(f, STR("nonce")).n != TICKET_NONCE_SIZE) {
         return ERR_SYNTAX;
     }
-    if (map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST) {
+    if (map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST
+        || is_place_full(a, delays_get_place(fields_get(f, STR("peer"))))) {
         return ERR_UNAVAILABLE;
     }
     bool is_plaintext =
@@ -394,6 +407,7 @@ static void start(struct auth *a, const struct auth_asker *asker, uint32_t id,
     t->service = service;
     t->timer = timer_new(a->o.loop, on_silent, t);
     memcpy(t->nonce, fields_get(f, STR("nonce")).p, sizeof(t->nonce));
+    t->place = delays_get_place(fields_get(f, STR("peer")));
     keep_text(t->address, sizeof(t->address), fields_get(f, STR("peer")));
     keep_text(t->mechanism, sizeof(t->mechanism), fields_get(f, STR("mechanism")));
     list_append(&a->order, &t->node);

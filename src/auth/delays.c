@@ -151,6 +151,14 @@ uint64_t delays_fail(struct delays *d, struct str address, uint64_t now_ms)
     return delay_ms < DELAY_MOST_MS ? delay_ms : DELAY_MOST_MS;
 }
 
+uint64_t delays_get_place(struct str address)
+{
+    struct place_key own;
+    struct place_key around;
+    get_keys(address, &own, &around);
+    return str_hash(str_make(own.octets, own.n));
+}
+
 void delays_succeed(struct delays *d, struct str address)
 {
     struct place_key own;

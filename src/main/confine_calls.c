@@ -1,9 +1,9 @@
 /* seccomp: the system calls a role may still make, by libseccomp.
  *
  * Four lists. BASE is what the loop, the allocator, threads and OpenSSL live on, and every role has it. The others come
- * with what confine.c lets a role keep. Calls whose arguments matter get a rule of their own: clone() makes threads
- * and no processes, socket() is for the internet only, ioctl() for the two requests that libuv makes. clone3() hides its
- * flags in memory, so it says ENOSYS and libc falls back to clone(). */
+ * with what confine.c lets a role keep. Calls whose arguments matter get a rule of their own: clone() makes threads and no
+ * processes, socket() is for the internet only, mmap() and mprotect() give no executable memory, ioctl() is for the
+ * requests that libuv makes. clone3() hides its flags in memory, so it says ENOSYS and libc falls back to clone(). */
 #include "main/confine_sys.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define CALL(name) SCMP_SYS(name)
@@ -41,10 +42,10 @@ static const int BASE[] = {
     CALL(newfstatat),
     CALL(lseek),
     CALL(brk),
-    CALL(mmap),
+
     CALL(munmap),
     CALL(mremap),
-    CALL(mprotect),
+
     CALL(madvise),
     CALL(futex),
     CALL(set_robust_list),
@@ -163,6 +164,11 @@ static bool add_special(scmp_filter_ctx ctx, unsigned keep_calls)
         const struct scmp_arg_cmp request = SCMP_A1(SCMP_CMP_EQ, requests[i]);
         r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(ioctl), 1, request);
     }
+    /* Code comes from the programs' files only; submit loads the resolver's modules on first use. */
+    const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+    unsigned count = (keep_calls & CALLS_CONNECT) != 0 ? 0 : 1;
+    r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mmap), count, no_code);
+    r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mprotect), count, no_code);
     if ((keep_calls & CALLS_CONNECT) != 0) {
         const struct scmp_arg_cmp v4 = SCMP_A0(SCMP_CMP_EQ, AF_INET);
         const struct scmp_arg_cmp v6 = SCMP_A0(SCMP_CMP_EQ, AF_INET6);

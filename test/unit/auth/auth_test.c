@@ -434,6 +434,23 @@ static void test_bound(void **state)
     buf_release(&b);
 }
 
+/* One guesser cannot fill the table: his address is refused, others are served. */
+static void test_bound_of_an_address(void **state)
+{
+    struct fixture *f = *state;
+    for (unsigned i = 0; i < AUTH_HELD_BACK_MOST; i++) {
+        login(f, STR("\0anna\0wrong"), "2001:db8::1");
+    }
+    assert_int_equal(f->replies, 0);
+    login(f, STR("\0anna\0pencil"), "2001:db8::ffff");
+    assert_no(f, "UNAVAILABLE");
+    login(f, STR("\0anna\0pencil"), "2001:db8:0:1::1");
+    assert_true(is_ok(f));
+    loop_advance(f->loop, 60000);
+    login(f, STR("\0anna\0pencil"), "2001:db8::ffff");
+    assert_true(is_ok(f));
+}
+
 static void test_lookup(void **state)
 {
     struct fixture *f = *state;
@@ -451,10 +468,13 @@ static void test_lookup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_bad_requests),     TEST(test_same_answer),  TEST(test_growing_delay),
-        TEST(test_ticket),           TEST(test_remembered),   TEST(test_scram),
-        TEST(test_authorization_id), TEST(test_made_up_salt), TEST(test_exchange_life),
-        TEST(test_forgotten_link),   TEST(test_bound),        TEST(test_lookup),
+        TEST(test_bad_requests),     TEST(test_same_answer),
+        TEST(test_growing_delay),    TEST(test_ticket),
+        TEST(test_remembered),       TEST(test_scram),
+        TEST(test_authorization_id), TEST(test_made_up_salt),
+        TEST(test_exchange_life),    TEST(test_bound_of_an_address),
+        TEST(test_forgotten_link),   TEST(test_bound),
+        TEST(test_lookup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

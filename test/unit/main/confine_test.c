@@ -135,6 +135,14 @@ static int probe_packet(void)
     return socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0) >= 0 ? 1 : 0;
 }
 
+static int probe_code(void)
+{
+    void *p =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *q = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return p != MAP_FAILED || mprotect(q, 4096, PROT_READ | PROT_EXEC) == 0 ? 1 : 0;
+}
+
 static int probe_root(void)
 {
     return geteuid() == 0 || getegid() == 0 ? 1 : 0;
@@ -187,6 +195,7 @@ static const struct probe PROBES[] = {
     {"unix socket", probe_unix, ALL_ROLES, true, 0},
     {"raw socket", probe_packet, ALL_ROLES, false, 0},
     {"inet socket", probe_inet, ALL_ROLES & ~ONLY(ROLE_SUBMIT), true, 0},
+    {"executable memory", probe_code, ALL_ROLES & ~ONLY(ROLE_SUBMIT), true, 0},
     {"submit's inet socket", probe_inet, ONLY(ROLE_SUBMIT), false, 1},
     {"own folder", probe_own_folder, ALL_ROLES & ~ONLY(ROLE_EDGE), false, 0},
     {"edge has no folder", probe_tries_folder, ONLY(ROLE_EDGE), false, 0},
@@ -220,6 +229,7 @@ static void test_probes_can_fail(void **state)
     assert_int_equal(probe_inet(), 1);
     assert_int_equal(probe_unix(), 1);
     assert_int_equal(probe_fork(), 1);
+    assert_int_equal(probe_code(), 1);
 }
 
 static int set_up(void **state)
