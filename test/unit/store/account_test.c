@@ -180,7 +180,7 @@ static void test_rest_and_close(void **state)
     fixture_close(&f);
 }
 
-/* 100,000 expunges, every second message, are one bounded answer (RFC 7162, 3.2.10). */
+/* M-10: many expunges are one bounded, exact answer (RFC 7162, 3.2.10). */
 static void test_many_expunges(void **state)
 {
     (void)state;

@@ -115,7 +115,7 @@ static void test_flags(void **state)
     assert_false(account_has_pending(f.account));
     assert_int_equal(view_get_highestmodseq(fixture_view(f.inbox)), modseq);
 
-    /* a conditional store leaves what is newer alone, also when it is newer by this very turn */
+    /* M-9: a conditional store leaves what is newer alone, also when it is newer by this very turn */
     struct numset few = set_of(400, 401);
     assert_int_equal(
         mailbox_store_flags(f.inbox, &few, FLAG_OP_SET, FLAG_DRAFT, modseq - 1, &modified), ERR_OK);
