@@ -38,8 +38,8 @@ void submission_reset(struct submission *s)
         s->host->content_drop(s->host->base.owner);
     }
     header_fix_free(&s->fix);
-    buf_clear(&s->piece);
-    vec_clear(&s->recipients);
+    buf_release(&s->piece); /* a session may idle for hours between two messages */
+    vec_release(&s->recipients);
     arena_clear(s->transaction);
     s->has_mail = false;
     s->return_path = STR_EMPTY;
@@ -305,6 +305,10 @@ static enum session_want step(struct session *session, struct buf *out)
     }
     if (is_full) {
         return SESSION_OUTPUT;
+    }
+    if (s->state == SUBMISSION_COMMAND && !s->has_mail) {
+        buf_shrink(&s->out);
+        smtp_framing_shrink(s->framing);
     }
     bool is_waiting = s->state == SUBMISSION_RECIPIENT || s->state == SUBMISSION_FETCH
                       || s->state == SUBMISSION_QUEUE;
