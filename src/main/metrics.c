@@ -162,20 +162,21 @@ void metrics_free(struct metrics **m)
 
 /* ---- what is told ---- */
 
-/* Resident octets of a process, 0 when it is gone. */
+/* Resident octets of a process, 0 when it is gone: the second number of /proc/PID/statm, in pages. */
 static uint64_t get_resident(pid_t pid)
 {
-    char path[64];
-    unsigned long long size = 0;
-    unsigned long long resident = 0;
-    (void)snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-    FILE *f = pid > 0 ? fopen(path, "re") : NULL;
+    char text[128];
+    uint64_t pages = 0;
+    (void)snprintf(text, sizeof(text), "/proc/%d/statm", pid);
+    FILE *f = pid > 0 ? fopen(text, "re") : NULL;
     if (f == NULL) {
         return 0;
     }
-    int n = fscanf(f, "%llu %llu", &size, &resident);
+    struct str rest = str_make(text, fread(text, 1, sizeof(text), f));
     (void)fclose(f);
-    return n == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    (void)str_split(&rest, ' ');
+    bool is_number = str_to_u64(str_split(&rest, ' '), UINT32_MAX, &pages);
+    return is_number ? pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 enum value { IS_READY, RESTARTS, RESIDENT };
