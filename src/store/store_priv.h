@@ -193,6 +193,13 @@ void account_commit(struct account *a);
 /* Removes what is pending. */
 void account_drop_pending(struct account *a);
 
+/* ---- write.c ---- */
+
+/* Writes everything pending into the open transaction. Errors: ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. */
+MUST_USE enum err account_write_changes(struct account *a, struct db *db);
+/* This commit moves modseq_limit ahead. */
+bool account_must_raise_limit(const struct account *a);
+
 /* ---- draft.c ---- */
 
 /* The mailbox's draft, begun if need be. Errors: ERR_NO_MAILBOX (gone or going), ERR_IO, ERR_CORRUPT. */
