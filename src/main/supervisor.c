@@ -357,7 +357,9 @@ static void release(struct supervisor *s)
     }
     vec_release(&s->processes);
     for (size_t i = 0; i < SIGNALS; i++) {
-        signal_watch_free(&s->signals[i]);
+        if (s->signals[i] != NULL) {
+            signal_watch_free(&s->signals[i]);
+        }
     }
     timer_free(&s->stop_timer);
     metrics_free(&s->metrics);
@@ -388,6 +390,11 @@ static void prepare(struct supervisor *s, const struct supervise_options *o)
     s->start_wall_ms = loop_wall_ms(s->loop);
     s->stop_timer = timer_new(s->loop, on_late, s);
     for (size_t i = 0; i < SIGNALS; i++) {
+        struct sigaction now;
+        bool is_ignored = sigaction(SIGNUMS[i], NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+        if (SIGNUMS[i] == SIGHUP && is_ignored) {
+            continue; /* nohup(1) */
+        }
         s->signals[i] =
             signal_watch_new(s->loop, SIGNUMS[i], SIGNUMS[i] == SIGCHLD ? on_child : on_signal, s);
     }

@@ -178,6 +178,43 @@ def test_stops_in_order(make):
 
 
 @limetta_only
+def test_missing_role(make):
+    """A role that does not start ends the whole thing, with exit code 3, instead of being tried for ever."""
+    with make() as s:
+        folder = tempfile.mkdtemp(prefix='limetta-test-')
+        for name in ('limetta', 'limetta-auth', 'limetta-store', 'limetta-submit'):
+            shutil.copy(os.path.join(os.path.dirname(s.program), name), folder)
+        args = [os.path.join(folder, 'limetta'), 'serve', '--state', os.path.join(folder, 'state'), '--listen', s.host,
+                '--port-offset', str(free_offset())]
+        r = subprocess.run(args, capture_output=True, timeout=60)
+        equal(r.returncode, 3)
+        matches(r.stderr.decode(), 'limetta-edge: No such file or directory')
+        with open(os.path.join(folder, 'limetta-edge'), 'w') as f:
+            f.write('#!/bin/sh\nexit 7\n')
+        os.chmod(f.name, 0o755)
+        r = subprocess.run(args, capture_output=True, timeout=60)
+        equal(r.returncode, 3)
+        matches(r.stderr.decode(), 'edge 0 does not start')
+        shutil.rmtree(folder)
+
+
+@limetta_only
+def test_hang_up(make):
+    """A terminal that goes away stops the server in good order; under nohup it goes on."""
+    with make() as s:
+        s.process.send_signal(signal.SIGHUP)
+        equal(s.process.wait(20), 0)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        try:
+            s.start()
+        finally:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        s.process.send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        true(can_log_in(s), 'a login after SIGHUP under nohup')
+
+
+@limetta_only
 def test_signal_to_the_whole_group(make):
     """Service managers send SIGTERM to every process: it still is an orderly stop."""
     with make() as s:
