@@ -39,6 +39,9 @@ static size_t count_blobs(void)
     (void)snprintf(path, sizeof(path), "%s/blobs", dir);
     DIR *d = opendir(path);
     size_t count = 0;
+    if (d == NULL) {
+        return SIZE_MAX;
+    }
     for (struct dirent *e = readdir(d); e != NULL; e = readdir(d)) {
         count += e->d_name[0] != '.';
     }

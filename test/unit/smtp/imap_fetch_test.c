@@ -172,10 +172,10 @@ static void test_endless_line(void **state)
 {
     struct peer p;
     peer_init(&p, false);
-    char *line = memset(malloc(70000), 'x', 70000);
-    (void)serve(&p, str_make(line, 70000), 70000);
+    static char line[70000];
+    memset(line, 'x', sizeof(line));
+    (void)serve(&p, str_make(line, sizeof(line)), sizeof(line));
     assert_int_equal(p.want, IMAP_FETCH_FAILED);
-    free(line);
     peer_release(&p);
 }
 
