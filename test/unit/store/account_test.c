@@ -3,6 +3,7 @@
 #include "store_fixture.h"
 
 #include <dirent.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -310,6 +311,70 @@ static void test_refused_bodies(void **state)
     fixture_close(&f);
 }
 
+static void count_problem(void *owner, const char *line)
+{
+    unsigned *count = owner;
+    (void)line;
+    (*count)++;
+}
+
+/* Damages a closed account and looks whether verification sees it. */
+static void check_damage(const char *sql)
+{
+    struct fixture f = {.config = {.inline_most = 100}};
+    fixture_open(&f);
+    char octets[300];
+    memset(octets, 'x', sizeof(octets));
+    (void)fixture_append(f.inbox, STR("Subject: small\r\n\r\n"), 0);
+    (void)fixture_append(f.inbox, str_make(octets, sizeof(octets)), 0);
+    assert_int_equal(fixture_commit(&f), ERR_OK);
+    fixture_verify(f.account);
+    mailbox_unref(&f.inbox);
+    account_unref(&f.account);
+    store_free(&f.store);
+    char path[128];
+    sqlite3 *db;
+    (void)snprintf(path, sizeof(path), "%s/ann/account.db", f.dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    assert_int_equal(store_new(&f.config, &f.store), ERR_OK);
+    assert_int_equal(store_open_account(f.store, STR("ann"), false, &f.account), ERR_OK);
+    f.inbox = fixture_find(f.account, "INBOX");
+    unsigned problems = 0;
+    enum err result = account_verify(f.account, count_problem, &problems);
+    if (result != ERR_CORRUPT || problems == 0) {
+        print_error("not seen: %s\n", sql);
+    }
+    assert_int_equal(result, ERR_CORRUPT);
+    assert_true(problems > 0);
+    fixture_close(&f);
+}
+
+static void test_verify_sees(void **state)
+{
+    (void)state;
+    static const char *const DAMAGE[] = {
+        "DELETE FROM body_octets",
+        "DELETE FROM shape",
+        "UPDATE shape SET shape = x'00'",
+        "DELETE FROM body WHERE is_blob = 0",
+        "DELETE FROM body WHERE is_blob = 1", /* the blob belongs to nobody */
+        "UPDATE body SET refs = 2",
+        "UPDATE body SET size = size + 1",
+        "UPDATE page_hot SET columns = substr(columns, 1, 20)",
+        "UPDATE page_hot SET columns = zeroblob(length(columns))",
+        "DELETE FROM page_cold",
+        "DELETE FROM page_hot", /* bodies without messages */
+        "UPDATE mailbox SET uidnext = 2 WHERE name = 'INBOX'",
+        "UPDATE mailbox SET highestmodseq = 1 WHERE name = 'INBOX'",
+        "INSERT INTO release VALUES (99, 1, -1, x'0102')",
+    };
+    for (size_t i = 0; i < sizeof(DAMAGE) / sizeof(DAMAGE[0]); i++) {
+        check_damage(DAMAGE[i]);
+    }
+}
+
 static unsigned count_descriptors(void)
 {
     unsigned count = 0;
@@ -361,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_watches_and_waits), cmocka_unit_test(test_rest_and_close),
         cmocka_unit_test(test_many_expunges),     cmocka_unit_test(test_modseq_watermark),
         cmocka_unit_test(test_refused_bodies),    cmocka_unit_test(test_many_accounts),
+        cmocka_unit_test(test_verify_sees),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
