@@ -104,7 +104,7 @@ void *arena_alloc(struct arena *a, size_t size)
     }
     size_t need = ONE_CHUNK_EACH ? (size == 0 ? 1 : size) : (size + align - 1) / align * align;
     struct chunk *c = a->newest;
-    if (c == NULL || need > c->size - c->used) {
+    if (c == NULL || ONE_CHUNK_EACH || need > c->size - c->used) {
         c = add_chunk(a, need);
     }
     void *p = c->data + c->used;
