@@ -135,8 +135,8 @@ int listen_open_metrics(unsigned offset, int *fd)
     struct sockaddr_storage address;
     socklen_t size;
     unsigned port = PORT_METRICS + offset;
-    (void)make_address("127.0.0.1", port, &address, &size);
-    *fd = open_socket(&address, size);
+    bool is_made = make_address("127.0.0.1", port, &address, &size);
+    *fd = is_made ? open_socket(&address, size) : -1;
     return *fd >= 0 ? EXIT_FINE : fail_open("metrics", "127.0.0.1", port);
 }
 

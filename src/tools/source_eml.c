@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -13,6 +14,7 @@ enum { DEPTH_MOST = 32 };
 static enum err give_file(const char *path, struct str mailbox, const struct source_sink *sink)
 {
     struct source_file file;
+    assert(sink != NULL);
     CLEANUP(buf_release) struct buf converted = BUF_INIT(SIZE_MAX / 2);
     TRY(source_file_open(path, &file));
     struct source_message m = {.mailbox = mailbox,

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "store/view.h"
 
+#include <assert.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,6 +127,7 @@ static enum err give_file(struct folder *f, const char *dir, const char *file_na
     struct source_file file;
     struct str keywords[SOURCE_KEYWORDS_MOST];
     struct str name = str_from_c(file_name);
+    assert(f->sink != NULL);
     if (!join(path, dir, file_name)) {
         return ERR_TOO_LONG;
     }

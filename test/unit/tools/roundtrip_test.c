@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 
+#include "temp_dir.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -21,15 +22,15 @@ static int make_root(void **state)
 {
     (void)state;
     (void)snprintf(root, sizeof(root), "/tmp/limetta-roundtrip-XXXXXX");
-    return mkdtemp(root) == NULL ? -1 : 0;
+    temp_dir_make(root, strlen(root) + 1);
+    return 0;
 }
 
 static int remove_root(void **state)
 {
-    char command[128];
     (void)state;
-    (void)snprintf(command, sizeof(command), "rm -rf %s", root);
-    return system(command);
+    temp_dir_remove(root);
+    return 0;
 }
 
 static void path_of(char *out, const char *name)

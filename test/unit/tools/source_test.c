@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "store/view.h"
 
+#include "temp_dir.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -19,15 +20,15 @@ static int make_root(void **state)
 {
     (void)state;
     (void)snprintf(root, sizeof(root), "/tmp/limetta-source-XXXXXX");
-    return mkdtemp(root) == NULL ? -1 : 0;
+    temp_dir_make(root, strlen(root) + 1);
+    return 0;
 }
 
 static int remove_root(void **state)
 {
-    char command[128];
     (void)state;
-    (void)snprintf(command, sizeof(command), "rm -rf %s", root);
-    return system(command);
+    temp_dir_remove(root);
+    return 0;
 }
 
 static void make_dir(const char *name)
