@@ -32,6 +32,7 @@ enum {
     JOB_RECIPIENTS_MOST = 100,
     DUE_MOST = 500,
     JOB_MEMORY_MOST = 8 * 1024 * 1024,
+    ACCOUNT_MOST = 4096,
     REPORT_MOST = 128 * 1024 * 1024,
     PAUSE_MS = 30 * 1000
 };
@@ -381,7 +382,10 @@ static struct mail_recipient make_envelope(struct job *j, const struct queue_rec
 {
     struct mail_recipient m = q->to;
     if (j->to.kind == TO_WORKER) {
-        m.address = q->to.user;
+        CLEANUP(buf_release) struct buf path = BUF_INIT(ACCOUNT_MOST);
+        size_t at = str_find_last_char(q->to.user, '@');
+        smtp_address_write(&path, str_sub(q->to.user, 0, at), str_skip(q->to.user, at + 1));
+        m.address = arena_str(j->arena, buf_str(&path));
         m.orcpt = arena_printf(j->arena, "rfc822;%.*s", STR_ARG(q->to.address));
     }
     return m;

@@ -261,6 +261,10 @@ static void test_delivers_at_once(void **state)
         has_got("anna(anna@here.test) from bob@here.test: Subject: hello\r\n\r\nbody\r\n\n"));
     assert_int_equal(count(), 0);
     assert_int_equal(worker.sessions, 1);
+    submit("\"odd one\"@here.test", "odd one", 0);
+    submit("x@here.test", "x y@here.test", 0);
+    assert_true(has_got("odd one(\"odd one\"@here.test) from"));
+    assert_true(has_got("x y@here.test(x@here.test) from"));
 }
 
 /* Larger than every window on the way: sending goes on whenever there is room again. */
