@@ -31,7 +31,10 @@ enum command_flag {
     /* No news before its tagged reply, because the mailbox is being opened or closed. */
     COMMAND_NO_NEWS = 16,
     /* Its tagged OK tells HIGHESTMODSEQ when it made messages vanish and QRESYNC is on (RFC 7162, 3.2.7). */
-    COMMAND_TELLS_MODSEQ = 32
+    COMMAND_TELLS_MODSEQ = 32,
+    /* Its arguments may name sequence numbers even when it comes with UID: they are the client's, so no EXPUNGE may be told
+     * before it runs. */
+    COMMAND_TAKES_SEQ = 64
 };
 
 /* How a command goes on after a call of run. */
@@ -77,10 +80,11 @@ struct cmd {
     struct str tag; /* in arena */
     bool is_uid;
     bool is_parsed;
-    struct arena *arena; /* cleared after the tagged reply */
-    void *args;          /* what parse found; parse and run know its type */
-    unsigned phase;      /* run's own: 0 at the first call */
-    enum err err;        /* of the tagged reply */
+    uint64_t modseq_before; /* HIGHESTMODSEQ of what the client knew when it gave the command */
+    struct arena *arena;    /* cleared after the tagged reply */
+    void *args;             /* what parse found; parse and run know its type */
+    unsigned phase;         /* run's own: 0 at the first call */
+    enum err err;           /* of the tagged reply */
     struct buf
         code; /* response code of the tagged reply, without brackets; overrides that of err */
     const char *text; /* of the tagged OK; NULL: "<name> completed" */

@@ -161,15 +161,28 @@ static void claim_recent(struct selected *sel, struct view *v)
     }
 }
 
-static uint64_t count_recent(const struct selected *sel, struct view *v)
+static uint64_t count_set(const struct numset *uids, struct view *v)
 {
     struct walk w;
-    walk_init(&w, v, &sel->recent, true);
+    walk_init(&w, v, uids, true);
     uint64_t count = 0;
     struct walk_run run;
     while (walk_next_run(&w, SIZE_MAX, &run)) {
         count += run.count;
     }
+    return count;
+}
+
+uint64_t news_count_recent(const struct imap_session *s, struct mailbox *m, struct view *v)
+{
+    struct numset uids = NUMSET_INIT;
+    uint32_t first = mailbox_get_first_recent(m, false);
+    if (m == s->selected.mailbox) {
+        numset_copy(&uids, &s->selected.recent);
+    }
+    numset_add(&uids, first > 0 ? first : 1, UINT32_MAX);
+    uint64_t count = count_set(&uids, v);
+    numset_release(&uids);
     return count;
 }
 
@@ -179,7 +192,7 @@ void news_write_exists(struct imap_session *s, struct view *v, struct buf *out)
     buf_add(out, STR("* "));
     buf_add_u64(out, view_get_count(v));
     buf_add(out, STR(" EXISTS\r\n* "));
-    buf_add_u64(out, count_recent(&s->selected, v));
+    buf_add_u64(out, count_set(&s->selected.recent, v));
     buf_add(out, STR(" RECENT\r\n"));
 }
 

@@ -230,12 +230,15 @@ static struct search_key *parse_new(struct search_keys *k, struct scan *c)
     return both;
 }
 
+/* A chain (OR a OR b OR c d) is as deep as it is long, and clients write long ones: it becomes one key. */
 static struct search_key *parse_or(struct search_keys *k, struct scan *c, unsigned depth)
 {
     struct search_key *any = new_key(k, c, SEARCH_OR);
-    scan_sp(c);
-    search_key_add(any, parse_key(k, c, depth));
-    scan_sp(c);
+    do {
+        scan_sp(c);
+        search_key_add(any, parse_key(k, c, depth));
+        scan_sp(c);
+    } while (scan_accept_word(c, STR("OR")));
     search_key_add(any, parse_key(k, c, depth));
     return any;
 }

@@ -177,9 +177,12 @@ static enum go begin_command(struct imap_session *s, struct buf *out)
     }
     s->cmd_scan = parsed.args;
     s->phase = PHASE_RUN;
+    if (session_is_selected(s)) {
+        cmd->modseq_before = view_get_highestmodseq(s->selected.known);
+    }
     if (cmd->is_uid) {
         s->phase = PHASE_BEFORE;
-        news_begin(s, true);
+        news_begin(s, (cmd->what->flags & COMMAND_TAKES_SEQ) == 0);
     }
     return GO_ON;
 }

@@ -369,7 +369,13 @@ static enum step stream_octets(struct fetch_args *args, struct buf *out)
     return STEP_DONE;
 }
 
-/* The next message of the walk that CHANGEDSINCE lets through. */
+/* Does CHANGEDSINCE let a message through? */
+static bool is_wanted(const struct fetch_args *args, uint64_t modseq)
+{
+    return !args->modifiers.has_changedsince || modseq > args->modifiers.changedsince;
+}
+
+/* The next message of the walk that is wanted. */
 static bool next_message(struct fetch_args *args)
 {
     for (;;) {
@@ -381,8 +387,7 @@ static bool next_message(struct fetch_args *args)
             }
         }
         size_t i = args->run_at++;
-        if (args->modifiers.has_changedsince
-            && args->run.modseqs[i] <= args->modifiers.changedsince) {
+        if (!is_wanted(args, args->run.modseqs[i])) {
             continue;
         }
         args->open.m = walk_get(&args->run, i);
@@ -444,7 +449,7 @@ static enum step step_hot(struct imap_session *s, struct fetch_args *args, struc
 
 /* ---- the command ---- */
 
-/* Sets \Seen on what is not. */
+/* Sets \Seen on what is fetched and does not have it. */
 static enum err mark_seen(struct imap_session *s, struct fetch_args *args)
 {
     struct numset *uids = &s->news.told.uids;
@@ -452,7 +457,7 @@ static enum err mark_seen(struct imap_session *s, struct fetch_args *args)
     struct walk w = args->walk;
     while (walk_next_run(&w, SIZE_MAX, &run)) {
         for (size_t i = 0; i < run.count; i++) {
-            if ((run.flags[i] & FLAG_SEEN) == 0) {
+            if ((run.flags[i] & FLAG_SEEN) == 0 && is_wanted(args, run.modseqs[i])) {
                 numset_add(uids, run.uids[i], run.uids[i]);
             }
         }

@@ -38,13 +38,14 @@ static uint64_t count_deleted(const struct view *v)
     return count;
 }
 
-static uint64_t get_value(struct mailbox *m, struct view *v, enum status_att att)
+static uint64_t get_value(const struct imap_session *s, struct mailbox *m, struct view *v,
+                          enum status_att att)
 {
     switch (att) {
     case STATUS_MESSAGES:
         return view_get_count(v);
     case STATUS_RECENT:
-        return view_count_from_uid(v, (struct uid){mailbox_get_first_recent(m, false)});
+        return news_count_recent(s, m, v);
     case STATUS_UIDNEXT:
         return view_get_uidnext(v).v;
     case STATUS_UIDVALIDITY:
@@ -71,8 +72,8 @@ static const struct {
     {STATUS_SIZE, "SIZE"},         {STATUS_DELETED, "DELETED"},
 };
 
-static void write_status(struct mailbox *m, struct view *v, const struct status_args *args,
-                         struct buf *out)
+static void write_status(const struct imap_session *s, struct mailbox *m, struct view *v,
+                         const struct status_args *args, struct buf *out)
 {
     buf_add(out, STR("* STATUS "));
     imap_write_mailbox(out, args->name);
@@ -88,7 +89,7 @@ static void write_status(struct mailbox *m, struct view *v, const struct status_
         is_first = false;
         buf_add_c(out, status_names[i].name);
         buf_add_char(out, ' ');
-        buf_add_u64(out, get_value(m, v, status_names[i].att));
+        buf_add_u64(out, get_value(s, m, v, status_names[i].att));
     }
     buf_add(out, STR(")\r\n"));
 }
@@ -107,7 +108,7 @@ static enum run run_status(struct imap_session *s, struct cmd *cmd, struct buf *
         if (args->atts & STATUS_HIGHESTMODSEQ) {
             session_enable_condstore(s, out);
         }
-        write_status(m, v, args, out);
+        write_status(s, m, v, args, out);
     }
     mailbox_unref(&m);
     return RUN_DONE;

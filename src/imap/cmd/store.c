@@ -5,7 +5,8 @@
  * others did.
  *
  * .SILENT: the client computes the new flags from what it knows. So a message is told only if that computation is wrong,
- * because somebody else changed it unseen (RFC 3501 says SHOULD). With CONDSTORE its new mod-sequence must be told even so.
+ * because somebody else changed it, unseen or told of only after the command was given (RFC 3501 says SHOULD: no race may
+ * leave the flags in doubt). With CONDSTORE its new mod-sequence must be told even so.
  *
  * UNCHANGEDSINCE leaves alone what changed since; MODIFIED in the tagged reply lists those. This is how a phone claims a
  * draft for sending: `UID STORE 7 (UNCHANGEDSINCE 90) +FLAGS ($Submitted)` (RFC 5550, 5.10).
@@ -90,7 +91,8 @@ static unsigned get_items(const struct imap_session *s, const struct store_args 
                           const struct message *known, const struct message *now)
 {
     unsigned items = LINE_FLAGS;
-    if (args->att.is_silent && compute(args, known->flags) == now->flags) {
+    bool is_computable = known->modseq <= s->cmd.modseq_before;
+    if (args->att.is_silent && is_computable && compute(args, known->flags) == now->flags) {
         items = 0;
     }
     if (s->has_condstore && (items != 0 || now->modseq != known->modseq)) {
