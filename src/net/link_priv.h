@@ -42,14 +42,14 @@ struct link_session {
     struct stream base;
     struct link *link; /* NULL once it is no session of a link any more */
     struct loop *loop;
-    struct list wait; /* in link->waiting while octets wait for the road */
-    uint32_t id;      /* as we write it in frames */
-    uint32_t credit;  /* octets the peer will still take */
-    uint32_t window;  /* octets the peer may still send */
-    uint32_t used;    /* octets our user took, not yet credited to the peer */
+    struct list wait;   /* in link->waiting while octets wait for the road */
+    uint32_t id;        /* as we write it in frames */
+    uint32_t credit;    /* octets the peer will still take */
+    uint32_t window;    /* octets the peer may still send */
+    uint32_t used;      /* octets our user took, not yet credited to the peer */
     struct backlog in;  /* arrived while paused */
     struct backlog out; /* waiting for credit or for the road */
-    enum err end;     /* with is_end_due: what on_end will say */
+    enum err end;       /* with is_end_due: what on_end will say */
     bool is_end_due;
     bool is_reset;     /* after the orderly end the link or the peer dropped it */
     bool is_scheduled; /* a deferred delivery is due */
