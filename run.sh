@@ -9,6 +9,10 @@
 set -eu
 cd "$(dirname "$0")"
 
+fail() {
+    echo "run.sh: $1" >&2
+    exit 3
+}
 usage() {
     sed -n '2,8s/^# \{0,1\}//p' "$0" >&2
     exit 2
@@ -31,8 +35,10 @@ while [ $# -gt 0 ]; do
 done
 
 tools/install-packages build
+[ ! -e build ] || [ -w build ] || fail "build belongs to $(stat -c %U build): run this as that user"
 [ -f build/build.ninja ] || meson setup build >/dev/null
-ninja -C build --quiet
+ninja -C build -n | grep -q 'no work to do' || echo "Building: half a minute, a little more on a slow machine" >&2
+ninja -C build --quiet >build/build.log 2>&1 || { cat build/build.log >&2; fail "the build failed"; }
 if $build_only; then
     exit 0
 fi
@@ -41,7 +47,8 @@ tools/install-packages run
 program=build/limetta
 umask 077
 mkdir -p "$state"
-name=$(hostname -f 2>/dev/null || hostname)
+[ -w "$state" ] && [ -x "$state" ] || fail "$state belongs to $(stat -c %U "$state"): run this as that user, or say --state DIR"
+name=$(hostname)
 addresses=$(ip -o addr show scope global 2>/dev/null | awk '{ sub("/.*", "", $4); print $4 }')
 if [ ! -f "$state/tls-key.pem" ]; then
     san="DNS:$name,DNS:localhost,IP:127.0.0.1,IP:::1"
@@ -49,31 +56,52 @@ if [ ! -f "$state/tls-key.pem" ]; then
         san="$san,IP:$address"
     done
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 825 -subj "/CN=$name" \
-        -addext "subjectAltName=$san" -keyout "$state/tls-key.pem" -out "$state/tls-cert.pem" 2>/dev/null
+        -addext "subjectAltName=$san" -keyout "$state/tls-key.new" -out "$state/tls-cert.pem" 2>"$state/openssl.log" ||
+        { cat "$state/openssl.log" >&2; fail "openssl could not make a certificate in $state"; }
+    rm "$state/openssl.log"
+    mv "$state/tls-key.new" "$state/tls-key.pem"
 fi
 # The demo account's password is random, because the demo listens to the whole network; it is kept so that it stays.
 if [ ! -f "$state/demo-password" ]; then
-    openssl rand -hex 6 >"$state/demo-password"
-    "$program" user add demo --password-stdin --state "$state" <"$state/demo-password"
+    openssl rand -hex 6 >"$state/demo-password.new"
+    "$program" user add demo --password-stdin --state "$state" <"$state/demo-password.new" >&2
+    mv "$state/demo-password.new" "$state/demo-password"
 fi
-password=$(cat "$state/demo-password")
-imap=$((143 + offset))
-submission=$((587 + offset))
 
-cat <<END
+introduce() {
+    password=$(cat "$state/demo-password")
+    imap=$((143 + offset))
+    submission=$((587 + offset))
+    case $listen in '' | 127.0.0.1 | ::1) host=localhost ;; *:*) host="[$listen]" ;; *) host=$listen ;; esac
+    phone=
+    [ -n "$listen" ] || phone="
+A phone on the same network: the same, with one of these addresses of this machine as the server:
+  $(echo ${addresses:-none found})"
+    cat <<END
 
 Limetta: user demo, password $password
   IMAP        port $imap, STARTTLS
   submission  port $submission, STARTTLS
 The certificate is self-signed ($state/tls-cert.pem): clients ask once whether to trust it.
 
-  curl --ssl-reqd --cacert $state/tls-cert.pem --user demo:$password 'imap://localhost:$imap/INBOX?ALL'
+  curl --ssl-reqd --cacert $state/tls-cert.pem --user demo:$password 'imap://$host:$imap/INBOX?ALL'
 
-A desktop client: account demo@$name, server localhost, the ports above, "STARTTLS", "normal password".
-A phone on the same network: the same, with one of these addresses of this machine as the server:
-  $(echo ${addresses:-none found})
+A desktop client: account demo@$name, server $host, the ports above, "STARTTLS", "normal password".$phone
 State lives in $state. Another user: $program user add NAME --password-stdin --state $state
 Stop with Ctrl-C.
 
 END
+}
+# Says how to connect when it is true: our process has become the server, and the ports are open.
+introduce_when_ready() {
+    while kill -0 $$ 2>/dev/null; do
+        if [ "$(cat "$state/run/pid" 2>/dev/null)" = $$ ]; then
+            sleep 0.7
+            kill -0 $$ 2>/dev/null && introduce
+            return 0
+        fi
+        sleep 0.1
+    done
+}
+(introduce_when_ready &)
 exec "$program" serve --state "$state" ${listen:+--listen "$listen"} --port-offset "$offset"
