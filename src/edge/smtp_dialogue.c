@@ -70,7 +70,6 @@ static void run_hello(struct smtp_dialogue *d, const struct smtp_command *c)
     login_write_mechanisms(&mechanisms, dialogue_get_offer(&d->base), STR_EMPTY);
     struct smtp_ehlo ehlo = {
         .hostname = d->base.args.hostname,
-        .peer = name,
         .is_tls_offered = dialogue_offers_tls(&d->base),
         .mechanisms = buf_str(&mechanisms),
         .size_most = d->base.args.message_most,

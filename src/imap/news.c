@@ -130,24 +130,30 @@ static enum step step_expunge(struct news *n, struct view *known, struct buf *ou
     return STEP_DONE;
 }
 
+static void write_flags(struct imap_session *s, struct buf *out)
+{
+    buf_add(out, STR("* FLAGS ("));
+    flags_write_all(out, s->selected.mailbox);
+    buf_add(out, STR(")\r\n"));
+    s->selected.keywords_told = flags_count_keywords(s->selected.mailbox);
+}
+
 void news_write_flags(struct imap_session *s, struct buf *out)
 {
-    struct mailbox *m = s->selected.mailbox;
-    buf_add(out, STR("* FLAGS ("));
-    flags_write_all(out, m);
-    buf_add(out, STR(")\r\n* OK [PERMANENTFLAGS ("));
+    write_flags(s, out);
+    buf_add(out, STR("* OK [PERMANENTFLAGS ("));
     if (!s->selected.is_read_only) {
-        flags_write_all(out, m);
+        flags_write_all(out, s->selected.mailbox);
         buf_add(out, STR(" \\*"));
     }
     buf_add(out, STR(")] Kept\r\n"));
-    s->selected.keywords_told = flags_count_keywords(m);
 }
 
+/* PERMANENTFLAGS stay as they were told: what is new came under its "\*". */
 void news_write_new_keywords(struct imap_session *s, struct buf *out)
 {
     if (flags_count_keywords(s->selected.mailbox) != s->selected.keywords_told) {
-        news_write_flags(s, out);
+        write_flags(s, out);
     }
 }
 

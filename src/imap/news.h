@@ -46,7 +46,7 @@ void news_release(struct news *n);
 
 /* "* FLAGS" and "* OK [PERMANENTFLAGS]" for the selected mailbox. */
 void news_write_flags(struct imap_session *s, struct buf *out);
-/* The same, when the mailbox has keywords that this client was not told of: before a FETCH that may name them. */
+/* "* FLAGS" again, when the mailbox has keywords that this client was not told of: before a FETCH that may name them. */
 void news_write_new_keywords(struct imap_session *s, struct buf *out);
 /* How many messages of m, as they are in v, are \Recent here or would be for a session that selected it now. */
 uint64_t news_count_recent(const struct imap_session *s, struct mailbox *m, struct view *v);

@@ -92,7 +92,6 @@ static void run_lhlo(struct lmtp *s, struct str args)
     reset(s);
     struct smtp_ehlo ehlo = {
         .hostname = buf_str(&s->hostname),
-        .peer = name,
         .size_most = s->size_most,
         .is_lmtp = true,
     };
@@ -112,7 +111,7 @@ static void run_mail(struct lmtp *s, struct str args)
     }
     s->has_mail = true;
     buf_add(&s->return_path, mail.from.address);
-    reply(s, 250, STR("2.1.0"), STR("Sender is fine"));
+    reply(s, 250, STR("2.1.0"), STR("Ok"));
 }
 
 static void run_rcpt(struct lmtp *s, struct str args)
@@ -134,7 +133,7 @@ static void run_rcpt(struct lmtp *s, struct str args)
         return;
     }
     vec_push(&s->deliveries, (struct delivery){false, ERR_OK});
-    reply(s, 250, STR("2.1.5"), STR("Recipient is fine"));
+    reply(s, 250, STR("2.1.5"), STR("Ok"));
 }
 
 static void start_content(struct lmtp *s)
@@ -207,7 +206,7 @@ static void run_vrfy(struct lmtp *s, struct str args)
 static void run_quit(struct lmtp *s, struct str args)
 {
     reset(s);
-    reply(s, 221, STR("2.0.0"), STR("Goodbye"));
+    reply(s, 221, STR("2.0.0"), STR("Bye"));
     s->state = LMTP_CLOSED;
 }
 

@@ -66,7 +66,6 @@ static void run_ehlo(struct submission *s, struct str args)
     submission_reset(s);
     struct smtp_ehlo ehlo = {
         .hostname = s->args.hostname,
-        .peer = name,
         .size_most = s->args.size_most,
         .has_burl = true,
         .burl_args = STR("imap"),
@@ -115,7 +114,7 @@ static void run_mail(struct submission *s, struct str args)
     s->body = mail.has_body ? mail.body : SMTP_BODY_7BIT;
     s->ret = mail.ret;
     s->envid = arena_str(s->transaction, mail.envid);
-    submission_reply(s, 250, STR("2.1.0"), STR("Sender is fine"));
+    submission_reply(s, 250, STR("2.1.0"), STR("Ok"));
 }
 
 static void run_rcpt(struct submission *s, struct str args)
@@ -166,7 +165,7 @@ void submission_on_recipient(struct session *session, enum err e, struct str use
     }
     if (e == ERR_OK) {
         add_recipient(s);
-        submission_reply(s, 250, STR("2.1.5"), STR("Recipient is fine"));
+        submission_reply(s, 250, STR("2.1.5"), STR("Ok"));
     } else {
         submission_reply_err(s, e);
     }
@@ -203,7 +202,7 @@ static void run_help(struct submission *s, struct str args)
 static void run_quit(struct submission *s, struct str args)
 {
     submission_reset(s);
-    submission_reply(s, 221, STR("2.0.0"), STR("Goodbye"));
+    submission_reply(s, 221, STR("2.0.0"), STR("Bye"));
     s->state = SUBMISSION_CLOSED;
 }
 
@@ -370,7 +369,7 @@ struct session *submission_new(const struct submission_args *args,
     s->transaction = arena_new(TRANSACTION_MOST);
     buf_init(&s->out, 8 * (size_t)SESSION_OUTPUT_MOST);
     buf_init(&s->piece, PIECE_MOST + HEADER_FIX_FIELD_MOST + TRACE_MOST);
-    submission_reply(s, 235, STR("2.7.0"), STR("Authentication successful"));
+    submission_reply(s, 235, STR("2.7.0"), STR("Ok"));
     return &s->base;
 }
 

@@ -58,8 +58,6 @@ void smtp_write_ehlo(struct buf *out, const struct smtp_ehlo *ehlo)
     }
     struct buf list = BUF_INIT(8192);
     buf_add(&list, ehlo->hostname);
-    buf_add_c(&list, " greets ");
-    buf_add(&list, ehlo->peer);
     add_keyword(&list, true, "8BITMIME", STR_EMPTY);
     add_keyword(&list, is_submission && ehlo->mechanisms.n > 0, "AUTH", ehlo->mechanisms);
     add_keyword(&list, true, "BINARYMIME", STR_EMPTY);

@@ -19,7 +19,6 @@ void smtp_write_err(struct buf *out, enum err e);
 /* What the EHLO list depends on. The edge and the submission session write the same list from it. */
 struct smtp_ehlo {
     struct str hostname;
-    struct str peer;       /* the name the client gave; for the greeting text */
     bool is_tls_offered;   /* STARTTLS is configured and not yet active */
     struct str mechanisms; /* "PLAIN SCRAM-SHA-256"; empty: no AUTH line */
     uint64_t size_most;    /* 0: SIZE without a number */

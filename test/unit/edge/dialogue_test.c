@@ -309,7 +309,7 @@ static void test_imap_cancel(void **state)
 
 /* ---- submission ---- */
 
-static const char EHLO_PLAIN[] = "250-mail.example greets phone\r\n250-8BITMIME\r\n"
+static const char EHLO_PLAIN[] = "250-mail.example\r\n250-8BITMIME\r\n"
                                  "250-AUTH SCRAM-SHA-256\r\n250-BINARYMIME\r\n250-BURL imap\r\n"
                                  "250-CHUNKING\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n"
                                  "250-PIPELINING\r\n250-SIZE 1000\r\n250 STARTTLS\r\n";

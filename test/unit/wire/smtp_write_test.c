@@ -46,7 +46,6 @@ static void test_ehlo(void **state)
     struct smtp_reply reply = SMTP_REPLY_INIT;
     struct str args;
     struct smtp_ehlo ehlo = {.hostname = STR("mail.example.com"),
-                             .peer = STR("phone"),
                              .is_tls_offered = true,
                              .has_burl = true,
                              .burl_args = STR("imap"),
