@@ -276,8 +276,7 @@ static int run(struct export *ex, const char *only)
     progress_end(&ex->progress);
     sync();
     if (e != ERR_OK) {
-        return tool_fail(tool_exit_code(e), "export to %s stopped: %s", ex->dir,
-                         err_get_info(e)->meaning);
+        return tool_fail(tool_exit_code(e), "export to %s stopped: %s", ex->dir, tool_explain(e));
     }
     return ex->not_whole > 0 ? EXIT_NOT_SO : EXIT_FINE;
 }
@@ -303,7 +302,7 @@ int tool_export(int argc, char **argv)
     struct export ex = {.dir = words.at[0]};
     enum err e = tool_open_store(state, &store);
     if (e != ERR_OK) {
-        return tool_fail(tool_exit_code(e), "%s: %s", state, err_get_info(e)->meaning);
+        return tool_fail(tool_exit_code(e), "%s: %s", state, tool_explain(e));
     }
     code = tool_open_account(store, user, false, &ex.account);
     if (code == EXIT_FINE) {

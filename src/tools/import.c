@@ -190,8 +190,7 @@ static enum err on_message(void *owner, const struct source_message *m)
     enum err e = import_message(im, m);
     if (is_about_message(e)) {
         im->failed++;
-        (void)tool_fail(EXIT_NOT_SO, "%.*s: %s; passed over", STR_ARG(m->path),
-                        err_get_info(e)->meaning);
+        (void)tool_fail(EXIT_NOT_SO, "%.*s: %s; passed over", STR_ARG(m->path), tool_explain(e));
         return ERR_OK;
     }
     return e;
@@ -205,7 +204,7 @@ static enum err on_folder(void *owner, struct str mailbox)
     name_target(im, mailbox, &name);
     enum err e = open_target(im, buf_str(&name), &t);
     if (e == ERR_MAILBOX_NAME) {
-        (void)tool_fail(EXIT_NOT_SO, "%.*s: %s", STR_ARG(buf_str(&name)), err_get_info(e)->meaning);
+        (void)tool_fail(EXIT_NOT_SO, "%.*s: %s", STR_ARG(buf_str(&name)), tool_explain(e));
     }
     return e;
 }
@@ -239,7 +238,7 @@ static int run(struct import *im, const char *path, enum source_kind kind)
     progress_end(&im->progress);
     if (e != ERR_OK) {
         return tool_fail(tool_exit_code(e), "import of %s stopped: %s; run it again to go on", path,
-                         err_get_info(e)->meaning);
+                         tool_explain(e));
     }
     (void)printf("imported %llu, already there %llu, not taken %llu\n",
                  (unsigned long long)im->added, (unsigned long long)im->passed,
@@ -269,10 +268,14 @@ int tool_import(int argc, char **argv)
     if (kind == SOURCE_NONE) {
         return tool_fail(EXIT_NOT_SO, "%s: no Maildir, mbox file or folder of .eml there", path);
     }
+    code = tool_check_user(state, user);
+    if (code != EXIT_FINE) {
+        return code;
+    }
     struct import im = {.root = str_from_c(mailbox)};
     enum err e = tool_open_store(state, &im.store);
     if (e != ERR_OK) {
-        return tool_fail(tool_exit_code(e), "%s: %s", state, err_get_info(e)->meaning);
+        return tool_fail(tool_exit_code(e), "%s: %s", state, tool_explain(e));
     }
     code = tool_open_account(im.store, user, true, &im.account);
     if (code == EXIT_FINE) {

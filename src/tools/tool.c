@@ -6,12 +6,16 @@
 #include "tools/tool.h"
 
 #include "auth/names.h"
+#include "auth/users.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 static const struct tool_option *find_option(const struct tool_option *options, const char *word)
 {
@@ -63,6 +67,12 @@ int tool_fail(int code, const char *format, ...)
     return code;
 }
 
+const char *tool_explain(enum err e)
+{
+    return e == ERR_NO_PERMISSION ? "permission denied; run this as its owner, or as root"
+                                  : err_get_info(e)->meaning;
+}
+
 int tool_exit_code(enum err e)
 {
     switch ((int)e) {
@@ -93,16 +103,60 @@ enum err tool_open_store(const char *state, struct store **out)
     if (n < 0 || (size_t)n >= sizeof(dir)) {
         return ERR_TOO_LONG;
     }
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
+        return err_from_errno(errno);
+    }
     struct store_config config = {.dir = str_from_c(dir), .now_ms = wall_ms};
     return store_new(&config, out);
 }
 
+static int prepare(const char *user, struct buf *name)
+{
+    if (name_prepare(str_from_c(user), false, name) != ERR_OK) {
+        return tool_fail(EXIT_USAGE, "%s cannot be a user's name", user);
+    }
+    return EXIT_FINE;
+}
+
+static int find_user(const char *path, const char *user)
+{
+    CLEANUP(buf_release) struct buf name = BUF_INIT(NAME_MOST + 1);
+    struct users *users;
+    int code = prepare(user, &name);
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    enum err e = users_open(path, &users);
+    if (e == ERR_OK) {
+        e = users_find(users, buf_str(&name), NULL, NULL);
+        users_close(&users);
+    }
+    if (e == ERR_NOT_FOUND) {
+        return tool_fail(EXIT_NOT_SO, "there is no user %s; limetta user add %s makes it", user,
+                         user);
+    }
+    return e == ERR_OK ? EXIT_FINE : tool_fail(tool_exit_code(e), "%s: %s", path, tool_explain(e));
+}
+
+/* A host that keeps mail only has no users: they are elsewhere, and any name may be right. */
+int tool_check_user(const char *state, const char *user)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/auth/users.db", state);
+    if (n < 0 || (size_t)n >= sizeof(path) || access(path, F_OK) != 0) {
+        return EXIT_FINE;
+    }
+    return find_user(path, user);
+}
+
 int tool_open_account(struct store *s, const char *user, bool must_create, struct account **out)
 {
-    struct buf name = BUF_INIT(NAME_MOST + 1);
-    enum err e = name_prepare(str_from_c(user), must_create, &name);
-    e = e == ERR_OK ? store_open_account(s, buf_str(&name), must_create, out) : e;
-    buf_release(&name);
+    CLEANUP(buf_release) struct buf name = BUF_INIT(NAME_MOST + 1);
+    int code = prepare(user, &name);
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    enum err e = store_open_account(s, buf_str(&name), must_create, out);
     switch ((int)e) {
     case ERR_OK:
         return EXIT_FINE;
@@ -116,7 +170,7 @@ int tool_open_account(struct store *s, const char *user, bool must_create, struc
     case ERR_NOT_FOUND:
         return tool_fail(EXIT_NOT_SO, "account %s has no mail here yet", user);
     default:
-        return tool_fail(tool_exit_code(e), "account %s: %s", user, err_get_info(e)->meaning);
+        return tool_fail(tool_exit_code(e), "account %s: %s", user, tool_explain(e));
     }
 }
 

@@ -36,12 +36,16 @@ int tool_parse(int argc, char **argv, const struct tool_option *options, const c
 
 /* One line on standard error: "limetta: <what>"; returns code. */
 int tool_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What the error means, in the words of somebody at a shell. */
+const char *tool_explain(enum err e);
 /* The exit code that fits: environment for space, rights and disk, else 1. */
 int tool_exit_code(enum err e);
 
-/* A store on <state>/accounts, in this process. Errors: as store_new(). */
+/* A store on <state>/accounts, in this process; that folder is made when only it is missing. Errors: as store_new(). */
 MUST_USE enum err tool_open_store(const char *state, struct store **out);
-/* Opens the account and says on standard error why not. Returns an exit code. */
+/* Says so on standard error when the state folder has users, and none of this name. Returns an exit code. */
+int tool_check_user(const char *state, const char *user);
+/* Opens the account of user (a name as people type it) and says on standard error why not. Returns an exit code. */
 int tool_open_account(struct store *s, const char *user, bool must_create, struct account **out);
 /* Commits what is pending and returns how that went. */
 MUST_USE enum err tool_commit(struct store *s, struct account *a);

@@ -6,7 +6,8 @@
  *     limetta user delete NAME --yes [--with-mail] [--state DIR]
  *
  * Writes the verifier database that a running auth reads; every change counts from the next login on. Mail and login are
- * two things: an account's folder comes with its first use, and stays when its user is deleted, unless --with-mail. The password comes on
+ * two things: an account's folder comes with its first use, and stays when its user is deleted, unless --with-mail. The
+ * password comes on
  * standard input, because a command line is for all to see. */
 #include "tools/tool.h"
 
@@ -54,12 +55,14 @@ static int open_users(struct user_args *a, bool may_make)
         e = make_folder(a->state);
         e = e == ERR_OK ? make_folder(folder) : e;
     } else if (access(path, F_OK) != 0) {
-        return tool_fail(errno == ENOENT ? EXIT_NOT_SO : EXIT_ENVIRONMENT,
-                         "%s: no users yet; limetta user add NAME makes the first", path);
+        return errno == ENOENT
+                   ? tool_fail(EXIT_NOT_SO,
+                               "%s: no users yet; limetta user add NAME makes the first", path)
+                   : tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, strerrordesc_np(errno));
     }
     e = e == ERR_OK ? users_open(path, &a->users) : e;
     if (e != ERR_OK) {
-        return tool_fail(tool_exit_code(e), "%s: %s", path, err_get_info(e)->meaning);
+        return tool_fail(tool_exit_code(e), "%s: %s", path, tool_explain(e));
     }
     return EXIT_FINE;
 }
@@ -117,7 +120,7 @@ static int fail_change(enum err e, struct str name)
     if (e == ERR_NOT_FOUND) {
         return tool_fail(EXIT_NOT_SO, "there is no user %.*s", STR_ARG(name));
     }
-    return tool_fail(tool_exit_code(e), "user %.*s: %s", STR_ARG(name), err_get_info(e)->meaning);
+    return tool_fail(tool_exit_code(e), "user %.*s: %s", STR_ARG(name), tool_explain(e));
 }
 
 static int add(struct user_args *a)
@@ -215,8 +218,7 @@ static int list(struct user_args *a)
         return code;
     }
     enum err e = users_list(a->users, print_user, NULL);
-    return e == ERR_OK ? EXIT_FINE
-                       : tool_fail(tool_exit_code(e), "users: %s", err_get_info(e)->meaning);
+    return e == ERR_OK ? EXIT_FINE : tool_fail(tool_exit_code(e), "users: %s", tool_explain(e));
 }
 
 struct user_verb {

@@ -35,7 +35,7 @@ int tool_verify(int argc, char **argv)
     struct account *account;
     enum err e = tool_open_store(state, &store);
     if (e != ERR_OK) {
-        return tool_fail(tool_exit_code(e), "%s: %s", state, err_get_info(e)->meaning);
+        return tool_fail(tool_exit_code(e), "%s: %s", state, tool_explain(e));
     }
     code = tool_open_account(store, user, false, &account);
     if (code == EXIT_FINE) {
