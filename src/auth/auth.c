@@ -413,6 +413,7 @@ static void start(struct auth *a, const struct auth_asker *asker, uint32_t id,
     list_append(&a->order, &t->node);
     (void)map_put(a->attempts, map_id(&t->id), t);
     if (fields_get_u64(f, STR("has_initial"), 0) == 1) {
+        exchange_begin_unasked(x);
         step(t, fields_get(f, STR("data")));
     } else {
         step(t, STR_EMPTY);

@@ -31,6 +31,7 @@ struct exchange {
     bool is_scram;
     bool is_plus;
     bool is_first;     /* the next message is the client's first */
+    bool is_asked;     /* and it was asked for that */
     bool has_password; /* GSASL_VALIDATE_SIMPLE was asked */
     struct buf user;
     struct buf authzid;
@@ -225,9 +226,16 @@ static bool is_downgraded(const struct exchange *x, struct str message)
     return x->is_scram && !x->is_plus && x->cb.len > 0 && str_starts(message, STR("y"));
 }
 
+void exchange_begin_unasked(struct exchange *x)
+{
+    x->is_asked = true;
+}
+
 enum exchange_state exchange_step(struct exchange *x, struct str message, struct buf *out)
 {
-    if (message.n > EXCHANGE_MESSAGE_MOST) {
+    bool is_empty_answer = x->is_first && x->is_asked && message.n == 0;
+    x->is_asked = true;
+    if (message.n > EXCHANGE_MESSAGE_MOST || is_empty_answer) {
         return EXCHANGE_NO;
     }
     if (x->is_first && message.n > 0) {

@@ -35,7 +35,10 @@ MUST_USE enum err exchange_new(struct sasl *s, struct str mechanism, struct str 
                                struct str cb, struct exchange **out);
 /* Wipes what it knows. */
 void exchange_free(struct exchange **x);
-/* One message of the client; out is appended to. */
+/* The client's first message came with its command (RFC 4959), so the next step is no request for a challenge. Without this
+ * the first step may have an empty message, and asks for one. */
+void exchange_begin_unasked(struct exchange *x);
+/* One message of the client; out is appended to. An empty first message of the client fails: no mechanism here has one. */
 enum exchange_state exchange_step(struct exchange *x, struct str message, struct buf *out);
 
 /* Valid after EXCHANGE_PASSWORD, EXCHANGE_YES and EXCHANGE_NO; borrowed until the exchange is freed. Empty when the client

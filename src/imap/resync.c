@@ -34,7 +34,8 @@ static bool next_number(struct number_walk *w, uint32_t *out)
     return true;
 }
 
-/* The highest UID of a pair that holds in v; 0: none. */
+/* The highest UID of a pair that holds in v; 0: none. The numbers must rise (RFC 7162, 3.2.5.2), so the walk is no longer than
+ * the mailbox, however often a set names all of it; what follows a number that does not rise is passed over. */
 static uint32_t find_match(const struct view *v, const struct seq_match *match)
 {
     struct number_walk seqs = {.set = &match->seqs};
@@ -42,11 +43,11 @@ static uint32_t find_match(const struct view *v, const struct seq_match *match)
     uint32_t best = 0;
     uint32_t seq = 0;
     uint32_t uid = 0;
-    while (next_number(&seqs, &seq) && next_number(&uids, &uid) && seq <= view_get_count(v)) {
+    uint32_t before = 0;
+    while (next_number(&seqs, &seq) && next_number(&uids, &uid) && seq <= view_get_count(v)
+           && seq > before) {
         struct message m;
-        if (seq == 0) {
-            continue;
-        }
+        before = seq;
         view_get_hot(v, (struct seq){seq}, &m);
         if (m.uid.v == uid && uid > best) {
             best = uid;

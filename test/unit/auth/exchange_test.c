@@ -144,6 +144,27 @@ static void test_garbage(void **state)
     }
 }
 
+/* M-21: "=" is an empty initial response (RFC 4959, 3), which is an answer: the client is not asked again */
+static void test_empty(void **state)
+{
+    static const char *const MECHANISMS[] = {"PLAIN", "SCRAM-SHA-256"};
+    struct fixture *f = *state;
+    for (size_t i = 0; i < 2 * sizeof(MECHANISMS) / sizeof(MECHANISMS[0]); i++) {
+        struct exchange *x = NULL;
+        struct buf out = BUF_INIT(EXCHANGE_MESSAGE_MOST);
+        struct str mechanism = str_from_c(MECHANISMS[i / 2]);
+        assert_int_equal(exchange_new(f->sasl, mechanism, STR_EMPTY, STR_EMPTY, &x), ERR_OK);
+        if (i % 2 == 0) {
+            exchange_begin_unasked(x);
+        } else {
+            assert_int_equal(exchange_step(x, STR_EMPTY, &out), EXCHANGE_CHALLENGE);
+        }
+        assert_int_equal(exchange_step(x, STR_EMPTY, &out), EXCHANGE_NO);
+        exchange_free(&x);
+        buf_release(&out);
+    }
+}
+
 static void test_oversize(void **state)
 {
     struct fixture *f = *state;
@@ -209,9 +230,10 @@ static void test_login(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_scram),    cmocka_unit_test(test_garbage),
-        cmocka_unit_test(test_oversize), cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_plain),    cmocka_unit_test(test_login),
+        cmocka_unit_test(test_scram),   cmocka_unit_test(test_garbage),
+        cmocka_unit_test(test_empty),   cmocka_unit_test(test_oversize),
+        cmocka_unit_test(test_unknown), cmocka_unit_test(test_plain),
+        cmocka_unit_test(test_login),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
