@@ -184,6 +184,7 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
                 .user = ticket->user,
                 .hostname = boot_get(r->boot, STR("hostname")),
                 .domain = get_domain(r),
+                .domains = boot_get(r->boot, STR("domains")),
                 .helo = fields_get(f, STR("helo")),
                 .peer = fields_get(f, STR("peer")),
                 .is_tls = fields_get_u64(f, STR("tls"), 0) == 1,

@@ -18,7 +18,7 @@
 
 enum { NAME_MOST = 256 };
 
-enum fate { FATE_PASS, FATE_DROP, FATE_DATE, FATE_MESSAGE_ID, FATE_ADDRESS };
+enum fate { FATE_PASS, FATE_DROP, FATE_DATE, FATE_MESSAGE_ID, FATE_ADDRESS, FATE_HOP };
 
 struct fate_row {
     struct str name;
@@ -36,6 +36,7 @@ struct header_fix {
     bool is_line_start; /* only while is_over: the next octet begins a line */
     bool has_date;
     bool has_message_id;
+    unsigned hops;
     bool is_done;
 };
 
@@ -218,6 +219,7 @@ static enum fate find_fate(struct str name)
         {{"from", 4}, FATE_ADDRESS},      {{"message-id", 10}, FATE_MESSAGE_ID},
         {{"sender", 6}, FATE_ADDRESS},    {{"reply-to", 8}, FATE_ADDRESS},
         {{"to", 2}, FATE_ADDRESS},        {{"cc", 2}, FATE_ADDRESS},
+        {{"received", 8}, FATE_HOP},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         if (str_eq_nocase(rows[i].name, name)) {
@@ -244,6 +246,13 @@ static struct str field_name(struct str line)
     return is_space(line.p[0]) ? STR_EMPTY : name;
 }
 
+static void note_fate(struct header_fix *f, enum fate fate)
+{
+    f->has_date = f->has_date || fate == FATE_DATE;
+    f->has_message_id = f->has_message_id || fate == FATE_MESSAGE_ID;
+    f->hops += fate == FATE_HOP;
+}
+
 /* Decides the whole field that is held. */
 static void flush_field(struct header_fix *f, struct buf *out)
 {
@@ -251,8 +260,7 @@ static void flush_field(struct header_fix *f, struct buf *out)
     if (field.n > 0 && !f->is_over) {
         struct str name = field_name(field);
         enum fate fate = find_fate(name);
-        f->has_date = f->has_date || fate == FATE_DATE;
-        f->has_message_id = f->has_message_id || fate == FATE_MESSAGE_ID;
+        note_fate(f, fate);
         if (fate == FATE_ADDRESS) {
             size_t colon = str_find_char(field, ':') + 1;
             buf_add(out, str_sub(field, 0, colon));
@@ -340,8 +348,7 @@ static void overflow(struct header_fix *f, struct buf *out)
         return;
     }
     enum fate fate = find_fate(field_name(buf_str(&f->field)));
-    f->has_date = f->has_date || fate == FATE_DATE;
-    f->has_message_id = f->has_message_id || fate == FATE_MESSAGE_ID;
+    note_fate(f, fate);
     f->is_over = true;
     f->is_dropping = fate == FATE_DROP;
     f->is_line_start = f->field.len == f->line_at;
@@ -396,6 +403,11 @@ void header_fix_add(struct header_fix *f, struct str octets, struct buf *out)
         octets = str_skip(octets, take_some(f, octets, out));
     }
     buf_add(out, octets);
+}
+
+unsigned header_fix_get_hops(const struct header_fix *f)
+{
+    return f->hops;
 }
 
 bool header_fix_is_done(const struct header_fix *f)

@@ -28,6 +28,8 @@ void header_fix_free(struct header_fix **f);
 /* Appends to out what can go on now; at most HEADER_FIX_FIELD_MOST octets are held back. out's cap must leave room for
  * octets.n + HEADER_FIX_FIELD_MOST + 4096. */
 void header_fix_add(struct header_fix *f, struct str octets, struct buf *out);
+/* Received fields so far: how many servers the message has passed (RFC 5321, 6.3). */
+unsigned header_fix_get_hops(const struct header_fix *f);
 /* The header is over: from now on header_fix_add() is a plain copy, and the caller may pass octets by. */
 bool header_fix_is_done(const struct header_fix *f);
 /* The message is over; when that happened inside the header, closes it. */

@@ -85,10 +85,24 @@ static void run_helo(struct submission *s, struct str args)
     submission_reply(s, 250, STR_EMPTY, s->args.hostname);
 }
 
-/* The address of path, with a domain in any case (RFC 6409, 4.2), copied into the transaction. */
+/* A name of several labels, an address literal, or one of ours. */
+static bool is_qualified(const struct submission *s, struct str domain)
+{
+    struct str ours = s->args.domains;
+    bool is_ours = str_eq_nocase(domain, s->args.domain);
+    while (ours.n > 0 && !is_ours) {
+        is_ours = str_eq_nocase(str_split(&ours, ' '), domain);
+    }
+    return is_ours || domain.n == 0 || domain.p[0] == '[' || str_find_char(domain, '.') < domain.n;
+}
+
+/* The address of path, with a full domain in any case (RFC 6409, 4.2), copied into the transaction. */
 static enum err qualify(struct submission *s, const struct smtp_path *path, struct str *out)
 {
     CLEANUP(buf_release) struct buf address = BUF_INIT(2048);
+    if (!is_qualified(s, path->domain)) {
+        return ERR_UNQUALIFIED;
+    }
     if (!path->is_null) {
         smtp_address_write(&address, path->local,
                            path->domain.n > 0 ? path->domain : s->args.domain);
@@ -276,6 +290,9 @@ static bool take_frame(struct submission *s)
         take_line(s);
         break;
     case SMTP_FRAME_BAD:
+        if (str_starts_nocase(smtp_framing_get_octets(s->framing), STR("BURL "))) {
+            submission_fail_part(s);
+        }
         submission_reply_err(s, smtp_framing_get_err(s->framing));
         break;
     case SMTP_FRAME_OCTETS:
@@ -343,8 +360,9 @@ static void keep(struct buf *strings, struct str *s)
 static void keep_args(struct submission *s)
 {
     struct str *all[] = {
-        &s->args.user, &s->args.hostname,  &s->args.domain,          &s->args.helo,
-        &s->args.peer, &s->args.burl.user, &s->args.burl.host_names, &s->args.burl.local};
+        &s->args.user,      &s->args.hostname, &s->args.domain,    &s->args.domains,
+        &s->args.helo,      &s->args.peer,     &s->args.burl.user, &s->args.burl.host_names,
+        &s->args.burl.local};
     size_t size = 1;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         size += all[i]->n;

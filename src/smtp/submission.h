@@ -39,6 +39,7 @@ struct submission_args {
     struct str user;     /* authorization identity; copied, as the others */
     struct str hostname; /* ours */
     struct str domain;   /* what an address without a domain gets */
+    struct str domains;  /* those that may have a single label, for they are ours; spaces between */
     struct str helo;     /* the name the client gave before it authenticated */
     struct str peer;     /* its address */
     bool is_tls;

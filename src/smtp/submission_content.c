@@ -32,9 +32,10 @@ static void fail_content(struct submission *s, enum err e)
 
 static void write_trace(struct submission *s, struct str unique)
 {
-    buf_addf(&s->piece, "Received: from %.*s ([%.*s])\r\n\tby %.*s with %s id %.*s;\r\n\t",
-             STR_ARG(s->args.helo), STR_ARG(s->args.peer), STR_ARG(s->args.hostname),
-             s->args.is_tls ? "ESMTPSA" : "ESMTPA", STR_ARG(unique));
+    bool is_v6 = str_find_char(s->args.peer, ':') < s->args.peer.n; /* RFC 5321, 4.1.3 */
+    buf_addf(&s->piece, "Received: from %.*s ([%s%.*s])\r\n\tby %.*s with %s id %.*s;\r\n\t",
+             STR_ARG(s->args.helo), is_v6 ? "IPv6:" : "", STR_ARG(s->args.peer),
+             STR_ARG(s->args.hostname), s->args.is_tls ? "ESMTPSA" : "ESMTPA", STR_ARG(unique));
     header_write_date(&s->piece, s->host->get_time_s(owner_of(s)));
     buf_add(&s->piece, STR("\r\n"));
 }
@@ -84,6 +85,9 @@ static void add_octets(struct submission *s, struct str octets)
         header_fix_add(s->fix, str_sub(octets, 0, PIECE_MOST), &s->piece);
         octets = str_skip(octets, PIECE_MOST);
         flush_piece(s);
+        if (header_fix_get_hops(s->fix) > HOPS_MOST) {
+            fail_content(s, ERR_LOOP);
+        }
     }
 }
 
@@ -216,6 +220,14 @@ void submission_end_octets(struct submission *s)
 
 /* ---- BURL ---- */
 
+/* A part that we could not even read: what the client pipelined behind it must not become a message without it. */
+void submission_fail_part(struct submission *s)
+{
+    if (s->has_mail) {
+        s->failure = ERR_CHUNK_FAILED;
+    }
+}
+
 void submission_run_burl(struct submission *s, struct str args)
 {
     struct smtp_burl burl = {0};
@@ -226,6 +238,9 @@ void submission_run_burl(struct submission *s, struct str args)
         e = check_content(s);
     }
     e = e == ERR_OK ? burl_check(s->command, burl.url, &s->args.burl, &target) : e;
+    if (e == ERR_SYNTAX) {
+        submission_fail_part(s);
+    }
     if (e == ERR_WRONG_STATE || e == ERR_SYNTAX) {
         submission_reply_err(s, e);
         return;

@@ -15,7 +15,8 @@ enum {
     COMMAND_MOST = 64 * 1024,
     RECIPIENTS_MOST = 1000,
     PIECE_MOST = 32 * 1024,
-    TRACE_MOST = 4096
+    TRACE_MOST = 4096,
+    HOPS_MOST = 100 /* RFC 5321, 6.3: "normally at least 100" */
 };
 
 /* What the session reads or waits for. */
@@ -69,6 +70,8 @@ void submission_reset(struct submission *s);
 void submission_run_data(struct submission *s, struct str args);
 void submission_run_bdat(struct submission *s, struct str args);
 void submission_run_burl(struct submission *s, struct str args);
+/* A part of the content came in a command that cannot be read: the transaction fails. */
+void submission_fail_part(struct submission *s);
 /* Content octets of DATA or BDAT. */
 void submission_take_octets(struct submission *s, struct str octets);
 /* The DATA content or the chunk is complete. */

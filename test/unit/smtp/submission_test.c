@@ -118,7 +118,7 @@ static void fetch(void *owner, const struct burl_target *target, uint64_t most)
     }
 }
 
-static void world_init(struct world *w)
+static void world_init_from(struct world *w, struct str peer)
 {
     *w = (struct world){0};
     w->out = BUF_INIT(1 << 20);
@@ -142,13 +142,19 @@ static void world_init(struct world *w)
         .user = STR("bob"),
         .hostname = STR("mail.example.org"),
         .domain = STR("example.org"),
+        .domains = STR("example.org localhost ours"),
         .helo = STR("phone"),
-        .peer = STR("192.0.2.7"),
+        .peer = peer,
         .is_tls = true,
         .size_most = SIZE_MOST,
         .burl = {STR("bob"), STR("mail.example.org imap"), STR("192.0.2.1"), 143},
     };
     w->session = submission_new(&args, &w->host);
+}
+
+static void world_init(struct world *w)
+{
+    world_init_from(w, STR("192.0.2.7"));
 }
 
 static void world_release(struct world *w)
@@ -277,7 +283,16 @@ static const struct conversation conversations[] = {
            "imap://bob@192.0.2.1:143/Sent/"
            ";UID=5;URLAUTH=submit+bob:internal:91354a473744909de610943775f92038 LAST\r\n",
      "235 250 250 250 "},
-    {"no URL", START "BURL\r\nBURL foo\r\n", "235 250 250 501 554 "},
+    {"no URL", START "BURL\r\n", "235 250 250 501 "},
+    {"no IMAP URL", START "BURL foo\r\n", "235 250 250 554 "},
+    {"S-6: a BURL that cannot be read fails the message behind it",
+     START "BURL x y z\r\nBDAT 1 LAST\r\nxNOOP\r\n", "235 250 250 501 503 250 "},
+    {"S-6: so does one with a line end that is none",
+     START "burl a\nBDAT 1 LAST\r\nx" START "RSET\r\n", "235 250 250 501 503 250 250 250 "},
+    {"S-18: a domain of one label is ours or improper",
+     "MAIL FROM:<a@x>\r\nMAIL FROM:<a@Localhost>\r\nRCPT TO:<a@b>\r\nRCPT TO:<a@ours>\r\n"
+     "RCPT TO:<a@[192.0.2.1]>\r\nRCPT TO:<a>\r\nMAIL FROM:<>\r\n",
+     "235 554 250 554 250 250 250 503 "},
     {"S-9: a whole transaction in one segment, then the next",
      START "BURL " URL_OK " LAST\r\n" START "DATA\r\nx\r\n.\r\nQUIT\r\n",
      "235 250 250 250 250 250 354 250 221 "},
@@ -509,6 +524,31 @@ static void test_content(void **state)
     world_release(&w);
 }
 
+/* RFC 5321, 6.3: a message that has come a hundred times is refused; 4.1.3: how an IPv6 address is written. */
+static void test_trace(void **state)
+{
+    for (unsigned hops = 100; hops < 102; hops++) {
+        struct world w;
+        world_init(&w);
+        GREET(&w);
+        CLEANUP(buf_release) struct buf in = BUF_INIT(1 << 16);
+        buf_add(&in, STR(START "DATA\r\n"));
+        for (unsigned i = 0; i < hops; i++) {
+            buf_add(&in, STR("rECEIVED: from a\r\n\tby b\r\n"));
+        }
+        buf_add(&in, STR("\r\nReceived: in the body\r\n.\r\n"));
+        struct str said = say(&w, buf_str(&in));
+        assert_true((str_find_str(said, STR("554 5.4.6 ")) == said.n) == (hops == 100));
+        assert_true((w.queued.len > 0) == (hops == 100));
+        world_release(&w);
+    }
+    struct world w;
+    world_init_from(&w, STR("2001:db8::7"));
+    (void)say(&w, STR(START "DATA\r\n.\r\n"));
+    assert_true(str_starts(buf_str(&w.content), STR("Received: from phone ([IPv6:2001:db8::7])")));
+    world_release(&w);
+}
+
 /* The session may end at any time; what is under way is dropped. */
 static void test_peer_gone(void **state)
 {
@@ -537,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_commit_fails),
         cmocka_unit_test(test_envelope),
         cmocka_unit_test(test_content),
+        cmocka_unit_test(test_trace),
         cmocka_unit_test(test_peer_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
