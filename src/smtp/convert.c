@@ -8,7 +8,8 @@
  *                                           is when all is done (RFC 2045, 6.4: no other encoding is allowed there)
  *
  * Only Content-Transfer-Encoding fields are replaced (and MIME-Version added where a message had none); everything else
- * passes. A part that is labelled base64 or quoted-printable is never recoded.
+ * passes. A part that is labelled base64 or quoted-printable is never recoded. What is under a signature may not change by
+ * an octet (RFC 1847, 2.1), not even its line ends: a multipart/signed that the host cannot take makes the conversion fail.
  *
  * The lines of an encoded text part are the CRLF lines it had; the octets of an encoded binary part are kept exactly. */
 #include "smtp/convert.h"
@@ -222,6 +223,22 @@ static void copy_range(struct convert *c, uint64_t from, uint64_t to)
     }
 }
 
+static bool is_signed(const struct part *p)
+{
+    return str_eq_nocase(p->type, STR("multipart")) && str_eq_nocase(p->subtype, STR("signed"));
+}
+
+/* The signed parts of p with their headers, as they are, or not at all. */
+static void copy_signed(struct convert *c, const struct part *p)
+{
+    struct str body = str_sub(c->message, (size_t)p->body_offset, (size_t)p->body_size);
+    if (find_kind(body, true) > c->able) {
+        c->err = ERR_CONVERSION;
+        return;
+    }
+    copy_lines(c, body);
+}
+
 /* depth is bounded by SHAPE_DEPTH_MOST. */
 static void write_part(struct convert *c, const struct part *p, bool is_root)
 {
@@ -234,6 +251,10 @@ static void write_part(struct convert *c, const struct part *p, bool is_root)
     bool is_label_wrong = is_high && (c->able == CONTENT_7BIT || p->encoding.n == 6);
     struct str label = c->able == CONTENT_7BIT ? STR("7bit") : STR("8bit");
     write_header(c, p, is_root, is_label_wrong ? label : STR_EMPTY);
+    if (is_signed(p)) {
+        copy_signed(c, p);
+        return;
+    }
     uint64_t at = p->body_offset;
     for (uint32_t i = 0; i < p->child_count && c->err == ERR_OK; i++) {
         const struct part *child = &p->children[i];

@@ -103,6 +103,37 @@ static void test_message_in_message(void **state)
     assert_true(str_ends(s, STR("quoted-printable\r\n\r\n=E9\r\n")));
 }
 
+/* S-4: what is under a signature passes untouched or not at all (RFC 1847, 2.1). */
+static void test_signed(void **state)
+{
+    static const struct {
+        const char *text;
+        enum content_kind able;
+        enum err err;
+    } cases[] = {
+        {"plain", CONTENT_7BIT, ERR_OK},
+        {"gr\xc3\xbcn", CONTENT_8BIT, ERR_OK},
+        {"gr\xc3\xbcn", CONTENT_7BIT, ERR_CONVERSION},
+        {"bare\nend", CONTENT_8BIT, ERR_CONVERSION},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CLEANUP(buf_release) struct buf in = BUF_INIT(1 << 16);
+        CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 16);
+        buf_addf(&in,
+                 "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=o\r\n\r\n--o\r\n"
+                 "Content-Type: multipart/signed; boundary=s; micalg=pgp-sha512;\r\n"
+                 " protocol=\"application/pgp-signature\"\r\n\r\n"
+                 "--s\r\nContent-Transfer-Encoding: 8bit\r\n\r\n%s\r\n--s\r\n"
+                 "Content-Type: application/pgp-signature\r\n\r\nxyz\r\n--s--\r\n--o\r\n\r\n"
+                 "beside\r\n--o--\r\n",
+                 cases[i].text);
+        assert_int_equal(convert_message(buf_str(&in), cases[i].able, add, &out), cases[i].err);
+        if (cases[i].err == ERR_OK) {
+            assert_str(buf_str(&out), buf_str(&in));
+        }
+    }
+}
+
 /* Lines of what is encoded are never too long, whatever goes in. */
 static void test_long_lines(void **state)
 {
@@ -130,6 +161,7 @@ int main(void)
         cmocka_unit_test(test_kinds),
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_message_in_message),
+        cmocka_unit_test(test_signed),
         cmocka_unit_test(test_long_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
