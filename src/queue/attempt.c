@@ -1,7 +1,7 @@
 /* Shell around the client core: finds the relay's addresses, connects to one after the other until one answers, moves
  * octets both ways under backpressure, wraps the connection in TLS when the core says so, and keeps the time limits of RFC
- * 5321, 4.5.3.2: a minute to connect, five minutes for a reply or for progress with the content, ten for the reply after
- * it. For a store worker the stream is there already: a session of a link.
+ * 5321, 4.5.3.2: a minute to connect, five minutes for a whole reply or for progress with the content, ten for the reply
+ * after it. For a store worker the stream is there already: a session of a link.
  *
  * The content is read from the spool as it is sent. When the server cannot take it as it is, it is converted once, into a
  * spool of its own (smtp/convert.h). */
@@ -33,6 +33,7 @@ struct attempt {
     size_t address_at;
     struct spool_reader *reader;
     struct spool *converted;
+    uint64_t progress; /* of the client, when the timer was started */
     bool is_connected;
     bool is_done;
 };
@@ -157,7 +158,11 @@ static void step(struct attempt *a)
         stream_write(a->stream, buf_str(&out));
         buf_clear(&out);
     }
-    timer_start(a->timer, smtp_client_is_final(a->client) ? FINAL_MS : REPLY_MS);
+    uint64_t progress = smtp_client_get_progress(a->client);
+    if (progress != a->progress) {
+        a->progress = progress;
+        timer_start(a->timer, smtp_client_is_final(a->client) ? FINAL_MS : REPLY_MS);
+    }
     if (want == SMTP_CLIENT_TLS) {
         start_tls(a);
     } else if (want == SMTP_CLIENT_DONE) {

@@ -292,10 +292,12 @@ struct spool *queue_spool_new(const struct queue *q, uint64_t most)
 
 /* ---- changing ---- */
 
-/* Keeps the first failure of a change: with it the transaction is not committed. */
+/* Keeps the first failure of a change: with it the transaction is not committed, and takes no more changes (SQLite may
+ * have rolled it back already, and would commit each of them by itself). What failed before there was a transaction does
+ * no harm to the next one. */
 static enum err note(struct queue *q, enum err e)
 {
-    if (e != ERR_OK && q->failure == ERR_OK) {
+    if (e != ERR_OK && q->is_open && q->failure == ERR_OK) {
         q->failure = e;
     }
     return e;
@@ -304,7 +306,7 @@ static enum err note(struct queue *q, enum err e)
 static enum err begin(struct queue *q)
 {
     if (q->is_open) {
-        return ERR_OK;
+        return q->failure;
     }
     TRY(run(q, use(q, ST_BEGIN)));
     q->is_open = true;
@@ -358,7 +360,6 @@ static enum err add_recipient(struct queue *q, uint64_t message_id, struct queue
 
 static enum err add(struct queue *q, struct queue_message *m, struct spool *s)
 {
-    TRY(spool_sync(s));
     TRY(begin(q));
     TRY(add_message(q, m, s));
     for (size_t i = 0; i < m->recipient_count; i++) {
@@ -369,7 +370,9 @@ static enum err add(struct queue *q, struct queue_message *m, struct spool *s)
 
 enum err queue_add(struct queue *q, struct queue_message *m, struct spool **s)
 {
-    enum err e = note(q, add(q, m, *s));
+    /* A content that cannot be kept is no reason to lose the changes of others. */
+    enum err e = spool_sync(*s);
+    e = e == ERR_OK ? note(q, add(q, m, *s)) : e;
     if (e == ERR_OK && spool_get_name(*s).n > 0) {
         spool_keep(*s);
         vec_push(&q->added, blob_name_make(spool_get_name(*s)));
@@ -490,12 +493,10 @@ static enum err sync_folder(struct queue *q)
 enum err queue_commit(struct queue *q)
 {
     enum err e = q->failure;
-    q->failure = q->is_open ? e : ERR_OK;
     if (q->is_open) {
-        e = q->failure;
         e = e == ERR_OK && q->has_new_blob ? sync_folder(q) : e;
         e = e == ERR_OK ? run(q, use(q, ST_COMMIT)) : e;
-        if (e != ERR_OK) {
+        if (e != ERR_OK && sqlite3_get_autocommit(q->db) == 0) {
             (void)run(q, use(q, ST_ROLLBACK));
         }
         forget(q, e == ERR_OK);

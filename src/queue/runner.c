@@ -9,8 +9,9 @@
  * one; and it is all written into one transaction, which the role commits at the end of the loop turn: a recipient leaves the
  * queue in the same commit in which the report about it enters.
  *
- * If that commit fails, the rows are as they were and due at once, although the message may have been delivered: then
- * everything pauses, because twice is bad and a thousand times is worse. */
+ * If that commit fails, the rows are as they were, although the message may have been delivered: then everything pauses, and
+ * the recipients that were served are remembered here and taken out before anything else is started: a full disk must
+ * not make a thousand copies. Only the end of the process before that delivers twice. */
 #include "queue/runner.h"
 
 #include <stdlib.h>
@@ -65,6 +66,9 @@ struct due {
 
 struct runner {
     struct runner_args args;
+    struct queue_wait wait;
+    VEC(struct due) served;    /* taken out in the transaction that is open */
+    VEC(struct due) unsettled; /* served, but the row is still there; they stay busy */
     struct timer *timer;
     struct list jobs;
     size_t job_count;
@@ -215,10 +219,66 @@ static enum err queue_report(struct job *j, const struct dsn_recipient *entries,
     return e;
 }
 
+/* ---- served, and not yet noted ---- */
+
+/* What was to be taken out is still there: it stays busy, so that nobody is served again. */
+static void keep_served(struct runner *r)
+{
+    for (size_t i = 0; i < r->served.count; i++) {
+        vec_push(&r->unsettled, r->served.at[i]);
+        (void)map_put(r->busy, map_id(&r->served.at[i].recipient_id), r);
+    }
+    vec_clear(&r->served);
+}
+
+static void on_commit(struct queue_wait *w, enum err e)
+{
+    struct runner *r = (struct runner *)((char *)w - offsetof(struct runner, wait));
+    if (e != ERR_OK) {
+        keep_served(r);
+        return;
+    }
+    for (size_t i = 0; i < r->served.count; i++) {
+        struct str id = map_id(&r->served.at[i].recipient_id);
+        if (map_find(r->busy, id) == r) {
+            (void)map_remove(r->busy, id);
+        }
+    }
+    vec_clear(&r->served);
+}
+
+static void add_served(struct runner *r, struct due due)
+{
+    queue_wait_cancel(&r->wait);
+    queue_wait_commit(r->args.queue, &r->wait);
+    vec_push(&r->served, due);
+}
+
+/* Takes out what could not be taken out before. Twice does no harm: ids are never used again. */
+static enum err settle_old(struct runner *r)
+{
+    enum err e = ERR_OK;
+    for (size_t i = 0; i < r->unsettled.count; i++) {
+        struct due due = r->unsettled.at[i];
+        e = e == ERR_OK ? queue_remove(r->args.queue, due.message_id, due.recipient_id) : e;
+        add_served(r, due);
+    }
+    vec_clear(&r->unsettled);
+    if (e != ERR_OK) {
+        keep_served(r);
+    }
+    return e;
+}
+
 /* Writes what became of the recipients; outcomes in their order. */
 static enum err settle(struct job *j, const struct smtp_outcome *outcomes)
 {
     struct runner *r = j->runner;
+    for (size_t i = 0; i < j->count; i++) {
+        if (outcomes[i].kind == SMTP_OUTCOME_DONE) {
+            add_served(r, (struct due){j->message.id, j->recipients[i]->id});
+        }
+    }
     struct dsn_recipient *entries = arena_array(j->arena, struct dsn_recipient, j->count);
     size_t entry_count = 0;
     bool *is_over = arena_array(j->arena, bool, j->count);
@@ -253,12 +313,16 @@ static enum err settle(struct job *j, const struct smtp_outcome *outcomes)
 static void finish_job(struct job *j, const struct smtp_outcome *outcomes)
 {
     struct runner *r = j->runner;
-    if (settle(j, outcomes) != ERR_OK) {
+    enum err e = settle(j, outcomes);
+    if (e != ERR_OK) {
         log_error("queue: cannot note what became of message %llu",
                   (unsigned long long)j->message.id);
         runner_pause(r);
     }
     job_free(j);
+    if (e != ERR_OK) {
+        keep_served(r);
+    }
     runner_wake(r);
 }
 
@@ -483,12 +547,19 @@ static void run_due(struct runner *r, bool is_local, uint64_t now)
         runner_pause(r);
         return;
     }
+    uint64_t held_back =
+        0; /* a message that waits for the relay: the rest of its recipients does, too */
     for (size_t i = 0; i < r->due.count && r->job_count < JOBS_MOST; i++) {
         struct due due = r->due.at[i];
         struct destination to = {TO_RELAY, NOBODY_WORKER};
         bool is_busy = map_find(r->busy, map_id(&due.recipient_id)) != NULL;
-        if (!is_busy && find_due_destination(r, due, &to) && may_start(r, to)) {
+        if (is_busy || due.message_id == held_back || !find_due_destination(r, due, &to)) {
+            continue;
+        }
+        if (may_start(r, to)) {
             start_job(r, due.message_id, to, now);
+        } else {
+            held_back = due.message_id;
         }
     }
 }
@@ -519,6 +590,9 @@ static void on_timer(void *owner)
 {
     struct runner *r = owner;
     r->is_paused = false;
+    if (settle_old(r) != ERR_OK) {
+        runner_pause(r);
+    }
     runner_wake(r);
 }
 
@@ -551,6 +625,8 @@ struct runner *runner_new(const struct runner_args *args)
     r->args = *args;
     list_init(&r->jobs);
     r->busy = map_new();
+    r->wait.on_commit = on_commit;
+    list_init(&r->wait.node);
     r->timer = timer_new(args->loop, on_timer, r);
     runner_wake(r);
     return r;
@@ -571,6 +647,9 @@ void runner_free(struct runner **r)
         job_free(j);
     }
     loop_cancel_deferred(gone->args.loop, gone);
+    queue_wait_cancel(&gone->wait);
+    vec_release(&gone->served);
+    vec_release(&gone->unsettled);
     timer_free(&gone->timer);
     map_free(&gone->busy);
     vec_release(&gone->due);

@@ -65,6 +65,7 @@ struct smtp_client {
     uint64_t size;
     uint64_t sent; /* of the content */
     struct smtp_dots dots;
+    uint64_t progress;
     size_t at; /* recipient whose reply comes next */
     struct outcome *outcomes;
 };
@@ -186,6 +187,11 @@ struct smtp_outcome smtp_client_get_outcome(const struct smtp_client *c, size_t 
 bool smtp_client_is_final(const struct smtp_client *c)
 {
     return c->state == AT_FINAL;
+}
+
+uint64_t smtp_client_get_progress(const struct smtp_client *c)
+{
+    return c->progress;
 }
 
 /* ---- commands ---- */
@@ -389,9 +395,12 @@ static void on_starttls(struct smtp_client *c)
 
 void smtp_client_on_tls(struct smtp_client *c)
 {
-    /* RFC 3207, 4.2: nothing learnt before TLS is kept. */
+    /* RFC 3207, 4.2: nothing learnt before TLS is kept, also when EHLO is not understood behind it. */
     smtp_framing_drop_rest(c->framing);
+    smtp_reply_clear(&c->reply);
+    read_ehlo(c);
     c->is_tls = true;
+    c->progress++;
     send_ehlo(c);
 }
 
@@ -431,13 +440,26 @@ static void on_mail(struct smtp_client *c)
     c->state = AT_RCPT;
 }
 
+/* 552 for a recipient behind others means "too many at once", unless it says that it is about the mailbox (RFC 5321,
+ * 4.5.3.1.10). */
+static bool is_too_many(const struct smtp_client *c)
+{
+    bool has_accepted = false;
+    for (size_t i = 0; i < c->at; i++) {
+        has_accepted = has_accepted || c->outcomes[i].is_accepted;
+    }
+    return has_accepted && c->reply.code == 552
+           && !str_starts(smtp_reply_get_enhanced(&c->reply), STR("5.2."));
+}
+
 static void on_rcpt(struct smtp_client *c)
 {
     struct outcome *o = &c->outcomes[c->at];
     if (is_good(c) && o->kind == SMTP_OUTCOME_OPEN) {
         o->is_accepted = true;
     } else {
-        settle(c, c->at, kind_of(c), c->reply.code, buf_str(&c->reply.text), true);
+        enum smtp_outcome_kind kind = is_too_many(c) ? SMTP_OUTCOME_LATER : kind_of(c);
+        settle(c, c->at, kind, c->reply.code, buf_str(&c->reply.text), true);
     }
     c->at++;
     if (c->at == c->job.envelope.recipient_count) {
@@ -523,6 +545,7 @@ static bool take_reply(struct smtp_client *c)
         c->state = AT_DONE;
         return false;
     }
+    c->progress++;
     on_reply[c->state](c);
     smtp_reply_clear(&c->reply);
     return true;
@@ -556,6 +579,7 @@ static enum smtp_client_want send_content(struct smtp_client *c, struct buf *out
         smtp_dots_write(&c->dots, octets, out);
     }
     c->sent += octets.n;
+    c->progress++;
     if (c->sent == c->size) {
         end_content(c, out);
     }

@@ -73,6 +73,9 @@ void smtp_client_on_tls(struct smtp_client *c);
 void smtp_client_fail(struct smtp_client *c, enum err why);
 /* The end of the content was sent: the server may now take its time (10 minutes; RFC 5321, 4.5.3.2.6). */
 bool smtp_client_is_final(const struct smtp_client *c);
+/* A number that grows with every whole reply and every piece of content that leaves; a line that drips in, octet by octet, is
+ * no progress. */
+uint64_t smtp_client_get_progress(const struct smtp_client *c);
 
 /* Recipient i of the job's envelope. Borrowed while c lives. */
 struct smtp_outcome smtp_client_get_outcome(const struct smtp_client *c, size_t i);

@@ -279,6 +279,37 @@ static void test_no_space(void **state)
     remove_dir();
 }
 
+/* What fails before it is part of the transaction leaves the others' changes alone. */
+static void test_failure_is_private(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    uint64_t id;
+    assert_int_equal(add(q, 100, &id), ERR_OK);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    struct rlimit old;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    struct spool *s = queue_spool_new(q, BIG);
+    char big[BIG];
+    memset(big, 'y', BIG);
+    assert_int_equal(spool_add(s, str_make(big, BIG)), ERR_OK);
+    assert_int_equal(spool_add(s, str_make(big, 0)), ERR_OK);
+    struct spool *cut = queue_spool_new(q, 2 * BIG);
+    assert_int_equal(spool_add(cut, str_make(big, BIG)), ERR_OK);
+    assert_int_equal(spool_add(cut, STR("the last octets, which are still in memory")), ERR_OK);
+    struct rlimit tight = {BIG, old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    struct queue_message m = {.arrived_ms = 1};
+    assert_int_not_equal(queue_add(q, &m, &cut), ERR_OK);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(count(q), 1);
+    spool_free(&s);
+    assert_int_equal(count_blobs(), 0);
+    queue_close(&q);
+    remove_dir();
+}
+
 /* The child adds and removes without end and says each commit's number; it is killed in the middle. */
 static void run_child(int fd)
 {
@@ -388,8 +419,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_due),
         cmocka_unit_test(test_not_committed), cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_no_space),      cmocka_unit_test(test_kill),
-        cmocka_unit_test(test_one_owner),     cmocka_unit_test(test_schedule),
+        cmocka_unit_test(test_no_space),      cmocka_unit_test(test_failure_is_private),
+        cmocka_unit_test(test_kill),          cmocka_unit_test(test_one_owner),
+        cmocka_unit_test(test_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,7 +8,9 @@
 
 #include "base/mem.h"
 
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { ARENA_MOST = 1 << 20, SECOND = 1000, HOUR = 3600 * SECOND, DAY = 24 * HOUR };
@@ -41,6 +43,7 @@ static struct queue *queue;
 static struct runner *runner;
 static struct worker worker;
 static bool is_auth_down;
+static bool is_disk_full;
 
 /* ---- the worker ---- */
 
@@ -127,12 +130,15 @@ static void on_octets(void *owner, struct str octets)
     visit_step(v);
 }
 
+static struct visit *last_visit;
+
 static void on_drained(void *owner)
 {
 }
 
 static void on_end(void *owner, enum err why)
 {
+    last_visit = last_visit == owner ? NULL : last_visit;
     visit_free(owner);
 }
 
@@ -155,6 +161,7 @@ static struct stream *open_store(void *owner, unsigned index)
     stream_pair(loop, &near, &v->stream);
     stream_set_handler(v->stream, &HANDLER, v);
     visit_step(v);
+    last_visit = v;
     return near;
 }
 
@@ -178,10 +185,30 @@ static void forget(void *owner, void *asker)
 
 static void turn_end(void *owner)
 {
-    if (queue_has_pending(queue)) {
-        assert_int_equal(queue_commit(queue), ERR_OK);
-        runner_wake(runner);
+    if (!queue_has_pending(queue)) {
+        return;
     }
+    enum err e = queue_commit(queue);
+    assert_true(is_disk_full || e == ERR_OK);
+    if (e == ERR_OK) {
+        runner_wake(runner);
+    } else {
+        runner_pause(runner);
+    }
+}
+
+/* No file may grow. */
+static void set_disk_full(bool is_full)
+{
+    static struct rlimit old;
+    struct rlimit tight = {0};
+    is_disk_full = is_full;
+    if (is_full) {
+        (void)signal(SIGXFSZ, SIG_IGN);
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+        tight.rlim_max = old.rlim_max;
+    }
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, is_full ? &tight : &old), 0);
 }
 
 static int set_up(void **state)
@@ -189,7 +216,7 @@ static int set_up(void **state)
     temp_dir_make(dir, sizeof(dir));
     loop = loop_new_fake(1700000000000);
     worker = (struct worker){.got = BUF_INIT(1 << 20)};
-    is_auth_down = false;
+    is_auth_down = is_disk_full = false;
     assert_int_equal(queue_open(str_from_c(dir), &queue), ERR_OK);
     struct runner_args args = {
         .loop = loop,
@@ -416,6 +443,46 @@ static void test_silence(void **state)
     assert_true(has_got("anna("));
 }
 
+/* One that sends an octet a minute is given up just the same: only whole replies count (RFC 5321, 4.5.3.2). */
+static void test_dripping(void **state)
+{
+    worker.is_mute = true;
+    submit("anna@here.test", "anna", 0);
+    for (int minute = 0; minute < 6; minute++) {
+        if (last_visit != NULL) {
+            stream_write(last_visit->stream, STR("2"));
+        }
+        loop_advance(loop, 60 * SECOND);
+    }
+    assert_true(worker.sessions > 1);
+    worker.is_mute = false;
+    loop_advance(loop, HOUR);
+    assert_int_equal(count(), 0);
+}
+
+/* The disk is full when the outcome is to be noted: nobody gets the message twice for that, and nothing is forgotten. */
+static void test_full_disk(void **state)
+{
+    static const unsigned notify[] = {0, SMTP_NOTIFY_SUCCESS};
+    for (size_t i = 0; i < 2; i++) {
+        worker.is_down = true;
+        submit("anna@here.test", "anna", notify[i]);
+        loop_advance(loop, HOUR);
+        worker.is_down = false;
+        unsigned before = worker.sessions;
+        set_disk_full(true);
+        loop_advance(loop, 5 * HOUR);
+        assert_int_equal(worker.sessions, before + 1);
+        assert_int_equal(count(), 1);
+        set_disk_full(false);
+        loop_advance(loop, HOUR);
+        assert_int_equal(worker.sessions, before + 1);
+        assert_int_equal(count(), 0);
+        assert_true(has_got("anna(anna@here.test)"));
+        buf_clear(&worker.got);
+    }
+}
+
 static void test_is_local(void **state)
 {
     assert_true(runner_is_local(STR("a.test b.test"), STR("x@B.test")));
@@ -438,6 +505,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_relay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_auth_down, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_silence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_dripping, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
         cmocka_unit_test(test_is_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
