@@ -7,8 +7,7 @@
  *
  * Writes the verifier database that a running auth reads; every change counts from the next login on. Mail and login are
  * two things: an account's folder comes with its first use, and stays when its user is deleted, unless --with-mail. The
- * password comes on
- * standard input, because a command line is for all to see. */
+ * password comes on standard input, because a command line is for all to see. */
 #include "tools/tool.h"
 
 #include "auth/names.h"

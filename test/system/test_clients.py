@@ -1,4 +1,4 @@
-"""Real mail clients, headless: each does what its user would do all day."""
+"""Real mail clients, headless: each does what its user would do all day. M-1, S-1, U-12."""
 import imaplib
 import json
 import os

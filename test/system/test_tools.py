@@ -165,7 +165,7 @@ def test_nothing_else_listens(make):
 
 @limetta_only
 def test_no_keep_alive_timers(make):
-    """D24: no socket of a session, on either side of BURL's way included, has TCP's keep-alive running."""
+    """D24: no connection of a client has TCP's keep-alive running, on either side of the login."""
     with make() as s:
         clients = [Imap(s.host, s.imap_port) for _ in range(3)]
         clients[0].login('alice', PASSWORD)
