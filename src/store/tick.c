@@ -7,8 +7,8 @@
 enum {
     SYNC_AFTER_MS = 500,       /* flag changes are on disk within a second */
     REST_AFTER_MS = 30 * 1000, /* the database closes after this silence */
-    CLOSE_AFTER_MS = 60 * 1000,
-    SHRINK_AFTER_MS = 2000, /* its page cache, up to 1 MB, goes before */
+    CLOSE_AFTER_MS = 5 * 1000, /* the account, when nobody holds it: tools wait for its lock */
+    SHRINK_AFTER_MS = 2000,    /* its page cache, up to 1 MB, goes before */
     CHECKPOINT_QUIET_MS = 250,
     CHECKPOINT_PAGES = 1000, /* worth a checkpoint when it is quiet */
     TICK_MS = 250
@@ -76,14 +76,15 @@ static uint64_t tick_account(struct account **a, uint64_t now)
         x->shrunk_ms = x->used_ms;
         db_shrink(x->db);
     }
-    if (x->db != NULL && silence >= REST_AFTER_MS) {
+    bool is_free = !is_held(x);
+    if (x->db != NULL && silence >= (uint64_t)(is_free ? CLOSE_AFTER_MS : REST_AFTER_MS)) {
         account_rest(x);
     }
-    if (x->db == NULL && silence >= CLOSE_AFTER_MS && !is_held(x)) {
+    if (x->db == NULL && silence >= CLOSE_AFTER_MS && is_free) {
         account_close(a);
         return 0;
     }
-    return x->db != NULL || !is_held(x) ? TICK_MS : 0;
+    return x->db != NULL || is_free ? TICK_MS : 0;
 }
 
 uint64_t store_tick(struct store *s)

@@ -18,12 +18,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static bool is_dir_below(const char *path, const char *name)
+enum { DETECT_DEPTH = 8 };
+
+/* A Maildir, or a folder with one somewhere below (a tree of folders without an INBOX of its own). */
+static bool has_maildir(const char *path, unsigned depth)
 {
-    char full[PATH_MAX];
-    struct stat st;
-    int n = snprintf(full, sizeof(full), "%s/%s", path, name);
-    return n > 0 && (size_t)n < sizeof(full) && stat(full, &st) == 0 && S_ISDIR(st.st_mode);
+    struct source_names names;
+    bool is_found = false;
+    if (depth > DETECT_DEPTH || source_names_read(path, &names) != ERR_OK) {
+        return false;
+    }
+    for (size_t i = 0; i < names.count && !is_found; i++) {
+        char below[PATH_MAX];
+        struct stat st;
+        int n = snprintf(below, sizeof(below), "%s/%s", path, names.at[i]);
+        if (n > 0 && (size_t)n < sizeof(below) && stat(below, &st) == 0 && S_ISDIR(st.st_mode)) {
+            is_found = strcmp(names.at[i], "cur") == 0 || has_maildir(below, depth + 1);
+        }
+    }
+    source_names_release(&names);
+    return is_found;
 }
 
 enum source_kind source_detect(const char *path)
@@ -38,7 +52,7 @@ enum source_kind source_detect(const char *path)
     if (!S_ISDIR(st.st_mode)) {
         return SOURCE_NONE;
     }
-    return is_dir_below(path, "cur") || is_dir_below(path, "new") ? SOURCE_MAILDIR : SOURCE_EML;
+    return has_maildir(path, 0) ? SOURCE_MAILDIR : SOURCE_EML;
 }
 
 static enum err walk(const char *path, enum source_kind kind, const struct source_sink *sink,

@@ -123,6 +123,18 @@ static void test_maildir(void **state)
            "<C/D> 0 6000 \"i\"\n");
 }
 
+/* A tree of Maildirs without one at its top. */
+static void test_maildir_below(void **state)
+{
+    (void)state;
+    static const char *const DIRS[] = {"tree", "tree/a", "tree/a/b", "tree/a/b/cur"};
+    for (size_t i = 0; i < sizeof(DIRS) / sizeof(DIRS[0]); i++) {
+        make_dir(DIRS[i]);
+    }
+    make_file("tree/a/b/cur/1:2,S", STR("x"), 7);
+    expect("tree", SOURCE_MAILDIR, 1, "[a/b]\n<a/b> 1 7 \"x\"\n");
+}
+
 static void test_mbox(void **state)
 {
     (void)state;
@@ -175,6 +187,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_nothing, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_maildir, make_root, remove_root),
+        cmocka_unit_test_setup_teardown(test_maildir_below, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_mbox, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_not_an_mbox, make_root, remove_root),
         cmocka_unit_test_setup_teardown(test_eml, make_root, remove_root),
