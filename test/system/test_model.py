@@ -1,0 +1,262 @@
+"""Clients that believe what they are told: three sessions on one mailbox do random things, each keeps a model of the mailbox
+made of nothing but what the server said, and whenever one asks for everything, the answer must be what its model knows.
+
+So each change must have been told, once, in numbers that hold at that moment; EXPUNGE only where it may come; .SILENT only
+where the client's own sum is right; and (RFC 7162) a QRESYNC client that loses its connection at any moment must be brought
+up to date by what it computed as its mod-sequence, also while a VANISHED was held back. Seeds make failures repeatable.
+"""
+import itertools
+import random
+import re
+
+from lib.servers import PASSWORD
+from lib.wire import open_imap
+
+FLAGS = ['\\Seen', '\\Flagged', '\\Answered', '\\Deleted', '\\Draft', '$A', '$B']
+KINDS = [('plain', 'condstore', 'qresync'), ('qresync', 'qresync', 'plain'), ('plain', 'plain', 'qresync')]
+NO_EXPUNGE = ('FETCH', 'STORE', 'SEARCH')  # RFC 3501, 7.4.1
+
+
+def numbers(text, last=0):
+    """The members of a set; "*" is last."""
+    found = set()
+    for r in text.replace('*', str(last)).split(','):
+        a, _, b = r.partition(':')
+        a, b = int(a), int(b or a)
+        found.update(range(min(a, b), max(a, b) + 1))
+    return found
+
+
+def random_set(rnd, most, may_star=True):
+    stars = ['*', '{a}:*'] if may_star else []
+    parts = rnd.choices(['{a}', '{a}:{b}'] + stars, k=rnd.randint(1, 3))
+    return ','.join(p.format(a=rnd.randint(1, most), b=rnd.randint(1, most)) for p in parts)
+
+
+def compute(op, before, flags):
+    """What a client believes after a silent STORE."""
+    if op == '':
+        return set(flags)
+    if before is None:
+        return None
+    return before | flags if op == '+' else before - flags
+
+
+class Message:
+    """What a client knows of a message; None: not told."""
+
+    def __init__(self, uid=None, flags=None):
+        self.uid, self.flags, self.modseq = uid, flags, None
+
+
+class Client:
+    def __init__(self, server, name, mailbox, kind, log):
+        self.server, self.name, self.mailbox, self.kind, self.log = server, name, mailbox, kind, log
+        self.connect()
+
+    # ---- the model ----
+
+    def is_(self, so, what):
+        if not so:
+            raise AssertionError(f'{self.name}: {what}')
+
+    def hear(self, line, verb):
+        self.log.append(f'{self.name} S: {line.decode("latin1").strip()[:200]}')
+        if m := re.match(rb'\* (\d+) EXISTS', line):
+            more = int(m[1]) - len(self.messages)
+            self.is_(more >= 0, f'EXISTS {m[1]} with {len(self.messages)} messages')
+            self.messages += [Message() for _ in range(more)]
+        elif m := re.match(rb'\* (\d+) EXPUNGE', line):
+            self.is_(self.kind != 'qresync' and verb not in NO_EXPUNGE, f'EXPUNGE in {verb} ({self.kind})')
+            self.is_(1 <= int(m[1]) <= len(self.messages), f'EXPUNGE {m[1]} with {len(self.messages)} messages')
+            del self.messages[int(m[1]) - 1]
+        elif m := re.match(rb'\* VANISHED (\(EARLIER\) )?([\d:,]+)', line):
+            self.hear_vanished(numbers(m[2].decode()), m[1], verb)
+        elif m := re.match(rb'\* (\d+) FETCH \((.*)\)\r\n', line, re.S):
+            self.is_(1 <= int(m[1]) <= len(self.messages), f'FETCH {m[1]} with {len(self.messages)} messages')
+            self.hear_fetch(self.messages[int(m[1]) - 1], m[2])
+        elif m := re.match(rb'\S+ OK \[HIGHESTMODSEQ (\d+)\]', line):
+            self.modseq = int(m[1])  # even if lower than what was seen: RFC 7162, erratum 1809 to its predecessor
+        elif m := re.match(rb'\* OK \[UIDVALIDITY (\d+)\]', line):
+            self.uidvalidity = int(m[1])
+        self.is_(not line.startswith(b'* BYE'), 'BYE')
+
+    def hear_vanished(self, uids, is_earlier, verb):
+        if is_earlier:
+            self.gone |= uids
+            return
+        self.is_(self.kind == 'qresync' and verb not in NO_EXPUNGE, f'VANISHED in {verb} ({self.kind})')
+        left = [m for m in self.messages if m.uid and m.uid not in uids]
+        unknown = [Message() for m in self.messages if not m.uid]
+        count = len(self.messages) - len(uids)
+        self.is_(len(left) <= count <= len(left) + len(unknown), f'VANISHED {uids} of messages that are not there')
+        self.messages = left + unknown[:count - len(left)]
+
+    def hear_fetch(self, message, items):
+        if m := re.search(rb'UID (\d+)', items):
+            self.is_(message.uid in (None, int(m[1])), f'UID {m[1]} was {message.uid}')
+            message.uid = int(m[1])
+        if m := re.search(rb'FLAGS \(([^)]*)\)', items):
+            message.flags = set(m[1].decode().split()) - {'\\Recent'}
+            self.changed[message.uid] = message.flags
+        if m := re.search(rb'MODSEQ \((\d+)\)', items):
+            message.modseq = int(m[1])
+            self.modseq = max(self.modseq, message.modseq)
+
+    # ---- talking ----
+
+    def connect(self, resync=None):
+        self.connection = open_imap(self.server, 'alice', PASSWORD)
+        self.connection.settimeout(20)
+        self.messages, self.modseq, self.gone, self.changed = [], 0, set(), {}
+        if self.kind == 'qresync':
+            self.say('ENABLE QRESYNC')
+        self.select(resync)
+
+    def say(self, text):
+        """The tagged reply."""
+        verb = text.split(' ', 1)[0]
+        self.log.append(f'{self.name} C: {text[:200]}')
+        tag = self.connection.next_tag()
+        self.connection.send(tag + b' ' + text.encode() + b'\r\n')
+        while True:
+            line = self.connection.response()
+            self.hear(line, verb)
+            if line.startswith(tag + b' '):
+                return line
+
+    def select(self, resync=None):
+        self.messages, self.modseq, self.gone, self.changed = [], 0, set(), {}
+        parameters = ' (CONDSTORE)' if self.kind == 'condstore' else ''
+        if resync:
+            known, modseq, uidvalidity = resync
+            parameters = f' (QRESYNC ({uidvalidity} {max(modseq, 1)}))'
+        self.is_(b' OK ' in self.say(f'SELECT {self.mailbox}{parameters}'), 'SELECT')
+        if resync:
+            known = {u: f for u, f in {**known, **self.changed}.items() if u not in self.gone}
+        truth = self.check()
+        self.is_(not resync or known == truth, f'resynchronised to {resync and known}, it is {truth}')
+
+    def check(self):
+        """Asks for everything, which must be what was told already. Returns flags by UID."""
+        self.say('NOOP')
+        told = [(m.uid, m.flags) for m in self.messages]
+        self.changed = {}
+        self.say('UID FETCH 1:* (FLAGS)')
+        self.is_(len(told) == len(self.messages) == len(self.changed), f'{len(self.changed)} of {len(told)} messages')
+        for (uid, flags), m in zip(told, self.messages):
+            self.is_(uid in (None, m.uid) and flags in (None, m.flags), f'told {uid} {flags}, it is {m.uid} {m.flags}')
+        return dict(self.changed)
+
+    def lose_connection(self, meanwhile):
+        is_whole = all(m.uid and m.flags is not None for m in self.messages)
+        resync = ({m.uid: m.flags for m in self.messages}, self.modseq, self.uidvalidity)
+        self.connection.drop()
+        meanwhile()
+        self.connect(resync if self.kind == 'qresync' and is_whole else None)
+
+    def idle(self, rnd, meanwhile):
+        tag = self.connection.next_tag()
+        self.connection.send(tag + b' IDLE\r\n')
+        line = self.connection.response()
+        while not line.startswith(b'+'):
+            self.hear(line, 'IDLE')
+            line = self.connection.response()
+        meanwhile(rnd.randint(0, 2))
+        self.connection.send(b'DONE\r\n')
+        while not line.startswith(tag + b' '):
+            line = self.connection.response()
+            self.hear(line, 'IDLE')
+
+    def store(self, rnd):
+        op, is_silent, count = rnd.choice(['', '+', '-']), rnd.random() < .5, len(self.messages)
+        is_uid = rnd.random() < .4 and all(m.uid for m in self.messages)
+        last = max(m.uid for m in self.messages) if is_uid else count
+        # in a silent UID STORE "*" may be another message than the client thinks: no sum of its can be right
+        which = random_set(rnd, last, not (is_uid and is_silent))
+        members = numbers(which, last)
+        hits = [(m.uid if is_uid else i + 1, m) for i, m in enumerate(self.messages)]
+        hits = [(n, m, m.flags) for n, m in hits if n in members]
+        flags = set(rnd.sample(FLAGS, rnd.randint(1, 2)))
+        condition = ''
+        if self.kind != 'plain' and rnd.random() < .4:
+            since = rnd.choice([self.modseq] + [m.modseq for m in self.messages if m.modseq])
+            condition = f' (UNCHANGEDSINCE {since})'
+        for _, m, before in hits if is_silent else []:
+            m.flags = compute(op, before, flags)
+        sums = [m.flags for _, m, _ in hits]
+        reply = self.say(f'{"UID " if is_uid else ""}STORE {which}{condition} {op}FLAGS{".SILENT" if is_silent else ""} '
+                         f'({" ".join(sorted(flags))})')
+        m = re.search(rb'\[MODIFIED ([\d:,]+)\]', reply)
+        left_alone = numbers(m[1].decode()) if m else set()
+        for (n, message, before), computed in zip(hits, sums):
+            if n in left_alone and message.flags is computed:
+                message.flags = before
+
+
+def act(rnd, c, others, serial):
+    """One random thing; others may do something meanwhile."""
+    count, chance = len(c.messages), rnd.random()
+    which = random_set(rnd, max(count, 1))
+
+    def meanwhile(times):
+        for _ in range(times if others else 0):
+            o = rnd.choice(others)
+            act(rnd, o, [x for x in others if x is not o], serial)
+
+    if chance < .12:
+        c.say(f'APPEND {c.mailbox} ({" ".join(rnd.sample(FLAGS, rnd.randint(0, 2)))}) {{12+}}\r\nSubject: {next(serial):03}')
+    elif chance < .20:
+        c.say(rnd.choice(['EXPUNGE', f'UID EXPUNGE {which}']))
+    elif chance < .28:
+        c.say(rnd.choice(['', 'UID ']) + f'SEARCH {rnd.choice(["ALL", "DELETED", "RETURN (ALL MIN COUNT) UNSEEN"])}')
+    elif chance < .34:
+        c.idle(rnd, meanwhile)
+    elif chance < .40:
+        c.lose_connection(lambda: meanwhile(rnd.randint(0, 3)))
+    elif chance < .44:
+        c.say(rnd.choice(['CLOSE', 'UNSELECT']))
+        c.select()
+    elif chance < .48:
+        c.check()
+    elif count == 0:
+        c.say('NOOP')
+    elif chance < .76:
+        c.store(rnd)
+    elif chance < .90:
+        c.say(f'FETCH {which} {rnd.choice(["(UID FLAGS)", "BODY[]"])}')
+    else:
+        one_range = f'{rnd.randint(1, count)}:*'  # Dovecot 2.3 crashes on sets that name a message twice
+        c.say(f'{rnd.choice(["COPY", "MOVE", "UID MOVE"])} {one_range} {rnd.choice([c.mailbox, "Trash"])}')
+    if c.kind == 'qresync' and any(m.uid is None for m in c.messages):
+        c.say('UID FETCH 1:* (FLAGS)')
+
+
+def play(server, seed, steps):
+    rnd, log = random.Random(seed), []
+    mailbox, serial = f'model-{seed}', itertools.count()
+    c = open_imap(server, 'alice', PASSWORD)
+    c.command(f'CREATE {mailbox}')
+    for i in range(rnd.randint(0, 8)):
+        c.append(mailbox, b'Subject: %d' % i)
+    c.command('LOGOUT')
+    try:
+        clients = [Client(server, name, mailbox, kind, log) for name, kind in zip('ABC', rnd.choice(KINDS))]
+        for _ in range(steps):
+            one = rnd.choice(clients)
+            act(rnd, one, [x for x in clients if x is not one], serial)
+        for x in clients:
+            x.check()
+        truths = [x.check() for x in clients]
+        assert truths[0] == truths[1] == truths[2], truths
+    except Exception as e:
+        tail = '\n'.join(log[-40:])
+        raise AssertionError(f'seed {seed}: {e}\n{tail}') from e
+    for x in clients:
+        x.connection.drop()
+
+
+def test_clients_that_believe(make):
+    with make() as s:
+        for seed in range(25):
+            play(s, seed, 60)
