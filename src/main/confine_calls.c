@@ -3,10 +3,15 @@
  * Four lists. BASE is what the loop, the allocator, threads and OpenSSL live on, and every role has it. The others come
  * with what confine.c lets a role keep. Calls whose arguments matter get a rule of their own: clone() makes threads and no
  * processes, socket() is for the internet only, mmap() and mprotect() give no executable memory, ioctl() is for the
- * requests that libuv makes. clone3() hides its flags in memory, so it says ENOSYS and libc falls back to clone(). */
+ * requests that libuv makes. clone3() hides its flags in memory, so it says ENOSYS and libc falls back to clone().
+ *
+ * All roles are one system user, and what a user may do to his own processes must not reach from role to role: so
+ * tgkill() is for our own threads, prlimit64() only reads our own limits (a limit set from outside can end a process),
+ * and fcntl() cannot make a descriptor send signals. */
 #include "main/confine_sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -14,6 +19,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define CALL(name) SCMP_SYS(name)
 
@@ -36,23 +42,19 @@ static const int BASE[] = {
     CALL(ppoll),
     CALL(eventfd2),
     CALL(pipe2),
-    CALL(fcntl),
     CALL(dup),
     CALL(fstat),
     CALL(newfstatat),
     CALL(lseek),
     CALL(brk),
-
     CALL(munmap),
     CALL(mremap),
-
     CALL(madvise),
     CALL(futex),
     CALL(set_robust_list),
     CALL(rseq),
     CALL(gettid),
     CALL(getpid),
-    CALL(tgkill),
     CALL(sched_yield),
     CALL(sched_getaffinity),
     CALL(rt_sigaction),
@@ -68,7 +70,6 @@ static const int BASE[] = {
     CALL(gettimeofday),
     CALL(time),
     CALL(getrandom),
-    CALL(prlimit64),
     CALL(getrlimit),
     CALL(getrusage),
     CALL(sysinfo),
@@ -153,17 +154,38 @@ static bool add(scmp_filter_ctx ctx, uint32_t action, const int *calls, size_t c
 
 #define ADD(ctx, action, list) add(ctx, action, list, sizeof(list) / sizeof((list)[0]))
 
+/* What is done with threads and to processes: to our own only. */
+static int add_own_process(scmp_filter_ctx ctx)
+{
+    const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
+    const struct scmp_arg_cmp ours = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
+    const struct scmp_arg_cmp reads_own[] = {SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)};
+    int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(clone), 1, thread);
+    r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
+    r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(tgkill), 1, ours);
+    return r != 0 ? r : seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, CALL(prlimit64), 2, reads_own);
+}
+
+/* Some requests of ioctl() or fcntl(): their second argument. */
+static int add_requests(scmp_filter_ctx ctx, int call, const unsigned long *requests, size_t count)
+{
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        const struct scmp_arg_cmp request = SCMP_A1(SCMP_CMP_EQ, requests[i]);
+        r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1, request);
+    }
+    return r;
+}
+
 /* Rules on arguments. */
 static bool add_special(scmp_filter_ctx ctx, unsigned keep_calls)
 {
-    const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
-    int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(clone), 1, thread);
-    r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
-    const unsigned long requests[] = {FIONBIO, FIONREAD, FIOCLEX};
-    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
-        const struct scmp_arg_cmp request = SCMP_A1(SCMP_CMP_EQ, requests[i]);
-        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(ioctl), 1, request);
-    }
+    static const unsigned long IOCTLS[] = {FIONBIO, FIONREAD, FIOCLEX};
+    static const unsigned long FCNTLS[] = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,
+                                           F_SETFL,         F_GETLK, F_SETLK, F_SETLKW};
+    int r = add_own_process(ctx);
+    r = r != 0 ? r : add_requests(ctx, CALL(ioctl), IOCTLS, sizeof(IOCTLS) / sizeof(IOCTLS[0]));
+    r = r != 0 ? r : add_requests(ctx, CALL(fcntl), FCNTLS, sizeof(FCNTLS) / sizeof(FCNTLS[0]));
     /* Code comes from the programs' files only; submit loads the resolver's modules on first use. */
     const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
     unsigned count = (keep_calls & CALLS_CONNECT) != 0 ? 0 : 1;

@@ -15,10 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,6 +37,9 @@
 
 static char folder[] = "/tmp/confine-XXXXXX";
 static char other[] = "/tmp/confine-other-XXXXXX";
+static pid_t neighbour; /* a process of the system user that the roles become */
+
+enum { NOBODY = 0x3fffffff }; /* no process has this id */
 
 static struct boot *make_boot(void)
 {
@@ -120,6 +125,42 @@ static int probe_kill(void)
     return kill(getppid(), 0) == 0 ? 1 : 0;
 }
 
+/* tgkill() is needed for abort(), and would reach every process of the same user. Who is not there would be ESRCH. */
+static int probe_signal_by_thread(void)
+{
+    return syscall(SYS_tgkill, NOBODY, NOBODY, 0) != 0 && errno == EPERM ? 0 : 1;
+}
+
+static int probe_abort(void)
+{
+    (void)signal(SIGABRT, SIG_DFL); /* the test runner listens for it */
+    abort();
+}
+
+/* A limit on processor time, set from outside, ends a process of the same user. */
+static int probe_limits_of_others(void)
+{
+    struct rlimit cpu = {RLIM_INFINITY, RLIM_INFINITY};
+    bool is_read = prlimit(neighbour, RLIMIT_CPU, NULL, &cpu) == 0;
+    return is_read || prlimit(neighbour, RLIMIT_CPU, &cpu, NULL) == 0 ? 1 : 0;
+}
+
+static int probe_signal_by_descriptor(void)
+{
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return 2;
+    }
+    return fcntl(ends[0], F_SETOWN, neighbour) == 0 ? 1 : 0;
+}
+
+static int probe_memory_of_others(void)
+{
+    char path[64];
+    (void)snprintf(path, sizeof(path), "/proc/%d/mem", neighbour);
+    return open(path, O_RDONLY | O_CLOEXEC) >= 0 ? 1 : 0;
+}
+
 static int probe_inet(void)
 {
     return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0) >= 0 ? 1 : 0;
@@ -192,6 +233,11 @@ static const struct probe PROBES[] = {
     {"fork", probe_fork, ALL_ROLES, true, 0},
     {"ptrace", probe_ptrace, ALL_ROLES, true, 128 + SIGSYS},
     {"signal another process", probe_kill, ALL_ROLES, true, 0},
+    {"signal another thread", probe_signal_by_thread, ALL_ROLES, true, 0},
+    {"abort", probe_abort, ALL_ROLES, true, 128 + SIGABRT},
+    {"limits of another process", probe_limits_of_others, ALL_ROLES, true, 0},
+    {"have a descriptor signal", probe_signal_by_descriptor, ALL_ROLES, true, 0},
+    {"memory of another process", probe_memory_of_others, ALL_ROLES, true, 0},
     {"unix socket", probe_unix, ALL_ROLES, true, 0},
     {"raw socket", probe_packet, ALL_ROLES, false, 0},
     {"inet socket", probe_inet, ALL_ROLES & ~ONLY(ROLE_SUBMIT), true, 0},
@@ -230,6 +276,28 @@ static void test_probes_can_fail(void **state)
     assert_int_equal(probe_unix(), 1);
     assert_int_equal(probe_fork(), 1);
     assert_int_equal(probe_code(), 1);
+    assert_int_equal(probe_signal_by_thread(), 1);
+    if (geteuid() != 0) { /* else root needs a capability that a container may lack */
+        assert_int_equal(probe_limits_of_others(), 1);
+    }
+    assert_int_equal(probe_signal_by_descriptor(), 1);
+}
+
+/* Root may do to it what it wants; the roles are of its kind. */
+static pid_t start_neighbour(void)
+{
+    pid_t pid = fork();
+    if (pid != 0) {
+        return pid;
+    }
+    bool is_root = geteuid() == 0;
+    if (is_root && (setresgid(65534, 65534, 65534) != 0 || setresuid(65534, 65534, 65534) != 0)) {
+        _exit(1);
+    }
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    for (;;) {
+        (void)pause();
+    }
 }
 
 static int set_up(void **state)
@@ -237,7 +305,8 @@ static int set_up(void **state)
     if (mkdtemp(folder) == NULL || mkdtemp(other) == NULL) {
         return -1;
     }
-    return chmod(folder, 0777) == 0 && chmod(other, 0777) == 0 ? 0 : -1;
+    neighbour = start_neighbour();
+    return neighbour > 0 && chmod(folder, 0777) == 0 && chmod(other, 0777) == 0 ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -245,6 +314,8 @@ static int tear_down(void **state)
     char path[PATH_MAX];
     (void)snprintf(path, sizeof(path), "%s/file", other);
     (void)unlink(path);
+    (void)kill(neighbour, SIGKILL);
+    (void)waitpid(neighbour, NULL, 0);
     return rmdir(folder) == 0 && rmdir(other) == 0 ? 0 : -1;
 }
 
