@@ -1,8 +1,9 @@
 /* One role as a process: fork, exec, settings.
  *
  * Fork and exec, so that a role has a memory of its own from its first instruction: no secret of another role, no copied
- * layout. It inherits standard error (the log), the control socket as descriptor 3, and nothing else: every other
- * descriptor of ours is close-on-exec. What a role is told is in one table, with a bit for each role, and no role is told
+ * layout. It inherits standard error (the log), the control socket as descriptor 3, and nothing else: what else is open is
+ * closed, also what whoever started us left open, and standard input and output lead nowhere. Of the environment, where
+ * other programs keep their secrets, it gets the few words that its libraries need. What a role is told is in one table, with a bit for each role, and no role is told
  * more; the private ticket key, say, leaves this process towards auth only. */
 #include "main/process.h"
 
@@ -24,7 +25,7 @@ enum {
     SUBMIT = 1 << ROLE_SUBMIT,
     EVERY = EDGE | AUTH | STORE | SUBMIT
 };
-enum { CONTROL_BUFFER = 1 << 20 };
+enum { CONTROL_BUFFER = 1 << 20, ENVIRONMENT_MOST = 16 };
 
 bool process_may_link(enum link_role a, enum link_role b)
 {
@@ -59,8 +60,42 @@ static enum err find_program(enum link_role role, char out[PATH_MAX])
     return ERR_OK;
 }
 
+/* Picks the variables that a role may see: where trusted certificates are, how names are resolved, and what sanitizers and
+ * coverage are told in test builds. out: borrows from our environment. */
+static void pick_environment(char *out[ENVIRONMENT_MOST + 1])
+{
+    static const char *const NAMES[] = {
+        "SSL_CERT_FILE=", "SSL_CERT_DIR=", "RES_OPTIONS=",   "LOCALDOMAIN=", "LD_LIBRARY_PATH=",
+        "ASAN_OPTIONS=",  "LSAN_OPTIONS=", "UBSAN_OPTIONS=", "GCOV_PREFIX=", "LLVM_PROFILE_FILE="};
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        for (char **e = environ; *e != NULL && count < ENVIRONMENT_MOST; e++) {
+            if (str_starts(str_from_c(*e), str_from_c(NAMES[i]))) {
+                out[count++] = *e;
+            }
+        }
+    }
+    out[count] = NULL;
+}
+
+/* In the child: descriptors 0 and 1 lead nowhere, 2 is the log, 3 the control socket, and there is no other. False when
+ * that cannot be had. */
+static bool arrange_descriptors(int control)
+{
+    int nowhere = open("/dev/null", O_RDWR);
+    if (nowhere < 0 || dup2(nowhere, STDIN_FILENO) < 0 || dup2(nowhere, STDOUT_FILENO) < 0) {
+        return false;
+    }
+    if (control == CONTROL_CHILD_FD) {
+        (void)fcntl(control, F_SETFD, 0);
+    } else if (dup2(control, CONTROL_CHILD_FD) < 0) {
+        return false;
+    }
+    return close_range(CONTROL_CHILD_FD + 1, ~0U, 0) == 0;
+}
+
 /* In the child: nothing but exec, in calls that are safe after a fork. */
-static void become(const char *program, char *name, int control)
+static void become(const char *program, char *name, int control, char *const environment[])
 {
     char *const argv[] = {name, NULL};
     sigset_t none;
@@ -71,12 +106,9 @@ static void become(const char *program, char *name, int control)
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
     (void)signal(SIGPIPE, SIG_IGN);
-    if (control == CONTROL_CHILD_FD) {
-        (void)fcntl(control, F_SETFD, 0);
-    } else if (dup2(control, CONTROL_CHILD_FD) < 0) {
-        _exit(3);
+    if (arrange_descriptors(control)) {
+        (void)execve(program, argv, environment);
     }
-    (void)execv(program, argv);
     _exit(3);
 }
 
@@ -84,6 +116,7 @@ enum err process_start(enum link_role role, unsigned index, pid_t *pid, int *con
 {
     char program[PATH_MAX];
     char name[64];
+    char *environment[ENVIRONMENT_MOST + 1];
     int pair[2];
     int size = CONTROL_BUFFER;
     TRY(find_program(role, program));
@@ -93,9 +126,10 @@ enum err process_start(enum link_role role, unsigned index, pid_t *pid, int *con
         return ERR_IO;
     }
     (void)setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    pick_environment(environment);
     pid_t child = fork();
     if (child == 0) {
-        become(program, name, pair[1]);
+        become(program, name, pair[1], environment);
     }
     (void)close(pair[1]);
     if (child < 0) {

@@ -262,6 +262,33 @@ def test_confinement(make):
 
 
 @limetta_only
+def test_nothing_is_inherited(make):
+    """D40: a role has the log, its control socket, links, and what it opened itself: no file, pipe or secret of whoever started us."""
+    secret_file = tempfile.TemporaryFile()
+    secret_file.write(b'secret')
+    secret_file.flush()
+    keep = os.dup2(secret_file.fileno(), 9)
+    allowed = {'edge': r'(socket|pipe|anon_inode):', 'auth': r'(socket|pipe|anon_inode):|.*/state/auth/users\.db',
+               'store': r'(socket|pipe|anon_inode):|.*/state/accounts/', 'submit': r'(socket|pipe|anon_inode):|.*/state/queue/'}
+    try:
+        with make(pass_fds=[keep], env={**os.environ, 'TOKEN_OF_ANOTHER_PROGRAM': 'secret'}) as s:
+            true(can_log_in(s), 'a login')
+            for role, pattern in allowed.items():
+                for pid in s.roles(role):
+                    for fd in os.listdir(f'/proc/{pid}/fd'):
+                        target = os.readlink(f'/proc/{pid}/fd/{fd}')
+                        wanted = {'0': '/dev/null', '1': '/dev/null', '2': s.log_path}.get(fd)
+                        true(target == wanted if wanted else re.match(pattern, target), f'{role}: descriptor {fd}: {target}')
+                    with open(f'/proc/{pid}/environ', 'rb') as f:
+                        names = {v.split(b'=')[0].decode() for v in f.read().split(b'\0') if v}
+                    equal(names - {'LD_LIBRARY_PATH', 'ASAN_OPTIONS', 'LSAN_OPTIONS', 'UBSAN_OPTIONS', 'GCOV_PREFIX',
+                                   'LLVM_PROFILE_FILE', 'SSL_CERT_FILE', 'SSL_CERT_DIR', 'RES_OPTIONS', 'LOCALDOMAIN'}, set(), role)
+    finally:
+        os.close(keep)
+        secret_file.close()
+
+
+@limetta_only
 def test_password_change_counts_at_once(make):
     """D42: what auth remembers is dropped with the password, and with the user."""
     with make() as s:

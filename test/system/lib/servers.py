@@ -126,7 +126,7 @@ class Limetta(Server):
     """build/limetta serve, or the program of the build folder that LIMETTA_BUILD names."""
     name = 'limetta'
 
-    def __init__(self, users=('alice', 'bob'), config=None, offset=None, build=None):
+    def __init__(self, users=('alice', 'bob'), config=None, offset=None, build=None, **popen):
         super().__init__()
         self.program = os.path.join(TOP, build or os.environ.get('LIMETTA_BUILD', 'build'), 'limetta')
         self.state = os.path.join(self.dir, 'state')
@@ -137,6 +137,7 @@ class Limetta(Server):
             for key, value in (config or {}).items():
                 f.write(f'{key} = {value}\n' if isinstance(value, int) else f'{key} = "{value}"\n')
         self.offset = free_offset() if offset is None else offset
+        self.popen = popen
         self.imap_port, self.submission_port = 143 + self.offset, 587 + self.offset
         for user in users:
             self.add_user(user)
@@ -155,7 +156,7 @@ class Limetta(Server):
         log = open(self.log_path, 'a')
         self.process = subprocess.Popen([self.program, 'serve', '--state', self.state, '--config', self.config, '--listen',
                                          self.host, '--port-offset', str(self.offset)], stdin=subprocess.DEVNULL, stdout=log,
-                                        stderr=log)
+                                        stderr=log, **self.popen)
         log.close()
         try:
             for port in (self.imap_port, self.submission_port):
