@@ -206,7 +206,7 @@ static void succeed(struct attempt *t, struct str data)
         .auth_user = user,
         .service = t->service,
         .edge_id = a->o.edge_id,
-        .expires_ms = loop_wall_ms(a->o.loop) + AUTH_TICKET_LIFE_MS,
+        .expires_ms = loop_wall_ms(a->o.loop) + TICKET_LIFE_MS,
     };
     memcpy(ticket.nonce, t->nonce, sizeof(ticket.nonce));
     struct buf octets = BUF_INIT(LINK_OPEN_MOST);

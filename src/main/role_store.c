@@ -268,6 +268,7 @@ static enum err open_and_confine(struct store_role *r)
         return ERR_SYNTAX;
     }
     TRY(ticket_checker_new(boot_get(r->boot, STR("ticket_public")), &r->checker));
+    ticket_checker_begin(r->checker, loop_wall_ms(r->loop));
     TRY(confine(r->boot, ROLE_STORE, dir));
     struct store_config config = {
         .dir = dir,

@@ -345,6 +345,7 @@ static enum err open_and_confine(struct submit_role *r)
         return ERR_SYNTAX;
     }
     TRY(ticket_checker_new(boot_get(r->boot, STR("ticket_public")), &r->checker));
+    ticket_checker_begin(r->checker, loop_wall_ms(r->loop));
     TRY(tls_client_context_new_opportunistic(&r->tls_here));
     TRY(tls_client_context_new(STR_EMPTY, &r->tls_there));
     TRY(confine(r->boot, ROLE_SUBMIT, dir));

@@ -16,7 +16,8 @@
  *     64       Ed25519 signature of all octets before it (RFC 8032)
  *
  * The once-only memory is bounded: it holds SEEN_MOST ids, and a ticket that would live longer than TICKET_LIFE_MOST_MS
- * is refused, so it can always be emptied by waiting. Full means refuse, never forget. */
+ * is refused, so it can always be emptied by waiting. Full means refuse, never forget. It dies with its process; what was
+ * made before a process began is therefore no ticket for it (TICKET_LIFE_MS before its expiry a ticket was made). */
 #include "net/ticket.h"
 
 #include "base/list.h"
@@ -49,6 +50,7 @@ struct ticket_checker {
     EVP_PKEY *key;
     struct map *by_id; /* of struct seen */
     struct list seen;
+    uint64_t begin_ms; /* tickets made before are refused */
 };
 
 static struct str raw(const uint8_t *p, size_t n)
@@ -197,6 +199,11 @@ void ticket_checker_free(struct ticket_checker **c)
     *c = NULL;
 }
 
+void ticket_checker_begin(struct ticket_checker *c, uint64_t now_ms)
+{
+    c->begin_ms = now_ms;
+}
+
 static struct str scan_name(struct scan *c)
 {
     struct str len = scan_take(c, 1, "a length");
@@ -271,6 +278,9 @@ static const char *find_fault(struct ticket_checker *c, const struct ticket *t, 
     }
     if (t->expires_ms - now_ms > TICKET_LIFE_MOST_MS) {
         return "it lives too long";
+    }
+    if (t->expires_ms < c->begin_ms + TICKET_LIFE_MS) {
+        return "it is older than this process";
     }
     forget_expired(c, now_ms);
     if (map_find(c->by_id, raw(t->id, sizeof(t->id))) != NULL) {

@@ -12,8 +12,8 @@
 enum service { SERVICE_IMAP, SERVICE_SUBMIT, SERVICE_SIEVE, SERVICE_ACAP };
 
 enum { TICKET_NONCE_SIZE = 16, TICKET_ID_SIZE = 16, TICKET_USER_MOST = 255 };
-/* A checker refuses tickets that expire later than this from now. */
-enum { TICKET_LIFE_MOST_MS = 5 * 60 * 1000 };
+/* How long auth makes a ticket live. A checker refuses tickets that expire later than TICKET_LIFE_MOST_MS from now. */
+enum { TICKET_LIFE_MS = 30 * 1000, TICKET_LIFE_MOST_MS = 5 * 60 * 1000 };
 
 struct ticket {
     struct str user;      /* authorization id: whose account */
@@ -40,6 +40,9 @@ MUST_USE enum err ticket_issue(struct ticket_signer *s, struct ticket *t, struct
 
 MUST_USE enum err ticket_checker_new(struct str public_pem, struct ticket_checker **out);
 void ticket_checker_free(struct ticket_checker **c);
+/* Refuses tickets that were made before now_ms (Unix time), because a checker that lived then may have accepted them:
+ * so a process that starts again does not accept a ticket a second time. */
+void ticket_checker_begin(struct ticket_checker *c, uint64_t now_ms);
 /* What a ticket is shown for. */
 struct ticket_use {
     enum service service;

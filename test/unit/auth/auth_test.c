@@ -236,7 +236,7 @@ static void test_ticket(void **state)
                              now_ms};
     assert_int_equal(ticket_check(f->checker, octets, &use, &t), ERR_TICKET);
     use.service = SERVICE_IMAP;
-    use.now_ms = now_ms + AUTH_TICKET_LIFE_MS + 1;
+    use.now_ms = now_ms + TICKET_LIFE_MS + 1;
     assert_int_equal(ticket_check(f->checker, octets, &use, &t), ERR_TICKET);
     use.now_ms = now_ms;
     assert_int_equal(ticket_check(f->checker, octets, &use, &t), ERR_OK);

@@ -147,6 +147,16 @@ static void test_replayed(void **state)
     buf_release(&b);
 }
 
+/* A process that starts again has forgotten what it accepted, so it refuses what it may have accepted. */
+static void test_older_than_checker(void **state)
+{
+    struct keys *k = *state;
+    ticket_checker_begin(k->checker, NOW + 1);
+    assert_int_equal(check(k, buf_str(&k->octets), NOW + 1), ERR_TICKET);
+    ticket_checker_begin(k->checker, NOW);
+    assert_int_equal(check(k, buf_str(&k->octets), NOW + 1), ERR_OK);
+}
+
 static void test_other_edge(void **state)
 {
     struct keys *k = *state;
@@ -232,6 +242,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_expired, setup, teardown),
         cmocka_unit_test_setup_teardown(test_lives_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(test_replayed, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_older_than_checker, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_edge, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_session, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_service, setup, teardown),
