@@ -11,7 +11,9 @@
  */
 #include "main/deliver.h"
 
+#include "base/log.h"
 #include "base/vec.h"
+#include "net/ticket.h"
 #include "smtp/lmtp.h"
 
 #include <stdlib.h>
@@ -63,6 +65,10 @@ static enum err add_recipient(void *owner, struct str user, struct str address)
 {
     struct delivery *d = owner;
     struct account *a = NULL;
+    if (ticket_get_worker(user, d->args.workers) != d->args.index) {
+        log_warn("a delivery to an account of another worker is refused");
+        return ERR_NO_USER;
+    }
     TRY(store_open_account(d->args.store, user, true, &a));
     struct recipient *r = calloc(1, sizeof(*r));
     if (r == NULL) {

@@ -15,6 +15,8 @@ struct deliver_args {
     struct str hostname;               /* borrowed for the session's life */
     uint64_t message_most;             /* octets */
     const struct imap_host *imap_host; /* for the time */
+    unsigned index;                    /* of this worker; a recipient of another one is refused */
+    unsigned workers;
 };
 
 struct session *deliver_new(const struct deliver_args *args);

@@ -151,6 +151,8 @@ static void open_lmtp(struct store_role *r, struct session_runner *runner)
         .hostname = boot_get(r->boot, STR("hostname")),
         .message_most = get_delivered_most(r),
         .imap_host = &r->imap_host,
+        .index = boot_get_index(r->boot),
+        .workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1),
     };
     session_runner_start(runner, deliver_new(&args));
 }

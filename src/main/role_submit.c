@@ -15,6 +15,7 @@
 #include "main/control.h"
 #include "main/submit_session.h"
 #include "net/fields.h"
+#include "net/resolve.h"
 #include "net/session_run.h"
 #include "net/stream.h"
 #include "net/ticket.h"
@@ -166,6 +167,19 @@ static struct str get_domain(const struct submit_role *r)
     return domains.n > 0 ? str_split(&domains, ' ') : boot_get(r->boot, STR("hostname"));
 }
 
+/* The address that the client reached us at, as the edge says. We log in there for a BURL, so the edge is believed only
+ * when the address is this host's: else a taken-over edge could have our password sent to anybody. */
+static struct str get_local(const struct fields *f)
+{
+    struct sockaddr_storage at;
+    struct str local = fields_get(f, STR("local"));
+    if (resolve_numeric(local, 0, &at) && resolve_is_own_address(&at)) {
+        return local;
+    }
+    log_warn("the edge named an address that is not this host's: no BURL for this session");
+    return STR_EMPTY;
+}
+
 static struct session *new_session(struct submit_role *r, const struct fields *f,
                                    const struct ticket *ticket, const struct session_host *host)
 {
@@ -193,7 +207,7 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
                     {
                         .user = ticket->user,
                         .host_names = boot_get(r->boot, STR("host_names")),
-                        .local = fields_get(f, STR("local")),
+                        .local = get_local(f),
                         .imap_port = (uint16_t)boot_get_u64(r->boot, STR("imap_port"), IMAP_PORT),
                     },
             },

@@ -47,6 +47,7 @@ struct world {
     int control;
     struct link *link;
     bool is_down;
+    const char *local; /* the address that clients came to, as the edge says */
 };
 
 /* ---- the process ---- */
@@ -75,7 +76,8 @@ static void tell_all(const struct world *w, int control, const char *role)
         {"submit_user", "submit"},
         {"submit_password", "secret"},
         {"submit_entities", "submit"},
-        {"imap_port", "143"},
+        {"imap_port", "1"},
+        {"relay_host", "192.0.2.1"},
     };
     for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
         tell(control, settings[i][0], str_from_c(settings[i][1]));
@@ -268,7 +270,7 @@ static void write_head(const struct world *w, const struct shown *s, struct buf 
     fields_add(out, STR("tag"), STR("A1"));
     fields_add(out, STR("helo"), STR("phone"));
     fields_add(out, STR("peer"), STR("127.0.0.1"));
-    fields_add(out, STR("local"), STR("127.0.0.1"));
+    fields_add(out, STR("local"), str_from_c(w->local));
     buf_release(&ticket);
 }
 
@@ -416,6 +418,39 @@ static void test_store_peers(void **state)
     buf_release(&head);
 }
 
+/* Opens a session and says something; hears everything to its end. */
+static void converse(struct world *w, struct str head, struct str words, struct answer *a)
+{
+    *a = (struct answer){.world = w, .heard = BUF_INIT(HEARD_MOST)};
+    a->stream = link_open(w->link, head);
+    stream_set_handler(a->stream, &LISTEN, a);
+    stream_write(a->stream, words);
+    wait_for(w);
+}
+
+/* An account belongs to one worker, whatever a taken-over submit sends where. */
+static void test_delivery_elsewhere(void **state)
+{
+    struct world *w = *state;
+    start_role(w, "store");
+    join(w, ROLE_SUBMIT, 0);
+    const char *const users[] = {w->own_user, w->other_user};
+    for (size_t i = 0; i < 2; i++) {
+        struct answer a;
+        struct buf words = BUF_INIT(1024);
+        buf_addf(&words, "LHLO submit\r\nMAIL FROM:<>\r\nRCPT TO:<%s>\r\nQUIT\r\n", users[i]);
+        converse(w, STR("service=lmtp\n"), buf_str(&words), &a);
+        bool is_taken = str_find_str(buf_str(&a.heard), STR("\r\n550 ")) == a.heard.len;
+        if (is_taken != (i == 0)) {
+            fail_msg("%s: \"%.*s\"", users[i], STR_ARG(buf_str(&a.heard)));
+        }
+        answer_release(&a);
+        buf_release(&words);
+    }
+    assert_int_equal(count_accounts(w), 1);
+    stop_role(w);
+}
+
 /* A frame that cannot be ends the link it came over, and nothing else. */
 static void test_broken_frames(void **state)
 {
@@ -517,6 +552,42 @@ static void test_submit_tickets(void **state)
     buf_release(&head);
 }
 
+/* The edge says at which address the client reached us, and BURL logs in there: but at no address that is not ours. */
+static void test_submit_logs_in_here_only(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        const char *local;
+        const char *reply;
+    } CASES[] = {{"192.0.2.1", "\r\n554 5.7.8 "},
+                 {"evil.example", "\r\n554 5.7.8 "},
+                 {"", "\r\n554 5.7.8 "},
+                 {"127.0.0.1", "\r\n451 4.4.1 "}};
+    start_role(w, "submit");
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct answer a;
+        struct buf head = BUF_INIT(LINK_OPEN_MOST);
+        struct buf words = BUF_INIT(1024);
+        join(w, ROLE_EDGE, 0);
+        w->local = CASES[i].local;
+        write_head(w, &SUBMIT_ACCEPTS, &head);
+        buf_addf(&words,
+                 "EHLO phone\r\nMAIL FROM:<ann@mail.example>\r\nRCPT TO:<ann@elsewhere.example>\r\n"
+                 "BURL imap://%s@%s:1/INBOX;UIDVALIDITY=1/;UID=1;URLAUTH=submit+%s:INTERNAL:%s "
+                 "LAST\r\nQUIT\r\n",
+                 w->own_user, CASES[i].local[0] == '\0' ? "x" : CASES[i].local, w->own_user,
+                 "91354a473744909de610943775f92038");
+        converse(w, buf_str(&head), buf_str(&words), &a);
+        if (str_find_str(buf_str(&a.heard), str_from_c(CASES[i].reply)) == a.heard.len) {
+            fail_msg("%s: \"%.*s\"", CASES[i].local, STR_ARG(buf_str(&a.heard)));
+        }
+        answer_release(&a);
+        buf_release(&head);
+        buf_release(&words);
+    }
+    stop_role(w);
+}
+
 /* ---- */
 
 static void find_users(struct world *w)
@@ -549,6 +620,7 @@ static int set_up(void **state)
     }
     w->loop = loop_new();
     w->timer = timer_new(w->loop, on_patience, w);
+    w->local = "127.0.0.1";
     find_users(w);
     buf_release(&private_pem);
     buf_release(&forged_pem);
@@ -580,8 +652,14 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_store_tickets), TEST(test_store_replay), TEST(test_store_peers),
-        TEST(test_broken_frames), TEST(test_flood),        TEST(test_submit_tickets),
+        TEST(test_store_tickets),
+        TEST(test_store_replay),
+        TEST(test_store_peers),
+        TEST(test_delivery_elsewhere),
+        TEST(test_submit_logs_in_here_only),
+        TEST(test_broken_frames),
+        TEST(test_flood),
+        TEST(test_submit_tickets),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);
