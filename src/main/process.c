@@ -226,7 +226,6 @@ static void tell_state(struct teller *t, const struct process_context *x)
     tell(t, SUBMIT, "submit_password", buf_str(&s->submit_password));
     tell(t, STORE, "submit_entities", str_trim(buf_str(&entities)));
     tell_u64(t, EDGE | STORE | SUBMIT, "imap_port", PORT_IMAP + x->port_offset);
-    tell_u64(t, EDGE | STORE | SUBMIT, "submission_port", PORT_SUBMISSION + x->port_offset);
     buf_release(&entities);
 }
 
