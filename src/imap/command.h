@@ -80,11 +80,12 @@ struct cmd {
     struct str tag; /* in arena */
     bool is_uid;
     bool is_parsed;
-    uint64_t modseq_before; /* HIGHESTMODSEQ of what the client knew when it gave the command */
-    struct arena *arena;    /* cleared after the tagged reply */
-    void *args;             /* what parse found; parse and run know its type */
-    unsigned phase;         /* run's own: 0 at the first call */
-    enum err err;           /* of the tagged reply */
+    struct view *
+        view_before; /* counted: what the client knew when it gave a UID command that writes; else NULL */
+    struct arena *arena; /* cleared after the tagged reply */
+    void *args;          /* what parse found; parse and run know its type */
+    unsigned phase;      /* run's own: 0 at the first call */
+    enum err err;        /* of the tagged reply */
     struct buf
         code; /* response code of the tagged reply, without brackets; overrides that of err */
     const char *text; /* of the tagged OK; NULL: "<name> completed" */

@@ -84,6 +84,7 @@ static void cmd_release(struct imap_session *s)
     commit_wait_cancel(&s->commit);
     upload_free(&s->upload);
     buf_release(&cmd->code);
+    view_unref(&cmd->view_before);
     arena_free(&cmd->arena);
     news_release(&s->news);
     *cmd = (struct cmd){0};
@@ -177,10 +178,10 @@ static enum go begin_command(struct imap_session *s, struct buf *out)
     }
     s->cmd_scan = parsed.args;
     s->phase = PHASE_RUN;
-    if (session_is_selected(s)) {
-        cmd->modseq_before = view_get_highestmodseq(s->selected.known);
-    }
     if (cmd->is_uid) {
+        if (cmd->what->flags & COMMAND_WRITES) {
+            cmd->view_before = view_ref(s->selected.known);
+        }
         s->phase = PHASE_BEFORE;
         news_begin(s, (cmd->what->flags & COMMAND_TAKES_SEQ) == 0);
     }

@@ -8,8 +8,9 @@
  * because somebody else changed it, unseen or told of only after the command was given (RFC 3501 says SHOULD: no race may
  * leave the flags in doubt). With CONDSTORE its new mod-sequence must be told even so.
  *
- * UNCHANGEDSINCE leaves alone what changed since; MODIFIED in the tagged reply lists those. This is how a phone claims a
- * draft for sending: `UID STORE 7 (UNCHANGEDSINCE 90) +FLAGS ($Submitted)` (RFC 5550, 5.10).
+ * UNCHANGEDSINCE leaves alone what changed since; MODIFIED in the tagged reply lists those. What others changed without the
+ * client's knowledge counts only if it is one of the flags that the command adds or removes (RFC 7162, 3.1.12). This is how
+ * a phone claims a draft for sending: `UID STORE 7 (UNCHANGEDSINCE 90) +FLAGS ($Submitted)` (RFC 5550, 5.10).
  */
 #include "imap/cmd/list.h"
 
@@ -59,9 +60,70 @@ static enum flag_op get_op(enum store_op op)
     return FLAG_OP_SET;
 }
 
+/* What the client knew when it gave the command. */
+static struct view *get_before(const struct imap_session *s)
+{
+    return s->cmd.view_before != NULL ? s->cmd.view_before : s->selected.known;
+}
+
+/* The message as it is in v; at is where it stands if nothing above it is gone. */
+static bool find_now(const struct view *v, struct uid uid, struct seq at, struct message *now)
+{
+    if (at.v <= view_get_count(v)) {
+        view_get_hot(v, at, now);
+        if (now->uid.v == uid.v) {
+            return true;
+        }
+    }
+    at = view_find_uid(v, uid);
+    if (at.v == 0) {
+        return false;
+    }
+    view_get_hot(v, at, now);
+    return true;
+}
+
+/* The messages of a conditional +FLAGS or -FLAGS that others changed meanwhile, but not in the flags that it names: to refuse
+ * them would be spurious (RFC 7162, 3.1.12). */
+static enum err find_unharmed(struct imap_session *s, const struct store_args *args,
+                              struct numset *unharmed)
+{
+    struct view *before = get_before(s);
+    struct view *current = NULL;
+    struct walk w;
+    struct walk_run run;
+    TRY(mailbox_get_view(s->selected.mailbox, &current));
+    walk_init(&w, before, &args->set, s->cmd.is_uid);
+    while (walk_next_run(&w, SIZE_MAX, &run)) {
+        for (uint32_t i = 0; i < run.count; i++) {
+            struct message was = walk_get(&run, i);
+            struct message now;
+            if (was.modseq <= args->unchangedsince
+                && find_now(current, was.uid, (struct seq){run.first.v + i}, &now)
+                && now.modseq > args->unchangedsince
+                && ((was.flags ^ now.flags) & args->flags) == 0) {
+                numset_add(unharmed, was.uid.v, was.uid.v);
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err change_unharmed(struct imap_session *s, struct store_args *args,
+                                const struct numset *unharmed)
+{
+    for (size_t i = 0; i < unharmed->count; i++) {
+        numset_remove(&args->modified, unharmed->at[i].first, unharmed->at[i].last);
+    }
+    return mailbox_store_flags(s->selected.mailbox, unharmed, get_op(args->att.op), args->flags,
+                               UINT64_MAX, NULL);
+}
+
 static enum err change(struct imap_session *s, struct cmd *cmd, struct store_args *args)
 {
     struct mailbox *m = s->selected.mailbox;
+    CLEANUP(numset_release) struct numset unharmed = NUMSET_INIT;
+    bool is_settled = !account_has_pending(s->account); /* the view shows what the store will see */
     TRY(flags_find_bits(m, &args->att.flags, args->att.op != STORE_REMOVE, &args->flags));
     struct numset *uids = &s->news.told.uids;
     if (cmd->is_uid) {
@@ -69,8 +131,12 @@ static enum err change(struct imap_session *s, struct cmd *cmd, struct store_arg
     } else {
         walk_collect_uids(s->selected.known, &args->set, false, uids);
     }
-    return mailbox_store_flags(m, uids, get_op(args->att.op), args->flags, args->unchangedsince,
-                               &args->modified);
+    if (is_settled && args->unchangedsince != UINT64_MAX && args->att.op != STORE_SET) {
+        TRY(find_unharmed(s, args, &unharmed));
+    }
+    TRY(mailbox_store_flags(m, uids, get_op(args->att.op), args->flags, args->unchangedsince,
+                            &args->modified));
+    return numset_is_empty(&unharmed) ? ERR_OK : change_unharmed(s, args, &unharmed);
 }
 
 static uint64_t compute(const struct store_args *args, uint64_t known)
@@ -91,31 +157,15 @@ static unsigned get_items(const struct imap_session *s, const struct store_args 
                           const struct message *known, const struct message *now)
 {
     unsigned items = LINE_FLAGS;
-    bool is_computable = known->modseq <= s->cmd.modseq_before;
+    bool is_computable = known->modseq <= view_get_highestmodseq(get_before(s));
     if (args->att.is_silent && is_computable && compute(args, known->flags) == now->flags) {
         items = 0;
     }
-    if (s->has_condstore && (items != 0 || now->modseq != known->modseq)) {
+    bool is_conditional = args->unchangedsince != UINT64_MAX;
+    if (s->has_condstore && (items != 0 || is_conditional || now->modseq != known->modseq)) {
         items |= LINE_MODSEQ | LINE_UID;
     }
     return items != 0 && s->cmd.is_uid ? items | LINE_UID : items;
-}
-
-/* The message as it is in v; at is where it stands if nothing above it is gone. */
-static bool find_now(const struct view *v, struct uid uid, struct seq at, struct message *now)
-{
-    if (at.v <= view_get_count(v)) {
-        view_get_hot(v, at, now);
-        if (now->uid.v == uid.v) {
-            return true;
-        }
-    }
-    at = view_find_uid(v, uid);
-    if (at.v == 0) {
-        return false;
-    }
-    view_get_hot(v, at, now);
-    return true;
 }
 
 static void tell_run(struct imap_session *s, struct store_args *args, const struct walk_run *run,
