@@ -92,16 +92,19 @@ Stop with Ctrl-C.
 
 END
 }
-# Says how to connect when it is true: our process has become the server, and the ports are open.
+# Says how to connect when it is true: our process has become the server, and the ports are open. Ends with that process.
+is_running() {
+    [ -r /proc/$$/stat ] && ! grep -q ') [ZX] ' /proc/$$/stat
+}
 introduce_when_ready() {
-    while kill -0 $$ 2>/dev/null; do
+    while is_running; do
         if [ "$(cat "$state/run/pid" 2>/dev/null)" = $$ ]; then
             sleep 0.7
-            kill -0 $$ 2>/dev/null && introduce
+            is_running && introduce
             return 0
         fi
         sleep 0.1
     done
 }
-(introduce_when_ready &)
+(introduce_when_ready 2>/dev/null &)
 exec "$program" serve --state "$state" ${listen:+--listen "$listen"} --port-offset "$offset"
