@@ -138,18 +138,16 @@ static int read_or_make(const char *first_path, const char *second_path, struct 
     enum err e = state_read_file(first_path, first);
     if (e == ERR_OK) {
         e = state_read_file(second_path, second);
-        return e == ERR_OK
-                   ? EXIT_FINE
-                   : tool_fail(EXIT_ENVIRONMENT, "%s: %s", second_path, err_get_info(e)->meaning);
+        return e == ERR_OK ? EXIT_FINE
+                           : tool_fail(EXIT_ENVIRONMENT, "%s: %s", second_path, tool_explain(e));
     }
     if (e == ERR_NOT_FOUND) {
         e = make(first, second);
         e = e == ERR_OK ? state_write_file(second_path, buf_str(second), 0600) : e;
         e = e == ERR_OK ? state_write_file(first_path, buf_str(first), 0600) : e;
     }
-    return e == ERR_OK
-               ? EXIT_FINE
-               : tool_fail(EXIT_ENVIRONMENT, "%s: %s", first_path, err_get_info(e)->meaning);
+    return e == ERR_OK ? EXIT_FINE
+                       : tool_fail(EXIT_ENVIRONMENT, "%s: %s", first_path, tool_explain(e));
 }
 
 static int get_ticket_keys(struct state *s)
@@ -175,8 +173,7 @@ static int get_submit_password(struct state *s)
         buf_add(&s->submit_password, str_make(hex, sizeof(hex) - 1));
         e = state_write_file(path, buf_str(&s->submit_password), 0600);
     }
-    return e == ERR_OK ? EXIT_FINE
-                       : tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, err_get_info(e)->meaning);
+    return e == ERR_OK ? EXIT_FINE : tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, tool_explain(e));
 }
 
 /* Sees to it that the submission server's login works; the verifier is made anew only when it does not fit. */
@@ -214,8 +211,7 @@ static int make_submit_user(struct state *s)
                          "a user is called " STATE_SUBMIT_USER
                          ", which is the submission server's own name; delete that user");
     }
-    return e == ERR_OK ? EXIT_FINE
-                       : tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, err_get_info(e)->meaning);
+    return e == ERR_OK ? EXIT_FINE : tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, tool_explain(e));
 }
 
 static enum err make_certificate(const struct config *c, struct state *s)
@@ -243,10 +239,25 @@ static int without_tls(struct config *c, const char *cert_path)
                          "tls_self_signed = yes",
                          cert_path);
     }
+    if (config_get(c, CONFIG_tls_cert).n > 0) {
+        return tool_fail(EXIT_ENVIRONMENT, "tls_cert: there is no %s", cert_path);
+    }
     log_warn("no certificate %s: TLS is not offered; set tls_cert, or tls_self_signed = yes",
              cert_path);
     config_set(c, CONFIG_tls, STR("off"));
     return EXIT_FINE;
+}
+
+/* A self-signed certificate and its key; never over a key that is there. */
+static enum err make_pair(const struct config *c, struct state *s, const char *cert_path,
+                          const char *key_path)
+{
+    if (access(key_path, F_OK) == 0) {
+        return ERR_EXISTS;
+    }
+    TRY(make_certificate(c, s));
+    TRY(state_write_file(key_path, buf_str(&s->tls_key), 0600));
+    return state_write_file(cert_path, buf_str(&s->tls_cert), 0644);
 }
 
 static int get_tls(struct config *c, struct state *s)
@@ -264,15 +275,14 @@ static int get_tls(struct config *c, struct state *s)
         return without_tls(c, cert_path);
     }
     if (e == ERR_NOT_FOUND) {
-        e = make_certificate(c, s);
-        e = e == ERR_OK ? state_write_file(key_path, buf_str(&s->tls_key), 0600) : e;
-        e = e == ERR_OK ? state_write_file(cert_path, buf_str(&s->tls_cert), 0644) : e;
+        e = make_pair(c, s, cert_path, key_path);
+        path = e == ERR_EXISTS ? key_path : cert_path;
     } else if (e == ERR_OK) {
         path = key_path;
         e = state_read_file(key_path, &s->tls_key);
     }
     if (e != ERR_OK) {
-        return tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, err_get_info(e)->meaning);
+        return tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, tool_explain(e));
     }
     e = certificate_check(buf_str(&s->tls_cert), buf_str(&s->tls_key));
     if (e != ERR_OK) {

@@ -41,7 +41,7 @@ int tool_parse(int argc, char **argv, const struct tool_option *options, const c
         const struct tool_option *option = find_option(options, argv[i]);
         if (option != NULL && option->value == NULL) {
             *option->is_set = true;
-        } else if (option != NULL && i + 1 < argc) {
+        } else if (option != NULL && i + 1 < argc && argv[i + 1][0] != '\0') {
             *option->value = argv[++i];
         } else if (option != NULL) {
             return fail_usage(argv[i], "needs a value", usage);

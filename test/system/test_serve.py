@@ -39,7 +39,7 @@ def can_log_in(server, user='alice', password=PASSWORD):
 def test_wrong_usage(make):
     with make() as s:
         for args in ([], ['brew'], ['serve', '--colour', 'red'], ['serve', 'now'], ['serve', '--state'],
-                     ['serve', '--port-offset', '-1'], ['serve', '--port-offset', '60000'], ['serve', '--listen', 'everywhere'],
+                     ['serve', '--port-offset', '-1'], ['serve', '--state', ''], ['user', 'list', '--state', ''], ['serve', '--port-offset', '60000'], ['serve', '--listen', 'everywhere'],
                      ['user'], ['user', 'add'], ['user', 'add', 'x'], ['user', 'add', 'a b', '--password-stdin'],
                      ['user', 'add', 'a/b', '--password-stdin'], ['user', 'rename', 'alice'], ['user', 'list', 'alice'],
                      ['user', 'delete', 'alice', '--state', s.state]):
@@ -86,6 +86,19 @@ def test_environment(make):
         code, _, err = limetta(s, 'serve', '--config', conf, '--state', other, '--listen', s.host, '--port-offset', str(free_offset()))
         equal(code, 3)
         matches(err, 'there is no certificate')
+        with open(conf, 'w') as f:
+            f.write('tls_cert = /nonexistent/cert.pem\n')
+        code, _, err = limetta(s, 'serve', '--config', conf, '--state', other, '--listen', s.host, '--port-offset', str(free_offset()))
+        equal((code, err), (3, 'limetta: tls_cert: there is no /nonexistent/cert.pem\n'))
+        with open(conf, 'w') as f:
+            f.write('tls_self_signed = yes\n')
+        with open(os.path.join(other, 'tls-key.pem'), 'w') as f:
+            f.write('precious\n')
+        code, _, err = limetta(s, 'serve', '--config', conf, '--state', other, '--listen', s.host, '--port-offset', str(free_offset()))
+        equal(code, 3)
+        matches(err, 'tls-key.pem: .*exist')
+        with open(os.path.join(other, 'tls-key.pem')) as f:
+            equal(f.read(), 'precious\n')
         with open(conf, 'w') as f:
             f.write(f'tls_cert = {s.cert}\ntls_key = {s.cert}\n')
         code, _, err = limetta(s, 'serve', '--config', conf, '--state', other, '--listen', s.host, '--port-offset', str(free_offset()))
