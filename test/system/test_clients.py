@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 
-from lib.check import contains, equal, eventually, limetta_only, matches, message, run, true
+from lib.check import Skip, contains, equal, eventually, limetta_only, matches, message, run, true
 from lib.servers import PASSWORD, TOP
 from lib.wire import context_for, open_imap
 
@@ -234,6 +234,23 @@ def test_python_smtplib(make):
         m.logout()
 
 
+NPM = ['npm', 'install', '--no-audit', '--no-fund', '--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-timeout=20000']
+NO_NETWORK = ('ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENETUNREACH', 'EHOSTUNREACH', 'ERR_SOCKET_TIMEOUT')
+npm_problem = []
+
+
+def npm_install(folder):
+    try:
+        r = subprocess.run([*NPM, '--prefix', folder], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
+        problem = r.stderr.decode(errors='replace')[-2000:] if r.returncode else ''
+    except subprocess.TimeoutExpired:
+        problem = 'ETIMEDOUT'
+    if any(word in problem for word in NO_NETWORK):
+        npm_problem.append('npm reaches no registry from here')
+    elif problem:
+        raise AssertionError(f'npm install: {problem}')
+
+
 def node_modules():
     """Installs the clients from npm once, into build/npm."""
     folder = os.path.join(TOP, 'build', 'npm')
@@ -242,7 +259,10 @@ def node_modules():
     if not os.path.isdir(os.path.join(folder, 'node_modules', 'imapflow')) or open(have).read() != open(wanted).read():
         os.makedirs(folder, exist_ok=True)
         shutil.copy(wanted, have)
-        run(['npm', 'install', '--prefix', folder, '--no-audit', '--no-fund', '--silent'], timeout_s=300)
+        if not npm_problem:
+            npm_install(folder)
+        if npm_problem:
+            raise Skip(npm_problem[0])
     return os.path.join(folder, 'node_modules')
 
 

@@ -7,6 +7,10 @@ import time
 from .servers import PASSWORD, TOP
 
 
+class Skip(Exception):
+    """This host lacks something that the test is about; the message says what. The test is then neither passed nor failed."""
+
+
 def limetta_only(f):
     """The test needs more than an IMAP server."""
     f.is_limetta_only = True
