@@ -97,11 +97,18 @@ void edge_accept(struct edge *e, enum service service, struct stream *s,
     struct address from = address_from_sockaddr(peer);
     struct address to = address_from_sockaddr(local);
     bool is_counted = !address_is_loopback(&from, &to);
+    /* First the neighbour's own share: who has used it up sends nobody away by coming again. */
+    if (is_counted && !limits_take(e->limits, &from)) {
+        turn_away(e, service, s);
+        return;
+    }
     if (e->count >= e->settings.connections_most && !list_is_empty(&e->strangers)) {
         connection_say_bye(connection_from_stranger(e->strangers.next), ERR_UNAVAILABLE);
     }
-    if (e->count >= e->settings.connections_most
-        || (is_counted && !limits_take(e->limits, &from))) {
+    if (e->count >= e->settings.connections_most) {
+        if (is_counted) {
+            limits_give(e->limits, &from);
+        }
         turn_away(e, service, s);
         return;
     }

@@ -2,7 +2,10 @@
  *
  * Closing a socket that still has octets to send, or unread ones, loses the last reply (the kernel answers unread data
  * with a reset). So a stream that is done is handed over to a finisher: it ends our side, throws away what still
- * comes, and frees the stream when the peer is done and everything was taken, or when nothing moves for too long. */
+ * comes, and frees the stream when the peer is done and everything was taken, or when nothing moves for too long.
+ *
+ * Nobody else counts these streams any more, so a crowd that is turned away and does not leave would use up all
+ * descriptors: at STREAM_FINISHERS_MOST the one that was given the most time goes at once. */
 #include "base/mem.h"
 #include "net/loop_priv.h"
 #include "net/stream.h"
@@ -15,6 +18,7 @@ enum { LOOK_AGAIN_MS = 500, LOOKS_MOST = 120, LOOKS_WHILE_QUEUED_MOST = 16 * LOO
 
 struct finisher {
     struct list node;
+    struct loop *loop;
     struct stream *stream;
     struct timer *timer;
     bool is_peer_done;
@@ -25,6 +29,7 @@ struct finisher {
 static void done(struct finisher *f)
 {
     list_remove(&f->node);
+    f->loop->finisher_count--;
     timer_free(&f->timer);
     stream_free(&f->stream);
     free(f);
@@ -77,7 +82,12 @@ static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
 
 void stream_finish(struct loop *l, struct stream **s)
 {
+    if (l->finisher_count >= STREAM_FINISHERS_MOST) {
+        done(list_entry(l->finishers.next, struct finisher, node));
+    }
     struct finisher *f = mem_new(sizeof(*f));
+    f->loop = l;
+    l->finisher_count++;
     list_append(&l->finishers, &f->node);
     f->stream = *s;
     *s = NULL;

@@ -37,7 +37,8 @@ struct loop {
     struct list deferred;
     struct list late[LATE_STAGES];
     struct timer_heap timers;
-    struct list finishers; /* streams on their last words: finish.c */
+    struct list finishers; /* streams on their last words, in order of their beginning: finish.c */
+    size_t finisher_count;
     void (*on_turn_end)(void *owner);
     void *turn_end_owner;
     char *scratch; /* LOOP_SCRATCH_SIZE octets: what a socket read, until its callback returns */

@@ -62,7 +62,8 @@ void stream_shutdown(struct stream *s);
 /* True once on_end was called. */
 bool stream_has_ended(const struct stream *s);
 /* Takes the stream and sets *s to NULL: sends what is queued, ends, waits a while for the peer to be done, frees. For the
- * last words of a conversation. */
+ * last words of a conversation. At most STREAM_FINISHERS_MOST a loop: then the one that has waited longest is freed. */
+enum { STREAM_FINISHERS_MOST = 2048 };
 void stream_finish(struct loop *l, struct stream **s);
 /* Closes at once, dropping what is queued. No callback after it. */
 void stream_free(struct stream **s);

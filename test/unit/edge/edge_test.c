@@ -611,6 +611,30 @@ static void test_per_neighbour(void **state)
 }
 
 /* Everything piped in, then the client's end: all is answered. */
+/* D21: a neighbour who has all he may have cannot send others away by knocking. */
+static void test_full_house_and_neighbour(void **state)
+{
+    struct world *w = *state;
+    struct ear guests[6];
+    connect_as(w, &guests[0], SERVICE_IMAP, "127.0.0.1");
+    connect_as(w, &guests[1], SERVICE_IMAP, "127.0.0.1");
+    loop_advance(w->loop, SECOND);
+    connect_as(w, &guests[2], SERVICE_IMAP, "198.51.100.1");
+    connect_as(w, &guests[3], SERVICE_IMAP, "198.51.100.1");
+    connect_as(w, &guests[4], SERVICE_IMAP, "198.51.100.1");
+    assert_true(has_heard(&guests[4], "* BYE [UNAVAILABLE]"));
+    assert_int_equal(guests[0].ended, 0);
+    assert_int_equal(guests[1].ended, 0);
+    connect_as(w, &guests[5], SERVICE_IMAP, "198.51.100.2");
+    assert_true(has_heard(&guests[5], "* OK"));
+    assert_int_equal(guests[0].ended, 1); /* he was silent for longest */
+    for (int i = 0; i < 6; i++) {
+        ear_release(&guests[i]);
+    }
+    loop_run(w->loop);
+    assert_int_equal(edge_get_count(w->edge), 0);
+}
+
 static void test_half_close(void **state)
 {
     struct world *w = *state;
@@ -679,6 +703,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_login_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_house, setup, teardown),
         cmocka_unit_test_setup_teardown(test_per_neighbour, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_full_house_and_neighbour, setup, teardown),
         cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_injection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_say_bye, setup, teardown),

@@ -300,6 +300,35 @@ static void test_finish_gives_up(void **state)
     ear_release(&c);
 }
 
+/* D40: a crowd that never leaves does not gather: who has had the most time goes. */
+static void test_finishers_are_bounded(void **state)
+{
+    enum { CROWD = STREAM_FINISHERS_MOST + 1 };
+    struct role *r = *state;
+    static struct ear crowd[CROWD];
+    for (int i = 0; i < CROWD; i++) {
+        struct stream *near = NULL;
+        struct stream *far = NULL;
+        stream_pair(r->loop, &near, &far);
+        ear_put(&crowd[i], near);
+        stream_write(far, STR("bye"));
+        loop_run(r->loop);
+        stream_finish(r->loop, &far);
+    }
+    loop_run(r->loop);
+    assert_str(buf_str(&crowd[0].heard), STR("bye"));
+    stream_write(crowd[0].s, STR("anybody?"));
+    assert_int_equal(stream_get_queued(crowd[0].s), 0); /* nobody is there */
+    stream_write(crowd[1].s, STR("anybody?"));
+    assert_int_not_equal(stream_get_queued(crowd[1].s), 0);
+    loop_advance(r->loop, 62000);
+    stream_write(crowd[1].s, STR("anybody?"));
+    assert_int_equal(stream_get_queued(crowd[1].s), 0);
+    for (int i = 0; i < CROWD; i++) {
+        ear_release(&crowd[i]);
+    }
+}
+
 static void test_memory(void **state)
 {
     enum { COUNT = 100 };
@@ -336,6 +365,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_input_backpressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refuse_and_end_all, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_finishers_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_finish_gives_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
     };
