@@ -12,8 +12,9 @@
  * words. Every "no" for a reason that the client may know (TLS first, unknown mechanism, overload) is decided before any
  * verifier is read.
  *
- * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer, and AUTH_HELD_BACK_MOST held back from one address. At
- * a bound the answer is "unavailable", and the attempt is not looked at: so guessing side by side ends soon, too. */
+ * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer; of one address AUTH_HELD_BACK_MOST are held back and
+ * AUTH_CHECKS_MOST checked, and beyond that the answer is "unavailable", and the attempt is not looked at: so guessing side by
+ * side ends soon, too. In a full table the one that has waited longest makes room. */
 #include "auth/auth.h"
 
 #include "auth/attempt.h"
@@ -341,28 +342,50 @@ static bool service_from(struct str name, enum service *out)
     return false;
 }
 
-/* Who guesses from one address fills his share of the table and no more: others must find room in it. */
+/* Who guesses from one address fills his share of the table, and of the line for Argon2id, and no more: others must find
+ * room in it. */
 static bool is_place_full(const struct auth *a, uint64_t place)
 {
     unsigned held_back = 0;
+    unsigned checks = 0;
     list_each(node, &a->order)
     {
         const struct attempt *t = list_entry(node, struct attempt, node);
         held_back += t->state == ATTEMPT_HELD_BACK && t->place == place ? 1 : 0;
+        checks += t->state == ATTEMPT_CHECK && t->place == place ? 1 : 0;
     }
-    return held_back >= AUTH_HELD_BACK_MOST;
+    return held_back >= AUTH_HELD_BACK_MOST || checks >= AUTH_CHECKS_MOST;
+}
+
+/* In a full table whoever has waited longest makes room: a client that does not go on is forgotten, a guesser hears his
+ * "no" early. So many addresses together lock nobody out, for a login takes a moment. False: all are being checked. */
+static bool make_room(struct auth *a)
+{
+    list_each(node, &a->order)
+    {
+        struct attempt *t = list_entry(node, struct attempt, node);
+        if (t->state == ATTEMPT_CLIENT) {
+            attempt_free(t);
+            return true;
+        }
+        if (t->state == ATTEMPT_HELD_BACK) {
+            on_held_back(t);
+            return true;
+        }
+    }
+    return false;
 }
 
 /* What stands against the attempt before any verifier is read. */
-static enum err check_start(const struct auth *a, const struct fields *f, enum service *service)
+static enum err check_start(struct auth *a, const struct fields *f, enum service *service)
 {
     struct str mechanism = fields_get(f, STR("mechanism"));
     if (!service_from(fields_get(f, STR("service")), service)
         || fields_get(f, STR("nonce")).n != TICKET_NONCE_SIZE) {
         return ERR_SYNTAX;
     }
-    if (map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST
-        || is_place_full(a, delays_get_place(fields_get(f, STR("peer"))))) {
+    if (is_place_full(a, delays_get_place(fields_get(f, STR("peer"))))
+        || (map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST && !make_room(a))) {
         return ERR_UNAVAILABLE;
     }
     bool is_plaintext =

@@ -20,6 +20,7 @@ enum plaintext { PLAINTEXT_NEVER, PLAINTEXT_LOOPBACK, PLAINTEXT_ALWAYS };
 enum {
     AUTH_ATTEMPTS_MOST = 4096, /* exchanges going on, checks running, answers held back */
     AUTH_HELD_BACK_MOST = 32,  /* of these, answers held back from one address */
+    AUTH_CHECKS_MOST = 256, /* and passwords of one address being checked or in the line for it */
     AUTH_EXCHANGE_TIMEOUT_MS = 120 * 1000 /* a client that does not answer a challenge */
 };
 

@@ -426,11 +426,63 @@ static void test_bound(void **state)
         auth_request(f->auth, &f->edge, i, buf_str(&b));
         assert_str(fields_get(&f->said, STR("result")), STR("challenge"));
     }
-    auth_request(f->auth, &f->edge, 1, buf_str(&b));
-    assert_no(f, "UNAVAILABLE");
-    loop_advance(f->loop, AUTH_EXCHANGE_TIMEOUT_MS);
-    login(f, STR("\0anna\0pencil"), "192.0.2.1");
+    uint64_t last = fields_get_u64(&f->said, STR("exchange"), 0);
+    login(f, STR("\0anna\0pencil"),
+          "192.0.2.1"); /* the client that has been silent for longest makes room */
     assert_true(is_ok(f));
+    buf_clear(&b);
+    buf_addf(&b, "op=continue\nexchange=%llu\ndata=%%00anna%%00pencil\n",
+             (unsigned long long)(last - AUTH_ATTEMPTS_MOST + 1));
+    ask(f, &f->edge, buf_str(&b));
+    assert_no(f, "TIMEOUT");
+    buf_clear(&b);
+    buf_addf(&b, "op=continue\nexchange=%llu\ndata=%%00anna%%00pencil\n", (unsigned long long)last);
+    ask(f, &f->edge, buf_str(&b));
+    assert_true(is_ok(f));
+    buf_release(&b);
+}
+
+/* A crowd of guessers hears its answers early, and keeps nobody out. */
+static void test_bound_of_held_back(void **state)
+{
+    struct fixture *f = *state;
+    char peer[32];
+    for (unsigned i = 0; i < AUTH_ATTEMPTS_MOST; i++) {
+        struct buf b = BUF_INIT(8192);
+        (void)snprintf(peer, sizeof(peer), "10.%u.%u.1", i >> 8, i & 0xff);
+        add_start(&b, "SCRAM-SHA-256", STR("garbage"), peer);
+        auth_request(f->auth, &f->edge, i, buf_str(&b));
+        buf_release(&b);
+    }
+    assert_int_equal(f->replies, 0);
+    auth_request(f->auth, &f->edge, AUTH_ATTEMPTS_MOST, STR("op=cancel\n"));
+    assert_int_equal(f->replies, 1);
+    struct buf b = BUF_INIT(8192);
+    add_start(&b, "PLAIN", STR("\0anna\0pencil"), "192.0.2.1");
+    auth_request(f->auth, &f->edge, AUTH_ATTEMPTS_MOST + 1, buf_str(&b));
+    assert_int_equal(f->id, 0); /* the first of the crowd */
+    assert_no(f, "AUTH_FAILED");
+    loop_run(f->loop);
+    assert_int_equal(f->id, AUTH_ATTEMPTS_MOST + 1);
+    assert_true(is_ok(f));
+    buf_release(&b);
+}
+
+/* The line for Argon2id is not one address's alone. */
+static void test_bound_of_checks(void **state)
+{
+    struct fixture *f = *state;
+    struct buf b = BUF_INIT(8192);
+    add_start(&b, "PLAIN", STR("\0anna\0wrong"), "192.0.2.1");
+    for (unsigned i = 0; i < AUTH_CHECKS_MOST; i++) {
+        auth_request(f->auth, &f->edge, i, buf_str(&b));
+    }
+    assert_int_equal(f->replies, 0);
+    auth_request(f->auth, &f->edge, AUTH_CHECKS_MOST, buf_str(&b));
+    assert_no(f, "UNAVAILABLE");
+    add_start(&b, "PLAIN", STR("\0anna\0wrong"), "192.0.2.2");
+    auth_request(f->auth, &f->edge, AUTH_CHECKS_MOST + 1, buf_str(&b));
+    assert_int_equal(f->replies, 1);
     buf_release(&b);
 }
 
@@ -468,13 +520,11 @@ static void test_lookup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_bad_requests),     TEST(test_same_answer),
-        TEST(test_growing_delay),    TEST(test_ticket),
-        TEST(test_remembered),       TEST(test_scram),
-        TEST(test_authorization_id), TEST(test_made_up_salt),
-        TEST(test_exchange_life),    TEST(test_bound_of_an_address),
-        TEST(test_forgotten_link),   TEST(test_bound),
-        TEST(test_lookup),
+        TEST(test_bound_of_held_back), TEST(test_bound_of_checks), TEST(test_bad_requests),
+        TEST(test_same_answer),        TEST(test_growing_delay),   TEST(test_ticket),
+        TEST(test_remembered),         TEST(test_scram),           TEST(test_authorization_id),
+        TEST(test_made_up_salt),       TEST(test_exchange_life),   TEST(test_bound_of_an_address),
+        TEST(test_forgotten_link),     TEST(test_bound),           TEST(test_lookup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
