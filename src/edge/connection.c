@@ -110,6 +110,10 @@ static void finish(struct connection *c)
 
 void connection_say_bye(struct connection *c, enum err why)
 {
+    if (c->is_tls && !tls_is_ready(c->client)) {
+        connection_free(c); /* in the middle of a handshake nothing can be said */
+        return;
+    }
     struct buf b = BUF_INIT(1024);
     dialogue_write_bye(&b, c->service == SERVICE_IMAP, c->edge->settings.hostname, why);
     stream_write(c->client, buf_str(&b));

@@ -671,6 +671,26 @@ static void test_injection(void **state)
     assert_heard(&w->client, "d OK Nothing done\r\n");
 }
 
+/* Who asks for TLS and does not begin it, or stops within the handshake, is let go of at once when time is up. */
+static void test_half_open_tls(void **state)
+{
+    static const char *const BEGUN[] = {"", "\x16", "\x16\x03\x01\x01"};
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof(BEGUN) / sizeof(BEGUN[0]); i++) {
+        connect_as(w, &w->client, SERVICE_IMAP, "198.51.100.1");
+        say(w, &w->client, "a STARTTLS\r\n");
+        assert_true(has_heard(&w->client, "a OK Begin TLS now"));
+        stream_write(w->client.s, str_from_c(BEGUN[i]));
+        loop_advance(w->loop, 179 * SECOND);
+        assert_int_equal(w->client.ended, 0);
+        stream_write(w->client.s, STR("\x2"));
+        loop_advance(w->loop, 2 * SECOND);
+        assert_int_equal(w->client.ended, 1);
+        assert_int_equal(edge_get_count(w->edge), 0);
+        ear_release(&w->client);
+    }
+}
+
 static void test_say_bye(void **state)
 {
     struct world *w = *state;
@@ -706,6 +726,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_house_and_neighbour, setup, teardown),
         cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_injection, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_half_open_tls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_say_bye, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
