@@ -1,0 +1,69 @@
+"""What the servers say they can do is what docs/conformance.md says is done: nothing more, nothing less."""
+import os
+import re
+
+from lib.check import contains, equal, limetta_only, matches, true
+from lib.servers import PASSWORD, TOP
+from lib.wire import Imap, context_for, open_smtp, plain
+
+# By the number of the row.
+IMAP = {
+    1: ['IMAP4rev1'], 3: ['BINARY'], 5: ['CATENATE'], 6: ['URL-PARTIAL'], 7: ['COMPRESS=DEFLATE'],
+    9: ['CONDSTORE'], 10: ['QRESYNC'], 11: ['ENABLE'], 12: ['CONTEXT=SEARCH', 'CONTEXT=SORT', 'ESORT'],
+    13: ['ESEARCH'], 14: ['SORT'], 15: ['CONVERT'], 16: ['I18NLEVEL=1'], 17: ['IDLE'], 18: ['LITERAL+'],
+    19: ['NAMESPACE'], 20: ['NOTIFY'], 21: ['SASL-IR'], 23: ['UIDPLUS'], 24: ['URLAUTH'],
+    27: ['FILTERS', 'METADATA-SERVER'], 28: ['URLFETCH=BINARY'],
+}
+SUBMISSION = {
+    2: ['8BITMIME'], 4: ['BINARYMIME'], 5: ['BURL'], 6: ['CHUNKING'], 7: ['DSN'],
+    8: ['ENHANCEDSTATUSCODES'], 9: ['PIPELINING'], 10: ['SIZE'],
+}
+
+
+def states():
+    with open(os.path.join(TOP, 'docs', 'conformance.md')) as f:
+        return dict(re.findall(r'^\| ((?:M|S)-\d+) \|[^|]*\| ([^|]*) \|', f.read(), re.M))
+
+
+def compare(advertised, kind, table, what):
+    state = states()
+    for number, tokens in table.items():
+        row = f'{kind}-{number}'
+        for token in tokens:
+            equal(token in advertised, state[row] == 'done', f'{what}: {token}, and {row} is {state[row]!r}')
+
+
+@limetta_only
+def test_imap_capabilities(make):
+    """M-2, M-6, M-22: greeting, login and CAPABILITY agree, and LITERAL- and STARTTLS stay away where they must."""
+    with make() as s:
+        c = Imap(s.host, s.imap_port)
+        before = matches(c.greeting, rb'^\* OK \[CAPABILITY ([^\]]*)\]').group(1).split()
+        equal(c.command('CAPABILITY')[0].split()[2:], before)
+        true(b'STARTTLS' in before and b'IMAP4rev1' in before, before)
+        c.command('STARTTLS')
+        c.start_tls(context_for(s.cert))
+        true(b'STARTTLS' not in c.command('CAPABILITY')[0].split(), 'no STARTTLS inside TLS')
+        answer = c.command(f'AUTHENTICATE PLAIN {plain("alice", PASSWORD)}')[-1]
+        after = matches(answer, rb' OK \[CAPABILITY ([^\]]*)\]').group(1).decode().split()
+        equal(c.command('CAPABILITY')[0].decode().split()[2:], after)
+        true('LITERAL-' not in after, after)
+        compare(after, 'M', IMAP, 'CAPABILITY')
+        c.close()
+
+
+@limetta_only
+def test_submission_extensions(make):
+    """S-1, S-3, S-5, S-12: the list before and after TLS and AUTH; BURL names IMAP."""
+    with make() as s:
+        c = open_smtp(s)
+        words = [l[4:].split() for l in c.command('EHLO phone.example')[1:]]
+        true(['STARTTLS'] in words, words)
+        compare([w[0] for w in words], 'S', SUBMISSION, 'EHLO before TLS')
+        c.close()
+        c = open_smtp(s, 'alice', PASSWORD, is_tls=True)
+        words = [l[4:].split() for l in c.command('EHLO phone.example')[1:]]
+        true(['STARTTLS'] not in words and not any(w[0] == 'AUTH' for w in words), words)
+        contains([w for w in words if w[0] == 'BURL'][0], 'imap')
+        compare([w[0] for w in words], 'S', SUBMISSION, 'EHLO after AUTH')
+        c.close()
