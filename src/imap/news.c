@@ -138,22 +138,51 @@ static void write_flags(struct imap_session *s, struct buf *out)
     s->selected.keywords_told = flags_count_keywords(s->selected.mailbox);
 }
 
+/* May a client make any keyword? */
+static bool may_make_keywords(const struct selected *sel)
+{
+    return mailbox_has_room_for_keyword(sel->mailbox, STR_EMPTY);
+}
+
+/* What a STORE may name besides the flags that are there: "\*", or the keywords for which room is kept (RFC 5550, 5.9). */
+static void write_makeable(struct mailbox *m, struct buf *out)
+{
+    struct str name;
+    uint64_t bit;
+    for (unsigned i = 0; (name = keyword_get_reserved(i)).n > 0; i++) {
+        if (mailbox_get_keyword(m, name, false, &bit) == ERR_NOT_FOUND) {
+            buf_add_char(out, ' ');
+            buf_add(out, name);
+        }
+    }
+}
+
 void news_write_flags(struct imap_session *s, struct buf *out)
 {
+    struct selected *sel = &s->selected;
     write_flags(s, out);
     buf_add(out, STR("* OK [PERMANENTFLAGS ("));
-    if (!s->selected.is_read_only) {
-        flags_write_all(out, s->selected.mailbox);
-        buf_add(out, STR(" \\*"));
+    if (!sel->is_read_only) {
+        flags_write_all(out, sel->mailbox);
+        if (may_make_keywords(sel)) {
+            buf_add(out, STR(" \\*"));
+        } else {
+            write_makeable(sel->mailbox, out);
+        }
     }
     buf_add(out, STR(")] Kept\r\n"));
 }
 
-/* PERMANENTFLAGS stay as they were told: what is new came under its "\*". */
+/* PERMANENTFLAGS stay as they were told, what is new came under its "\*", until that holds no more. */
 void news_write_new_keywords(struct imap_session *s, struct buf *out)
 {
-    if (flags_count_keywords(s->selected.mailbox) != s->selected.keywords_told) {
+    if (flags_count_keywords(s->selected.mailbox) == s->selected.keywords_told) {
+        return;
+    }
+    if (may_make_keywords(&s->selected)) {
         write_flags(s, out);
+    } else {
+        news_write_flags(s, out);
     }
 }
 

@@ -173,33 +173,20 @@ static uint64_t gather_flags(const struct draft *d, const struct numset *uids, u
     return flags;
 }
 
-static unsigned count_free_keywords(const struct mailbox *m)
-{
-    unsigned count = 0;
-    for (unsigned i = 0; i < KEYWORD_COUNT; i++) {
-        count += m->keywords[i] == NULL;
-    }
-    return count;
-}
-
-/* Finds or makes the target's bits for the flags that come along. Refuses before it makes any. */
+/* Finds or makes the target's bits for the flags that come along. A message is worth more than a keyword for which there is no
+ * room: that one is left behind. */
 static enum err map_keywords(struct copy *c, uint64_t flags)
 {
-    unsigned missing = 0;
     for (unsigned bit = 0; bit < 64; bit++) {
         c->keywords[bit] = UINT64_C(1) << bit;
         if (bit >= KEYWORD_FIRST && (flags >> bit & 1) != 0) {
             struct str name = mailbox_get_keyword_name(c->from, bit);
-            missing += mailbox_get_keyword(c->to, name, false, &c->keywords[bit]) != ERR_OK;
-        }
-    }
-    if (missing > count_free_keywords(c->to)) {
-        return ERR_LIMIT;
-    }
-    for (unsigned bit = KEYWORD_FIRST; missing > 0 && bit < 64; bit++) {
-        if ((flags >> bit & 1) != 0) {
-            struct str name = mailbox_get_keyword_name(c->from, bit);
-            TRY(mailbox_get_keyword(c->to, name, true, &c->keywords[bit]));
+            enum err e = mailbox_get_keyword(c->to, name, true, &c->keywords[bit]);
+            if (e == ERR_LIMIT) {
+                c->keywords[bit] = 0;
+            } else if (e != ERR_OK) {
+                return e;
+            }
         }
     }
     return ERR_OK;

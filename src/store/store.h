@@ -134,9 +134,14 @@ void watch_cancel(struct watch *w);
 /* ---- keywords: each mailbox numbers its keywords; see view.h for FLAG_ bits ---- */
 
 /* The bit of the keyword in m; is_pending: gives it one when it has none (written with the next commit).
- * Case-insensitive, the first spelling is kept. Errors: ERR_NOT_FOUND (not pending), ERR_LIMIT (all bits are taken). */
+ * Case-insensitive, the first spelling is kept. Errors: ERR_NOT_FOUND (not pending), ERR_LIMIT (all bits are taken, or kept
+ * for reserved keywords). */
 MUST_USE enum err mailbox_get_keyword(struct mailbox *m, struct str keyword, bool may_add,
                                       uint64_t *bit);
+/* May keyword be made in m, if it is not there? */
+bool mailbox_has_room_for_keyword(const struct mailbox *m, struct str keyword);
+/* The reserved keywords, for which there always is room; i counts from 0, empty behind the last. */
+struct str keyword_get_reserved(unsigned i);
 /* The spelling of keyword bit number i (KEYWORD_FIRST..63), empty when unused. Borrowed while m lives. */
 struct str mailbox_get_keyword_name(const struct mailbox *m, unsigned bit_number);
 
@@ -189,7 +194,7 @@ struct copy_pair {
     struct uid to;
 };
 /* Copies (or moves: is_move, atomically) in rising UID order; bodies are shared; flags by keyword name. on_pair hears each.
- * to may be m itself. Pending. Errors: ERR_LIMIT, ERR_NO_SPACE, ERR_IO. */
+ * to may be m itself. A keyword for which to has no room is left out. Pending. Errors: ERR_LIMIT, ERR_NO_SPACE, ERR_IO. */
 MUST_USE enum err mailbox_copy(struct mailbox *m, const struct numset *uids, struct mailbox *to,
                                bool is_move, void (*on_pair)(void *owner, struct copy_pair p),
                                void *owner);

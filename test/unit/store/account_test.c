@@ -16,7 +16,7 @@ static void test_keywords(void **state)
     uint64_t bit;
     uint64_t seen = 0;
     assert_int_equal(mailbox_get_keyword(f.inbox, STR("$Forwarded"), false, &bit), ERR_NOT_FOUND);
-    for (unsigned i = 0; i < 64 - KEYWORD_FIRST; i++) {
+    for (unsigned i = 0; i < 64 - KEYWORD_FIRST - 4; i++) {
         char name[16];
         int n = snprintf(name, sizeof(name), "Word%u", i);
         assert_int_equal(mailbox_get_keyword(f.inbox, str_make(name, (size_t)n), true, &bit),
@@ -25,24 +25,36 @@ static void test_keywords(void **state)
         seen |= bit;
     }
     assert_int_equal(mailbox_get_keyword(f.inbox, STR("OneMore"), true, &bit), ERR_LIMIT);
+    assert_false(mailbox_has_room_for_keyword(f.inbox, STR("OneMore")));
+    /* M-25, M-26, M-29: there always is room for these */
+    for (unsigned i = 0; i < 4; i++) {
+        struct str name = keyword_get_reserved(i);
+        assert_true(mailbox_has_room_for_keyword(f.inbox, name));
+        assert_int_equal(mailbox_get_keyword(f.inbox, name, true, &bit), ERR_OK);
+    }
+    assert_int_equal(keyword_get_reserved(4).n, 0);
+    assert_int_equal(mailbox_get_keyword(f.inbox, STR("OneMore"), true, &bit), ERR_LIMIT);
     assert_int_equal(mailbox_get_keyword(f.inbox, STR("wORD0"), true, &bit), ERR_OK);
     assert_int_equal(bit, UINT64_C(1) << KEYWORD_FIRST);
     (void)fixture_append(f.inbox, STR("Subject: x\r\n\r\n"), UINT64_MAX << KEYWORD_FIRST);
     assert_int_equal(fixture_commit(&f), ERR_OK);
     fixture_reopen(&f);
     assert_str(mailbox_get_keyword_name(f.inbox, KEYWORD_FIRST), STR("Word0"));
-    assert_str(mailbox_get_keyword_name(f.inbox, 63), STR("Word55"));
+    assert_str(mailbox_get_keyword_name(f.inbox, 59), STR("Word51"));
+    assert_str(mailbox_get_keyword_name(f.inbox, 63), STR("$Submitted"));
     assert_int_equal(mailbox_get_keyword_name(f.inbox, 3).n, 0);
 
-    /* a target without room refuses, and nothing is pending then */
+    /* a target without room for all of them takes the message and what there is room for */
     struct mailbox *m = fixture_find(f.account, "Sent");
     assert_int_equal(mailbox_get_keyword(m, STR("Other"), true, &bit), ERR_OK);
     assert_int_equal(fixture_commit(&f), ERR_OK);
     struct numset all = NUMSET_INIT;
     numset_add(&all, 1, 10);
-    assert_int_equal(mailbox_copy(f.inbox, &all, m, false, NULL, NULL), ERR_LIMIT);
-    assert_false(account_has_pending(f.account));
-    assert_int_equal(mailbox_get_keyword(m, STR("Word0"), false, &bit), ERR_NOT_FOUND);
+    assert_int_equal(mailbox_copy(f.inbox, &all, m, false, NULL, NULL), ERR_OK);
+    assert_int_equal(fixture_commit(&f), ERR_OK);
+    assert_int_equal(mailbox_get_keyword(m, STR("Word50"), false, &bit), ERR_OK);
+    assert_int_equal(mailbox_get_keyword(m, STR("Word51"), false, &bit), ERR_NOT_FOUND);
+    assert_int_equal(mailbox_get_keyword(m, STR("$Submitted"), false, &bit), ERR_OK);
     numset_release(&all);
     mailbox_unref(&m);
     fixture_close(&f);
