@@ -14,8 +14,10 @@
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct fault_file {
@@ -131,12 +133,12 @@ static void remember(struct fault_file *f, sqlite3_int64 offset, int count)
     vec_push(&disk.undo.at, u);
 }
 
-static void forget(const struct fault_file *f)
+static void forget_path(const char *path)
 {
     size_t to = 0;
     for (size_t i = 0; i < disk.undo.at.count; i++) {
         struct undo *u = &disk.undo.at.at[i];
-        if (f->path != NULL && strcmp(u->path, f->path) == 0) {
+        if (path != NULL && strcmp(u->path, path) == 0) {
             free(u->path);
             free(u->octets);
             continue;
@@ -144,6 +146,41 @@ static void forget(const struct fault_file *f)
         disk.undo.at.at[to++] = *u;
     }
     disk.undo.at.count = to;
+}
+
+static void forget(const struct fault_file *f)
+{
+    forget_path(f->path);
+}
+
+/* The path of a regular file that is open as fd; NULL: it is something else. To be freed. */
+static char *find_path(int fd, struct stat *st)
+{
+    char link[64];
+    char path[4096] = "";
+    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, path, sizeof(path) - 1);
+    return n > 0 && fstat(fd, st) == 0 && S_ISREG(st->st_mode) ? strdup(path) : NULL;
+}
+
+/* A write() of our own: those only make files longer. */
+static void remember_own(int fd)
+{
+    struct stat st;
+    char *path = disk.is_keeping_undo ? find_path(fd, &st) : NULL;
+    if (path != NULL) {
+        struct undo u = {.path = path, .size = st.st_size, .octets = calloc(1, 1)};
+        assert(u.octets != NULL);
+        vec_push(&disk.undo.at, u);
+    }
+}
+
+static void forget_own(int fd)
+{
+    struct stat st;
+    char *path = disk.is_keeping_undo ? find_path(fd, &st) : NULL;
+    forget_path(path);
+    free(path);
 }
 
 void fault_cut_power(void)
@@ -336,6 +373,7 @@ ssize_t __wrap_write(int fd, const void *from, size_t n)
         errno = errno_of(kind);
         return -1;
     }
+    remember_own(fd);
     return __real_write(fd, from, n);
 }
 
@@ -346,5 +384,6 @@ int __wrap_fsync(int fd)
         errno = errno_of(kind);
         return -1;
     }
+    forget_own(fd);
     return __real_fsync(fd);
 }
