@@ -116,6 +116,78 @@ def test_kill_submit_before_the_relay_takes_mail(make):
             eventually(lambda: all(any(w in m[2] for m in relay.messages) for w in wanted), 'all reach the relay', 60)
 
 
+class Submitter(threading.Thread):
+    """Submits numbered messages to bob and to carol elsewhere, some of them large; keeps what was acknowledged."""
+
+    def __init__(self, server, name):
+        super().__init__(daemon=True)
+        self.server, self.name, self.acknowledged, self.is_over, self.breaks = server, name, [], False, 0
+
+    def run(self):
+        n = 0
+        while not self.is_over:
+            try:
+                c = open_smtp(self.server, 'alice', PASSWORD)
+                c.settimeout(20)
+                while not self.is_over:
+                    n += 1
+                    octets = message(f'{self.name} {n}', 'x' * 70 + '\r\n' if n % 5 else ('y' * 70 + '\r\n') * 2000)
+                    c.send(b'MAIL FROM:<alice@localhost>\r\nRCPT TO:<bob@localhost>\r\nRCPT TO:<carol@relayed.example>\r\n'
+                           b'BDAT %d LAST\r\n' % len(octets) + octets)
+                    for _ in range(4):
+                        c.reply()
+                    self.acknowledged.append(f'{self.name} {n}')
+            except (Closed, OSError, No):
+                self.breaks += 1
+                time.sleep(0.05)
+
+
+def bobs_subjects(s):
+    try:
+        c = open_imap(s, 'bob', PASSWORD)
+        c.command('EXAMINE INBOX')
+        lines = c.command('FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]', must_be_ok=False)
+        c.close()
+    except (Closed, No):
+        return []  # its worker is only just coming back
+    return re.findall(r'Subject: (\S+ \d+)\r', b''.join(lines).decode())
+
+
+@limetta_only
+def test_kill_submit_and_store_under_load(make):
+    """kill -9 anywhere between MAIL and INBOX: nothing acknowledged is lost; twice comes only what was between two 250s (S-1)."""
+    kills = 10
+    with Sink() as relay:
+        config = {'relay_host': '127.0.0.1', 'relay_port': relay.port, 'relay_tls': 'off'}
+        with make(config=config) as s:
+            submitters = [Submitter(s, f'mail{i}') for i in range(3)]
+            for w in submitters:
+                w.start()
+            for round_ in range(kills):
+                time.sleep(0.3 + round_ * 0.037)
+                for pid in s.roles('store' if round_ % 3 == 2 else 'submit'):
+                    os.kill(pid, signal.SIGKILL)
+            for w in submitters:
+                w.is_over = True
+            for w in submitters:
+                w.join(30)
+                true(w.breaks > 0, 'the kill was felt')
+            sent = [n for w in submitters for n in w.acknowledged]
+            true(len(sent) > 30, f'{len(sent)} were acknowledged')
+
+            def relayed():
+                return [re.search(rb'Subject: (\S+ \d+)\r', m[2]).group(1).decode() for m in list(relay.messages)]
+            eventually(lambda: set(sent) <= set(bobs_subjects(s)), 'all of them reach bob', 60)
+            eventually(lambda: set(sent) <= set(relayed()), 'all of them reach the relay', 60)
+            for got in (bobs_subjects(s), relayed()):
+                # What was under way when a process died: at most one message for each attempt.
+                true(len(got) - len(set(got)) <= kills * 20, f'{len(got) - len(set(got))} came twice')
+                unknown = set(got) - set(sent)
+                true(len(unknown) <= kills * len(submitters), f'{unknown} came without an answer')
+            for m in relay.messages:
+                true(m[2].endswith(b'x\r\n\r\n') or m[2].endswith(b'y\r\n\r\n'), 'each is whole')
+
+
 @limetta_only
 def test_two_idle_sessions(make):
     """M-17: two sessions in IDLE hear a third one's changes at once, and what they hear is the same."""

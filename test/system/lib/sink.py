@@ -22,6 +22,7 @@ class Sink:
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
             daemon_threads = True
+            request_queue_size = 128  # else a burst of connections hangs before its greeting
         self.server = Server(('127.0.0.1', port), Handler)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -65,7 +66,9 @@ class Sink:
             elif verb == b'DATA':
                 say('354 go on')
                 lines = []
-                while (l := rfile.readline()) not in (b'.\r\n', b''):
+                while (l := rfile.readline()) != b'.\r\n':
+                    if not l:
+                        return  # it broke off: that was no message
                     lines.append(l[1:] if l.startswith(b'.') else l)
                 with self.arrived:
                     self.messages.append((sender, recipients, b''.join(lines)))
