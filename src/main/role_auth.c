@@ -6,8 +6,8 @@
 
 #include "auth/auth.h"
 #include "base/log.h"
-#include "base/vec.h"
 #include "main/control.h"
+#include "main/peers.h"
 #include "net/stream.h"
 
 #include <limits.h>
@@ -21,30 +21,12 @@ struct auth_role {
     struct users *users;
     struct ticket_signer *signer;
     struct auth *auth;
-    VEC(struct link *) links;
+    struct peers peers;
 };
 
 static void reply(void *peer, uint32_t id, struct str body)
 {
     link_reply(peer, id, body);
-}
-
-static void drop_link(struct auth_role *r, struct link *l)
-{
-    for (size_t i = 0; i < r->links.count; i++) {
-        if (r->links.at[i] == l) {
-            vec_remove(&r->links, i);
-            break;
-        }
-    }
-    auth_forget(r->auth, l);
-    link_free(&l);
-}
-
-static void on_open(void *owner, struct link *l, struct str head, struct stream *s)
-{
-    log_warn("%s opened a session, which auth does not have", control_role_name(link_get_peer(l)));
-    stream_free(&s);
 }
 
 static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
@@ -56,25 +38,21 @@ static void on_request(void *owner, struct link *l, uint32_t id, struct str body
 
 static void on_down(void *owner, struct link *l)
 {
-    drop_link(owner, l);
+    struct auth_role *r = owner;
+    auth_forget(r->auth, l);
+    peers_drop(&r->peers, l);
 }
 
 static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
 {
-    static const struct link_handler HANDLER = {on_open, on_request, on_down};
+    static const struct link_handler HANDLER = {NULL, on_request, on_down};
     struct auth_role *r = owner;
     if (role != ROLE_EDGE && role != ROLE_SUBMIT) {
         log_error("%s has no business with auth", control_role_name(role));
         (void)close(fd);
         return;
     }
-    for (size_t i = r->links.count; i-- > 0;) { /* a new link replaces the old one */
-        struct link *old = r->links.at[i];
-        if (link_get_peer(old) == role && link_get_index(old) == index) {
-            drop_link(r, old);
-        }
-    }
-    vec_push(&r->links, link_new(r->loop, stream_from_fd(r->loop, fd), role, index, &HANDLER, r));
+    peers_add(&r->peers, r->loop, role, index, fd, &HANDLER, r);
 }
 
 static void on_stop(void *owner)
@@ -136,7 +114,7 @@ static enum err start(struct auth_role *r)
 int main(void)
 {
     static const struct boot_handler HANDLER = {on_peer, on_stop};
-    struct auth_role r = {.links = VEC_INIT};
+    struct auth_role r = {.loop = NULL};
     log_init("auth", LOG_LEVEL_INFO);
     if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
         log_error("this program is started by limetta serve");
@@ -151,10 +129,10 @@ int main(void)
         boot_attach(r.boot, r.loop, &HANDLER, &r);
         loop_run(r.loop);
     }
-    while (r.links.count > 0) {
-        drop_link(&r, r.links.at[0]);
+    while (r.peers.links.count > 0) {
+        on_down(&r, r.peers.links.at[0]);
     }
-    vec_release(&r.links);
+    peers_release(&r.peers);
     auth_free(&r.auth);
     ticket_signer_free(&r.signer);
     users_close(&r.users);

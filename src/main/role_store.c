@@ -10,11 +10,11 @@
 #include "main/boot.h"
 
 #include "base/log.h"
-#include "base/vec.h"
 #include "imap/session.h"
 #include "imap/url_serve.h"
 #include "main/control.h"
 #include "main/deliver.h"
+#include "main/peers.h"
 #include "net/fields.h"
 #include "net/session_run.h"
 #include "net/stream.h"
@@ -36,7 +36,7 @@ struct store_role {
     struct timer *tick;
     bool is_ticking;
     struct imap_host imap_host;
-    VEC(struct link *) links;
+    struct peers peers;
 };
 
 /* ---- sessions ---- */
@@ -44,18 +44,6 @@ struct store_role {
 static uint64_t wall_ms(void *owner)
 {
     return loop_wall_ms(((struct store_role *)owner)->loop);
-}
-
-/* The link to a worker; NULL while it is down. */
-static struct link *find_worker(struct store_role *r, unsigned index)
-{
-    for (size_t i = 0; i < r->links.count; i++) {
-        struct link *l = r->links.at[i];
-        if (link_get_peer(l) == ROLE_STORE && link_get_index(l) == index) {
-            return l;
-        }
-    }
-    return NULL;
 }
 
 /* A session at the worker that owns user's account. When that worker is down, one that ends at once. */
@@ -66,7 +54,7 @@ static struct stream *open_peer(void *owner, struct str user, struct str head)
     if (index == boot_get_index(r->boot)) {
         return NULL;
     }
-    struct link *l = find_worker(r, index);
+    struct link *l = peers_find(&r->peers, ROLE_STORE, index);
     if (l != NULL) {
         return link_open(l, head);
     }
@@ -212,46 +200,21 @@ static void commit(void *owner)
 
 /* ---- links ---- */
 
-static void drop_link(struct store_role *r, struct link *l)
-{
-    for (size_t i = 0; i < r->links.count; i++) {
-        if (r->links.at[i] == l) {
-            vec_remove(&r->links, i);
-            break;
-        }
-    }
-    link_free(&l);
-}
-
-static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
-{
-    (void)owner;
-    (void)body;
-    log_error("%s sent a request, which store does not have", control_role_name(link_get_peer(l)));
-    link_reply(l, id, STR("result=no\n"));
-}
-
 static void on_down(void *owner, struct link *l)
 {
-    drop_link(owner, l);
+    peers_drop(&((struct store_role *)owner)->peers, l);
 }
 
 static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
 {
-    static const struct link_handler HANDLER = {on_open, on_request, on_down};
+    static const struct link_handler HANDLER = {on_open, NULL, on_down};
     struct store_role *r = owner;
     if (role != ROLE_EDGE && role != ROLE_SUBMIT && role != ROLE_STORE) {
         log_error("%s has no business with store", control_role_name(role));
         (void)close(fd);
         return;
     }
-    for (size_t i = r->links.count; i-- > 0;) { /* a new link replaces the old one */
-        struct link *old = r->links.at[i];
-        if (link_get_peer(old) == role && link_get_index(old) == index) {
-            drop_link(r, old);
-        }
-    }
-    vec_push(&r->links, link_new(r->loop, stream_from_fd(r->loop, fd), role, index, &HANDLER, r));
+    peers_add(&r->peers, r->loop, role, index, fd, &HANDLER, r);
 }
 
 static void on_stop(void *owner)
@@ -295,10 +258,7 @@ static void run(struct store_role *r)
 static void close_all(struct store_role *r)
 {
     session_group_free(&r->group);
-    while (r->links.count > 0) {
-        drop_link(r, r->links.at[0]);
-    }
-    vec_release(&r->links);
+    peers_release(&r->peers);
     timer_free(&r->tick);
     store_free(&r->store);
     ticket_checker_free(&r->checker);
@@ -308,7 +268,7 @@ static void close_all(struct store_role *r)
 
 int main(void)
 {
-    struct store_role r = {.links = VEC_INIT};
+    struct store_role r = {.is_ticking = false};
     log_init("store", LOG_LEVEL_INFO);
     if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
         log_error("this program is started by limetta serve");

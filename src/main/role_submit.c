@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "main/control.h"
+#include "main/peers.h"
 #include "main/submit_session.h"
 #include "net/fields.h"
 #include "net/resolve.h"
@@ -55,21 +56,10 @@ struct submit_role {
     struct runner *runner;
     struct session_group *group;
     struct list lookups;
-    VEC(struct link *) links;
+    struct peers peers;
 };
 
 /* The link to a peer; NULL: not there now. */
-static struct link *find_link(struct submit_role *r, enum link_role role, unsigned index)
-{
-    for (size_t i = 0; i < r->links.count; i++) {
-        struct link *l = r->links.at[i];
-        if (link_get_peer(l) == role && link_get_index(l) == index) {
-            return l;
-        }
-    }
-    return NULL;
-}
-
 /* ---- who is a recipient ---- */
 
 static void lookup_end(struct lookup *q, enum err e, struct str user)
@@ -98,7 +88,7 @@ static void find_user(void *owner, struct str address,
                       void (*answer)(void *asker, enum err e, struct str user), void *asker)
 {
     struct submit_role *r = owner;
-    struct link *auth = find_link(r, ROLE_AUTH, 0);
+    struct link *auth = peers_find(&r->peers, ROLE_AUTH, 0);
     if (auth == NULL) {
         answer(asker, ERR_UNAVAILABLE, STR_EMPTY);
         return;
@@ -115,7 +105,7 @@ static void find_user(void *owner, struct str address,
 static void forget(void *owner, void *asker)
 {
     struct submit_role *r = owner;
-    struct link *auth = find_link(r, ROLE_AUTH, 0);
+    struct link *auth = peers_find(&r->peers, ROLE_AUTH, 0);
     list_each_safe(node, &r->lookups)
     {
         struct lookup *q = (struct lookup *)node;
@@ -253,7 +243,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
 
 static struct stream *open_store(void *owner, unsigned worker)
 {
-    struct link *l = find_link(owner, ROLE_STORE, worker);
+    struct link *l = peers_find(&((struct submit_role *)owner)->peers, ROLE_STORE, worker);
     return l == NULL ? NULL : link_open(l, STR("service=lmtp\n"));
 }
 
@@ -302,42 +292,21 @@ static void start_runner(struct submit_role *r)
 
 /* ---- links ---- */
 
-static void drop_link(struct submit_role *r, struct link *l)
-{
-    for (size_t i = 0; i < r->links.count; i++) {
-        if (r->links.at[i] == l) {
-            vec_remove(&r->links, i);
-            break;
-        }
-    }
-    link_free(&l);
-}
-
-static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
-{
-    log_error("%s sent a request, which submit does not have", control_role_name(link_get_peer(l)));
-    link_reply(l, id, STR("result=no\n"));
-}
-
 static void on_down(void *owner, struct link *l)
 {
-    drop_link(owner, l);
+    peers_drop(&((struct submit_role *)owner)->peers, l);
 }
 
 static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
 {
-    static const struct link_handler HANDLER = {on_open, on_request, on_down};
+    static const struct link_handler HANDLER = {on_open, NULL, on_down};
     struct submit_role *r = owner;
     if (role != ROLE_EDGE && role != ROLE_AUTH && role != ROLE_STORE) {
         log_error("%s has no business with submit", control_role_name(role));
         (void)close(fd);
         return;
     }
-    struct link *old = find_link(r, role, index);
-    if (old != NULL) {
-        drop_link(r, old);
-    }
-    vec_push(&r->links, link_new(r->loop, stream_from_fd(r->loop, fd), role, index, &HANDLER, r));
+    peers_add(&r->peers, r->loop, role, index, fd, &HANDLER, r);
     if (role == ROLE_STORE) {
         runner_on_worker(r->runner, index);
     }
@@ -388,10 +357,7 @@ static void close_all(struct submit_role *r)
     session_group_free(&r->group);
     runner_free(&r->runner);
     fetcher_free(&r->fetcher);
-    while (r->links.count > 0) {
-        drop_link(r, r->links.at[0]);
-    }
-    vec_release(&r->links);
+    peers_release(&r->peers);
     queue_close(&r->queue);
     tls_context_free(&r->tls_here);
     tls_context_free(&r->tls_there);
@@ -402,7 +368,7 @@ static void close_all(struct submit_role *r)
 
 int main(void)
 {
-    struct submit_role r = {.links = VEC_INIT};
+    struct submit_role r = {.loop = NULL};
     list_init(&r.lookups);
     log_init("submit", LOG_LEVEL_INFO);
     if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
