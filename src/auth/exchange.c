@@ -231,18 +231,23 @@ void exchange_begin_unasked(struct exchange *x)
     x->is_asked = true;
 }
 
-enum exchange_state exchange_step(struct exchange *x, struct str message, struct buf *out)
+/* Notes that the client spoke; false: what it said cannot stand. */
+static bool take_message(struct exchange *x, struct str message)
 {
     bool is_empty_answer = x->is_first && x->is_asked && message.n == 0;
     x->is_asked = true;
     if (message.n > EXCHANGE_MESSAGE_MOST || is_empty_answer) {
-        return EXCHANGE_NO;
+        return false;
     }
-    if (x->is_first && message.n > 0) {
-        x->is_first = false;
-        if (is_downgraded(x, message)) {
-            return EXCHANGE_NO;
-        }
+    bool is_opening = x->is_first && message.n > 0;
+    x->is_first = x->is_first && !is_opening;
+    return !(is_opening && is_downgraded(x, message));
+}
+
+enum exchange_state exchange_step(struct exchange *x, struct str message, struct buf *out)
+{
+    if (!take_message(x, message)) {
+        return EXCHANGE_NO;
     }
     char *said = NULL;
     size_t size = 0;
