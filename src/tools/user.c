@@ -170,7 +170,7 @@ static int delete_mail(const struct user_args *a, bool was_user)
     if (e == ERR_IN_USE) {
         return tool_fail(EXIT_ENVIRONMENT,
                          "user %.*s can no longer log in, but the account is still open in the "
-                         "server; say the same again in a minute",
+                         "server; end its sessions and say the same again",
                          STR_ARG(a->name));
     }
     if (e != ERR_OK) {
