@@ -1,12 +1,14 @@
 """The tools as an operator meets them: exit codes 0, 1, 2, 3, and one line on standard error that says what happened, to what, and
 what to do. Also what the server listens on, and the way back from a backup."""
+import fcntl
 import os
+import re
 import shutil
 import subprocess
 
-from lib.check import Skip, contains, equal, limetta_only, message, true
+from lib.check import Skip, contains, equal, eventually, limetta_only, message, true
 from lib.servers import PASSWORD, children
-from lib.wire import Imap, open_imap
+from lib.wire import Closed, Imap, open_imap, plain
 
 
 def tool(server, *args, stdin=b'', state=None):
@@ -176,6 +178,35 @@ def test_no_keep_alive_timers(make):
         true('timer:(keepalive' not in out, out)
         for c in clients:
             c.close()
+
+
+@limetta_only
+def test_backup_while_running(make):
+    """flock(1) on the account's lock copies it beside a running server: refused while it is in use, and safe while it copies."""
+    with make() as s:
+        tool(s, 'import', '--user', 'alice', write_mail(os.path.join(s.dir, 'mail'), 3))
+        folder, backup = os.path.join(s.state, 'accounts', 'alice'), os.path.join(s.dir, 'backup')
+        copy = ['flock', '-n', os.path.join(folder, 'lock'), 'cp', '-a', folder, backup]
+        c = open_imap(s, 'alice', PASSWORD)
+        c.command('SELECT INBOX')
+        equal(subprocess.run(copy, capture_output=True).returncode, 1)
+        true(not os.path.exists(backup), 'nothing is copied while the account is in use')
+        c.command('LOGOUT')
+        c.close()
+        eventually(lambda: subprocess.run(copy, capture_output=True).returncode == 0, 'the account is free')
+        with open(os.path.join(folder, 'lock')) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            c = Imap(s.host, s.imap_port)
+            try:
+                refused = b''.join(c.command(f'AUTHENTICATE PLAIN {plain("alice", PASSWORD)}', must_be_ok=False))
+            except Closed:
+                refused = b''
+            true(not re.search(rb'(?m)^a\d+ OK ', refused), f'no session beside the copy: {refused}')
+            c.close()
+        open_imap(s, 'alice', PASSWORD).close()
+        shutil.copytree(backup, os.path.join(s.state, 'accounts', 'bob'))
+        equal(tool(s, 'verify', '--user', 'bob')[:2], (0, 'bob: 0 problems\n'))
+        contains(tool(s, 'import', '--user', 'bob', os.path.join(s.dir, 'mail'))[1], 'already there 3')
 
 
 @limetta_only
