@@ -45,14 +45,6 @@ static struct buf secret_buf(size_t cap)
     return b;
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->p != NULL) {
-        explicit_bzero(b->p, b->size);
-    }
-    buf_release(b);
-}
-
 static struct str get_property(Gsasl_session *s, Gsasl_property p)
 {
     return str_from_c(gsasl_property_fast(s, p));
@@ -80,7 +72,7 @@ static int set_base64(Gsasl_session *s, Gsasl_property p, const uint8_t *octets,
     struct buf b = secret_buf(128);
     base64_write(&b, str_make((const char *)octets, n));
     int rc = gsasl_property_set_raw(s, p, b.p, b.len);
-    wipe(&b);
+    buf_wipe(&b);
     return rc;
 }
 
@@ -212,10 +204,10 @@ void exchange_free(struct exchange **x)
     if ((*x)->session != NULL) {
         gsasl_finish((*x)->session);
     }
-    wipe(&(*x)->cb);
-    wipe(&(*x)->user);
-    wipe(&(*x)->authzid);
-    wipe(&(*x)->password);
+    buf_wipe(&(*x)->cb);
+    buf_wipe(&(*x)->user);
+    buf_wipe(&(*x)->authzid);
+    buf_wipe(&(*x)->password);
     free(*x);
     *x = NULL;
 }

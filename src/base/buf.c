@@ -21,6 +21,14 @@ void buf_release(struct buf *b)
     *b = BUF_INIT(b->cap);
 }
 
+void buf_wipe(struct buf *b)
+{
+    if (b->p != NULL) {
+        explicit_bzero(b->p, b->size);
+    }
+    buf_release(b);
+}
+
 void buf_clear(struct buf *b)
 {
     b->len = 0;

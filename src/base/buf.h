@@ -27,6 +27,8 @@ struct buf {
 void buf_init(struct buf *b, size_t cap);
 /* Frees the octets; b is empty and usable again, with its cap. */
 void buf_release(struct buf *b);
+/* buf_release() for secrets: overwrites the octets first. Reserve enough beforehand, for growing leaves copies behind. */
+void buf_wipe(struct buf *b);
 /* Forgets the contents, keeps the memory, clears is_full. */
 void buf_clear(struct buf *b);
 /* Gives memory back when it is much larger than what is used (for sessions that fall idle). */

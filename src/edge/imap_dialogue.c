@@ -172,14 +172,6 @@ static void run_login(struct imap_dialogue *d, struct scan *c)
     arena_free(&a);
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->p != NULL) {
-        explicit_bzero(b->p, b->size);
-    }
-    buf_release(b);
-}
-
 /* authenticate = "AUTHENTICATE" SP auth-type [SP initial-resp] */
 static void run_authenticate(struct imap_dialogue *d, struct scan *c)
 {
@@ -195,7 +187,7 @@ static void run_authenticate(struct imap_dialogue *d, struct scan *c)
         dialogue_follow(&d->base, login_begin(&d->base.login, dialogue_get_offer(&d->base),
                                               mechanism, has_initial, buf_str(&initial)));
     }
-    wipe(&initial);
+    buf_wipe(&initial);
 }
 
 static const struct command {
@@ -284,7 +276,7 @@ static void on_sasl_line(struct imap_dialogue *d)
     } else {
         dialogue_follow(&d->base, login_answer(&d->base.login, buf_str(&octets)));
     }
-    wipe(&octets);
+    buf_wipe(&octets);
 }
 
 static void on_dropped(struct imap_dialogue *d)

@@ -55,14 +55,6 @@ void login_write_mechanisms(struct buf *out, struct login_offer offer, struct st
     }
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->p != NULL) {
-        explicit_bzero(b->p, b->size);
-    }
-    buf_release(b);
-}
-
 void login_init(struct login *l)
 {
     *l = (struct login){.state = IDLE};
@@ -72,8 +64,8 @@ void login_init(struct login *l)
 
 void login_release(struct login *l)
 {
-    wipe(&l->data);
-    wipe(&l->name);
+    buf_wipe(&l->data);
+    buf_wipe(&l->name);
     l->state = IDLE;
     l->mechanism = STR_EMPTY;
     l->has_initial = false;
@@ -82,7 +74,7 @@ void login_release(struct login *l)
 
 static void set_data(struct login *l, struct str s)
 {
-    wipe(&l->data);
+    buf_wipe(&l->data);
     (void)buf_reserve(&l->data, s.n); /* once, so that growing leaves no copy behind */
     buf_add(&l->data, s);
 }
@@ -113,7 +105,7 @@ static enum login_next ask(struct login *l)
 /* authzid NUL authcid NUL passwd (RFC 4616, 2), the first one empty. */
 static enum login_next ask_plain(struct login *l, struct str name, struct str password)
 {
-    wipe(&l->data);
+    buf_wipe(&l->data);
     (void)buf_reserve(&l->data, name.n + password.n + 2);
     buf_add_char(&l->data, '\0');
     buf_add(&l->data, name);

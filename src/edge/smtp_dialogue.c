@@ -142,14 +142,6 @@ static void run_starttls(struct smtp_dialogue *d, const struct smtp_command *c)
     d->base.state = AT_TLS;
 }
 
-static void wipe(struct buf *b)
-{
-    if (b->p != NULL) {
-        explicit_bzero(b->p, b->size);
-    }
-    buf_release(b);
-}
-
 static void begin_login(struct smtp_dialogue *d, const struct smtp_auth *auth)
 {
     struct buf initial = BUF_INIT(MESSAGE_MOST);
@@ -164,7 +156,7 @@ static void begin_login(struct smtp_dialogue *d, const struct smtp_auth *auth)
                         login_begin(&d->base.login, dialogue_get_offer(&d->base), auth->mechanism,
                                     auth->has_initial, buf_str(&initial)));
     }
-    wipe(&initial);
+    buf_wipe(&initial);
 }
 
 static void run_auth(struct smtp_dialogue *d, const struct smtp_command *c)
@@ -265,7 +257,7 @@ static void on_sasl_line(struct smtp_dialogue *d, struct str line)
             d->base.state = AT_CANCEL;
         }
     }
-    wipe(&octets);
+    buf_wipe(&octets);
 }
 
 static void on_bad_line(struct smtp_dialogue *d)

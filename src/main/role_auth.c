@@ -11,6 +11,7 @@
 #include "net/stream.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -111,10 +112,17 @@ static enum err start(struct auth_role *r)
     return auth_new(&o, &r->auth);
 }
 
+/* Passwords pass through here, also through memory of libraries that frees it as it is: what is freed is overwritten. */
+static void wipe_freed_memory(void)
+{
+    (void)mallopt(M_PERTURB, 0xa5);
+}
+
 int main(void)
 {
     static const struct boot_handler HANDLER = {on_peer, on_stop};
     struct auth_role r = {.loop = NULL};
+    wipe_freed_memory();
     log_init("auth", LOG_LEVEL_INFO);
     if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
         log_error("this program is started by limetta serve");
@@ -122,6 +130,7 @@ int main(void)
     }
     boot_start_log(r.boot);
     r.loop = loop_new();
+    loop_wipe_reads(r.loop);
     enum err e = start(&r);
     if (e != ERR_OK) {
         log_error("cannot start: %s", err_get_info(e)->meaning);

@@ -81,6 +81,11 @@ void loop_free(struct loop **l)
     *l = NULL;
 }
 
+void loop_wipe_reads(struct loop *l)
+{
+    l->wipes_reads = true;
+}
+
 void loop_set_turn_end(struct loop *l, void (*fn)(void *owner), void *owner)
 {
     l->on_turn_end = fn;

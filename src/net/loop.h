@@ -17,6 +17,9 @@ struct loop *loop_new(void);
 struct loop *loop_new_fake(uint64_t wall_ms);
 void loop_free(struct loop **l);
 
+/* From now on what a socket read is wiped when its callback returned: for a process that hears passwords. */
+void loop_wipe_reads(struct loop *l);
+
 /* Monotonic milliseconds; cached for the turn. */
 uint64_t loop_now_ms(const struct loop *l);
 /* Unix time in milliseconds. */

@@ -32,6 +32,7 @@ enum { LOOP_SCRATCH_SIZE = 64 * 1024 };
 struct loop {
     bool is_fake;
     bool is_stopped;
+    bool wipes_reads; /* see loop_wipe_reads() */
     uint64_t now_ms;  /* fake only */
     uint64_t wall_ms; /* fake only: Unix time at now_ms == 0 */
     struct list deferred;

@@ -223,8 +223,12 @@ static void read_some(struct socket *k)
             (void)stream_give_end(&k->base, ERR_OK);
             return;
         }
-        if (!stream_give_octets(&k->base, str_make(k->loop->scratch, (size_t)got))
-            || got < LOOP_SCRATCH_SIZE) {
+        struct loop *l = k->loop; /* k may be gone after the call */
+        bool goes_on = stream_give_octets(&k->base, str_make(l->scratch, (size_t)got));
+        if (l->wipes_reads) {
+            explicit_bzero(l->scratch, (size_t)got);
+        }
+        if (!goes_on || got < LOOP_SCRATCH_SIZE) {
             return;
         }
     }

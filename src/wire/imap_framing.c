@@ -104,8 +104,8 @@ void imap_framing_free(struct imap_framing **f)
     if (*f == NULL) {
         return;
     }
-    buf_release(&(*f)->in);
-    buf_release(&(*f)->head);
+    buf_wipe(&(*f)->in); /* LOGIN may have come in it */
+    buf_wipe(&(*f)->head);
     buf_release(&(*f)->begin);
     free(*f);
     *f = NULL;

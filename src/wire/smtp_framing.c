@@ -43,7 +43,7 @@ void smtp_framing_free(struct smtp_framing **f)
     if (*f == NULL) {
         return;
     }
-    buf_release(&(*f)->in);
+    buf_wipe(&(*f)->in); /* AUTH may have come in it */
     free(*f);
     *f = NULL;
 }

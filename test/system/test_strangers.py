@@ -137,6 +137,45 @@ def test_no_secret_in_the_log(make):
         equal(found, [], 'secrets in the log')
 
 
+def count_in_memory(pid, what):
+    """How often the writable memory of a process holds the octets. Root may look, if the host lets it."""
+    count = 0
+    with open(f'/proc/{pid}/maps') as maps, open(f'/proc/{pid}/mem', 'rb') as memory_of:
+        for line in maps:
+            place, rights = line.split()[:2]
+            start, end = (int(x, 16) for x in place.split('-'))
+            if rights.startswith('rw'):
+                try:
+                    memory_of.seek(start)
+                    count += memory_of.read(end - start).count(what)
+                except OSError:
+                    pass
+    return count
+
+
+@limetta_only
+def test_auth_forgets_passwords(make):
+    """D42: a password that was checked is not left in the memory of auth."""
+    with make() as s:
+        s.add_user('carol', 'Carols-secret-1')
+        for is_tls in (False, True):
+            c = Imap(s.host, s.imap_port)
+            if is_tls:
+                c.command('STARTTLS')
+                c.start_tls(context_for(s.cert))
+            c.command('LOGIN carol Carols-secret-1')
+            c.close()
+            c = open_imap(s, 'carol', 'Carols-secret-1', is_tls)
+            try:
+                count = count_in_memory(s.roles('auth')[0], b'Carols-secret-1')
+                true(count_in_memory(s.roles('auth')[0], b'limetta') > 0, 'the search finds what is there')
+            except PermissionError:
+                return  # nobody may look: all the better
+            if 'asan' not in s.program:  # it keeps what was freed
+                equal(count, 0, 'copies of the password in auth')
+            c.close()
+
+
 @limetta_only
 def test_no_keep_alive(make):
     """D24, D26: no connection has a keep-alive timer, and nothing asks for one, for a time limit of TCP's, or for ICMP errors."""
