@@ -3,8 +3,9 @@
  * Fork and exec, so that a role has a memory of its own from its first instruction: no secret of another role, no copied
  * layout. It inherits standard error (the log), the control socket as descriptor 3, and nothing else: what else is open is
  * closed, also what whoever started us left open, and standard input and output lead nowhere. Of the environment, where
- * other programs keep their secrets, it gets the few words that its libraries need. What a role is told is in one table, with a bit for each role, and no role is told
- * more; the private ticket key, say, leaves this process towards auth only. */
+ * other programs keep their secrets, it gets the few words that its libraries need. What a role is told is in one table,
+ * with a bit for each role, and no role is told more; the private ticket key, say, leaves this process towards auth
+ * only. */
 #include "main/process.h"
 
 #include "base/log.h"
