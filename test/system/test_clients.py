@@ -235,7 +235,8 @@ def test_python_smtplib(make):
 
 
 NPM = ['npm', 'install', '--no-audit', '--no-fund', '--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-timeout=20000']
-NO_NETWORK = ('ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENETUNREACH', 'EHOSTUNREACH', 'ERR_SOCKET_TIMEOUT')
+NO_NETWORK = ('ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENETUNREACH', 'EHOSTUNREACH', 'ERR_SOCKET_TIMEOUT',
+              'SELF_SIGNED_CERT', 'UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE')
 npm_problem = []
 
 
@@ -246,7 +247,7 @@ def npm_install(folder):
     except subprocess.TimeoutExpired:
         problem = 'ETIMEDOUT'
     if any(word in problem for word in NO_NETWORK):
-        npm_problem.append('npm reaches no registry from here')
+        npm_problem.append('npm reaches no registry that it trusts from here')
     elif problem:
         raise AssertionError(f'npm install: {problem}')
 
