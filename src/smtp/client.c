@@ -236,6 +236,10 @@ static void write_mail(struct smtp_client *c)
         buf_add(&c->out, STR(" ENVID="));
         xtext_write(&c->out, e->envid);
     }
+    if (c->job.user.n > 0) {
+        /* RFC 4954, 5: whom we logged in to hears that we vouch for nobody in particular. */
+        buf_add(&c->out, STR(" AUTH=<>"));
+    }
     buf_add(&c->out, STR("\r\n"));
 }
 

@@ -40,9 +40,9 @@ static const struct mail_recipient recipients[] = {
 };
 
 #define GREETING "S 220 hi", "C EHLO me"
-#define ENVELOPE                                                                                   \
-    "C MAIL FROM:<f@z.test>", "S 250 ok", "C RCPT TO:<a@x.test>", "S 250 ok",                      \
-        "C RCPT TO:<b@y.test>", "S 250 ok"
+#define ENVELOPE ENVELOPE_WITH("C MAIL FROM:<f@z.test>")
+#define ENVELOPE_WITH(mail)                                                                        \
+    mail, "S 250 ok", "C RCPT TO:<a@x.test>", "S 250 ok", "C RCPT TO:<b@y.test>", "S 250 ok"
 
 static const char *const plain[] = {
     GREETING, "S 250 relay",       ENVELOPE, "C DATA", "S 354 go", "C Subject: x", "C ", "C ..dot",
@@ -126,7 +126,7 @@ static const char *const tls_needed[] = {GREETING,
                                          "S 250 AUTH LOGIN PLAIN",
                                          "C AUTH PLAIN AHUAcA==",
                                          "S 235 fine",
-                                         ENVELOPE,
+                                         ENVELOPE_WITH("C MAIL FROM:<f@z.test> AUTH=<>"),
                                          "C DATA",
                                          "S 354 go",
                                          "C Subject: x",
@@ -358,6 +358,115 @@ static void test_plays(void **state)
     }
 }
 
+/* The replies of a server that takes the message for both, one by one; and where a fault belongs. */
+static const struct {
+    const char *good;
+    const char *fault_4; /* outcomes after 4yz in place of it */
+    const char *fault_5;
+} stages[] = {
+    {"220 hi\r\n", "LL", "LL"},    {"250-x\r\n250 8BITMIME\r\n", "LL", "LL"},
+    {"250 mail\r\n", "LL", "FF"},  {"250 rcpt\r\n", "LD", "FD"},
+    {"250 rcpt\r\n", "DL", "DF"},  {"354 data\r\n", "LL", "FF"},
+    {"250 taken\r\n", "LL", "FF"},
+};
+
+enum { STAGES = sizeof(stages) / sizeof(stages[0]) };
+
+/* Plays with bad in place of the reply of one stage; bad NULL: the connection breaks there. */
+static void play_fault(size_t at, const char *bad, const char *want)
+{
+    struct smtp_client_job job = {
+        .helo = STR("me"),
+        .envelope = {STR("f@z.test"), STR_EMPTY, SMTP_RET_NONE, recipients, 2},
+        .source = {prepare, read_content, NULL},
+    };
+    struct smtp_client *c = smtp_client_new(&job);
+    CLEANUP(buf_release) struct buf said = BUF_INIT(1 << 16);
+    enum smtp_client_want wants = drain(c, &said);
+    for (size_t i = 0; i < STAGES && wants != SMTP_CLIENT_DONE; i++) {
+        if (i == at && bad == NULL) {
+            smtp_client_fail(c, ERR_PEER_GONE);
+        } else {
+            smtp_client_feed(c, str_from_c(i == at ? bad : stages[i].good));
+        }
+        wants = drain(c, &said);
+        if (i == at && i == 1 && wants != SMTP_CLIENT_DONE) { /* EHLO refused: it tries HELO */
+            smtp_client_feed(c, str_from_c(bad));
+            wants = drain(c, &said);
+        }
+    }
+    assert_int_equal(wants, SMTP_CLIENT_DONE);
+    for (size_t r = 0; r < 2; r++) {
+        enum smtp_outcome_kind kind = smtp_client_get_outcome(c, r).kind;
+        enum smtp_outcome_kind wanted = want[r] == 'D'   ? SMTP_OUTCOME_DONE
+                                        : want[r] == 'F' ? SMTP_OUTCOME_FAILED
+                                                         : SMTP_OUTCOME_LATER;
+        if (kind != wanted) {
+            print_error("stage %zu, %s: recipient %zu\n", at, bad == NULL ? "break" : bad, r);
+        }
+        assert_int_equal(kind, wanted);
+    }
+    smtp_client_free(&c);
+}
+
+/* A server may fail at every stage, in every way; a message is failed only by a clear 5yz about it. */
+static void test_faults(void **state)
+{
+    content_octets = STR("Subject: x\r\n\r\n.dot\r\n");
+    for (size_t at = 0; at < STAGES; at++) {
+        play_fault(at, "451 4.3.0 not\r\n", stages[at].fault_4);
+        play_fault(at, "451-4.3.0 not\r\n451 4.3.0 now\r\n", stages[at].fault_4);
+        play_fault(at, "554-5.0.0 not\r\n554 5.0.0 ever\r\n", stages[at].fault_5);
+        play_fault(at, "421 4.3.2 bye\r\n", "LL");
+        play_fault(at, "what do you mean?\r\n", "LL");
+        play_fault(at, "250-one code\r\n550 and another\r\n", "LL");
+        play_fault(at, "999 no such code\r\n", "LL");
+        play_fault(at, "\r\n", "LL");
+        play_fault(at, NULL, "LL");
+    }
+}
+
+/* The server answers, or goes, while the chunk is still leaving: what was not sent was not taken. */
+static void test_early_answer(void **state)
+{
+    static const struct {
+        const char *reply; /* NULL: it closes */
+        enum smtp_outcome_kind kind;
+    } rows[] = {
+        {"552 5.3.4 too big\r\n", SMTP_OUTCOME_FAILED},
+        {"452 4.3.1 full\r\n", SMTP_OUTCOME_LATER},
+        {"250 2.0.0 already?\r\n", SMTP_OUTCOME_LATER},
+        {"421 4.3.2 bye\r\n", SMTP_OUTCOME_LATER},
+        {NULL, SMTP_OUTCOME_LATER},
+    };
+    enum { LARGE = 500000 };
+    char *large = test_calloc(LARGE, 1);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct smtp_client_job job = {
+            .helo = STR("me"),
+            .envelope = {STR("f@z.test"), STR_EMPTY, SMTP_RET_NONE, recipients, 1},
+            .source = {prepare, read_content, NULL},
+        };
+        content_octets = str_make(large, LARGE);
+        struct smtp_client *c = smtp_client_new(&job);
+        CLEANUP(buf_release) struct buf said = BUF_INIT(1 << 20);
+        smtp_client_feed(c, STR("220 x\r\n250-y\r\n250 CHUNKING\r\n250 mail\r\n250 rcpt\r\n"));
+        assert_int_equal(smtp_client_step(c, &said), SMTP_CLIENT_OUTPUT);
+        assert_true(said.len < LARGE);
+        if (rows[i].reply == NULL) {
+            smtp_client_fail(c, ERR_PEER_GONE);
+        } else {
+            smtp_client_feed(c, str_from_c(rows[i].reply));
+        }
+        assert_int_equal(smtp_client_step(c, &said), SMTP_CLIENT_DONE);
+        assert_true(said.len < LARGE);
+        assert_false(str_ends(buf_str(&said), STR("QUIT\r\n"))); /* it would be content */
+        assert_int_equal(smtp_client_get_outcome(c, 0).kind, rows[i].kind);
+        smtp_client_free(&c);
+    }
+    test_free(large);
+}
+
 static void test_reply_text(void **state)
 {
     struct smtp_client_job job = {
@@ -412,8 +521,8 @@ static void test_able(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plays),
-        cmocka_unit_test(test_reply_text),
+        cmocka_unit_test(test_plays),        cmocka_unit_test(test_faults),
+        cmocka_unit_test(test_early_answer), cmocka_unit_test(test_reply_text),
         cmocka_unit_test(test_able),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
