@@ -144,12 +144,10 @@ static void start_content(struct lmtp *s)
     }
 }
 
+/* Content for nobody is answered 503 here (RFC 2033, 4.2). */
 static enum err check_content(const struct lmtp *s)
 {
-    if (!s->has_mail) {
-        return ERR_WRONG_STATE;
-    }
-    return s->deliveries.count == 0 ? ERR_NO_RECIPIENTS : ERR_OK;
+    return s->deliveries.count == 0 ? ERR_WRONG_STATE : ERR_OK;
 }
 
 static void run_data(struct lmtp *s, struct str args)

@@ -114,7 +114,7 @@ static const struct {
      "anna(a@b) bob@c.d(bob@c.d) <f@x> hi\r\n.\r\n|"},
     {START "BDAT 1\r\naRCPT TO:<x>\r\nDATA\r\nBDAT 0 LAST\r\n",
      "220 250 250 250 250 250 503 503 250 451 ", "anna(a@b) bob@c.d(bob@c.d) <f@x> a|"},
-    {"MAIL FROM:<>\r\nRCPT TO:<nobody>\r\nBDAT 1 LAST\r\naMAIL FROM:<>\r\n", "220 250 550 554 250 ",
+    {"MAIL FROM:<>\r\nRCPT TO:<nobody>\r\nBDAT 1 LAST\r\naMAIL FROM:<>\r\n", "220 250 550 503 250 ",
      ""},
     {START "RSET\r\nDATA\r\nVRFY a\r\n", "220 250 250 250 250 250 503 252 ",
      "anna(a@b) bob@c.d(bob@c.d) "},
