@@ -7,8 +7,8 @@
  *     multipart, message                    copied around their parts; a label of 8bit or binary becomes 7bit, for so it
  *                                           is when all is done (RFC 2045, 6.4: no other encoding is allowed there)
  *
- * Only Content-Transfer-Encoding fields are replaced (and MIME-Version added where a message had none); everything else
- * passes. A part that is labelled base64 or quoted-printable is never recoded. What is under a signature may not change by
+ * Only Content-Transfer-Encoding fields are replaced (and MIME-Version added where a message had none), and header lines
+ * that are too long are folded; everything else passes. A part that is labelled base64 or quoted-printable is never recoded. What is under a signature may not change by
  * an octet (RFC 1847, 2.1), not even its line ends: a multipart/signed that the host cannot take makes the conversion fail.
  *
  * The lines of an encoded text part are the CRLF lines it had; the octets of an encoded binary part are kept exactly. */
@@ -137,12 +137,43 @@ static bool is_empty_line(struct str s)
     return str_starts(s, STR("\r\n")) || str_starts(s, STR("\n"));
 }
 
-/* The header of p with another Content-Transfer-Encoding; encoding empty: as it is. */
+/* Where a line longer than CONTENT_LINE_MOST can be folded (RFC 5322, 2.2.3): at the last blank that leaves something to either side. 0:
+ * nowhere. */
+static size_t find_fold(struct str line)
+{
+    size_t at = CONTENT_LINE_MOST;
+    while (at > 0 && line.p[at] != ' ' && line.p[at] != '\t') {
+        at--;
+    }
+    return str_trim(str_sub(line, 0, at)).n > 0 ? at : 0;
+}
+
+/* Copies header lines; a host that does not take long lines does not take them in headers, either. */
+static void copy_header(struct convert *c, struct str h)
+{
+    while (h.n > 0) {
+        size_t n = str_find_char(h, '\n');
+        struct str line = str_sub(h, 0, n + 1);
+        h = str_skip(h, line.n);
+        size_t fold = 1;
+        while (line.n > CONTENT_LINE_MOST + 2 && fold > 0) {
+            fold = find_fold(line);
+            if (fold > 0) {
+                copy_lines(c, str_sub(line, 0, fold));
+                copy_lines(c, STR("\r\n"));
+                line = str_skip(line, fold);
+            }
+        }
+        copy_lines(c, line);
+    }
+}
+
+/* The header of p with another Content-Transfer-Encoding; encoding empty: as it is, but folded where it must be. */
 static void write_header(struct convert *c, const struct part *p, bool is_root, struct str encoding)
 {
     struct str h = str_sub(c->message, (size_t)p->header_offset, (size_t)p->header_size);
     if (encoding.n == 0) {
-        copy_lines(c, h);
+        copy_header(c, h);
         return;
     }
     bool has_version = false;
@@ -151,7 +182,7 @@ static void write_header(struct convert *c, const struct part *p, bool is_root, 
         h = str_skip(h, field.n);
         has_version = has_version || str_starts_nocase(field, STR("MIME-Version:"));
         if (!str_starts_nocase(field, STR("Content-Transfer-Encoding:"))) {
-            copy_lines(c, field);
+            copy_header(c, field);
         }
     }
     end_lines(c);

@@ -134,6 +134,34 @@ static void test_signed(void **state)
     }
 }
 
+/* A header line that no host has to take is folded, and nothing but line ends is new. */
+static void test_long_header(void **state)
+{
+    CLEANUP(buf_release) struct buf in = BUF_INIT(1 << 16);
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 16);
+    buf_add(&in, STR("Subject: x\r\nReferences:"));
+    for (unsigned i = 0; i < 200; i++) {
+        buf_addf(&in, " <%u@example.test>", i);
+    }
+    buf_add(&in, STR("\r\nX: 1\r\n\r\nbody\r\n"));
+    assert_int_equal(kind_of(buf_str(&in)), CONTENT_BINARY);
+    assert_int_equal(convert_message(buf_str(&in), CONTENT_8BIT, add, &out), ERR_OK);
+    assert_int_equal(kind_of(buf_str(&out)), CONTENT_7BIT);
+    CLEANUP(buf_release) struct buf unfolded = BUF_INIT(1 << 16);
+    for (struct str rest = buf_str(&out); rest.n > 0;) {
+        size_t fold = str_find_str(rest, STR("\r\n "));
+        buf_add(&unfolded, str_sub(rest, 0, fold));
+        rest = str_skip(rest, fold < rest.n ? fold + 2 : fold);
+    }
+    assert_str(buf_str(&unfolded), buf_str(&in));
+    /* Without a blank there is nothing to be done: it goes back (5.6.3). */
+    buf_clear(&in);
+    buf_clear(&out);
+    buf_addf(&in, "X: %01200d\r\n\r\nbody\r\n", 0);
+    assert_int_equal(convert_message(buf_str(&in), CONTENT_8BIT, add, &out), ERR_OK);
+    assert_int_equal(kind_of(buf_str(&out)), CONTENT_BINARY);
+}
+
 /* Lines of what is encoded are never too long, whatever goes in. */
 static void test_long_lines(void **state)
 {
@@ -162,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_message_in_message),
         cmocka_unit_test(test_signed),
+        cmocka_unit_test(test_long_header),
         cmocka_unit_test(test_long_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
