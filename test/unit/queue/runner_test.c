@@ -394,6 +394,34 @@ static void test_reports(void **state)
     }
 }
 
+/* S-7: a delay is told to those who want to hear of it; what fails after that, to those who want that. */
+static void test_delay_reports(void **state)
+{
+    static const struct {
+        unsigned notify;
+        bool is_delay_told;
+        bool is_failure_told;
+    } rows[] = {
+        {0, true, true},
+        {SMTP_NOTIFY_NEVER, false, false},
+        {SMTP_NOTIFY_DELAY, true, false},
+        {SMTP_NOTIFY_FAILURE, false, true},
+        {SMTP_NOTIFY_SUCCESS, false, false},
+        {SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_DELAY | SMTP_NOTIFY_FAILURE, true, true},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        buf_clear(&worker.got);
+        worker.delivery_err = ERR_IO;
+        submit("anna@here.test", "anna", rows[i].notify);
+        loop_advance(loop, 1 * DAY);
+        assert_true(has_got("Action: delayed\r\n") == rows[i].is_delay_told);
+        assert_true(has_got("Will-Retry-Until: ") == rows[i].is_delay_told);
+        loop_advance(loop, 5 * DAY);
+        assert_true(has_got("Action: failed\r\n") == rows[i].is_failure_told);
+        assert_int_equal(count(), 0);
+    }
+}
+
 /* A report about a report is never made (RFC 5321, 4.5.5). */
 static void test_null_path(void **state)
 {
@@ -501,6 +529,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tries_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_expires, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_reports, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_delay_reports, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_null_path, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_no_relay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_auth_down, set_up, tear_down),
