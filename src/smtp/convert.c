@@ -137,8 +137,8 @@ static bool is_empty_line(struct str s)
     return str_starts(s, STR("\r\n")) || str_starts(s, STR("\n"));
 }
 
-/* Where a line longer than CONTENT_LINE_MOST can be folded (RFC 5322, 2.2.3): at the last blank that leaves something to either side. 0:
- * nowhere. */
+/* Where a line longer than CONTENT_LINE_MOST can be folded (RFC 5322, 2.2.3): at the last blank that leaves something to
+ * either side. 0: nowhere. */
 static size_t find_fold(struct str line)
 {
     size_t at = CONTENT_LINE_MOST;
