@@ -27,6 +27,9 @@
  * frame for a session that is gone can be recognised and dropped; anything else that does not fit ends the link, because
  * a peer that writes broken frames is broken, or not who it was.
  *
+ * DATA waits for the road; answers, credits and refusals do not, so a peer that asks and never reads would have us gather
+ * them without end: at QUEUED_MOST the link ends.
+ *
  * DATA is never gathered: its octets go to the session as they come off the socket, and out again without a copy when
  * they are many. Everything written in a turn leaves in one system call at its end. */
 #include "net/link.h"
@@ -339,6 +342,9 @@ static void on_octets(void *owner, struct str octets)
     l->holds++;
     while (octets.n > 0 && read_piece(l, &octets) && !l->is_freed && !l->is_down) {
         ;
+    }
+    if (!l->is_freed && !l->is_down && stream_get_queued(l->under) > QUEUED_MOST) {
+        (void)refuse(l, "the peer asks and does not read");
     }
     (void)drop(l);
 }

@@ -27,6 +27,7 @@ enum {
     FRAME_HEADER_SIZE = 12,
     FRAME_DATA_MOST = 64 * 1024,
     SESSIONS_MOST = 1024 * 1024,
+    QUEUED_MOST = 64 * 1024 * 1024, /* for a peer that asks and does not read */
 };
 
 /* Set in an id when the session is the receiver's own, that is, the receiver of the frame opened it. */

@@ -398,6 +398,27 @@ static void test_late_frames_are_dropped(void **state)
     buf_release(&b);
 }
 
+/* A peer that asks and asks and reads nothing: the answers do not gather without end. */
+static void test_peer_never_reads(void **state)
+{
+    enum { ROUNDS = 2000 };
+    static char body[LINK_MESSAGE_MOST];
+    struct world *w = *state;
+    struct buf b = BUF_INIT(1 << 20);
+    int rounds = 0;
+    stream_pause(w->raw);
+    add_frame(&b, 6, 1, STR("tell me everything"));
+    while (rounds < ROUNDS && w->b.downs == 0) {
+        stream_write(w->raw, buf_str(&b));
+        loop_run(w->loop);
+        link_reply(w->b.link, 1, str_make(body, sizeof(body)));
+        rounds++;
+    }
+    assert_int_equal(w->b.downs, 1);
+    assert_in_range(rounds, 1000, 1100); /* 64 MiB */
+    buf_release(&b);
+}
+
 static void test_parking_is_not_yet(void **state)
 {
     struct world *w = *state;
@@ -432,6 +453,7 @@ int main(void)
         cmocka_unit_test(test_broken_frames),
         cmocka_unit_test_setup_teardown(test_window_is_kept, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_late_frames_are_dropped, setup_raw, teardown),
+        cmocka_unit_test_setup_teardown(test_peer_never_reads, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_parking_is_not_yet, setup_raw, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
