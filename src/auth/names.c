@@ -43,18 +43,34 @@ static bool is_name(struct str s)
     return has_other_than_dot && s.n <= NAME_MOST;
 }
 
+/* SASLprep of s with its ASCII letters folded first, so that what is composed is composed of what stays. */
+static char *fold_and_prepare(struct str s, bool is_new)
+{
+    struct buf folded = BUF_INIT(PASSWORD_MOST + 1);
+    for (size_t i = 0; i < s.n; i++) {
+        buf_add_char(&folded, ascii_lower(s.p[i]));
+    }
+    char *prepared = folded.is_full ? NULL : saslprep(buf_str(&folded), is_new);
+    buf_release(&folded);
+    return prepared;
+}
+
+/* Twice: preparing may bring capitals to light (a ROMAN NUMERAL NINE), and folding these may leave a letter beside its
+ * accent. The second time changes nothing that a third would change. */
 enum err name_prepare(struct str raw, bool is_new, struct buf *out)
 {
     if (raw.n == 0 || raw.n > NAME_MOST) {
         return ERR_SYNTAX;
     }
-    char *prepared = saslprep(raw, is_new);
-    struct str name = str_from_c(prepared);
+    char *once = fold_and_prepare(raw, is_new);
+    char *twice = once == NULL ? NULL : fold_and_prepare(str_from_c(once), is_new);
+    struct str name = str_from_c(twice);
     enum err e = is_name(name) ? ERR_OK : ERR_SYNTAX;
-    for (size_t i = 0; e == ERR_OK && i < name.n; i++) {
-        buf_add_char(out, ascii_lower(name.p[i]));
+    if (e == ERR_OK) {
+        buf_add(out, name);
     }
-    free(prepared);
+    free(once);
+    free(twice);
     return e;
 }
 

@@ -40,11 +40,21 @@ static void test_names(void **state)
         {"I\xc2\xadX", "ix"},                /* SOFT HYPHEN goes (RFC 4013, 3) */
         {"\xe2\x85\xa8", "ix"},              /* ROMAN NUMERAL NINE */
         {"..a", "..a"},
+        {"J\xcc\x8c", "\xc7\xb0"}, /* there is a small j with caron, and no capital one */
+        {"\xc7\xb0", "\xc7\xb0"},
+        {"\xef\xbc\xaa\xcc\x8c", "\xc7\xb0"}, /* FULLWIDTH J */
+        {"\xe2\x84\xaa"
+         "ate",
+         "kate"}, /* KELVIN SIGN */
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct buf out = BUF_INIT(1024);
         assert_int_equal(name_prepare(str_from_c(CASES[i].raw), true, &out), ERR_OK);
         assert_str(buf_str(&out), str_from_c(CASES[i].want));
+        struct buf again = BUF_INIT(1024);
+        assert_int_equal(name_prepare(buf_str(&out), true, &again), ERR_OK);
+        assert_str(buf_str(&again), buf_str(&out));
+        buf_release(&again);
         buf_release(&out);
     }
 }
