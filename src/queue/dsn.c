@@ -177,8 +177,15 @@ static enum err measure_header(struct spool_reader *content, uint64_t *out)
 {
     struct str head = STR_EMPTY;
     TRY(spool_reader_get(content, 0, HEADER_MOST, &head));
-    size_t end = str_find_str(head, STR("\r\n\r\n"));
-    *out = end < head.n ? end + 4 : head.n;
+    size_t end = 0;
+    bool is_over = false;
+    while (end < head.n && !is_over) {
+        struct str line = str_skip(head, end);
+        line = str_sub(line, 0, str_find_char(line, '\n') + 1);
+        is_over = str_eq(line, STR("\r\n")) || str_eq(line, STR("\n"));
+        end += line.n;
+    }
+    *out = end;
     return ERR_OK;
 }
 

@@ -112,6 +112,8 @@ static void test_what_returns(void **state)
         {DSN_FAILED, SMTP_RET_FULL, "A: 1\r\n\r\n\xe9\r\n",
          "message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nA: 1"},
         {DSN_FAILED, SMTP_RET_FULL, "A: 1\r\n\r\na\nb\r\n", "text/rfc822-headers\r\n"},
+        {DSN_FAILED, SMTP_RET_HDRS, "A: 1\r\n\nb\r\n\r\nc", "A: 1\r\n\n\r\n--"},
+        {DSN_FAILED, SMTP_RET_HDRS, "A: 1", "\r\n\r\nA: 1\r\n--"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);

@@ -340,7 +340,8 @@ static void test_octet_by_octet(void **state)
     }
 }
 
-/* S-1, S-2, S-4 to S-10: the list after authentication; no AUTH, no STARTTLS any more. */
+/* S-1, S-2, S-4 to S-10: the list after authentication; no AUTH, no STARTTLS any more. S-17: no host is trusted beyond
+ * URLAUTH, so "imap" stands alone. */
 static void test_ehlo_list(void **state)
 {
     struct world w;
@@ -549,6 +550,36 @@ static void test_trace(void **state)
     world_release(&w);
 }
 
+/* Far more recipients than a message may have: those beyond the bound are for another message, this one goes. */
+static void test_many_recipients(void **state)
+{
+    enum { ASKED = 100000, TAKEN = 1000, AT_ONCE = 500 };
+    for (unsigned is_same = 0; is_same < 2; is_same++) {
+        struct world w;
+        world_init(&w);
+        GREET(&w);
+        (void)say(&w, STR("MAIL FROM:<a@b.c>\r\n"));
+        size_t taken = 0;
+        size_t refused = 0;
+        for (unsigned i = 0; i < ASKED; i += AT_ONCE) {
+            CLEANUP(buf_release) struct buf in = BUF_INIT(1 << 16);
+            for (unsigned k = i; k < i + AT_ONCE; k++) {
+                buf_addf(&in, "RCPT TO:<u%u@else.test>\r\n", is_same ? 1 : k);
+            }
+            for (struct str said = say(&w, buf_str(&in)); said.n > 0;) {
+                struct str line = str_split(&said, '\n');
+                taken += str_starts(line, STR("250 2.1.5 "));
+                refused += str_starts(line, STR("452 4."));
+            }
+        }
+        assert_int_equal(taken + refused, ASKED);
+        assert_true(is_same ? refused < ASKED / 2 : taken == TAKEN);
+        CLEANUP(buf_release) struct buf got = BUF_INIT(4096);
+        assert_str(codes(say(&w, STR("DATA\r\nx\r\n.\r\n")), &got), STR("354 250 "));
+        world_release(&w);
+    }
+}
+
 /* The session may end at any time; what is under way is dropped. */
 static void test_peer_gone(void **state)
 {
@@ -578,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_envelope),
         cmocka_unit_test(test_content),
         cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_many_recipients),
         cmocka_unit_test(test_peer_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
