@@ -8,8 +8,9 @@
  *                                           is when all is done (RFC 2045, 6.4: no other encoding is allowed there)
  *
  * Only Content-Transfer-Encoding fields are replaced (and MIME-Version added where a message had none), and header lines
- * that are too long are folded; everything else passes. A part that is labelled base64 or quoted-printable is never recoded. What is under a signature may not change by
- * an octet (RFC 1847, 2.1), not even its line ends: a multipart/signed that the host cannot take makes the conversion fail.
+ * that are too long are folded; everything else passes. A part that is labelled base64 or quoted-printable is never recoded.
+ * What is under a signature may not change by an octet (RFC 1847, 2.1), not even its line ends: a multipart/signed that
+ * the host cannot take makes the conversion fail.
  *
  * The lines of an encoded text part are the CRLF lines it had; the octets of an encoded binary part are kept exactly. */
 #include "smtp/convert.h"

@@ -8,6 +8,7 @@
 #include "unit.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/log.h"
 #include "queue/queue.h"
 
@@ -34,7 +35,7 @@ static void add_to_digest(uint64_t *digest, struct str s)
 
 static enum err add_message(struct queue *q, struct arena *a, uint64_t id, uint64_t *digest)
 {
-    struct queue_message m;
+    struct queue_message m = {0};
     struct spool_reader *r = NULL;
     struct str content = STR_EMPTY;
     enum err e = queue_load(q, a, id, &m);
@@ -44,16 +45,20 @@ static enum err add_message(struct queue *q, struct arena *a, uint64_t id, uint6
     TRY(e);
     TRY(queue_read(q, id, &r));
     e = spool_reader_map(r, &content);
-    add_to_digest(digest, content);
+    if (e == ERR_OK) {
+        add_to_digest(digest, content);
+    }
     spool_reader_free(&r);
     add_to_digest(digest, m.return_path);
     for (size_t i = 0; i < m.recipient_count; i++) {
         const struct queue_recipient *to = &m.recipients[i];
-        const uint64_t numbers[] = {to->id, to->attempts, to->next_ms, to->is_delay_told};
         add_to_digest(digest, to->to.address);
         add_to_digest(digest, to->to.user);
         add_to_digest(digest, to->last_reply);
-        add_to_digest(digest, str_make((const char *)numbers, sizeof(numbers)));
+        CLEANUP(buf_release) struct buf numbers = BUF_INIT(200);
+        buf_addf(&numbers, "%llu %u %llu %d", (unsigned long long)to->id, to->attempts,
+                 (unsigned long long)to->next_ms, to->is_delay_told);
+        add_to_digest(digest, buf_str(&numbers));
     }
     return e;
 }
@@ -94,7 +99,7 @@ static size_t count_large(struct queue *q)
     size_t count = 0;
     struct arena *a = arena_new(ARENA_MOST);
     for (uint64_t id = 1; id <= 3 * TURNS; id++) {
-        struct queue_message m;
+        struct queue_message m = {0};
         count += queue_load(q, a, id, &m) == ERR_OK && m.size >= BIG;
         arena_clear(a);
     }

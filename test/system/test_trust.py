@@ -34,6 +34,7 @@ def test_submission_injection_behind_starttls(make):
         true(reply[0][:3] in ('503', '530'), f'the first reply inside TLS answers MAIL: {reply}')
         lines = c.command('EHLO phone.example')
         true(not any('STARTTLS' in l for l in lines), 'STARTTLS is not offered twice')
+        equal(c.tls.compression(), None, 'S-13: no compression inside TLS, for it gives secrets away')
 
 
 @limetta_only
