@@ -3,10 +3,11 @@
 #
 # usage: ./run.sh [--build-only] [--state DIR] [--listen ADDR] [--port-offset N]
 #   --build-only    stop when build/limetta is there
-#   --state DIR     where mail, accounts and keys live (default: ./state)
+#   --state DIR     where mail, accounts and keys live (default: state, beside this file)
 #   --listen ADDR   address to listen on (default: all)
 #   --port-offset N added to every port: 10000 gives 10143 and 10587 (default: 0 as root, else 10000)
 set -eu
+called_in=$(pwd)
 cd "$(dirname "$0")"
 
 fail() {
@@ -26,7 +27,7 @@ while [ $# -gt 0 ]; do
     --build-only) build_only=true ;;
     --state | --listen | --port-offset)
         [ $# -ge 2 ] || usage
-        case $1 in --state) state=$2 ;; --listen) listen=$2 ;; *) offset=$2 ;; esac
+        case $1 in --state) state=$(cd "$called_in" && realpath -ms "$2") ;; --listen) listen=$2 ;; *) offset=$2 ;; esac
         shift
         ;;
     *) usage ;;
