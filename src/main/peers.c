@@ -6,18 +6,19 @@
 
 #include <string.h>
 
-void peers_add(struct peers *p, struct loop *l, enum link_role role, unsigned index, int fd,
-               const struct link_handler *h, void *owner)
+void peers_init(struct peers *p, struct loop *l, const struct link_handler *handler, void *owner)
+{
+    *p = (struct peers){.loop = l, .handler = handler, .owner = owner};
+}
+
+void peers_add(struct peers *p, enum link_role role, unsigned index, int fd)
 {
     struct link *old = peers_find(p, role, index);
     if (old != NULL) {
-        if (h->on_down != NULL) {
-            h->on_down(owner, old);
-        } else {
-            peers_drop(p, old);
-        }
+        p->handler->on_down(p->owner, old);
     }
-    vec_push(&p->links, link_new(l, stream_from_fd(l, fd), role, index, h, owner));
+    struct stream *s = stream_from_fd(p->loop, fd);
+    vec_push(&p->links, link_new(p->loop, s, role, index, p->handler, p->owner));
 }
 
 struct link *peers_find(const struct peers *p, enum link_role role, unsigned index)
@@ -45,7 +46,7 @@ void peers_drop(struct peers *p, struct link *l)
 void peers_release(struct peers *p)
 {
     while (p->links.count > 0) {
-        peers_drop(p, p->links.at[p->links.count - 1]);
+        p->handler->on_down(p->owner, p->links.at[p->links.count - 1]);
     }
     vec_release(&p->links);
 }

@@ -7,16 +7,21 @@
 
 /* The links that a role has to its peers. The supervisor hands a new one in place of the old when a peer was started again. */
 struct peers {
+    struct loop *loop;
+    const struct link_handler *handler;
+    void *owner; /* of the handler */
     VEC(struct link *) links;
 };
 
-/* Begins a link over fd (taken); the one to the same peer, if any, is dropped first. h and owner: as link_new(). */
-void peers_add(struct peers *p, struct loop *l, enum link_role role, unsigned index, int fd,
-               const struct link_handler *h, void *owner);
+/* Borrows everything for the life of p. handler must have on_down, which calls peers_drop(). */
+void peers_init(struct peers *p, struct loop *l, const struct link_handler *handler, void *owner);
+/* Begins a link over fd (taken); the one to the same peer, if any, goes down first. */
+void peers_add(struct peers *p, enum link_role role, unsigned index, int fd);
 /* NULL: there is none. */
 struct link *peers_find(const struct peers *p, enum link_role role, unsigned index);
 /* Frees the link: for a handler's on_down. */
 void peers_drop(struct peers *p, struct link *l);
+/* All links go down. */
 void peers_release(struct peers *p);
 
 #endif

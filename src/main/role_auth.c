@@ -44,16 +44,17 @@ static void on_down(void *owner, struct link *l)
     peers_drop(&r->peers, l);
 }
 
+static const struct link_handler LINK_HANDLER = {NULL, on_request, on_down};
+
 static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
 {
-    static const struct link_handler HANDLER = {NULL, on_request, on_down};
     struct auth_role *r = owner;
     if (role != ROLE_EDGE && role != ROLE_SUBMIT) {
         log_error("%s has no business with auth", control_role_name(role));
         (void)close(fd);
         return;
     }
-    peers_add(&r->peers, r->loop, role, index, fd, &HANDLER, r);
+    peers_add(&r->peers, role, index, fd);
 }
 
 static void on_stop(void *owner)
@@ -131,15 +132,13 @@ int main(void)
     boot_start_log(r.boot);
     r.loop = loop_new();
     loop_wipe_reads(r.loop);
+    peers_init(&r.peers, r.loop, &LINK_HANDLER, &r);
     enum err e = start(&r);
     if (e != ERR_OK) {
         log_error("cannot start: %s", err_get_info(e)->meaning);
     } else {
         boot_attach(r.boot, r.loop, &HANDLER, &r);
         loop_run(r.loop);
-    }
-    while (r.peers.links.count > 0) {
-        on_down(&r, r.peers.links.at[0]);
     }
     peers_release(&r.peers);
     auth_free(&r.auth);

@@ -205,16 +205,17 @@ static void on_down(void *owner, struct link *l)
     peers_drop(&((struct store_role *)owner)->peers, l);
 }
 
+static const struct link_handler LINK_HANDLER = {on_open, NULL, on_down};
+
 static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
 {
-    static const struct link_handler HANDLER = {on_open, NULL, on_down};
     struct store_role *r = owner;
     if (role != ROLE_EDGE && role != ROLE_SUBMIT && role != ROLE_STORE) {
         log_error("%s has no business with store", control_role_name(role));
         (void)close(fd);
         return;
     }
-    peers_add(&r->peers, r->loop, role, index, fd, &HANDLER, r);
+    peers_add(&r->peers, role, index, fd);
 }
 
 static void on_stop(void *owner)
@@ -251,6 +252,7 @@ static void run(struct store_role *r)
     static const struct boot_handler HANDLER = {on_peer, on_stop};
     r->group = session_group_new(r->loop, commit, r);
     r->tick = timer_new(r->loop, on_tick, r);
+    peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     loop_run(r->loop);
 }

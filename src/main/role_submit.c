@@ -297,16 +297,17 @@ static void on_down(void *owner, struct link *l)
     peers_drop(&((struct submit_role *)owner)->peers, l);
 }
 
+static const struct link_handler LINK_HANDLER = {on_open, NULL, on_down};
+
 static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
 {
-    static const struct link_handler HANDLER = {on_open, NULL, on_down};
     struct submit_role *r = owner;
     if (role != ROLE_EDGE && role != ROLE_AUTH && role != ROLE_STORE) {
         log_error("%s has no business with submit", control_role_name(role));
         (void)close(fd);
         return;
     }
-    peers_add(&r->peers, r->loop, role, index, fd, &HANDLER, r);
+    peers_add(&r->peers, role, index, fd);
     if (role == ROLE_STORE) {
         runner_on_worker(r->runner, index);
     }
@@ -348,6 +349,7 @@ static void run(struct submit_role *r)
     r->fetcher = fetcher_new(&fetcher);
     r->group = session_group_new(r->loop, commit, r);
     start_runner(r);
+    peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     loop_run(r->loop);
 }

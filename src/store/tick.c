@@ -57,6 +57,18 @@ static bool is_held(const struct account *a)
     return false;
 }
 
+/* What silence allows while the account stays open. */
+static void rest_if_due(struct account *a, uint64_t silence_ms, uint64_t rest_after_ms)
+{
+    if (a->db != NULL && silence_ms >= SHRINK_AFTER_MS && a->shrunk_ms != a->used_ms) {
+        a->shrunk_ms = a->used_ms;
+        db_shrink(a->db);
+    }
+    if (a->db != NULL && silence_ms >= rest_after_ms) {
+        account_rest(a);
+    }
+}
+
 /* Returns ms until the account wants another look; 0: not before its next change. */
 static uint64_t tick_account(struct account **a, uint64_t now)
 {
@@ -71,16 +83,9 @@ static uint64_t tick_account(struct account **a, uint64_t now)
             return TICK_MS;
         }
     }
-    uint64_t silence = now - x->used_ms;
-    if (x->db != NULL && silence >= SHRINK_AFTER_MS && x->shrunk_ms != x->used_ms) {
-        x->shrunk_ms = x->used_ms;
-        db_shrink(x->db);
-    }
     bool is_free = !is_held(x);
-    if (x->db != NULL && silence >= (uint64_t)(is_free ? CLOSE_AFTER_MS : REST_AFTER_MS)) {
-        account_rest(x);
-    }
-    if (x->db == NULL && silence >= CLOSE_AFTER_MS && is_free) {
+    rest_if_due(x, now - x->used_ms, is_free ? CLOSE_AFTER_MS : REST_AFTER_MS);
+    if (x->db == NULL && is_free && now - x->used_ms >= CLOSE_AFTER_MS) {
         account_close(a);
         return 0;
     }
