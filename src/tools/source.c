@@ -23,7 +23,7 @@ enum { DETECT_DEPTH = 8 };
 /* A Maildir, or a folder with one somewhere below (a tree of folders without an INBOX of its own). */
 static bool has_maildir(const char *path, unsigned depth)
 {
-    struct source_names names;
+    struct source_names names = {NULL, 0};
     bool is_found = false;
     if (depth > DETECT_DEPTH || source_names_read(path, &names) != ERR_OK) {
         return false;
