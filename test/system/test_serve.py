@@ -49,7 +49,7 @@ def test_wrong_usage(make):
             shutil.rmtree(folder)
             equal(code, 2, f'{args}: {err}')
             equal(out, '', args)
-            true(err.startswith(('limetta: ', 'usage: ')), f'{args}: {err}')
+            true(any(l.startswith(('limetta: ', 'usage: ')) for l in err.split('\n')), f'{args}: {err}')
 
 
 @limetta_only

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <sys/resource.h>
 
 static void test_keywords(void **state)
 {
@@ -405,6 +406,11 @@ static void test_many_accounts(void **state)
     (void)state;
     enum { ACCOUNTS = 290 };
     struct fixture f = {0};
+    struct rlimit
+        files; /* more than the 1024 that a login session may begin with, as a role does for itself */
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+    files.rlim_cur = files.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
     fixture_open(&f);
     struct account *accounts[ACCOUNTS];
     struct mailbox *inboxes[ACCOUNTS];
