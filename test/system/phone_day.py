@@ -381,11 +381,11 @@ def lost_and_found(day, server, phone, c, count):
 HEAD = '''# First look: one phone's day
 
 What a phone says to Limetta in a day, and what it pays for it: octets on the socket (TCP payload), the part of them that is IMAP
-and SMTP (the rest is TLS: handshakes, tickets, records), and round trips (the TCP handshake is one). The bounds are on the protocols'
-octets; what TLS adds, about 1,200 octets for a resumed handshake, is its own.
+and SMTP (the rest is TLS: handshakes, tickets, records), and round trips (the TCP handshake is one). Forwarding is
+bounded on the socket, TLS included; resynchronising in octets of IMAP, because TLS adds about 1,200 for a resumed handshake.
 
-This page was written by `test/system/phone_day.py --transcript docs/first-look.md`; `./test.sh` runs
-the same and fails when a bound is exceeded.
+This page was written by `test/system/phone_day.py --transcript docs/first-look.md`; `./test.sh` runs the same and fails when a
+bound is exceeded.
 
 The imported mail was written by real software. It comes from Debian packages that ship it for their own tests:
 libpython3.11-testsuite (Python's email package), golang-github-jhillyerd-enmime-dev (mail of many user agents) and
