@@ -76,11 +76,6 @@ void arena_clear(struct arena *a)
     a->used = 0;
 }
 
-size_t arena_get_used(const struct arena *a)
-{
-    return a->used;
-}
-
 static struct chunk *add_chunk(struct arena *a, size_t need)
 {
     size_t size = a->newest == NULL ? CHUNK_FIRST : a->newest->size * 2;

@@ -21,8 +21,6 @@ struct arena *arena_new(size_t cap);
 void arena_free(struct arena **a);
 /* Frees everything allocated; keeps at most one small chunk. */
 void arena_clear(struct arena *a);
-/* Octets handed out since the last clear. */
-size_t arena_get_used(const struct arena *a);
 
 /* NULL at the cap: then the caller's builder goes ERR_LIMIT. */
 void *arena_alloc(struct arena *a, size_t size);

@@ -71,12 +71,6 @@ int str_cmp(struct str a, struct str b)
     return d != 0 ? d : cmp_len(a.n, b.n);
 }
 
-int str_cmp_nocase(struct str a, struct str b)
-{
-    int d = cmp_nocase(a.p, b.p, a.n < b.n ? a.n : b.n);
-    return d != 0 ? d : cmp_len(a.n, b.n);
-}
-
 size_t str_find_char(struct str s, char c)
 {
     const char *hit = s.n == 0 ? NULL : memchr(s.p, c, s.n);

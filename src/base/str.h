@@ -49,7 +49,6 @@ bool str_ends(struct str s, struct str suffix);
 bool str_ends_nocase(struct str s, struct str suffix);
 /* memcmp order, the shorter first when one is a prefix of the other: <0, 0, >0. */
 int str_cmp(struct str a, struct str b);
-int str_cmp_nocase(struct str a, struct str b);
 
 /* Position of the first c, of the first needle; s.n when there is none. */
 size_t str_find_char(struct str s, char c);

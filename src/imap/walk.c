@@ -62,13 +62,6 @@ bool walk_next_run(struct walk *w, size_t most, struct walk_run *out)
     return true;
 }
 
-void walk_unget(struct walk *w, size_t n)
-{
-    if (n > 0) {
-        w->next = w->next == 0 ? w->last - (uint32_t)n + 1 : w->next - (uint32_t)n;
-    }
-}
-
 void walk_collect_uids(struct view *v, const struct numset *set, bool is_uid, struct numset *uids)
 {
     struct walk w;

@@ -40,8 +40,6 @@ void walk_init(struct walk *w, struct view *v, const struct numset *set, bool is
 bool walk_next(struct walk *w, struct seq *out);
 /* The next messages of one page, at most `most` of them; false at the end. */
 bool walk_next_run(struct walk *w, size_t most, struct walk_run *out);
-/* Puts back the last n messages of the run just given. */
-void walk_unget(struct walk *w, size_t n);
 
 /* Adds to uids the UIDs of all messages of v that set names. */
 void walk_collect_uids(struct view *v, const struct numset *set, bool is_uid, struct numset *uids);

@@ -424,11 +424,6 @@ const char *tls_get_version(const struct stream *s)
     return SSL_get_version(of_const(s)->ssl);
 }
 
-const char *tls_get_cipher(const struct stream *s)
-{
-    return SSL_get_cipher_name(of_const(s)->ssl);
-}
-
 static bool add_exporter(SSL *ssl, struct buf *out)
 {
     static const char LABEL[] = "EXPORTER-Channel-Binding";

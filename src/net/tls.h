@@ -34,9 +34,8 @@ struct stream *tls_client_new(struct loop *l, struct tls_context *c, struct stre
                               struct str host);
 /* The handshake is done. s must be a TLS stream. */
 bool tls_is_ready(const struct stream *s);
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384", for logs; static text. */
+/* "TLSv1.3"; static text. */
 const char *tls_get_version(const struct stream *s);
-const char *tls_get_cipher(const struct stream *s);
 /* Channel binding data (RFC 5929, RFC 9266): sets *type to "tls-exporter" or "tls-unique" and appends the data.
  * False: there is none that can be trusted (not ready, or TLS 1.2 without extended master secret, RFC 7627). */
 bool tls_get_binding(const struct stream *s, struct str *type, struct buf *out);

@@ -124,11 +124,6 @@ void imap_fetch_feed(struct imap_fetch *f, struct str octets)
     }
 }
 
-size_t imap_fetch_get_backlog(const struct imap_fetch *f)
-{
-    return f->in.len - f->in_at;
-}
-
 struct str imap_fetch_get_octets(const struct imap_fetch *f)
 {
     return f->octets;

@@ -33,8 +33,6 @@ struct imap_fetch *imap_fetch_new(const struct imap_fetch_args *args);
 void imap_fetch_free(struct imap_fetch **f);
 
 void imap_fetch_feed(struct imap_fetch *f, struct str octets);
-/* Octets fed and not used. */
-size_t imap_fetch_get_backlog(const struct imap_fetch *f);
 enum imap_fetch_want imap_fetch_step(struct imap_fetch *f, struct buf *out);
 void imap_fetch_on_tls(struct imap_fetch *f);
 /* Asks for url (copied, at most 8192 octets, no controls); only when READY. most: the largest size taken. */
