@@ -382,7 +382,8 @@ HEAD = '''# First look: one phone's day
 
 What a phone says to Limetta in a day, and what it pays for it: octets on the socket (TCP payload), the part of them that is IMAP
 and SMTP (the rest is TLS: handshakes, tickets, records), and round trips (the TCP handshake is one). Forwarding is
-bounded on the socket, TLS included; resynchronising in octets of IMAP, because TLS adds about 1,200 for a resumed handshake.
+bounded on the socket, TLS included; resynchronising in octets of IMAP only: on the socket it misses the aim of 2,048 octets, because
+TLS adds about 1,200 for a resumed handshake.
 
 This page was written by `test/system/phone_day.py --transcript docs/first-look.md`; `./test.sh` runs the same and fails when a
 bound is exceeded.
