@@ -16,9 +16,18 @@ static const struct command *const commands[] = {COMMANDS(LIST_COMMAND)};
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
-/* RFC 3501; RFC 7888; RFC 4315; RFC 3348; RFC 7162; RFC 6154 */
-static const char BASE_CAPABILITY[] =
-    "IMAP4rev1 LITERAL+ SASL-IR UIDPLUS CHILDREN CONDSTORE QRESYNC SPECIAL-USE";
+static const char *const BASE_CAPABILITIES[] = {
+    "IMAP4rev1",   /* RFC 3501 */
+    "LITERAL+",    /* RFC 7888 */
+    "SASL-IR",     /* RFC 4959 */
+    "UIDPLUS",     /* RFC 4315 */
+    "CHILDREN",    /* RFC 3348 */
+    "CONDSTORE",   /* RFC 7162 */
+    "QRESYNC",     /* RFC 7162 */
+    "SPECIAL-USE", /* RFC 6154 */
+};
+
+enum { BASE_COUNT = sizeof(BASE_CAPABILITIES) / sizeof(BASE_CAPABILITIES[0]) };
 
 const struct command *commands_find(struct str name, bool is_uid)
 {
@@ -36,7 +45,10 @@ const struct command *commands_find(struct str name, bool is_uid)
 
 void commands_write_capability(struct buf *out)
 {
-    buf_add_c(out, BASE_CAPABILITY);
+    for (size_t i = 0; i < BASE_COUNT; i++) {
+        buf_add_c(out, i > 0 ? " " : "");
+        buf_add_c(out, BASE_CAPABILITIES[i]);
+    }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         if (commands[i]->capability != NULL) {
             buf_add_char(out, ' ');

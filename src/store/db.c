@@ -21,8 +21,6 @@
 
 #include <assert.h>
 
-enum { SCHEMA_VERSION = 1 };
-
 struct db {
     struct engine *engine; /* borrowed */
     sqlite3 *handle;
@@ -39,8 +37,8 @@ static const char *const SQL[STATEMENT_COUNT] = {
 #undef STATEMENT
 };
 
-static const char SCHEMA[] =
-    "BEGIN IMMEDIATE;"
+/* Step i brings a database from version i to i + 1. A step that was released is never changed: append one. */
+static const char *const SCHEMA[] = {
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE mailbox (id INTEGER PRIMARY KEY, name TEXT NOT NULL, special_use INTEGER NOT "
     "NULL,"
@@ -61,9 +59,10 @@ static const char SCHEMA[] =
     " bodies BLOB NOT NULL);"
     "CREATE TABLE subscription (name TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TABLE urlauth (mailbox INTEGER PRIMARY KEY, access_key BLOB NOT NULL);"
-    "PRAGMA application_id = 0x4c696d65;"
-    "PRAGMA user_version = 1;"
-    "COMMIT;";
+    "PRAGMA application_id = 0x4c696d65;",
+};
+
+enum { SCHEMA_VERSION = sizeof(SCHEMA) / sizeof(SCHEMA[0]) };
 
 /* ---- errors ---- */
 
@@ -124,6 +123,25 @@ static enum err read_version(struct db *db, int *version)
     return ERR_OK;
 }
 
+/* All steps or none: another program may open what is there at any moment. */
+static enum err upgrade(struct db *db, int version)
+{
+    TRY(execute(db, "BEGIN IMMEDIATE"));
+    enum err result = ERR_OK;
+    for (int i = version; i < SCHEMA_VERSION && result == ERR_OK; i++) {
+        result = execute(db, SCHEMA[i]);
+    }
+    if (result == ERR_OK) {
+        char sql[64];
+        (void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d; COMMIT", SCHEMA_VERSION);
+        result = execute(db, sql);
+    }
+    if (result != ERR_OK) {
+        (void)sqlite3_exec(db->handle, "ROLLBACK", NULL, NULL, NULL);
+    }
+    return result;
+}
+
 static enum err prepare_database(struct db *db, bool must_create)
 {
     (void)sqlite3_busy_timeout(db->handle, 2000);
@@ -135,15 +153,15 @@ static enum err prepare_database(struct db *db, bool must_create)
     (void)sqlite3_wal_hook(db->handle, on_log, db);
     int version = 0;
     TRY(read_version(db, &version));
-    if (version == 0) {
-        return must_create ? execute(db, SCHEMA) : ERR_NOT_FOUND;
+    if (version == 0 && !must_create) {
+        return ERR_NOT_FOUND;
     }
-    if (version != SCHEMA_VERSION) {
+    if (version < 0 || version > SCHEMA_VERSION) {
         log_error("store: %s: account.db has version %d, this program knows %d", db->user, version,
                   SCHEMA_VERSION);
         return ERR_CORRUPT;
     }
-    return ERR_OK;
+    return version == SCHEMA_VERSION ? ERR_OK : upgrade(db, version);
 }
 
 enum err db_open(struct engine *e, struct str user, bool must_create, struct db **out)
