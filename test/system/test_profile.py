@@ -15,10 +15,10 @@ IMAP = {
     27: ['FILTERS', 'METADATA-SERVER'], 28: ['URLFETCH=BINARY'],
 }
 EXTENSIONS = {
-    'X-IMAP4REV2': ['IMAP4rev2'], 'X-STATUS-SIZE': ['STATUS=SIZE'], 'X-UTF8-ACCEPT': ['UTF8=ACCEPT'], 'X-FUZZY': ['SEARCH=FUZZY'],
-    'X-SORT-DISPLAY': ['SORT=DISPLAY'], 'X-THREAD': ['THREAD=ORDEREDSUBJECT', 'THREAD=REFERENCES', 'THREAD=REFS'],
-    'X-QUOTA': ['QUOTA', 'QUOTASET', 'QUOTA=RES-STORAGE', 'QUOTA=RES-MESSAGE', 'QUOTA=RES-MAILBOX'],
-    'X-FULLTEXT': [], 'X-STREAM': [], 'X-RESYNC': [],
+    'IMAP4REV2': ['IMAP4rev2'], 'STATUS-SIZE': ['STATUS=SIZE'], 'UTF8-ACCEPT': ['UTF8=ACCEPT'], 'FUZZY': ['SEARCH=FUZZY'],
+    'SORT-DISPLAY': ['SORT=DISPLAY'], 'THREAD': ['THREAD=ORDEREDSUBJECT', 'THREAD=REFERENCES', 'THREAD=REFS'],
+    'QUOTA': ['QUOTA', 'QUOTASET', 'QUOTA=RES-STORAGE', 'QUOTA=RES-MESSAGE', 'QUOTA=RES-MAILBOX'],
+    'FULLTEXT': [], 'STREAM': [], 'RESYNC': [],
 }
 SUBMISSION = {
     2: ['8BITMIME'], 4: ['BINARYMIME'], 5: ['BURL'], 6: ['CHUNKING'], 7: ['DSN'],
@@ -43,7 +43,8 @@ def compare(advertised, kind, table, what):
 
 def extensions():
     """An X- row is about the capability of its name, unless the table above says more."""
-    return {row[2:]: EXTENSIONS.get(row, [row[2:]]) for row in states() if row.startswith('X-')}
+    names = [row[2:] for row in states() if row.startswith('X-')]
+    return {name: EXTENSIONS.get(name, [name]) for name in names}
 
 
 @limetta_only
