@@ -15,6 +15,7 @@ struct scan {
     enum err err;         /* first error */
     size_t err_at;        /* where */
     const char *expected; /* what was expected there; static text */
+    bool is_utf8; /* the speaker writes names and quoted strings in UTF-8 (IMAP after ENABLE) */
 };
 
 static inline struct scan scan_make(struct str s)

@@ -47,6 +47,15 @@ void session_enable_condstore(struct imap_session *s, struct buf *out)
     s->has_condstore = true;
 }
 
+void session_write_mailbox(const struct imap_session *s, struct buf *out, struct str name)
+{
+    if (session_is_utf8(s)) {
+        imap_write_utf8_mailbox(out, name);
+    } else {
+        imap_write_mailbox(out, name);
+    }
+}
+
 void selected_close(struct imap_session *s)
 {
     struct selected *sel = &s->selected;
@@ -177,6 +186,7 @@ static enum go begin_command(struct imap_session *s, struct buf *out)
         return GO_ON;
     }
     s->cmd_scan = parsed.args;
+    s->cmd_scan.is_utf8 = session_is_utf8(s);
     s->phase = PHASE_RUN;
     if (cmd->is_uid) {
         if (cmd->what->flags & COMMAND_WRITES) {
@@ -324,6 +334,7 @@ static void on_literal(struct imap_session *s, struct buf *out)
     struct imap_command parsed;
     if (imap_command_parse(imap_framing_get_text(s->framing), &parsed) == ERR_OK) {
         const struct command *what = commands_find(parsed.name, parsed.is_uid);
+        parsed.args.is_utf8 = session_is_utf8(s);
         if (what != NULL && what->literals != NULL) {
             answer = what->literals->on_literal(s, &parsed.args, literal, &why);
             s->receiving = answer == IMAP_LITERAL_STREAM ? what : NULL;

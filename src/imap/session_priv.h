@@ -51,6 +51,9 @@ struct imap_session {
     struct upload *upload; /* messages that an APPEND brought; NULL: none (cmd/append.c) */
     bool has_condstore;    /* a CONDSTORE-enabling command was given (RFC 7162, 3.1) */
     bool has_qresync;
+    bool is_rev2;     /* IMAP4rev2 was enabled (RFC 9051) */
+    bool has_utf8;    /* UTF8=ACCEPT was enabled (RFC 9755); ask session_is_utf8() */
+    bool has_uidonly; /* UIDONLY was enabled (RFC 9586): no sequence numbers either way */
     bool is_over;   /* LOGOUT or BYE was said */
     bool is_broken; /* nothing that could be said would be understood: close at once */
     struct cmd cmd;
@@ -63,6 +66,15 @@ static inline bool session_is_selected(const struct imap_session *s)
     return s->selected.mailbox != NULL;
 }
 
+/* Names and quoted strings are UTF-8 both ways: reading, the scan knows it (scan.is_utf8); writing, session_write_mailbox()
+ * and imap_write_text() need to be told. */
+static inline bool session_is_utf8(const struct imap_session *s)
+{
+    return s->is_rev2 || s->has_utf8;
+}
+
+/* Writes a mailbox name as this client reads it: in modified UTF-7, or in UTF-8. */
+void session_write_mailbox(const struct imap_session *s, struct buf *out, struct str name);
 /* The mailbox is closed for this session; nothing is told. */
 void selected_close(struct imap_session *s);
 /* The client gave a CONDSTORE-enabling command. The first one tells HIGHESTMODSEQ of the selected mailbox (RFC 7162, 3.1). */

@@ -11,12 +11,12 @@
 
 #include "wire/imap_write.h"
 
-static void write_text(struct buf *out, const struct header_text *t)
+static void write_text(struct buf *out, const struct header_text *t, unsigned form)
 {
-    imap_write_nstring(out, t->s, t->is_present);
+    imap_write_ntext(out, t->s, t->is_present, (form & STRUCTURE_UTF8) != 0);
 }
 
-static void write_addresses(struct buf *out, const struct address_list *l)
+static void write_addresses(struct buf *out, const struct address_list *l, unsigned form)
 {
     if (l->count == 0) {
         buf_add(out, STR("NIL"));
@@ -35,13 +35,14 @@ static void write_addresses(struct buf *out, const struct address_list *l)
             .has_route = a->route.n > 0,
             .has_mailbox = !a->is_group_end,
             .has_host = !is_group,
+            .is_utf8 = (form & STRUCTURE_UTF8) != 0,
         };
         imap_write_address(out, &written);
     }
     buf_add_char(out, ')');
 }
 
-void structure_write_envelope(struct buf *out, const struct envelope *e)
+void structure_write_envelope(struct buf *out, const struct envelope *e, unsigned form)
 {
     const struct address_list *lists[] = {
         &e->from,
@@ -52,21 +53,21 @@ void structure_write_envelope(struct buf *out, const struct envelope *e)
         &e->bcc,
     };
     buf_add_char(out, '(');
-    write_text(out, &e->date);
+    write_text(out, &e->date, form);
     buf_add_char(out, ' ');
-    write_text(out, &e->subject);
+    write_text(out, &e->subject, form);
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         buf_add_char(out, ' ');
-        write_addresses(out, lists[i]);
+        write_addresses(out, lists[i], form);
     }
     buf_add_char(out, ' ');
-    write_text(out, &e->in_reply_to);
+    write_text(out, &e->in_reply_to, form);
     buf_add_char(out, ' ');
-    write_text(out, &e->message_id);
+    write_text(out, &e->message_id, form);
     buf_add_char(out, ')');
 }
 
-static void write_params(struct buf *out, const struct param_list *l)
+static void write_params(struct buf *out, const struct param_list *l, unsigned form)
 {
     if (l->count == 0) {
         buf_add(out, STR("NIL"));
@@ -76,7 +77,7 @@ static void write_params(struct buf *out, const struct param_list *l)
         buf_add_char(out, i == 0 ? '(' : ' ');
         imap_write_string(out, l->at[i].name);
         buf_add_char(out, ' ');
-        imap_write_string(out, l->at[i].value);
+        imap_write_text(out, l->at[i].value, (form & STRUCTURE_UTF8) != 0);
     }
     buf_add_char(out, ')');
 }
@@ -96,13 +97,13 @@ static void write_languages(struct buf *out, const struct param_list *l)
 }
 
 /* SP body-fld-dsp SP body-fld-lang SP body-fld-loc */
-static void write_extension(struct buf *out, const struct part *p)
+static void write_extension(struct buf *out, const struct part *p, unsigned form)
 {
     if (p->disposition.is_present) {
         buf_add(out, STR(" ("));
         imap_write_string(out, p->disposition.s);
         buf_add_char(out, ' ');
-        write_params(out, &p->disposition_params);
+        write_params(out, &p->disposition_params, form);
         buf_add_char(out, ')');
     } else {
         buf_add(out, STR(" NIL"));
@@ -110,26 +111,26 @@ static void write_extension(struct buf *out, const struct part *p)
     buf_add_char(out, ' ');
     write_languages(out, &p->language);
     buf_add_char(out, ' ');
-    write_text(out, &p->location);
+    write_text(out, &p->location, form);
 }
 
 /* body-type-mpart */
-static void write_multipart(struct buf *out, const struct part *p, bool is_extended)
+static void write_multipart(struct buf *out, const struct part *p, unsigned form)
 {
     for (uint32_t i = 0; i < p->child_count; i++) {
-        structure_write_body(out, &p->children[i], is_extended);
+        structure_write_body(out, &p->children[i], form);
     }
     buf_add_char(out, ' ');
     imap_write_string(out, p->subtype);
-    if (is_extended) {
+    if ((form & STRUCTURE_EXTENDED) != 0) {
         buf_add_char(out, ' ');
-        write_params(out, &p->params);
-        write_extension(out, p);
+        write_params(out, &p->params, form);
+        write_extension(out, p, form);
     }
 }
 
 /* body-type-1part */
-static void write_leaf(struct buf *out, const struct part *p, bool is_extended)
+static void write_leaf(struct buf *out, const struct part *p, unsigned form)
 {
     bool is_rfc822 =
         str_eq_nocase(p->type, STR("message")) && str_eq_nocase(p->subtype, STR("rfc822"));
@@ -142,40 +143,40 @@ static void write_leaf(struct buf *out, const struct part *p, bool is_extended)
         imap_write_string(out, p->subtype);
         buf_add_char(out, ' ');
     }
-    write_params(out, &p->params);
+    write_params(out, &p->params, form);
     buf_add_char(out, ' ');
-    write_text(out, &p->id);
+    write_text(out, &p->id, form);
     buf_add_char(out, ' ');
-    write_text(out, &p->description);
+    write_text(out, &p->description, form);
     buf_add_char(out, ' ');
     imap_write_string(out, p->encoding);
     buf_add_char(out, ' ');
     buf_add_u64(out, p->body_size);
     if (is_rfc822 && p->is_message) {
         buf_add_char(out, ' ');
-        structure_write_envelope(out, p->children[0].envelope);
+        structure_write_envelope(out, p->children[0].envelope, form);
         buf_add_char(out, ' ');
-        structure_write_body(out, &p->children[0], is_extended);
+        structure_write_body(out, &p->children[0], form);
         buf_add_char(out, ' ');
         buf_add_u64(out, p->body_lines);
     } else if (str_eq_nocase(p->type, STR("text"))) {
         buf_add_char(out, ' ');
         buf_add_u64(out, p->body_lines);
     }
-    if (is_extended) {
+    if ((form & STRUCTURE_EXTENDED) != 0) {
         buf_add_char(out, ' ');
-        write_text(out, &p->md5);
-        write_extension(out, p);
+        write_text(out, &p->md5, form);
+        write_extension(out, p, form);
     }
 }
 
-void structure_write_body(struct buf *out, const struct part *p, bool is_extended)
+void structure_write_body(struct buf *out, const struct part *p, unsigned form)
 {
     buf_add_char(out, '(');
     if (p->is_multipart) {
-        write_multipart(out, p, is_extended);
+        write_multipart(out, p, form);
     } else {
-        write_leaf(out, p, is_extended);
+        write_leaf(out, p, form);
     }
     buf_add_char(out, ')');
 }

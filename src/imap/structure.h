@@ -4,13 +4,17 @@
 #include "base/buf.h"
 #include "mime/shape.h"
 
-#include <stdbool.h>
-
 /* Shapes as IMAP writes them (RFC 3501, 7.4.2). */
 
-/* ENVELOPE's parenthesised list. */
-void structure_write_envelope(struct buf *out, const struct envelope *e);
-/* BODYSTRUCTURE's list; is_extended false: BODY's. */
-void structure_write_body(struct buf *out, const struct part *p, bool is_extended);
+/* How they are written; bits. */
+enum structure_form {
+    STRUCTURE_EXTENDED = 1, /* BODYSTRUCTURE, not BODY */
+    STRUCTURE_UTF8 = 2,     /* UTF-8 goes into quoted strings (session_is_utf8()) */
+};
+
+/* ENVELOPE's parenthesised list. form: bits of enum structure_form. */
+void structure_write_envelope(struct buf *out, const struct envelope *e, unsigned form);
+/* BODYSTRUCTURE's list, or BODY's. */
+void structure_write_body(struct buf *out, const struct part *p, unsigned form);
 
 #endif

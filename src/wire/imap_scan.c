@@ -7,6 +7,7 @@
  * 8-bit octets. Where laxness would make two readings possible we are not: one space between arguments, no NUL. */
 #include "wire/imap_scan.h"
 
+#include "base/utf8.h"
 #include "wire/chars.h"
 #include "wire/utf7.h"
 
@@ -98,6 +99,11 @@ struct str scan_quoted(struct scan *c, struct arena *a)
         return STR_EMPTY;
     }
     struct str raw = str_sub(c->s, start, c->at - start);
+    if (c->is_utf8 && !utf8_is_valid(raw)) {
+        /* RFC 9755 §3: BAD */
+        scan_fail(c, ERR_SYNTAX, "a quoted string in UTF-8");
+        return STR_EMPTY;
+    }
     c->at++;
     return escapes == 0 ? raw : unescape(c, a, raw, escapes);
 }
@@ -166,11 +172,19 @@ struct str scan_astring(struct scan *c, struct arena *a)
 
 /* ---- mailbox names ---- */
 
-/* Modified UTF-7 to UTF-8. A name without "&" that is printable ASCII is itself. */
+/* Modified UTF-7 to UTF-8, unless it is UTF-8 already. A name without "&" that is printable ASCII is itself. */
 static struct str decode_name(struct scan *c, struct arena *a, struct str raw, size_t start)
 {
     if (!scan_is_ok(c)) {
         return STR_EMPTY;
+    }
+    if (c->is_utf8) {
+        /* RFC 9051 §5.1: "&" is itself */
+        if (!utf8_is_valid(raw)) {
+            c->at = start;
+            scan_fail(c, ERR_MAILBOX_NAME, "a mailbox name in UTF-8");
+        }
+        return raw;
     }
     /* UTF-8 can be half again as long: "&AOk-" is shorter decoded, but "&MMgwyDDI-" (3 octets a 16-bit unit) is not. */
     struct buf out = BUF_INIT(2 * raw.n);

@@ -53,8 +53,8 @@ struct str scan_string(struct scan *c, struct arena *a);
 /* false: NIL. */
 bool scan_nstring(struct scan *c, struct arena *a, struct str *out);
 struct str scan_astring(struct scan *c, struct arena *a);
-/* astring as a mailbox name: modified UTF-7 decoded, INBOX spelt so whatever its case. Bad encoding:
- * ERR_MAILBOX_NAME. Checks no more than the encoding. */
+/* astring as a mailbox name: modified UTF-7 decoded (c->is_utf8: it is UTF-8), INBOX spelt so whatever its case. Bad
+ * encoding: ERR_MAILBOX_NAME. Checks no more than the encoding. */
 struct str scan_mailbox(struct scan *c, struct arena *a);
 /* list-mailbox: a pattern with % and *; decoded to UTF-8, INBOX not folded. */
 struct str scan_list_mailbox(struct scan *c, struct arena *a);

@@ -1,12 +1,14 @@
 /* Writing IMAP: tokens that cannot be anything but themselves, and response lines.
  *
- * A string is quoted when it is short and every octet is printable ASCII; whatever else it is becomes a literal, whose
+ * A string is quoted when it is short and every octet is printable ASCII (or, for a client that takes it, all of it is UTF-8
+ * without controls); whatever else it is becomes a literal, whose
  * length says where it ends, whatever it holds. So no octets of a message can end a line, close a parenthesis or begin a
  * response (RFC 3501, 4.3).
  *
  * A literal of a server needs no consent of the client: the octets follow at once. */
 #include "wire/imap_write.h"
 
+#include "base/utf8.h"
 #include "wire/chars.h"
 #include "wire/imap_scan.h"
 #include "wire/utf7.h"
@@ -15,17 +17,20 @@ enum { QUOTED_MOST = 1000, NAME_MOST = 64 * 1024 };
 
 /* ---- tokens ---- */
 
-static bool may_quote(struct str s)
+static bool may_quote(struct str s, bool is_utf8)
 {
     if (s.n > QUOTED_MOST) {
         return false;
     }
+    bool is_ascii = true;
     for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] < 0x20 || s.p[i] > 0x7E) {
+        unsigned char octet = (unsigned char)s.p[i];
+        if (octet < 0x20 || octet == 0x7F) {
             return false;
         }
+        is_ascii = is_ascii && octet < 0x7F;
     }
-    return true;
+    return is_ascii || (is_utf8 && utf8_is_valid(s));
 }
 
 static void write_quoted(struct buf *out, struct str s)
@@ -54,9 +59,9 @@ void imap_write_client_literal_head(struct buf *out, uint64_t n, bool is_sync)
     buf_add_c(out, is_sync ? "}\r\n" : "+}\r\n");
 }
 
-void imap_write_string(struct buf *out, struct str s)
+void imap_write_text(struct buf *out, struct str s, bool is_utf8)
 {
-    if (may_quote(s)) {
+    if (may_quote(s, is_utf8)) {
         write_quoted(out, s);
         return;
     }
@@ -64,16 +69,26 @@ void imap_write_string(struct buf *out, struct str s)
     buf_add(out, s);
 }
 
-void imap_write_nstring(struct buf *out, struct str s, bool is_present)
+void imap_write_ntext(struct buf *out, struct str s, bool is_present, bool is_utf8)
 {
     if (!is_present) {
         buf_add_c(out, "NIL");
         return;
     }
-    imap_write_string(out, s);
+    imap_write_text(out, s, is_utf8);
 }
 
-void imap_write_astring(struct buf *out, struct str s)
+void imap_write_string(struct buf *out, struct str s)
+{
+    imap_write_text(out, s, false);
+}
+
+void imap_write_nstring(struct buf *out, struct str s, bool is_present)
+{
+    imap_write_ntext(out, s, is_present, false);
+}
+
+static void write_astring(struct buf *out, struct str s, bool is_utf8)
 {
     struct scan c = scan_make(s);
     (void)scan_run(&c, is_atom_char);
@@ -81,7 +96,12 @@ void imap_write_astring(struct buf *out, struct str s)
         buf_add(out, s);
         return;
     }
-    imap_write_string(out, s);
+    imap_write_text(out, s, is_utf8);
+}
+
+void imap_write_astring(struct buf *out, struct str s)
+{
+    write_astring(out, s, false);
 }
 
 void imap_write_binary(struct buf *out, struct str s)
@@ -106,16 +126,21 @@ void imap_write_mailbox(struct buf *out, struct str name)
     buf_release(&spelt);
 }
 
+void imap_write_utf8_mailbox(struct buf *out, struct str name)
+{
+    write_astring(out, name, true);
+}
+
 void imap_write_address(struct buf *out, const struct imap_address *address)
 {
     buf_add_char(out, '(');
-    imap_write_nstring(out, address->name, address->has_name);
+    imap_write_ntext(out, address->name, address->has_name, address->is_utf8);
     buf_add_char(out, ' ');
-    imap_write_nstring(out, address->route, address->has_route);
+    imap_write_ntext(out, address->route, address->has_route, address->is_utf8);
     buf_add_char(out, ' ');
-    imap_write_nstring(out, address->mailbox, address->has_mailbox);
+    imap_write_ntext(out, address->mailbox, address->has_mailbox, address->is_utf8);
     buf_add_char(out, ' ');
-    imap_write_nstring(out, address->host, address->has_host);
+    imap_write_ntext(out, address->host, address->has_host, address->is_utf8);
     buf_add_char(out, ')');
 }
 

@@ -19,6 +19,9 @@
 void imap_write_string(struct buf *out, struct str s);
 /* NIL when not is_present. */
 void imap_write_nstring(struct buf *out, struct str s, bool is_present);
+/* The same, for a client that takes UTF-8 in quoted strings if is_utf8 (RFC 9755, 3; RFC 9051): UTF-8 is quoted, too. */
+void imap_write_text(struct buf *out, struct str s, bool is_utf8);
+void imap_write_ntext(struct buf *out, struct str s, bool is_present, bool is_utf8);
 /* Bare when it can be an atom and is not NIL. */
 void imap_write_astring(struct buf *out, struct str s);
 /* As a string, but literal8 "~{n}" when s holds NUL. */
@@ -29,6 +32,8 @@ void imap_write_literal_head(struct buf *out, uint64_t n, bool is_binary);
 void imap_write_client_literal_head(struct buf *out, uint64_t n, bool is_sync);
 /* A mailbox name: modified UTF-7, then astring. Names that are not UTF-8 come out as they are, as a literal. */
 void imap_write_mailbox(struct buf *out, struct str name);
+/* A mailbox name in UTF-8, for a client that enabled that. */
+void imap_write_utf8_mailbox(struct buf *out, struct str name);
 
 /* "name" NIL "mailbox" "host" in parentheses (RFC 3501, 7.4.2 "address"); has_*: else NIL. */
 struct imap_address {
@@ -40,6 +45,7 @@ struct imap_address {
     bool has_route;
     bool has_mailbox;
     bool has_host;
+    bool is_utf8; /* strings as imap_write_text() writes them */
 };
 void imap_write_address(struct buf *out, const struct imap_address *address);
 

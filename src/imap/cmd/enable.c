@@ -1,16 +1,54 @@
-/* ENABLE (RFC 5161; RFC 7162, 3.1 and 3.2.3): CONDSTORE and QRESYNC can be switched on. Unknown names are passed over;
- * ENABLED lists only what this command newly enabled. QRESYNC brings CONDSTORE with it.
+/* ENABLE (RFC 5161): a table of what can be switched on, one row a name. Unknown names are passed over; ENABLED lists only what
+ * this command newly enabled. QRESYNC brings CONDSTORE with it (RFC 7162, 3.2.3).
  *
  * RFC 5161 wants ENABLE before SELECT; we take it at any time, because clients that connect again after a fault have
- * been seen to send it late, and RFC 9051 allows it. */
+ * been seen to send it late, and RFC 9051 allows it. What is switched on stays so. */
 #include "imap/cmd/list.h"
 
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
 
+static void enable_qresync(struct imap_session *s, struct buf *out)
+{
+    session_enable_condstore(s, out);
+    s->has_qresync = true;
+}
+
+static void enable_rev2(struct imap_session *s, struct buf *out)
+{
+    (void)out;
+    s->is_rev2 = true;
+}
+
+static void enable_uidonly(struct imap_session *s, struct buf *out)
+{
+    (void)out;
+    s->has_uidonly = true;
+}
+
+static void enable_utf8(struct imap_session *s, struct buf *out)
+{
+    (void)out;
+    s->has_utf8 = true;
+}
+
+/* What can be enabled. has: where the session notes it. enable: notes it, and tells what is to be told behind ENABLED. */
+static const struct extension {
+    const char *name;
+    size_t has;
+    void (*enable)(struct imap_session *s, struct buf *out);
+} extensions[] = {
+    {"CONDSTORE", offsetof(struct imap_session, has_condstore), session_enable_condstore},
+    {"IMAP4rev2", offsetof(struct imap_session, is_rev2), enable_rev2},
+    {"QRESYNC", offsetof(struct imap_session, has_qresync), enable_qresync},
+    {"UIDONLY", offsetof(struct imap_session, has_uidonly), enable_uidonly},
+    {"UTF8=ACCEPT", offsetof(struct imap_session, has_utf8), enable_utf8},
+};
+
+enum { EXTENSION_COUNT = sizeof(extensions) / sizeof(extensions[0]) };
+
 struct enable_args {
-    bool has_condstore;
-    bool has_qresync;
+    bool is_named[EXTENSION_COUNT];
 };
 
 static void parse_enable(struct imap_session *s, struct cmd *cmd, struct scan *c)
@@ -21,23 +59,33 @@ static void parse_enable(struct imap_session *s, struct cmd *cmd, struct scan *c
     do {
         scan_sp(c);
         struct str word = scan_atom(c);
-        args->has_condstore |= str_eq_nocase(word, STR("CONDSTORE"));
-        args->has_qresync |= str_eq_nocase(word, STR("QRESYNC"));
+        for (size_t i = 0; i < EXTENSION_COUNT; i++) {
+            args->is_named[i] |= str_eq_nocase(word, str_from_c(extensions[i].name));
+        }
     } while (!scan_is_end(c));
+}
+
+static bool is_enabled(const struct imap_session *s, const struct extension *x)
+{
+    return *(const bool *)((const char *)s + x->has);
 }
 
 static enum run run_enable(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
-    const struct enable_args *args = cmd->args;
-    bool is_new_condstore = args->has_condstore && !s->has_condstore;
-    bool is_new_qresync = args->has_qresync && !s->has_qresync;
+    struct enable_args *args = cmd->args;
     buf_add(out, STR("* ENABLED"));
-    buf_add_c(out, is_new_condstore ? " CONDSTORE" : "");
-    buf_add_c(out, is_new_qresync ? " QRESYNC" : "");
+    for (size_t i = 0; i < EXTENSION_COUNT; i++) {
+        args->is_named[i] = args->is_named[i] && !is_enabled(s, &extensions[i]);
+        if (args->is_named[i]) {
+            buf_add_char(out, ' ');
+            buf_add_c(out, extensions[i].name);
+        }
+    }
     buf_add(out, STR("\r\n"));
-    if (is_new_condstore || is_new_qresync) {
-        session_enable_condstore(s, out);
-        s->has_qresync = s->has_qresync || is_new_qresync;
+    for (size_t i = 0; i < EXTENSION_COUNT; i++) {
+        if (args->is_named[i]) {
+            extensions[i].enable(s, out);
+        }
     }
     return RUN_DONE;
 }

@@ -50,6 +50,7 @@ struct fetch_args {
     unsigned needs;
     unsigned line_items; /* bits of enum line_item that every response has */
     bool is_hot;         /* line_items are all there is */
+    unsigned form;       /* of ENVELOPE and BODYSTRUCTURE, bits of enum structure_form */
     struct numset gone;  /* VANISHED */
     size_t gone_at;
     struct walk walk;
@@ -129,6 +130,7 @@ static void parse_fetch(struct imap_session *s, struct cmd *cmd, struct scan *c)
     struct fetch_args *args = arena_one(cmd->arena, struct fetch_args);
     cmd->args = args;
     buf_init(&args->text, TEXT_MOST);
+    args->form = session_is_utf8(s) ? STRUCTURE_UTF8 : 0;
     set_parse(s, cmd, c, &args->set);
     scan_sp(c);
     scan_fetch_atts(c, cmd->arena, &args->atts);
@@ -299,13 +301,13 @@ static enum err write_att(struct fetch_args *args, const struct fetch_att *att)
     const struct open_message *o = &args->open;
     if (att->kind == FETCH_ENVELOPE) {
         buf_add(text, STR("ENVELOPE "));
-        structure_write_envelope(text, &o->envelope);
+        structure_write_envelope(text, &o->envelope, args->form);
     } else if (att->kind == FETCH_BODY) {
         buf_add(text, STR("BODY "));
-        structure_write_body(text, &o->shape.root, false);
+        structure_write_body(text, &o->shape.root, args->form);
     } else if (att->kind == FETCH_BODYSTRUCTURE) {
         buf_add(text, STR("BODYSTRUCTURE "));
-        structure_write_body(text, &o->shape.root, true);
+        structure_write_body(text, &o->shape.root, args->form | STRUCTURE_EXTENDED);
     } else if (att->kind == FETCH_INTERNALDATE) {
         buf_add(text, STR("INTERNALDATE "));
         imap_write_date_time(text, o->m.internaldate_s);

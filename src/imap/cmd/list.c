@@ -41,7 +41,8 @@ static const struct {
     {USE_TRASH, "\\Trash"},
 };
 
-static void write_row(struct buf *out, const char *what, const struct mailbox_info *info)
+static void write_row(const struct imap_session *s, struct buf *out, const char *what,
+                      const struct mailbox_info *info)
 {
     buf_add(out, STR("* "));
     buf_add_c(out, what);
@@ -54,12 +55,13 @@ static void write_row(struct buf *out, const char *what, const struct mailbox_in
         }
     }
     buf_add(out, STR(") \"/\" "));
-    imap_write_mailbox(out, info->name);
+    session_write_mailbox(s, out, info->name);
     buf_add(out, STR("\r\n"));
 }
 
 /* LSUB: the parent of a subscribed name that matches where the name itself does not. */
-static void write_parent(struct list_args *args, struct str name, struct buf *out)
+static void write_parent(const struct imap_session *s, struct list_args *args, struct str name,
+                         struct buf *out)
 {
     for (size_t i = 0; i < name.n; i++) {
         struct str parent = str_sub(name, 0, i);
@@ -68,7 +70,7 @@ static void write_parent(struct list_args *args, struct str name, struct buf *ou
         }
         if (!str_eq(parent, buf_str(&args->parent))) {
             buf_add(out, STR("* LSUB (\\Noselect) \"/\" "));
-            imap_write_mailbox(out, parent);
+            session_write_mailbox(s, out, parent);
             buf_add(out, STR("\r\n"));
             buf_clear(&args->parent);
             buf_add(&args->parent, parent);
@@ -77,25 +79,27 @@ static void write_parent(struct list_args *args, struct str name, struct buf *ou
     }
 }
 
-static void list_name(struct list_args *args, const struct mailbox_info *info, struct buf *out)
+static void list_name(const struct imap_session *s, struct list_args *args,
+                      const struct mailbox_info *info, struct buf *out)
 {
     bool is_there = info->is_mailbox || info->has_children;
     if (is_there && pattern_matches(args->pattern, info->name)) {
-        write_row(out, "LIST", info);
+        write_row(s, out, "LIST", info);
     }
 }
 
-static void lsub_name(struct list_args *args, const struct mailbox_info *info, struct buf *out)
+static void lsub_name(const struct imap_session *s, struct list_args *args,
+                      const struct mailbox_info *info, struct buf *out)
 {
     if (!info->is_subscribed) {
         return;
     }
     if (!pattern_matches(args->pattern, info->name)) {
-        write_parent(args, info->name, out);
+        write_parent(s, args, info->name, out);
         return;
     }
     buf_add(out, STR("* LSUB () \"/\" "));
-    imap_write_mailbox(out, info->name);
+    session_write_mailbox(s, out, info->name);
     buf_add(out, STR("\r\n"));
     buf_clear(&args->parent);
     buf_add(&args->parent, info->name);
@@ -113,9 +117,9 @@ static enum run run_list(struct imap_session *s, struct cmd *cmd, struct buf *ou
     struct mailbox_info info;
     while (account_next_mailbox(s->account, &args->at, &info)) {
         if (is_list) {
-            list_name(args, &info, out);
+            list_name(s, args, &info, out);
         } else {
-            lsub_name(args, &info, out);
+            lsub_name(s, args, &info, out);
         }
         if (out->len >= SESSION_OUTPUT_MOST) {
             return RUN_MORE;

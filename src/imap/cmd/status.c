@@ -76,7 +76,7 @@ static void write_status(const struct imap_session *s, struct mailbox *m, struct
                          const struct status_args *args, struct buf *out)
 {
     buf_add(out, STR("* STATUS "));
-    imap_write_mailbox(out, args->name);
+    session_write_mailbox(s, out, args->name);
     buf_add(out, STR(" ("));
     bool is_first = true;
     for (size_t i = 0; i < sizeof(status_names) / sizeof(status_names[0]); i++) {

@@ -17,10 +17,10 @@ static void check(struct str message, const char *envelope, const char *body)
     struct shape shape;
     struct buf out = BUF_INIT(65536);
     parse(a, message, &serialised, &shape);
-    structure_write_envelope(&out, shape.root.envelope);
+    structure_write_envelope(&out, shape.root.envelope, 0);
     assert_str(buf_str(&out), str_from_c(envelope));
     buf_clear(&out);
-    structure_write_body(&out, &shape.root, true);
+    structure_write_body(&out, &shape.root, STRUCTURE_EXTENDED);
     assert_str(buf_str(&out), str_from_c(body));
     buf_release(&out);
     buf_release(&serialised);
