@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A command is one file in cmd/ that exports one struct command; commands.c lists them all. CAPABILITY, the check of
  * states and the rule when EXPUNGE may be told come from these rows. */
@@ -85,6 +86,7 @@ struct cmd {
     struct arena *arena; /* cleared after the tagged reply */
     void *args;          /* what parse found; parse and run know its type */
     unsigned phase;      /* run's own: 0 at the first call */
+    uint64_t told_ms;    /* when the client last heard of progress (imap/progress.h); 0: never */
     enum err err;        /* of the tagged reply */
     struct buf
         code; /* response code of the tagged reply, without brackets; overrides that of err */

@@ -25,6 +25,7 @@ static const char *const BASE_CAPABILITIES[] = {
     "CONDSTORE",   /* RFC 7162 */
     "QRESYNC",     /* RFC 7162 */
     "SPECIAL-USE", /* RFC 6154 */
+    "INPROGRESS",  /* RFC 9585 */
 };
 
 enum { BASE_COUNT = sizeof(BASE_CAPABILITIES) / sizeof(BASE_CAPABILITIES[0]) };

@@ -560,6 +560,11 @@ const struct numset *search_get_result(const struct search *s)
     return &s->result;
 }
 
+uint32_t search_get_progress(const struct search *s)
+{
+    return s->seq - 1;
+}
+
 uint64_t search_get_highestmodseq(const struct search *s)
 {
     return s->highestmodseq;

@@ -19,7 +19,7 @@
  *
  * With --one-octet each octet of a client arrives by itself; nothing else may change.
  *
- * Verbs: @advance 29m | @user NAME (of sessions opened later) | @open NAME (then expect the greeting) | @close NAME |
+ * Verbs: @advance 29m | @pace 4s (from now on every step of a session takes so long) | @user NAME (of sessions opened later) | @open NAME (then expect the greeting) | @close NAME |
  * @restart (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) |
  * @send NAME octets with \r \n \\ \xHH (raw) | @quiet NAME (it says nothing) | @ended NAME (it hung up). */
 #include "script.h"
@@ -333,6 +333,8 @@ static void run_verb(struct runner *r, struct str line)
     struct str verb = str_split(&args, ' ');
     if (str_eq(verb, STR("@advance"))) {
         script_advance(r->script, parse_duration_ms(r, args));
+    } else if (str_eq(verb, STR("@pace"))) {
+        script_set_pace(r->script, parse_duration_ms(r, args));
     } else if (str_eq(verb, STR("@user"))) {
         script_set_user(r->script, args);
     } else if (str_eq(verb, STR("@open"))) {

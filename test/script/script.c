@@ -31,6 +31,7 @@ struct script {
     struct store *store;
     struct imap_host host;
     uint64_t now_ms;
+    uint64_t pace_ms;
     size_t feed_most; /* octets a session is fed at once */
     VEC(struct script_session *) sessions;
 };
@@ -125,6 +126,7 @@ static bool step_session(struct script_session *x)
     if (x->core == NULL || !was_woken) {
         return false;
     }
+    x->script->now_ms += x->script->pace_ms;
     enum session_want want = SESSION_OUTPUT;
     while (want == SESSION_OUTPUT) {
         struct buf out = BUF_INIT(SAID_MOST);
@@ -245,6 +247,11 @@ void script_advance(struct script *s, uint64_t ms)
     s->now_ms += ms;
     (void)store_tick(s->store);
     settle(s);
+}
+
+void script_set_pace(struct script *s, uint64_t ms)
+{
+    s->pace_ms = ms;
 }
 
 bool script_fill(struct script *s, struct str mailbox, uint32_t n)

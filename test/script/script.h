@@ -27,6 +27,8 @@ struct script_session *script_get_session(struct script *s, struct str name);
 /* Closes all sessions and the store, and opens the store again. */
 void script_restart(struct script *s);
 void script_advance(struct script *s, uint64_t ms);
+/* From now on the clock moves on by ms whenever a session is stepped. */
+void script_set_pace(struct script *s, uint64_t ms);
 /* Appends n small messages to a mailbox of the current user. */
 bool script_fill(struct script *s, struct str mailbox, uint32_t n);
 

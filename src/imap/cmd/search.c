@@ -5,6 +5,7 @@
  */
 #include "imap/cmd/list.h"
 
+#include "imap/progress.h"
 #include "imap/search_keys.h"
 #include "imap/session_priv.h"
 #include "imap/set.h"
@@ -217,6 +218,7 @@ static enum run search_look(struct imap_session *s, struct cmd *cmd, struct buf 
     struct search_command *args = cmd->args;
     switch (search_step(args->search, BUDGET)) {
     case STEP_MORE:
+        progress_tell(s, search_get_progress(args->search), view_get_count(s->selected.known), out);
         return RUN_MORE;
     case STEP_BAD:
         cmd->err = search_get_err(args->search);
