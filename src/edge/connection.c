@@ -271,6 +271,9 @@ static bool open_session(struct connection *c)
 /* From here on octets pass through. */
 static void start_relay(struct connection *c)
 {
+    if (c->is_tls) {
+        tls_keep_session(c->client);
+    }
     struct str rest = dialogue_get_rest(c->dialogue);
     if (rest.n > 0) {
         pass(c->client, c->session, rest);

@@ -167,6 +167,7 @@ static const struct told FROM_CONFIG[] = {
     {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
     {"connections_most", EDGE, CONFIG_connections_most},
     {"connections_per_address", EDGE, CONFIG_connections_per_address},
+    {"tls_sessions_most", EDGE, CONFIG_tls_sessions_most},
     {"relay_host", SUBMIT, CONFIG_relay_host},
     {"relay_port", SUBMIT, CONFIG_relay_port},
     {"relay_user", SUBMIT, CONFIG_relay_user},

@@ -17,6 +17,7 @@ enum {
     SUBMISSION_TIMEOUT_S = 600,
     CONNECTIONS_MOST = 20000,
     PER_ADDRESS_MOST = 1000,
+    TLS_SESSIONS_MOST = 20000,
     LAST_WORDS_MS = 100
 };
 
@@ -113,7 +114,9 @@ static enum err make_edge(struct edge_role *r)
     };
     struct str cert = boot_get(b, STR("tls_cert"));
     if (s.tls != TLS_OFF && cert.n > 0) {
-        enum err e = tls_server_context_new(cert, boot_get(b, STR("tls_key")), &r->tls);
+        enum err e = tls_server_context_new(
+            cert, boot_get(b, STR("tls_key")),
+            boot_get_u64(b, STR("tls_sessions_most"), TLS_SESSIONS_MOST), &r->tls);
         if (e != ERR_OK) {
             log_error("tls_cert or tls_key is not usable");
             return e;

@@ -93,6 +93,47 @@ BIO_METHOD *tls_bio_new(void)
     return m;
 }
 
+/* ---- sessions to be resumed ---- */
+
+static struct tls *of_ssl(const SSL *ssl)
+{
+    return BIO_get_data(SSL_get_rbio(ssl));
+}
+
+/* OpenSSL made a session. In TLS 1.2 that is at the end of each handshake, in TLS 1.3 when we asked for an id. */
+static int on_new_session(SSL *ssl, SSL_SESSION *session)
+{
+    struct tls *t = of_ssl(ssl);
+    if (SSL_version(ssl) >= TLS1_3_VERSION) {
+        tls_sessions_add(t->context->sessions, session, loop_now_ms(t->loop));
+    }
+    return 0; /* the reference stays OpenSSL's */
+}
+
+static SSL_SESSION *on_find_session(SSL *ssl, const unsigned char *id, int len, int *has_to_ref)
+{
+    struct tls *t = of_ssl(ssl);
+    *has_to_ref = 0;
+    return tls_sessions_find(t->context->sessions, str_make((const char *)id, (size_t)len),
+                             loop_now_ms(t->loop));
+}
+
+void tls_watch_sessions(struct tls_context *c)
+{
+    SSL_CTX_sess_set_new_cb(c->ssl, on_new_session);
+    SSL_CTX_sess_set_get_cb(c->ssl, on_find_session);
+}
+
+void tls_keep_session(struct stream *s)
+{
+    struct tls *t = of(s);
+    if (SSL_version(t->ssl) >= TLS1_3_VERSION) {
+        (void)SSL_new_session_ticket(t->ssl);
+    } else if (SSL_session_reused(t->ssl) == 0) {
+        tls_sessions_add(t->context->sessions, SSL_get0_session(t->ssl), loop_now_ms(t->loop));
+    }
+}
+
 static void log_failure(const struct tls *t, const char *what)
 {
     const char *why = ERR_reason_error_string(ERR_peek_last_error());
@@ -102,6 +143,14 @@ static void log_failure(const struct tls *t, const char *what)
     }
     log_info("tls: %s: %s", what, why == NULL ? "the peer ended it" : why);
     ERR_clear_error();
+}
+
+/* What failed must not be resumed (RFC 5246, 7.2.2; RFC 8446, 6.2). */
+static void drop_session(struct tls *t)
+{
+    if (t->context->sessions != NULL) {
+        tls_sessions_drop(t->context->sessions, SSL_get0_session(t->ssl));
+    }
 }
 
 static void fail(struct tls *t, enum err why)
@@ -182,6 +231,7 @@ static size_t decode(struct tls *t, bool *is_end, enum err *why)
             *is_end = true;
             *why = ERR_TLS_FAILED;
             log_failure(t, "record");
+            drop_session(t);
         }
         break;
     }

@@ -8,15 +8,17 @@
 #include "net/stream.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* TLS 1.2 and 1.3 over any stream, as server and as client (RFC 8446, RFC 5246; RFC 7525 for the choices). No
- * renegotiation, no compression. Servers resume sessions by tickets and keep no session in memory. */
+ * renegotiation, no compression, no early data. A server keeps the sessions it lets clients resume; they get ids (tls_sessions.c). */
 struct tls_context;
 
-/* A server's identity. cert_pem: the certificate, then its chain; key_pem: its key, without a passphrase.
+/* A server's identity. cert_pem: the certificate, then its chain; key_pem: its key, without a passphrase. sessions_most: how
+ * many sessions are kept for clients to resume, each some 400 octets; 0: none.
  * Errors: ERR_SYNTAX (no PEM, no certificate, key and certificate do not fit), ERR_IO. */
 MUST_USE enum err tls_server_context_new(struct str cert_pem, struct str key_pem,
-                                         struct tls_context **out);
+                                         size_t sessions_most, struct tls_context **out);
 /* What a client trusts: the certificates in anchors_pem, and nothing else; empty means the system's. A certificate in
  * anchors_pem may be the server's own: then it is pinned. Errors: ERR_SYNTAX, ERR_IO. */
 MUST_USE enum err tls_client_context_new(struct str anchors_pem, struct tls_context **out);
@@ -32,6 +34,9 @@ struct stream *tls_server_new(struct loop *l, struct tls_context *c, struct stre
 /* host: the name or address the certificate must be for (RFC 6125); empty: the chain alone decides (pinned ones). */
 struct stream *tls_client_new(struct loop *l, struct tls_context *c, struct stream *under,
                               struct str host);
+/* The client may come back and resume this session: a server says it of who has proven to be no stranger. Costs nothing on its
+ * own: in TLS 1.3 the id leaves with the next octets written. s must be a TLS stream that is ready. */
+void tls_keep_session(struct stream *s);
 /* The handshake is done. s must be a TLS stream. */
 bool tls_is_ready(const struct stream *s);
 /* "TLSv1.3"; static text. */

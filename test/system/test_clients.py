@@ -14,7 +14,7 @@ import time
 
 from lib.check import Skip, contains, equal, eventually, limetta_only, matches, message, run, true
 from lib.servers import PASSWORD, TOP
-from lib.wire import context_for, open_imap
+from lib.wire import context_for, open_imap, plain
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -408,10 +408,12 @@ def test_openssl_starttls_imap(make):
         code, out = s_client(s, 'imap', s.imap_port, b'', '-tls1_1', '-cipher', 'ALL:@SECLEVEL=0')
         true(code != 0, 'TLS 1.1 is refused')
         with tempfile.TemporaryDirectory() as folder:
-            session = os.path.join(folder, 'session')
-            s_client(s, 'imap', s.imap_port, b'a LOGOUT\n', '-sess_out', session)
-            _, out = s_client(s, 'imap', s.imap_port, b'a LOGOUT\n', '-sess_in', session)
-            contains(out, b'Reused, ', 'session tickets')
+            for version in ('-tls1_2', '-tls1_3'):
+                session = os.path.join(folder, version)
+                talk = f'a LOGIN alice "{PASSWORD}"\nb LOGOUT\n'.encode()
+                s_client(s, 'imap', s.imap_port, talk, version, '-sess_out', session)
+                _, out = s_client(s, 'imap', s.imap_port, b'a LOGOUT\n', version, '-sess_in', session)
+                contains(out, b'Reused, ', f'session of {version}')
 
 
 @limetta_only
@@ -422,3 +424,11 @@ def test_openssl_starttls_submission(make):
         contains(out, b'250-BURL')
         inside = out[out.rindex(b'8BITMIME'):]
         true(b'STARTTLS' not in inside, 'no STARTTLS once TLS is there')
+        with tempfile.TemporaryDirectory() as folder:
+            session = os.path.join(folder, 'session')
+            talk = f'EHLO phone.example\nAUTH PLAIN {plain("alice", PASSWORD)}\nQUIT\n'.encode()
+            s_client(s, 'smtp', s.submission_port, talk, '-sess_out', session)
+            # Sessions are the edge's, not a port's.
+            for protocol, port, end in ('smtp', s.submission_port, b'QUIT\n'), ('imap', s.imap_port, b'a LOGOUT\n'):
+                _, out = s_client(s, protocol, port, end, '-sess_in', session)
+                contains(out, b'Reused, ', f'session resumed by {protocol}')

@@ -104,7 +104,7 @@ static int setup(void **state)
     w = (struct world){
         .loop = loop_new_fake(1000), .cert = BUF_INIT(65536), .key = BUF_INIT(65536)};
     cert_make("mail.example", &w.cert, &w.key);
-    assert_int_equal(tls_server_context_new(buf_str(&w.cert), buf_str(&w.key), &w.tls), ERR_OK);
+    assert_int_equal(tls_server_context_new(buf_str(&w.cert), buf_str(&w.key), 10, &w.tls), ERR_OK);
     assert_int_equal(tls_client_context_new(buf_str(&w.cert), &w.client_tls), ERR_OK);
     struct edge_settings s = SETTINGS;
     s.tls_context = w.tls;

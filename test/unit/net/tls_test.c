@@ -24,8 +24,8 @@ static int setup(void **state)
     static struct world w;
     w = (struct world){.loop = loop_new_fake(0), .cert = BUF_INIT(65536), .key = BUF_INIT(65536)};
     cert_make("mail.example", &w.cert, &w.key);
-    assert_int_equal(tls_server_context_new(buf_str(&w.cert), buf_str(&w.key), &w.server_context),
-                     ERR_OK);
+    assert_int_equal(
+        tls_server_context_new(buf_str(&w.cert), buf_str(&w.key), 0, &w.server_context), ERR_OK);
     assert_int_equal(tls_client_context_new(buf_str(&w.cert), &w.client_context), ERR_OK);
     stream_pair(w.loop, &w.near, &w.far);
     *state = &w;
@@ -62,9 +62,9 @@ static void test_bad_identities(void **state)
     struct buf key = BUF_INIT(65536);
     struct tls_context *c = NULL;
     cert_make("other.example", &cert, &key);
-    assert_int_equal(tls_server_context_new(STR(""), STR(""), &c), ERR_SYNTAX);
-    assert_int_equal(tls_server_context_new(buf_str(&w->cert), STR("junk"), &c), ERR_SYNTAX);
-    assert_int_equal(tls_server_context_new(buf_str(&w->cert), buf_str(&key), &c), ERR_SYNTAX);
+    assert_int_equal(tls_server_context_new(STR(""), STR(""), 0, &c), ERR_SYNTAX);
+    assert_int_equal(tls_server_context_new(buf_str(&w->cert), STR("junk"), 0, &c), ERR_SYNTAX);
+    assert_int_equal(tls_server_context_new(buf_str(&w->cert), buf_str(&key), 0, &c), ERR_SYNTAX);
     assert_int_equal(tls_client_context_new(STR("junk"), &c), ERR_SYNTAX);
     assert_null(c);
     buf_release(&cert);
