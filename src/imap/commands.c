@@ -25,6 +25,9 @@ static const char *const BASE_CAPABILITIES[] = {
     "CONDSTORE",   /* RFC 7162 */
     "QRESYNC",     /* RFC 7162 */
     "SPECIAL-USE", /* RFC 6154 */
+    "STATUS=SIZE", /* RFC 8438 */
+    "OBJECTID",    /* RFC 8474 */
+    "SAVEDATE",    /* RFC 8514 */
     "INPROGRESS",  /* RFC 9585 */
 };
 

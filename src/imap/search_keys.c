@@ -20,7 +20,8 @@ enum argument {
     ARG_KEYWORD,
     ARG_HEADER,
     ARG_UIDS,
-    ARG_MODSEQ
+    ARG_MODSEQ,
+    ARG_OBJECTID
 };
 
 struct word {
@@ -44,6 +45,7 @@ static const struct word words[] = {
     WORD("CC", ARG_TEXT, SEARCH_CC, 0, false),
     WORD("DELETED", ARG_NONE, SEARCH_FLAGS, FLAG_DELETED, false),
     WORD("DRAFT", ARG_NONE, SEARCH_FLAGS, FLAG_DRAFT, false),
+    WORD("EMAILID", ARG_OBJECTID, SEARCH_EMAILID, 0, false),
     WORD("FLAGGED", ARG_NONE, SEARCH_FLAGS, FLAG_FLAGGED, false),
     WORD("FROM", ARG_TEXT, SEARCH_FROM, 0, false),
     WORD("HEADER", ARG_HEADER, SEARCH_HEADER, 0, false),
@@ -53,6 +55,10 @@ static const struct word words[] = {
     WORD("OLD", ARG_NONE, SEARCH_RECENT, 0, true),
     WORD("ON", ARG_DATE, SEARCH_ON, 0, false),
     WORD("RECENT", ARG_NONE, SEARCH_RECENT, 0, false),
+    WORD("SAVEDATESUPPORTED", ARG_NONE, SEARCH_ALL, 0, false),
+    WORD("SAVEDBEFORE", ARG_DATE, SEARCH_SAVEDBEFORE, 0, false),
+    WORD("SAVEDON", ARG_DATE, SEARCH_SAVEDON, 0, false),
+    WORD("SAVEDSINCE", ARG_DATE, SEARCH_SAVEDSINCE, 0, false),
     WORD("SEEN", ARG_NONE, SEARCH_FLAGS, FLAG_SEEN, false),
     WORD("SENTBEFORE", ARG_DATE, SEARCH_SENTBEFORE, 0, false),
     WORD("SENTON", ARG_DATE, SEARCH_SENTON, 0, false),
@@ -61,6 +67,7 @@ static const struct word words[] = {
     WORD("SMALLER", ARG_NUMBER, SEARCH_SMALLER, 0, false),
     WORD("SUBJECT", ARG_TEXT, SEARCH_SUBJECT, 0, false),
     WORD("TEXT", ARG_TEXT, SEARCH_TEXT, 0, false),
+    WORD("THREADID", ARG_OBJECTID, SEARCH_THREADID, 0, false),
     WORD("TO", ARG_TEXT, SEARCH_TO, 0, false),
     WORD("UID", ARG_UIDS, SEARCH_UID, 0, false),
     WORD("UNANSWERED", ARG_NONE, SEARCH_FLAGS, FLAG_ANSWERED, true),
@@ -171,7 +178,10 @@ static void parse_argument(struct search_keys *k, struct scan *c, const struct w
         key->number = scan_date(c);
         return;
     case ARG_NUMBER:
-        key->number = scan_number32(c);
+        key->number = (int64_t)scan_number64(c);
+        return;
+    case ARG_OBJECTID:
+        key->text = scan_objectid(c);
         return;
     case ARG_UIDS:
         key->set = parse_set(k, c, k->last_uid);

@@ -31,6 +31,12 @@ enum search_kind {
     SEARCH_BEFORE,
     SEARCH_ON,
     SEARCH_SINCE, /* that day or later */
+    /* The same for the day when it came into the mailbox (RFC 8514). */
+    SEARCH_SAVEDBEFORE,
+    SEARCH_SAVEDON,
+    SEARCH_SAVEDSINCE,
+    SEARCH_EMAILID,  /* text is the message's (RFC 8474) */
+    SEARCH_THREADID, /* the same; needs the envelope */
     /* The same for the Date: field in its own zone; without a readable Date: no. */
     SEARCH_SENTBEFORE,
     SEARCH_SENTON,

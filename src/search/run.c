@@ -5,8 +5,8 @@
  *
  *   round     at hand                                    keys that answer
  *   HOT       uid, flags, modseq                         sets, flags, keywords, \Recent, MODSEQ
- *   COLD      size, internal date                        LARGER, SMALLER, BEFORE, ON, SINCE
- *   ENVELOPE  the shape's envelope                       SENT*, FROM, TO, CC, BCC, SUBJECT
+ *   COLD      size, dates, body                          LARGER, SMALLER, BEFORE, ON, SINCE, SAVED*, EMAILID
+ *   ENVELOPE  the shape's envelope                       THREADID, SENT*, FROM, TO, CC, BCC, SUBJECT
  *   CONTENT   octets of the message, read piece by piece HEADER, BODY, TEXT
  *
  * As soon as the whole program has an answer the message is done: a message with the wrong flag is never read. In CONTENT all texts
@@ -22,6 +22,7 @@
 #include "mime/words.h"
 #include "search/content.h"
 #include "search/match.h"
+#include "store/object.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -265,7 +266,8 @@ static enum tri judge_hot(const struct search *s, const struct search_key *k)
 
 static enum tri judge_cold(const struct search *s, const struct search_key *k)
 {
-    int64_t day = get_day(s->message.internaldate_s);
+    bool is_saved = k->kind >= SEARCH_SAVEDBEFORE;
+    int64_t day = get_day(is_saved ? s->message.savedate_s : s->message.internaldate_s);
     if (s->round < COLD) {
         return UNKNOWN;
     }
@@ -275,10 +277,13 @@ static enum tri judge_cold(const struct search *s, const struct search_key *k)
     if (k->kind == SEARCH_SMALLER) {
         return tri_of(s->message.size < (uint64_t)k->number);
     }
-    if (k->kind == SEARCH_BEFORE) {
-        return tri_of(day < k->number);
+    if (k->kind == SEARCH_EMAILID) {
+        char text[OBJECT_ID_MOST];
+        return tri_of(str_eq(object_get_email(s->mailbox, &s->message, text), k->text));
     }
-    return tri_of(k->kind == SEARCH_ON ? day == k->number : day >= k->number);
+    bool is_before = k->kind == SEARCH_BEFORE || k->kind == SEARCH_SAVEDBEFORE;
+    bool is_on = k->kind == SEARCH_ON || k->kind == SEARCH_SAVEDON;
+    return tri_of(is_before ? day < k->number : is_on ? day == k->number : day >= k->number);
 }
 
 /* The text of an address list as people write it: "Name <local@host>, ...". */
@@ -359,6 +364,10 @@ static enum tri judge_envelope(struct search *s, const struct search_key *k)
     if (k->kind >= SEARCH_FROM) {
         return judge_envelope_text(s, k);
     }
+    if (k->kind == SEARCH_THREADID) {
+        char text[OBJECT_ID_MOST];
+        return tri_of(str_eq(object_get_thread(s->mailbox, &s->message, e, text), k->text));
+    }
     if (e->date_s == INT64_MIN) {
         return NO;
     }
@@ -421,7 +430,7 @@ static enum tri judge(struct search *s, const struct search_key *k)
     if (k->kind <= SEARCH_MODSEQ) {
         return judge_hot(s, k);
     }
-    if (k->kind <= SEARCH_SINCE) {
+    if (k->kind <= SEARCH_EMAILID) {
         return judge_cold(s, k);
     }
     return k->kind <= SEARCH_SUBJECT ? judge_envelope(s, k) : judge_content(s, k);

@@ -60,6 +60,8 @@ static const char *const SCHEMA[] = {
     "CREATE TABLE subscription (name TEXT PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TABLE urlauth (mailbox INTEGER PRIMARY KEY, access_key BLOB NOT NULL);"
     "PRAGMA application_id = 0x4c696d65;",
+
+    "INSERT INTO meta (key, value) VALUES ('object_seed', random() & 0x7fffffffffffffff);",
 };
 
 enum { SCHEMA_VERSION = sizeof(SCHEMA) / sizeof(SCHEMA[0]) };

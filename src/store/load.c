@@ -80,12 +80,15 @@ static enum err load_meta(struct account *a, struct db *db)
     uint64_t uidvalidity;
     uint64_t last_body;
     uint64_t release;
+    uint64_t next_body;
     const struct value none[] = {{0}};
     TRY(get_meta(db, STR("modseq_limit"), &limit));
     TRY(get_meta(db, STR("modseq_floor"), &floor));
     TRY(get_meta(db, STR("is_clean"), &is_clean));
     TRY(get_meta(db, STR("next_mailbox"), &next_mailbox));
     TRY(get_meta(db, STR("uidvalidity"), &uidvalidity));
+    TRY(get_meta(db, STR("next_body"), &next_body));
+    TRY(get_meta(db, STR("object_seed"), &a->object_seed));
     TRY(get_number(db, STATEMENT_BODY_LAST, none, &last_body));
     TRY(get_number(db, STATEMENT_RELEASE_LAST, none, &release));
     a->is_clean = is_clean != 0;
@@ -99,7 +102,8 @@ static enum err load_meta(struct account *a, struct db *db)
         a->modseq = limit;
     }
     a->next_mailbox_id = next_mailbox > a->next_mailbox_id ? next_mailbox : a->next_mailbox_id;
-    a->next_body_id = last_body >= a->next_body_id ? last_body + 1 : a->next_body_id;
+    next_body = last_body >= next_body ? last_body + 1 : next_body;
+    a->next_body_id = next_body > a->next_body_id ? next_body : a->next_body_id;
     a->release_seq = release > a->release_seq ? release : a->release_seq;
     a->last_uidvalidity = (uint32_t)uidvalidity;
     a->has_releases = true;

@@ -60,6 +60,7 @@ struct sweep {
     struct db *db;
     VEC(uint64_t) dead_blobs;
     size_t body_count;
+    bool has_dead; /* bodies are deleted */
 };
 
 static enum err apply_one(struct sweep *s, uint64_t body_id, int64_t delta)
@@ -77,6 +78,7 @@ static enum err apply_one(struct sweep *s, uint64_t body_id, int64_t delta)
     if (refs > 0) {
         return DB_RUN(s->db, BODY_SET_REFS, value_id(body_id), value_int(refs));
     }
+    s->has_dead = true;
     TRY(DB_RUN(s->db, BODY_DELETE, value_id(body_id)));
     TRY(DB_RUN(s->db, SHAPE_DELETE, value_id(body_id)));
     if (is_blob) {
@@ -129,6 +131,10 @@ static enum err sweep_once(struct account *a, struct sweep *s)
     TRY(db_set_durable(s->db, false));
     TRY(DB_RUN(s->db, BEGIN));
     enum err result = apply_some(a, s);
+    if (result == ERR_OK && s->has_dead) {
+        /* the last body may be gone: its id must not come back */
+        result = DB_RUN(s->db, META_SET, value_text(STR("next_body")), value_id(a->next_body_id));
+    }
     if (result == ERR_OK && s->body_count > 0) {
         result = DB_RUN(s->db, COMMIT);
     }

@@ -2,7 +2,7 @@
  *
  * Lists read the shapes of messages that came one after the other. So when the wanted id follows the one wanted before, the next ones
  * are read ahead in one query, into one buffer with a small index; otherwise one row is read. Shapes never change and ids are never
- * given twice while the account is open, so what was read ahead stays true. */
+ * given twice, so what was read ahead stays true. */
 #include "store/store_priv.h"
 
 enum { AHEAD_MOST = 64, AHEAD_OCTETS = 128 * 1024 };

@@ -30,6 +30,9 @@ static const struct row ROWS[] = {
     {{"BINARY", 6}, FETCH_BINARY, false, MUST_PATH},
     {{"BINARY.PEEK", 11}, FETCH_BINARY, true, MUST_PATH},
     {{"BINARY.SIZE", 11}, FETCH_BINARY_SIZE, false, MUST_PATH},
+    {{"SAVEDATE", 8}, FETCH_SAVEDATE, false, NO_SECTION},
+    {{"EMAILID", 7}, FETCH_EMAILID, false, NO_SECTION},
+    {{"THREADID", 8}, FETCH_THREADID, false, NO_SECTION},
 };
 
 /* ALL, FAST and FULL are beginnings of one list. */

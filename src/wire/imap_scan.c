@@ -11,6 +11,8 @@
 #include "wire/chars.h"
 #include "wire/utf7.h"
 
+enum { OBJECTID_MOST = 255 };
+
 /* ---- spaces, atoms ---- */
 
 void scan_sp(struct scan *c)
@@ -222,6 +224,23 @@ struct str scan_list_mailbox(struct scan *c, struct arena *a)
     struct str raw =
         is_string ? scan_string(c, a) : scan_some(c, is_list_char, "a mailbox pattern");
     return decode_name(c, a, raw, start);
+}
+
+static bool is_objectid_char(unsigned char octet)
+{
+    return is_let_dig(octet) || octet == '_' || octet == '-';
+}
+
+/* objectid = 1*255(ALPHA / DIGIT / "_" / "-") */
+struct str scan_objectid(struct scan *c)
+{
+    size_t start = c->at;
+    struct str id = scan_some(c, is_objectid_char, "an object identifier");
+    if (id.n > OBJECTID_MOST) {
+        c->at = start;
+        scan_fail(c, ERR_SYNTAX, "an object identifier of 255 characters at most");
+    }
+    return id;
 }
 
 /* ---- numbers ---- */

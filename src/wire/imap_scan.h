@@ -59,6 +59,9 @@ struct str scan_mailbox(struct scan *c, struct arena *a);
 /* list-mailbox: a pattern with % and *; decoded to UTF-8, INBOX not folded. */
 struct str scan_list_mailbox(struct scan *c, struct arena *a);
 
+/* objectid (RFC 8474): 1 to 255 letters, digits, "_", "-". */
+struct str scan_objectid(struct scan *c);
+
 /* ---- numbers ---- */
 
 uint32_t scan_number32(struct scan *c);
@@ -180,7 +183,10 @@ enum fetch_att_kind {
     FETCH_MODSEQ,
     FETCH_BODY_SECTION, /* BODY[...] */
     FETCH_BINARY,
-    FETCH_BINARY_SIZE
+    FETCH_BINARY_SIZE,
+    FETCH_SAVEDATE, /* RFC 8514 */
+    FETCH_EMAILID,  /* RFC 8474 */
+    FETCH_THREADID
 };
 
 struct fetch_att {
@@ -239,7 +245,8 @@ enum status_att {
     STATUS_UNSEEN = 16,
     STATUS_HIGHESTMODSEQ = 32,
     STATUS_SIZE = 64,
-    STATUS_DELETED = 128
+    STATUS_DELETED = 128,
+    STATUS_MAILBOXID = 256 /* RFC 8474 */
 };
 /* "(" status-att *(SP status-att) ")"; bits of enum status_att. */
 unsigned scan_status_atts(struct scan *c);

@@ -8,10 +8,11 @@ static const struct {
     struct str name;
     unsigned bit;
 } STATUS_ATTS[] = {
-    {{"MESSAGES", 8}, STATUS_MESSAGES}, {{"RECENT", 6}, STATUS_RECENT},
-    {{"UIDNEXT", 7}, STATUS_UIDNEXT},   {{"UIDVALIDITY", 11}, STATUS_UIDVALIDITY},
-    {{"UNSEEN", 6}, STATUS_UNSEEN},     {{"HIGHESTMODSEQ", 13}, STATUS_HIGHESTMODSEQ},
-    {{"SIZE", 4}, STATUS_SIZE},         {{"DELETED", 7}, STATUS_DELETED},
+    {{"MESSAGES", 8}, STATUS_MESSAGES},   {{"RECENT", 6}, STATUS_RECENT},
+    {{"UIDNEXT", 7}, STATUS_UIDNEXT},     {{"UIDVALIDITY", 11}, STATUS_UIDVALIDITY},
+    {{"UNSEEN", 6}, STATUS_UNSEEN},       {{"HIGHESTMODSEQ", 13}, STATUS_HIGHESTMODSEQ},
+    {{"SIZE", 4}, STATUS_SIZE},           {{"DELETED", 7}, STATUS_DELETED},
+    {{"MAILBOXID", 9}, STATUS_MAILBOXID},
 };
 
 /* A sequence set without "*". */

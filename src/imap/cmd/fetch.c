@@ -22,6 +22,7 @@
 #include "imap/set.h"
 #include "imap/structure.h"
 #include "imap/walk.h"
+#include "store/object.h"
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
 
@@ -85,6 +86,9 @@ static unsigned get_needs(const struct fetch_att *att)
         [FETCH_BODY_SECTION] = NEED_COLD | NEED_OCTETS | NEED_SHAPE | NEED_SEEN,
         [FETCH_BINARY] = 0,
         [FETCH_BINARY_SIZE] = 0,
+        [FETCH_SAVEDATE] = NEED_COLD,
+        [FETCH_EMAILID] = NEED_COLD,
+        [FETCH_THREADID] = NEED_COLD | NEED_ENVELOPE,
     };
     unsigned needs = NEEDS[att->kind];
     if (att->kind == FETCH_BODY_SECTION) {
@@ -295,10 +299,45 @@ static enum err write_section(struct fetch_args *args, const struct fetch_att *a
     return ERR_OK;
 }
 
-static enum err write_att(struct fetch_args *args, const struct fetch_att *att)
+static void write_object(struct buf *text, const char *name, struct str id)
+{
+    buf_addf(text, "%s (%.*s)", name, STR_ARG(id));
+}
+
+/* What is known of a message without its octets; false: it is none of these. */
+static bool write_fact(struct imap_session *s, struct fetch_args *args, const struct fetch_att *att,
+                       struct buf *text)
+{
+    const struct open_message *o = &args->open;
+    const struct mailbox *m = s->selected.mailbox;
+    char id[OBJECT_ID_MOST];
+    if (att->kind == FETCH_INTERNALDATE) {
+        buf_add(text, STR("INTERNALDATE "));
+        imap_write_date_time(text, o->m.internaldate_s);
+    } else if (att->kind == FETCH_SAVEDATE) {
+        buf_add(text, STR("SAVEDATE "));
+        imap_write_date_time(text, o->m.savedate_s);
+    } else if (att->kind == FETCH_RFC822_SIZE) {
+        buf_add(text, STR("RFC822.SIZE "));
+        buf_add_u64(text, o->m.size);
+    } else if (att->kind == FETCH_EMAILID) {
+        write_object(text, "EMAILID", object_get_email(m, &o->m, id));
+    } else if (att->kind == FETCH_THREADID) {
+        write_object(text, "THREADID", object_get_thread(m, &o->m, &o->envelope, id));
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static enum err write_att(struct imap_session *s, struct fetch_args *args,
+                          const struct fetch_att *att)
 {
     struct buf *text = begin_item(args);
     const struct open_message *o = &args->open;
+    if (write_fact(s, args, att, text)) {
+        return ERR_OK;
+    }
     if (att->kind == FETCH_ENVELOPE) {
         buf_add(text, STR("ENVELOPE "));
         structure_write_envelope(text, &o->envelope, args->form);
@@ -308,12 +347,6 @@ static enum err write_att(struct fetch_args *args, const struct fetch_att *att)
     } else if (att->kind == FETCH_BODYSTRUCTURE) {
         buf_add(text, STR("BODYSTRUCTURE "));
         structure_write_body(text, &o->shape.root, args->form | STRUCTURE_EXTENDED);
-    } else if (att->kind == FETCH_INTERNALDATE) {
-        buf_add(text, STR("INTERNALDATE "));
-        imap_write_date_time(text, o->m.internaldate_s);
-    } else if (att->kind == FETCH_RFC822_SIZE) {
-        buf_add(text, STR("RFC822.SIZE "));
-        buf_add_u64(text, o->m.size);
     } else {
         return write_section(args, att);
     }
@@ -321,13 +354,13 @@ static enum err write_att(struct fetch_args *args, const struct fetch_att *att)
 }
 
 /* Writes attributes until a literal has to be sent, or the message is complete. */
-static enum err write_atts(struct fetch_args *args)
+static enum err write_atts(struct imap_session *s, struct fetch_args *args)
 {
     struct open_message *o = &args->open;
     while (o->att < args->atts.count && o->octets.size == 0) {
         const struct fetch_att *att = &args->atts.at[o->att++];
         if (get_line_item(att->kind) == 0) {
-            TRY(write_att(args, att));
+            TRY(write_att(s, args, att));
         }
     }
     if (o->octets.size == 0) {
@@ -432,7 +465,7 @@ static enum step step_cold(struct imap_session *s, struct fetch_args *args, stru
             }
             begin_message(s, args);
         }
-        if (args->open.is_open && write_atts(args) != ERR_OK) {
+        if (args->open.is_open && write_atts(s, args) != ERR_OK) {
             return STEP_BAD;
         }
     }

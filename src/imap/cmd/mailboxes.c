@@ -3,6 +3,7 @@
 #include "imap/cmd/list.h"
 
 #include "imap/session_priv.h"
+#include "store/object.h"
 #include "wire/imap_scan.h"
 
 struct mailbox_args {
@@ -40,11 +41,23 @@ static enum run write_done(struct cmd *cmd, enum err e)
     return e == ERR_OK ? RUN_COMMIT : RUN_DONE;
 }
 
+/* RFC 8474, 4.1 */
+static void write_mailboxid(struct imap_session *s, struct str name, struct buf *code)
+{
+    struct mailbox *m = NULL;
+    char id[OBJECT_ID_MOST];
+    if (account_find_mailbox(s->account, name, &m) == ERR_OK) {
+        buf_addf(code, "MAILBOXID (%.*s)", STR_ARG(object_get_mailbox(m, id)));
+    }
+    mailbox_unref(&m);
+}
+
 static enum run run_create(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     (void)out;
     const struct mailbox_args *args = cmd->args;
     if (cmd->phase > 0) {
+        write_mailboxid(s, without_delimiter(args->name), &cmd->code);
         return RUN_DONE;
     }
     return write_done(cmd, account_create_mailbox(s->account, without_delimiter(args->name), 0));

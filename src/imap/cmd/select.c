@@ -10,6 +10,7 @@
 #include "imap/resync.h"
 #include "imap/session_priv.h"
 #include "imap/walk.h"
+#include "store/object.h"
 #include "wire/imap_scan.h"
 
 struct select_args {
@@ -51,6 +52,7 @@ static void write_code(struct buf *out, const char *code, uint64_t n)
 static void write_mailbox(struct imap_session *s, struct buf *out)
 {
     struct view *v = s->selected.known;
+    char id[OBJECT_ID_MOST];
     news_write_flags(s, out);
     news_write_exists(s, v, out);
     uint32_t unseen = view_get_first_unseen(v).v;
@@ -59,6 +61,8 @@ static void write_mailbox(struct imap_session *s, struct buf *out)
     }
     write_code(out, "UIDVALIDITY ", view_get_uidvalidity(v));
     write_code(out, "UIDNEXT ", view_get_uidnext(v).v);
+    buf_addf(out, "* OK [MAILBOXID (%.*s)] Ok\r\n",
+             STR_ARG(object_get_mailbox(s->selected.mailbox, id)));
     write_code(out, "HIGHESTMODSEQ ", view_get_highestmodseq(v));
     buf_add(out, STR("* OK [URLMECH INTERNAL] Ok\r\n"));
 }

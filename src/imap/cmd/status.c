@@ -1,7 +1,8 @@
-/* STATUS (RFC 3501, 6.3.10; RFC 7162, 3.1.7): counts that a view keeps, for a mailbox that is not selected. */
+/* STATUS (RFC 3501, 6.3.10; RFC 7162, 3.1.7; RFC 8438; RFC 8474, 4.3): counts that a view keeps, for a mailbox that is not selected. */
 #include "imap/cmd/list.h"
 
 #include "imap/session_priv.h"
+#include "store/object.h"
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
 
@@ -57,6 +58,7 @@ static uint64_t get_value(const struct imap_session *s, struct mailbox *m, struc
     case STATUS_SIZE:
         return view_get_total_size(v);
     case STATUS_DELETED:
+    case STATUS_MAILBOXID:
         break;
     }
     return count_deleted(v);
@@ -78,6 +80,7 @@ static void write_status(const struct imap_session *s, struct mailbox *m, struct
     buf_add(out, STR("* STATUS "));
     session_write_mailbox(s, out, args->name);
     buf_add(out, STR(" ("));
+    char id[OBJECT_ID_MOST];
     bool is_first = true;
     for (size_t i = 0; i < sizeof(status_names) / sizeof(status_names[0]); i++) {
         if ((args->atts & status_names[i].att) == 0) {
@@ -90,6 +93,10 @@ static void write_status(const struct imap_session *s, struct mailbox *m, struct
         buf_add_c(out, status_names[i].name);
         buf_add_char(out, ' ');
         buf_add_u64(out, get_value(s, m, v, status_names[i].att));
+    }
+    if (args->atts & STATUS_MAILBOXID) {
+        buf_addf(out, "%sMAILBOXID (%.*s)", is_first ? "" : " ",
+                 STR_ARG(object_get_mailbox(m, id)));
     }
     buf_add(out, STR(")\r\n"));
 }

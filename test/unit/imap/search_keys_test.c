@@ -52,7 +52,7 @@ static void test_refused(void **state)
         "",     "BOGUS",          "ALL ", "ALL  ALL", "NOT",           "OR ALL",
         "(ALL", "ALL)",           "()",   "SINCE",    "SINCE 1-1-25",  "LARGER x",
         "FROM", "HEADER X",       "UID",  "UID 0",    "KEYWORD \"a b", "MODSEQ -1",
-        "NEWS", "MODSEQ \"x\" 1", "1:",   "SEENALL",  "NOTALL",        "LARGER 4294967296",
+        "NEWS", "MODSEQ \"x\" 1", "1:",   "SEENALL",  "NOTALL",        "LARGER 9223372036854775808",
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct buf out = BUF_INIT(4096);
