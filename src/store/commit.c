@@ -124,6 +124,7 @@ static void drop_mailbox_changes(struct mailbox *m)
         m->is_urlauth_key_new = false;
         m->has_urlauth_key = false;
     }
+    m->is_use_new = false;
     m->is_deleted = m->is_deleted || !m->is_committed;
 }
 
@@ -220,6 +221,11 @@ static void install_mailbox(struct mailbox *m)
         free(m->name);
         m->name = m->new_name;
         m->new_name = NULL;
+    }
+    if (m->is_use_new) {
+        m->is_use_new = false;
+        m->special_use = m->new_special_use;
+        account_forget_infos(m->account);
     }
     struct draft *d = m->draft;
     if (d == NULL) {

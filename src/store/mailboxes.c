@@ -167,10 +167,69 @@ enum err account_add_mailbox(struct account *a, struct str name, unsigned specia
     return result;
 }
 
+/* ---- special uses ---- */
+
+static void set_use(struct mailbox *m, unsigned special_use)
+{
+    m->new_special_use = special_use;
+    m->is_use_new = true;
+    m->account->must_sync = true;
+    mailbox_mark_changed(m);
+}
+
+static unsigned get_use(const struct mailbox *m)
+{
+    return m->is_use_new ? m->new_special_use : m->special_use;
+}
+
+/* Gives m the uses; others lose them. */
+static void move_uses(struct account *a, struct mailbox *m, unsigned special_use)
+{
+    size_t at = 0;
+    struct str name;
+    void *value;
+    while (map_next(get_names(a), &at, &name, &value)) {
+        struct mailbox *x = value;
+        unsigned left = get_use(x) & ~special_use;
+        if (x != m && left != get_use(x)) {
+            set_use(x, left);
+        }
+    }
+    if (get_use(m) != special_use) {
+        set_use(m, special_use);
+    }
+}
+
 enum err account_create_mailbox(struct account *a, struct str name, unsigned special_use)
 {
-    return str_eq_nocase(name, STR("INBOX")) ? ERR_INBOX
-                                             : account_add_mailbox(a, name, special_use);
+    if (str_eq_nocase(name, STR("INBOX"))) {
+        return ERR_INBOX;
+    }
+    if ((special_use & ~(unsigned)USES_SETTABLE) != 0) {
+        return ERR_USE_ATTR;
+    }
+    TRY(account_add_mailbox(a, name, USE_NONE));
+    return special_use == USE_NONE ? ERR_OK : account_set_special_use(a, name, special_use);
+}
+
+enum err account_set_special_use(struct account *a, struct str name, unsigned special_use)
+{
+    struct db *db;
+    char *normal;
+    TRY(account_begin_change(a, &db));
+    TRY(name_normalise(name, &normal));
+    struct mailbox *m = map_find(get_names(a), str_from_c(normal));
+    bool is_inbox = str_eq(str_from_c(normal), STR("INBOX"));
+    free(normal);
+    if (m == NULL) {
+        return ERR_NO_MAILBOX;
+    }
+    bool is_settable = (special_use & ~(unsigned)USES_SETTABLE) == 0;
+    if (!is_settable || (is_inbox && special_use != USE_NONE)) {
+        return ERR_USE_ATTR;
+    }
+    move_uses(a, m, special_use);
+    return ERR_OK;
 }
 
 /* ---- delete ---- */

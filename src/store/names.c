@@ -79,12 +79,17 @@ static bool is_inbox_tree(struct str name)
     return str_eq(name, STR("INBOX")) || str_starts(name, STR("INBOX/"));
 }
 
+static int compare_in_list(struct str x, struct str y)
+{
+    int by_inbox = is_inbox_tree(y) - is_inbox_tree(x);
+    return by_inbox != 0 ? by_inbox : compare_names(x, y);
+}
+
 static int compare_infos(const void *a, const void *b)
 {
     const struct mailbox_info *x = a;
     const struct mailbox_info *y = b;
-    int by_inbox = is_inbox_tree(y->name) - is_inbox_tree(x->name);
-    return by_inbox != 0 ? by_inbox : compare_names(x->name, y->name);
+    return compare_in_list(x->name, y->name);
 }
 
 static void add_info(struct account *a, struct map *seen, struct str name)
@@ -141,6 +146,7 @@ static void build_infos(struct account *a)
     at = 0;
     while (map_next(a->subscriptions, &at, &name, &value)) {
         add_info(a, seen, name);
+        add_parents(a, seen, name);
     }
     map_free(&seen);
     if (a->infos.count > 0) {
@@ -160,4 +166,22 @@ bool account_next_mailbox(struct account *a, size_t *at, struct mailbox_info *ou
     }
     *out = a->infos.at[(*at)++];
     return true;
+}
+
+size_t account_seek_mailbox(struct account *a, struct str name)
+{
+    if (!a->has_infos) {
+        build_infos(a);
+    }
+    size_t low = 0;
+    size_t high = a->infos.count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (compare_in_list(a->infos.at[mid].name, name) <= 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return low;
 }

@@ -107,11 +107,21 @@ struct mailbox_info {
     bool is_mailbox; /* false: only a subscribed name, or only a parent of others (\NonExistent) */
     bool has_children;
 };
-/* All mailboxes, missing parents and subscribed names, sorted by name, INBOX first; *at starts at 0. */
+/* All mailboxes and subscribed names with their missing parents, sorted by name, INBOX first; what is below a name is right
+ * behind it. *at starts at 0. */
 bool account_next_mailbox(struct account *a, size_t *at, struct mailbox_info *out);
+/* Where to go on behind name (which need not be there any more), when the list may have changed meanwhile. */
+size_t account_seek_mailbox(struct account *a, struct str name);
 
-/* Pending changes. Missing parents are made as mailboxes. Errors: ERR_MAILBOX_EXISTS, ERR_MAILBOX_NAME, ERR_INBOX, ERR_LIMIT. */
+/* Special uses that a mailbox can be given; the others would be views of other mailboxes. */
+enum { USES_SETTABLE = USE_ARCHIVE | USE_DRAFTS | USE_JUNK | USE_SENT | USE_TRASH };
+
+/* Pending changes. Missing parents are made as mailboxes. special_use: as account_set_special_use().
+ * Errors: ERR_MAILBOX_EXISTS, ERR_MAILBOX_NAME, ERR_INBOX, ERR_LIMIT, ERR_USE_ATTR. */
 MUST_USE enum err account_create_mailbox(struct account *a, struct str name, unsigned special_use);
+/* Gives the mailbox these uses and no others. An account has one mailbox a use: whoever had it loses it. Pending.
+ * Errors: ERR_NO_MAILBOX, ERR_MAILBOX_NAME, ERR_USE_ATTR (not settable, or INBOX). */
+MUST_USE enum err account_set_special_use(struct account *a, struct str name, unsigned special_use);
 /* A mailbox with children is emptied and becomes a bare parent (RFC 3501, 6.3.4). */
 MUST_USE enum err account_delete_mailbox(struct account *a, struct str name);
 /* Moves children, too. RENAME of INBOX moves its messages into a new mailbox and leaves INBOX empty. */

@@ -53,6 +53,8 @@ struct mailbox {
     char *name;     /* committed; empty while it was never committed */
     char *new_name; /* pending; NULL: no change */
     unsigned special_use;
+    unsigned new_special_use; /* pending, when is_use_new */
+    bool is_use_new;
     bool is_committed;      /* a row of it is stored */
     bool is_deleted;        /* committed */
     bool is_deleting;       /* pending */

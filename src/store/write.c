@@ -105,6 +105,9 @@ static enum err write_facts(struct mailbox *m, struct db *db)
     } else if (m->new_name != NULL) {
         TRY(DB_RUN(db, MAILBOX_SET_NAME, value_id(m->id), value_text(str_from_c(m->new_name))));
     }
+    if (m->is_use_new) {
+        TRY(DB_RUN(db, MAILBOX_SET_USE, value_id(m->id), value_int(m->new_special_use)));
+    }
     if (m->new_keywords != 0) {
         TRY(write_keywords(m, db));
     }

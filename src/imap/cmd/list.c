@@ -1,21 +1,35 @@
-/* LIST and LSUB (RFC 3501, 6.3.8 and 6.3.9), with CHILDREN (RFC 3348) and special uses (RFC 6154, 2).
+/* LIST, plain and extended (RFC 3501, 6.3.8; RFC 5258), with CHILDREN (RFC 3348), special uses (RFC 6154), and STATUS behind
+ * what was listed (RFC 5819).
  *
- * One walk over the account's sorted names; each is matched and written. A name that is no mailbox but has children is
- * listed as \Noselect. For LSUB, "%" also shows the parents of subscribed names that are not subscribed themselves
- * (RFC 3501, 6.3.9); since the names come sorted, a parent is written once, before its first child.
- */
+ * One walk over the account's sorted names, as a generator: a step writes a bounded amount and does a bounded amount of work
+ * (patterns and names multiply, and a STATUS may have to read a mailbox's pages), then the next one goes on behind the
+ * name looked at last, wherever that is by then.
+ *
+ * A name is listed when it matches a pattern and is wanted: there (or a parent of one that is), or what the selection options
+ * say. With RECURSIVEMATCH it is also listed when only something below it is wanted that no pattern matches; what
+ * is below a name stands right behind it, so that is a look ahead.
+ *
+ * A name that is no mailbox is \NonExistent for an extended LIST, and \Noselect for clients that know no more. */
 #include "imap/cmd/list.h"
 
+#include "imap/list_scan.h"
 #include "imap/pattern.h"
 #include "imap/session_priv.h"
-#include "wire/imap_scan.h"
-#include "wire/imap_write.h"
+#include "imap/special_use.h"
+#include "imap/status.h"
+
+enum {
+    STEP_WORK_MOST = 4 * 1024 * 1024, /* octets of names times octets of patterns, roughly 10 ms */
+    STATUS_WORK = 64 * 1024,
+    AHEAD_WORK_MOST = 1024 * 1024,
+    PATTERN_MOST = 2 * MAILBOX_NAME_MOST /* longer ones match nothing (RFC 5258, 3) */
+};
 
 struct list_args {
-    struct str pattern; /* reference and pattern, joined */
-    bool is_delimiter;  /* the pattern is empty: only the delimiter is asked for */
-    size_t at;          /* in the account's names */
-    struct buf parent;  /* LSUB: the parent written last */
+    struct list_scan scan;
+    size_t pattern_octets; /* of all patterns */
+    struct buf last;       /* the name looked at last */
+    size_t work;           /* done in this step */
 };
 
 static void parse_list(struct imap_session *s, struct cmd *cmd, struct scan *c)
@@ -23,107 +37,162 @@ static void parse_list(struct imap_session *s, struct cmd *cmd, struct scan *c)
     (void)s;
     struct list_args *args = arena_one(cmd->arena, struct list_args);
     cmd->args = args;
-    buf_init(&args->parent, MAILBOX_NAME_MOST);
-    scan_sp(c);
-    struct str reference = scan_list_mailbox(c, cmd->arena);
-    scan_sp(c);
-    struct str pattern = scan_list_mailbox(c, cmd->arena);
-    args->is_delimiter = pattern.n == 0;
-    args->pattern = arena_printf(cmd->arena, "%.*s%.*s", STR_ARG(reference), STR_ARG(pattern));
+    buf_init(&args->last, MAILBOX_NAME_MOST);
+    list_scan(c, cmd->arena, &args->scan);
+    for (size_t i = 0; i < args->scan.count; i++) {
+        args->pattern_octets += args->scan.patterns[i].n;
+    }
 }
 
-static const struct {
-    enum special_use use;
-    const char *name;
-} use_names[] = {
-    {USE_ALL, "\\All"},         {USE_ARCHIVE, "\\Archive"}, {USE_DRAFTS, "\\Drafts"},
-    {USE_FLAGGED, "\\Flagged"}, {USE_JUNK, "\\Junk"},       {USE_SENT, "\\Sent"},
-    {USE_TRASH, "\\Trash"},
-};
-
-static void write_row(const struct imap_session *s, struct buf *out, const char *what,
-                      const struct mailbox_info *info)
+static bool matches(struct list_args *args, struct str name)
 {
-    buf_add(out, STR("* "));
-    buf_add_c(out, what);
-    buf_add_c(out, info->is_mailbox ? " (" : " (\\Noselect ");
-    buf_add_c(out, info->has_children ? "\\HasChildren" : "\\HasNoChildren");
-    for (size_t i = 0; i < sizeof(use_names) / sizeof(use_names[0]); i++) {
-        if (info->special_use & use_names[i].use) {
-            buf_add_char(out, ' ');
-            buf_add_c(out, use_names[i].name);
+    for (size_t i = 0; i < args->scan.count; i++) {
+        struct str pattern = args->scan.patterns[i];
+        if (pattern.n <= PATTERN_MOST && pattern_matches(pattern, name)) {
+            return true;
         }
     }
-    buf_add(out, STR(") \"/\" "));
-    session_write_mailbox(s, out, info->name);
-    buf_add(out, STR("\r\n"));
+    return false;
 }
 
-/* LSUB: the parent of a subscribed name that matches where the name itself does not. */
-static void write_parent(const struct imap_session *s, struct list_args *args, struct str name,
-                         struct buf *out)
+/* What the selection options ask for. */
+static bool is_wanted(const struct list_args *args, const struct mailbox_info *info)
 {
-    for (size_t i = 0; i < name.n; i++) {
-        struct str parent = str_sub(name, 0, i);
-        if (name.p[i] != '/' || !pattern_matches(args->pattern, parent)) {
+    unsigned selects = args->scan.selects;
+    if ((selects & LIST_SELECT_CRITERIA) == 0) {
+        return info->is_mailbox || info->has_children;
+    }
+    bool is_subscribed = (selects & LIST_SELECT_SUBSCRIBED) == 0 || info->is_subscribed;
+    return is_subscribed && ((selects & LIST_SELECT_SPECIAL_USE) == 0 || info->special_use != 0);
+}
+
+/* ---- RECURSIVEMATCH ---- */
+
+static bool is_below(struct str name, struct str parent)
+{
+    return str_starts(name, parent) && name.n > parent.n && name.p[parent.n] == '/';
+}
+
+/* Something below the name before `at` is wanted. */
+static bool has_wanted_below(struct imap_session *s, struct list_args *args, struct str name,
+                             size_t at)
+{
+    struct mailbox_info info;
+    while (account_next_mailbox(s->account, &at, &info) && is_below(info.name, name)) {
+        args->work += info.name.n;
+        if (is_wanted(args, &info)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ... and will not be listed itself. RFC 5258, 3.5: CHILDINFO that tells nothing new SHOULD be left out; when it takes too long
+ * to find out, it is told. */
+static bool has_unlisted_below(struct imap_session *s, struct list_args *args, struct str name,
+                               size_t at)
+{
+    size_t work = 0;
+    struct mailbox_info info;
+    while (account_next_mailbox(s->account, &at, &info) && is_below(info.name, name)) {
+        if (!is_wanted(args, &info)) {
             continue;
         }
-        if (!str_eq(parent, buf_str(&args->parent))) {
-            buf_add(out, STR("* LSUB (\\Noselect) \"/\" "));
-            session_write_mailbox(s, out, parent);
-            buf_add(out, STR("\r\n"));
-            buf_clear(&args->parent);
-            buf_add(&args->parent, parent);
+        work += info.name.n * (args->pattern_octets + 1);
+        args->work += info.name.n * (args->pattern_octets + 1);
+        if (work >= AHEAD_WORK_MOST || !matches(args, info.name)) {
+            return true;
         }
-        return;
     }
+    return false;
 }
 
-static void list_name(const struct imap_session *s, struct list_args *args,
-                      const struct mailbox_info *info, struct buf *out)
+/* ---- writing ---- */
+
+static void write_childinfo(const struct list_args *args, struct buf *out)
 {
-    bool is_there = info->is_mailbox || info->has_children;
-    if (is_there && pattern_matches(args->pattern, info->name)) {
-        write_row(s, out, "LIST", info);
-    }
+    unsigned selects = args->scan.selects;
+    bool is_both = (selects & LIST_SELECT_CRITERIA) == LIST_SELECT_CRITERIA;
+    buf_add(out, STR(" (\"CHILDINFO\" ("));
+    buf_add_c(out, selects & LIST_SELECT_SUBSCRIBED ? "\"SUBSCRIBED\"" : "");
+    buf_add_c(out, is_both ? " " : "");
+    buf_add_c(out, selects & LIST_SELECT_SPECIAL_USE ? "\"SPECIAL-USE\"" : "");
+    buf_add(out, STR("))"));
 }
 
-static void lsub_name(const struct imap_session *s, struct list_args *args,
-                      const struct mailbox_info *info, struct buf *out)
+static void write_row(const struct imap_session *s, const struct list_args *args,
+                      const struct mailbox_info *info, bool has_childinfo, struct buf *out)
 {
-    if (!info->is_subscribed) {
-        return;
+    buf_add(out, STR("* LIST ("));
+    if (!info->is_mailbox) {
+        buf_add_c(out, args->scan.is_extended ? "\\NonExistent " : "\\Noselect ");
     }
-    if (!pattern_matches(args->pattern, info->name)) {
-        write_parent(s, args, info->name, out);
-        return;
+    buf_add_c(out, info->has_children ? "\\HasChildren" : "\\HasNoChildren");
+    if (info->is_subscribed && (args->scan.returns & LIST_RETURN_SUBSCRIBED)) {
+        buf_add(out, STR(" \\Subscribed"));
     }
-    buf_add(out, STR("* LSUB () \"/\" "));
+    special_use_write(out, info->special_use, false);
+    buf_add(out, STR(") \"/\" "));
     session_write_mailbox(s, out, info->name);
+    if (has_childinfo) {
+        write_childinfo(args, out);
+    }
     buf_add(out, STR("\r\n"));
-    buf_clear(&args->parent);
-    buf_add(&args->parent, info->name);
+}
+
+/* Data of a mailbox that was listed for its own sake, not for what is below it. What cannot be read is left out (RFC 5819, 2). */
+static void write_data(struct imap_session *s, struct list_args *args, struct str name,
+                       struct buf *out)
+{
+    if (args->scan.returns & LIST_RETURN_STATUS) {
+        args->work += STATUS_WORK;
+        err_ignore(status_write(s, name, args->scan.status, out));
+    }
+}
+
+/* info: of the name before `at`. */
+static void list_name(struct imap_session *s, struct list_args *args,
+                      const struct mailbox_info *info, size_t at, struct buf *out)
+{
+    args->work += info->name.n * (args->pattern_octets + 1);
+    if (!matches(args, info->name)) {
+        return;
+    }
+    bool is_recursive = (args->scan.selects & LIST_SELECT_RECURSIVEMATCH) != 0;
+    bool has_childinfo = is_recursive && has_wanted_below(s, args, info->name, at);
+    bool is_itself = is_wanted(args, info);
+    if (!is_itself && (!has_childinfo || !has_unlisted_below(s, args, info->name, at))) {
+        return;
+    }
+    write_row(s, args, info, has_childinfo, out);
+    if (is_itself && info->is_mailbox) {
+        write_data(s, args, info->name, out);
+    }
 }
 
 static enum run run_list(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     struct list_args *args = cmd->args;
-    bool is_list = cmd->what == &command_list;
-    if (args->is_delimiter) {
-        buf_add_c(out, is_list ? "* LIST" : "* LSUB");
-        buf_add(out, STR(" (\\Noselect) \"/\" \"\"\r\n"));
+    if (args->scan.is_delimiter) {
+        buf_add(out, STR("* LIST (\\Noselect) \"/\" \"\"\r\n"));
         return RUN_DONE;
     }
+    if (args->scan.status & STATUS_HIGHESTMODSEQ) {
+        session_enable_condstore(s, out);
+    }
+    args->work = 0;
+    size_t at = args->last.len == 0 ? 0 : account_seek_mailbox(s->account, buf_str(&args->last));
     struct mailbox_info info;
-    while (account_next_mailbox(s->account, &args->at, &info)) {
-        if (is_list) {
-            list_name(s, args, &info, out);
-        } else {
-            lsub_name(s, args, &info, out);
-        }
-        if (out->len >= SESSION_OUTPUT_MOST) {
+    while (account_next_mailbox(s->account, &at, &info)) {
+        /* Reading a mailbox may make the list anew: the name is copied, and the place found again. */
+        buf_clear(&args->last);
+        buf_add(&args->last, info.name);
+        info.name = buf_str(&args->last);
+        list_name(s, args, &info, at, out);
+        if (args->work >= STEP_WORK_MOST || out->len >= SESSION_OUTPUT_MOST) {
             return RUN_MORE;
         }
+        at = account_seek_mailbox(s->account, info.name);
     }
     return RUN_DONE;
 }
@@ -131,20 +200,13 @@ static enum run run_list(struct imap_session *s, struct cmd *cmd, struct buf *ou
 static void release_list(struct cmd *cmd)
 {
     struct list_args *args = cmd->args;
-    buf_release(&args->parent);
+    buf_release(&args->last);
 }
 
 const struct command command_list = {
     .name = STR("LIST"),
     .states = STATE_ANY,
-    .parse = parse_list,
-    .run = run_list,
-    .release = release_list,
-};
-
-const struct command command_lsub = {
-    .name = STR("LSUB"),
-    .states = STATE_ANY,
+    .capability = "LIST-EXTENDED LIST-STATUS",
     .parse = parse_list,
     .run = run_list,
     .release = release_list,

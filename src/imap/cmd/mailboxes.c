@@ -1,14 +1,16 @@
 /* CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501, 6.3.3 to 6.3.7): a name or two, one call of the store, one
- * commit. The rules of INBOX, parents and children are the store's. */
+ * commit. The rules of INBOX, parents, children and special uses (RFC 6154, 3) are the store's. */
 #include "imap/cmd/list.h"
 
 #include "imap/session_priv.h"
+#include "imap/special_use.h"
 #include "store/object.h"
 #include "wire/imap_scan.h"
 
 struct mailbox_args {
     struct str name;
-    struct str to; /* RENAME */
+    struct str to;        /* RENAME */
+    unsigned special_use; /* CREATE: bits of enum special_use */
 };
 
 static void parse_name(struct imap_session *s, struct cmd *cmd, struct scan *c)
@@ -18,6 +20,37 @@ static void parse_name(struct imap_session *s, struct cmd *cmd, struct scan *c)
     cmd->args = args;
     scan_sp(c);
     args->name = scan_mailbox(c, cmd->arena);
+}
+
+/* create-param =/ "USE" SP "(" [use-attr *(SP use-attr)] ")" (RFC 6154, 6) */
+static void parse_use(struct mailbox_args *args, struct scan *c)
+{
+    if (!scan_accept_word(c, STR("USE"))) {
+        scan_fail(c, ERR_SYNTAX, "USE");
+    }
+    scan_sp(c);
+    scan_require(c, '(', "a list of special uses");
+    if (scan_accept(c, ')')) {
+        return;
+    }
+    do {
+        scan_special_use(c, &args->special_use);
+    } while (scan_accept(c, ' '));
+    scan_require(c, ')', "the end of a list of special uses");
+}
+
+/* "CREATE" SP mailbox [SP "(" create-param *(SP create-param) ")"] (RFC 4466, 2.2) */
+static void parse_create(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    parse_name(s, cmd, c);
+    if (!scan_accept(c, ' ')) {
+        return;
+    }
+    scan_require(c, '(', "a list of parameters");
+    do {
+        parse_use(cmd->args, c);
+    } while (scan_accept(c, ' '));
+    scan_require(c, ')', "the end of a list of parameters");
 }
 
 static void parse_rename(struct imap_session *s, struct cmd *cmd, struct scan *c)
@@ -60,7 +93,8 @@ static enum run run_create(struct imap_session *s, struct cmd *cmd, struct buf *
         write_mailboxid(s, without_delimiter(args->name), &cmd->code);
         return RUN_DONE;
     }
-    return write_done(cmd, account_create_mailbox(s->account, without_delimiter(args->name), 0));
+    return write_done(
+        cmd, account_create_mailbox(s->account, without_delimiter(args->name), args->special_use));
 }
 
 /* Deleting the mailbox that is selected here leaves the session without one. */
@@ -112,7 +146,14 @@ static enum run run_subscribe(struct imap_session *s, struct cmd *cmd, struct bu
         .run = (runner),                                                                           \
     }
 
-MAILBOX_COMMAND(create, "CREATE", parse_name, run_create);
+const struct command command_create = {
+    .name = STR("CREATE"),
+    .states = STATE_ANY,
+    .capability = "CREATE-SPECIAL-USE",
+    .parse = parse_create,
+    .run = run_create,
+};
+
 MAILBOX_COMMAND(delete, "DELETE", parse_name, run_delete);
 MAILBOX_COMMAND(rename, "RENAME", parse_rename, run_rename);
 MAILBOX_COMMAND(subscribe, "SUBSCRIBE", parse_name, run_subscribe);

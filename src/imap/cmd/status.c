@@ -2,9 +2,9 @@
 #include "imap/cmd/list.h"
 
 #include "imap/session_priv.h"
+#include "imap/status.h"
 #include "store/object.h"
 #include "wire/imap_scan.h"
-#include "wire/imap_write.h"
 
 struct status_args {
     struct str name;
@@ -74,16 +74,13 @@ static const struct {
     {STATUS_SIZE, "SIZE"},         {STATUS_DELETED, "DELETED"},
 };
 
-static void write_status(const struct imap_session *s, struct mailbox *m, struct view *v,
-                         const struct status_args *args, struct buf *out)
+static void write_items(const struct imap_session *s, struct mailbox *m, struct view *v,
+                        unsigned atts, struct buf *out)
 {
-    buf_add(out, STR("* STATUS "));
-    session_write_mailbox(s, out, args->name);
-    buf_add(out, STR(" ("));
     char id[OBJECT_ID_MOST];
     bool is_first = true;
     for (size_t i = 0; i < sizeof(status_names) / sizeof(status_names[0]); i++) {
-        if ((args->atts & status_names[i].att) == 0) {
+        if ((atts & status_names[i].att) == 0) {
             continue;
         }
         if (!is_first) {
@@ -94,30 +91,36 @@ static void write_status(const struct imap_session *s, struct mailbox *m, struct
         buf_add_char(out, ' ');
         buf_add_u64(out, get_value(s, m, v, status_names[i].att));
     }
-    if (args->atts & STATUS_MAILBOXID) {
+    if (atts & STATUS_MAILBOXID) {
         buf_addf(out, "%sMAILBOXID (%.*s)", is_first ? "" : " ",
                  STR_ARG(object_get_mailbox(m, id)));
     }
-    buf_add(out, STR(")\r\n"));
+}
+
+enum err status_write(const struct imap_session *s, struct str name, unsigned atts, struct buf *out)
+{
+    struct mailbox *m = NULL;
+    struct view *v = NULL;
+    TRY(account_find_mailbox(s->account, name, &m));
+    enum err e = mailbox_get_view(m, &v);
+    if (e == ERR_OK) {
+        buf_add(out, STR("* STATUS "));
+        session_write_mailbox(s, out, name);
+        buf_add(out, STR(" ("));
+        write_items(s, m, v, atts, out);
+        buf_add(out, STR(")\r\n"));
+    }
+    mailbox_unref(&m);
+    return e;
 }
 
 static enum run run_status(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     const struct status_args *args = cmd->args;
-    struct mailbox *m = NULL;
-    struct view *v = NULL;
-    cmd->err = account_find_mailbox(s->account, args->name, &m);
-    if (cmd->err != ERR_OK) {
-        return RUN_DONE;
+    if (args->atts & STATUS_HIGHESTMODSEQ) {
+        session_enable_condstore(s, out);
     }
-    cmd->err = mailbox_get_view(m, &v);
-    if (cmd->err == ERR_OK) {
-        if (args->atts & STATUS_HIGHESTMODSEQ) {
-            session_enable_condstore(s, out);
-        }
-        write_status(s, m, v, args, out);
-    }
-    mailbox_unref(&m);
+    cmd->err = status_write(s, args->name, args->atts, out);
     return RUN_DONE;
 }
 

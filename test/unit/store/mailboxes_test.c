@@ -97,7 +97,7 @@ static void test_list(void **state)
     assert_int_equal(fixture_commit(&f), ERR_OK);
     static const struct str WANT =
         STR("INBOX SMC\nINBOX/z M\nArchive SM\nDrafts SM\nJunk M\nSent SM\nTrash SM\n"
-            "a MC\na/b C\na/b/c M\na-b M\ngone/x S\n");
+            "a MC\na/b C\na/b/c M\na-b M\ngone \ngone/x S\n");
     for (unsigned round = 0; round < 2; round++) {
         write_list(f.account, &list);
         assert_str(buf_str(&list), WANT);
@@ -106,6 +106,62 @@ static void test_list(void **state)
     assert_int_equal(account_delete_mailbox(f.account, STR("a/b")), ERR_NO_MAILBOX);
     assert_int_equal(account_create_mailbox(f.account, STR("a/b"), USE_NONE), ERR_OK);
     buf_release(&list);
+    fixture_close(&f);
+}
+
+/* Going on behind a name, also behind one that is not there. */
+static void test_seek(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    struct mailbox_info info;
+    fixture_open(&f);
+    size_t at = account_seek_mailbox(f.account, STR("INBOX"));
+    assert_true(account_next_mailbox(f.account, &at, &info));
+    assert_str(info.name, STR("Archive"));
+    at = account_seek_mailbox(f.account, STR("Dust"));
+    assert_true(account_next_mailbox(f.account, &at, &info));
+    assert_str(info.name, STR("Junk"));
+    at = account_seek_mailbox(f.account, STR("Trash"));
+    assert_false(account_next_mailbox(f.account, &at, &info));
+    fixture_close(&f);
+}
+
+static unsigned get_use(struct account *a, const char *name)
+{
+    struct mailbox *m = fixture_find(a, name);
+    unsigned use = mailbox_get_special_use(m);
+    mailbox_unref(&m);
+    return use;
+}
+
+/* X-CREATE-SPECIAL-USE: one mailbox a use. */
+static void test_special_use(void **state)
+{
+    (void)state;
+    struct fixture f = {0};
+    fixture_open(&f);
+    struct account *a = f.account;
+    assert_int_equal(account_create_mailbox(a, STR("All"), USE_ALL), ERR_USE_ATTR);
+    assert_int_equal(account_set_special_use(a, STR("INBOX"), USE_JUNK), ERR_USE_ATTR);
+    assert_int_equal(account_set_special_use(a, STR("nope"), USE_JUNK), ERR_NO_MAILBOX);
+    assert_false(account_has_pending(a));
+    assert_int_equal(account_create_mailbox(a, STR("new"), USE_SENT | USE_JUNK), ERR_OK);
+    assert_int_equal(get_use(a, "Sent"), USE_SENT);
+    assert_int_equal(fixture_commit(&f), ERR_OK);
+    for (unsigned round = 0; round < 2; round++) {
+        a = f.account;
+        assert_int_equal(get_use(a, "Sent"), USE_NONE);
+        assert_int_equal(get_use(a, "new"), USE_SENT | USE_JUNK);
+        fixture_reopen(&f);
+    }
+    a = f.account;
+    assert_int_equal(account_set_special_use(a, STR("Sent"), USE_SENT), ERR_OK);
+    assert_int_equal(account_set_special_use(a, STR("INBOX"), USE_NONE), ERR_OK);
+    assert_int_equal(fixture_commit(&f), ERR_OK);
+    assert_int_equal(get_use(a, "Sent"), USE_SENT);
+    assert_int_equal(get_use(a, "new"), USE_JUNK);
+    fixture_verify(a);
     fixture_close(&f);
 }
 
@@ -288,6 +344,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),        cmocka_unit_test(test_list),
+        cmocka_unit_test(test_seek),         cmocka_unit_test(test_special_use),
         cmocka_unit_test(test_delete),       cmocka_unit_test(test_rename),
         cmocka_unit_test(test_rename_inbox), cmocka_unit_test(test_urlauth_keys),
         cmocka_unit_test(test_folder_names),
