@@ -81,6 +81,7 @@ struct cmd {
     struct str tag; /* in arena */
     bool is_uid;
     bool is_parsed;
+    bool tells_all; /* its news tell everything, whatever NOTIFY asked for */
     struct view *
         view_before; /* counted: what the client knew when it gave a UID command that writes; else NULL */
     struct arena *arena; /* cleared after the tagged reply */

@@ -22,6 +22,7 @@
  */
 #include "imap/news.h"
 
+#include "imap/fetch.h"
 #include "imap/flags.h"
 #include "imap/line.h"
 #include "imap/session_priv.h"
@@ -38,8 +39,11 @@ static void told_release(struct told *t)
 
 static void news_end(struct news *n)
 {
+    view_unref(&n->from);
     view_unref(&n->target);
     numset_release(&n->vanished);
+    numset_release(&n->added);
+    fetch_job_free(&n->job);
     told_release(&n->told);
     n->phase = NEWS_NONE;
     n->vanished_at = 0;
@@ -231,18 +235,42 @@ void news_write_exists(struct imap_session *s, struct view *v, struct buf *out)
     buf_add(out, STR(" RECENT\r\n"));
 }
 
+/* Which events are to be told: what NOTIFY asked for, or all. */
+static unsigned get_events(const struct imap_session *s)
+{
+    return s->cmd.tells_all ? (unsigned)NOTIFY_MESSAGES : notify_get_selected_events(s);
+}
+
+/* Something will not be told: what the client knows stays as it is, for the day when it wants all (RFC 5465, 3.1). */
+static void keep_untold(struct imap_session *s, unsigned events)
+{
+    struct selected *sel = &s->selected;
+    bool is_kept = sel->untold != NULL || s->news.target == sel->known;
+    if (!is_kept && (events & NOTIFY_MESSAGES) != NOTIFY_MESSAGES) {
+        sel->untold = view_ref(sel->known);
+    }
+}
+
 /* Between numbers of known and numbers of target. */
 static void tell_exists(struct imap_session *s, struct buf *out)
 {
     struct selected *sel = &s->selected;
     struct news *n = &s->news;
-    news_write_new_keywords(s, out);
-    if (view_get_count(n->target) != view_get_count(sel->known) - n->removed_count) {
-        news_write_exists(s, n->target, out);
+    unsigned events = get_events(s);
+    bool is_all = events == NOTIFY_MESSAGES && sel->untold != NULL;
+    keep_untold(s, events);
+    uint32_t count = view_get_count(sel->known) - n->removed_count;
+    bool is_other_count = sel->is_count_untold || view_get_count(n->target) != count;
+    if (events & NOTIFY_MESSAGE_NEW) {
+        news_write_new_keywords(s, out);
+        if (is_other_count) {
+            news_write_exists(s, n->target, out);
+        }
+        is_other_count = false;
     }
-    if (n->target != sel->known) {
-        diff_init(&n->diff, sel->known, n->target);
-    }
+    sel->is_count_untold = is_other_count;
+    n->from = view_ref(is_all ? sel->untold : sel->known);
+    diff_init(&n->diff, n->from, n->target);
 }
 
 /* Has a command of this client told the message as it is now? */
@@ -270,15 +298,30 @@ static unsigned get_items(const struct imap_session *s)
     if (s->has_condstore) {
         return LINE_UID | LINE_FLAGS | LINE_MODSEQ;
     }
-    return s->cmd.is_uid ? LINE_UID | LINE_FLAGS : LINE_FLAGS;
+    return s->cmd.is_uid || s->notify != NULL ? LINE_UID | LINE_FLAGS : LINE_FLAGS;
+}
+
+/* Tells a message with other flags; remembers a new one, of which NOTIFY may want to know more. */
+static void tell_item(struct imap_session *s, const struct diff_item *item, struct flags_text *text,
+                      struct buf *out)
+{
+    struct news *n = &s->news;
+    if (item->kind == DIFF_CHANGED && (get_events(s) & NOTIFY_FLAG_CHANGE) != 0) {
+        struct message now;
+        view_get_hot(n->target, item->seq, &now);
+        if (!is_told(n, &now)) {
+            line_write(out, s, text, item->seq, &now, get_items(s));
+        }
+    }
+    bool is_new = item->kind == DIFF_ADDED && view_find_uid(s->selected.known, item->uid).v == 0;
+    if (is_new && notify_find_atts(s) != NULL && !notify_is_own(s, item->uid)) {
+        numset_add(&n->added, item->uid.v, item->uid.v);
+    }
 }
 
 static enum step step_fetch(struct imap_session *s, struct buf *out)
 {
     struct news *n = &s->news;
-    if (n->target == s->selected.known) {
-        return STEP_DONE;
-    }
     struct flags_text text = {0};
     struct diff_item item;
     enum step step = STEP_MORE;
@@ -287,15 +330,28 @@ static enum step step_fetch(struct imap_session *s, struct buf *out)
             step = STEP_DONE;
             break;
         }
-        if (item.kind == DIFF_CHANGED) {
-            struct message now;
-            view_get_hot(n->target, item.seq, &now);
-            if (!is_told(n, &now)) {
-                line_write(out, s, &text, item.seq, &now, get_items(s));
-            }
-        }
+        tell_item(s, &item, &text, out);
     }
     flags_text_release(&text);
+    return step;
+}
+
+/* What NOTIFY wants to know of new messages. */
+static enum step step_added(struct imap_session *s, struct buf *out)
+{
+    struct news *n = &s->news;
+    const struct fetch_atts *atts = notify_find_atts(s);
+    if (atts == NULL || numset_is_empty(&n->added)) {
+        return STEP_DONE;
+    }
+    if (n->job == NULL) {
+        n->job = fetch_job_new(s, atts, &n->added, n->target);
+    }
+    enum step step = fetch_job_step(s, n->job, out);
+    if (step != STEP_MORE) {
+        fetch_job_free(&n->job);
+        numset_clear(&n->added);
+    }
     return step;
 }
 
@@ -342,8 +398,19 @@ enum step news_step(struct imap_session *s, struct buf *out)
         tell_exists(s, out);
         n->phase = NEWS_FETCH;
     }
-    if (step_fetch(s, out) == STEP_MORE) {
-        return STEP_MORE;
+    if (n->phase == NEWS_FETCH) {
+        if (step_fetch(s, out) == STEP_MORE) {
+            return STEP_MORE;
+        }
+        n->phase = NEWS_ADDED;
+    }
+    enum step step = step_added(s, out);
+    if (step != STEP_DONE) {
+        s->is_broken = s->is_broken || step == STEP_BAD;
+        return step;
+    }
+    if (get_events(s) == NOTIFY_MESSAGES) {
+        view_unref(&s->selected.untold);
     }
     view_unref(&s->selected.known);
     s->selected.known = view_ref(n->target);

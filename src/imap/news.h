@@ -21,17 +21,20 @@ struct told {
     struct numset uids;
 };
 
-enum news_phase { NEWS_NONE, NEWS_VANISHED, NEWS_EXISTS, NEWS_FETCH };
+enum news_phase { NEWS_NONE, NEWS_VANISHED, NEWS_EXISTS, NEWS_FETCH, NEWS_ADDED };
 
 /* A generator: what it has told, and what it goes on with. All zero: nothing is being told. */
 struct news {
     enum news_phase phase;
     struct view *target;    /* counted: what the client will know at the end */
-    struct diff diff;       /* known to target, for FETCH */
+    struct view *from;      /* counted: the view whose difference to target is told by FETCH */
+    struct diff diff;       /* from it to target */
     struct numset vanished; /* UIDs known and gone */
     size_t vanished_at;     /* range of vanished (VANISHED), or messages told (EXPUNGE) */
     uint32_t removed_count; /* how many messages of known are gone */
     bool has_vanished;      /* since it was last cleared, VANISHED or EXPUNGE was sent */
+    struct numset added;    /* UIDs of new messages of which NOTIFY wants to know more */
+    struct fetch_job *job;  /* tells it; NULL: not yet */
     struct told told;
 };
 

@@ -62,10 +62,12 @@ void selected_close(struct imap_session *s)
     news_release(&s->news);
     watch_cancel(&sel->watch);
     view_unref(&sel->known);
+    view_unref(&sel->untold);
     numset_release(&sel->recent);
     mailbox_unref(&sel->mailbox);
     sel->is_read_only = false;
     sel->keywords_told = 0;
+    sel->is_count_untold = false;
 }
 
 struct url_server session_get_url_server(const struct imap_session *s)
@@ -260,7 +262,10 @@ static enum go step_run(struct imap_session *s, struct buf *out)
         }
         cmd->is_parsed = true;
     }
-    switch (cmd->what->run(s, cmd, out)) {
+    account_set_author(s->account, s);
+    enum run run = cmd->what->run(s, cmd, out);
+    account_set_author(s->account, NULL);
+    switch (run) {
     case RUN_MORE:
         if (out->len > 0) {
             return GO_OUTPUT;
@@ -293,18 +298,34 @@ static enum go step_run(struct imap_session *s, struct buf *out)
     return GO_ON;
 }
 
+enum step session_tell(struct imap_session *s, struct buf *out)
+{
+    enum step step = session_is_selected(s) ? news_step(s, out) : STEP_DONE;
+    return step == STEP_DONE ? notify_step(s, out) : step;
+}
+
 static enum go step_news(struct imap_session *s, struct buf *out)
 {
     assert(s->cmd.what != NULL);
-    bool has_news = (s->cmd.what->flags & COMMAND_NO_NEWS) == 0 && session_is_selected(s);
-    if (has_news) {
-        enum step step = news_step(s, out);
+    if ((s->cmd.what->flags & COMMAND_NO_NEWS) == 0) {
+        enum step step = session_tell(s, out);
         if (step == STEP_MORE) {
             return GO_OUTPUT;
         }
         s->is_over = s->is_over || step == STEP_BAD;
     }
     return end_command(s, out);
+}
+
+static enum go step_unasked(struct imap_session *s, struct buf *out)
+{
+    enum step step = session_tell(s, out);
+    if (step == STEP_MORE) {
+        return GO_OUTPUT;
+    }
+    news_release(&s->news);
+    s->phase = step == STEP_BAD ? PHASE_BYE : PHASE_READ;
+    return GO_ON;
 }
 
 enum imap_frame session_next_line(struct imap_session *s, struct str *out)
@@ -372,6 +393,11 @@ static enum go step_read(struct imap_session *s, struct buf *out)
     assert(!is_streaming || s->receiving != NULL);
     switch (frame) {
     case IMAP_FRAME_MORE:
+        if (notify_is_waiting(s)) {
+            notify_begin(s, false);
+            s->phase = PHASE_UNASKED;
+            return GO_ON;
+        }
         imap_framing_shrink(s->framing);
         return GO_INPUT;
     case IMAP_FRAME_COMMAND:
@@ -424,6 +450,8 @@ static enum go step_phase(struct imap_session *s, struct buf *out)
         return GO_EVENT;
     case PHASE_NEWS:
         return step_news(s, out);
+    case PHASE_UNASKED:
+        return step_unasked(s, out);
     case PHASE_BYE:
         break;
     }
@@ -472,6 +500,7 @@ static void imap_session_free(struct session **base)
         return;
     }
     cmd_release(s);
+    notify_free(&s->notify);
     selected_close(s);
     imap_framing_free(&s->framing);
     if (s->account != NULL) {

@@ -5,6 +5,7 @@
 #include "base/numset.h"
 #include "imap/command.h"
 #include "imap/news.h"
+#include "imap/notify.h"
 #include "imap/session.h"
 #include "imap/url.h"
 #include "net/session.h"
@@ -20,6 +21,9 @@
 struct selected {
     struct mailbox *mailbox; /* counted; NULL: none is selected */
     struct view *known;      /* what the client was told, counted */
+    /* counted: what it was, before something of it was not told because of NOTIFY; NULL: all was told */
+    struct view *untold;
+    bool is_count_untold; /* how many messages there are was not told */
     struct numset recent;    /* UIDs that are \Recent in this session */
     struct watch watch;      /* wakes the session while it idles */
     bool is_read_only;
@@ -35,6 +39,7 @@ enum phase {
     PHASE_EVENT,    /* waits for session_wake() */
     PHASE_LINE,     /* waits for session_wake() or a line of the client */
     PHASE_NEWS,     /* tells what changed, then the tagged reply */
+    PHASE_UNASKED,  /* tells what NOTIFY asked for, between commands */
     PHASE_BYE       /* it is over */
 };
 
@@ -45,6 +50,7 @@ struct imap_session {
     enum phase phase;
     struct selected selected;
     struct news news;
+    struct notify *notify; /* NULL: NOTIFY was never given */
     struct imap_framing *framing;
     const struct command *receiving; /* whose literal is being streamed; NULL: none */
     struct scan refused;   /* why on_literal refused: place and expectation, without text */
@@ -54,8 +60,8 @@ struct imap_session {
     bool is_rev2;     /* IMAP4rev2 was enabled (RFC 9051) */
     bool has_utf8;    /* UTF8=ACCEPT was enabled (RFC 9755); ask session_is_utf8() */
     bool has_uidonly; /* UIDONLY was enabled (RFC 9586): no sequence numbers either way */
-    bool is_over;   /* LOGOUT or BYE was said */
-    bool is_broken; /* nothing that could be said would be understood: close at once */
+    bool is_over;     /* LOGOUT or BYE was said */
+    bool is_broken;   /* nothing that could be said would be understood: close at once */
     struct cmd cmd;
     struct scan cmd_scan; /* over the command's text, at its arguments */
     struct commit_wait commit;
@@ -79,6 +85,8 @@ void session_write_mailbox(const struct imap_session *s, struct buf *out, struct
 void selected_close(struct imap_session *s);
 /* The client gave a CONDSTORE-enabling command. The first one tells HIGHESTMODSEQ of the selected mailbox (RFC 7162, 3.1). */
 void session_enable_condstore(struct imap_session *s, struct buf *out);
+/* Goes on telling news, of the selected mailbox and of what NOTIFY asked for. STEP_BAD: the session is over. */
+enum step session_tell(struct imap_session *s, struct buf *out);
 /* Steps the session again soon: for what came from outside. */
 void session_wake(struct imap_session *s);
 /* The next line of the client while a command runs (RUN_LINE). Borrowed until the next call. */

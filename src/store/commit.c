@@ -43,13 +43,31 @@ void mailbox_mark_changed(struct mailbox *m)
     account_mark_dirty(m->account);
 }
 
+static void note_author(struct account *a)
+{
+    a->has_one_author = !a->has_author || (a->has_one_author && a->pending_author == a->author);
+    a->pending_author = a->author;
+    a->has_author = true;
+}
+
 enum err account_begin_change(struct account *a, struct db **db)
 {
     if (a == NULL) {
         return ERR_UNAVAILABLE;
     }
     TRY(a->poison);
+    note_author(a);
     return account_ready(a, db);
+}
+
+void account_set_author(struct account *a, const void *author)
+{
+    a->author = author;
+}
+
+const void *account_get_author(const struct account *a)
+{
+    return a->commit_author;
 }
 
 enum err account_poison(struct account *a, enum err e)
@@ -363,6 +381,9 @@ void account_commit(struct account *a)
     if (result == ERR_OK && has_changes) {
         install(a);
     }
+    a->commit_author = a->has_one_author ? a->pending_author : NULL;
+    a->has_author = false;
+    a->has_one_author = false;
     if (result == ERR_OK) {
         leave_dirty(a);
     } else {

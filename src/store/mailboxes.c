@@ -66,6 +66,11 @@ unsigned mailbox_get_special_use(const struct mailbox *m)
     return m->special_use;
 }
 
+uint64_t mailbox_get_highestmodseq(const struct mailbox *m)
+{
+    return m->highestmodseq;
+}
+
 bool mailbox_is_deleted(const struct mailbox *m)
 {
     return m->is_deleted;

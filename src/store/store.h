@@ -94,6 +94,8 @@ uint64_t mailbox_get_id(const struct mailbox *m); /* never reused in the account
 struct str mailbox_get_name(const struct mailbox *m);
 unsigned mailbox_get_special_use(const struct mailbox *m);
 bool mailbox_is_deleted(const struct mailbox *m);
+/* As the committed view has it, without loading that. */
+uint64_t mailbox_get_highestmodseq(const struct mailbox *m);
 /* The committed view, borrowed; take view_ref() to keep it. Loads it from disk on first use.
  * Errors: ERR_CORRUPT, ERR_IO. */
 MUST_USE enum err mailbox_get_view(struct mailbox *m, struct view **out);
@@ -140,6 +142,10 @@ void mailbox_watch(struct mailbox *m, struct watch *w);
 /* Anything in the account: any mailbox's messages, the list of mailboxes. */
 void account_watch(struct account *a, struct watch *w);
 void watch_cancel(struct watch *w);
+/* Who makes the changes that follow: an opaque mark, compared only; NULL: nobody in particular. */
+void account_set_author(struct account *a, const void *author);
+/* While watches hear of a commit: who made all its changes; NULL: several did, or nobody in particular. */
+const void *account_get_author(const struct account *a);
 
 /* ---- keywords: each mailbox numbers its keywords; see view.h for FLAG_ bits ---- */
 

@@ -114,8 +114,13 @@ struct account {
     struct list changed; /* mailboxes with something pending */
     enum err poison;
     bool is_in_transaction;
-    bool must_sync; /* more than flags is pending */
-    bool is_dirty;  /* in store.dirty */
+    bool must_sync;             /* more than flags is pending */
+    bool is_dirty;              /* in store.dirty */
+    const void *author;         /* of changes from now on */
+    const void *pending_author; /* of what is pending, while has_one_author */
+    bool has_author;            /* something was changed since the last commit */
+    bool has_one_author;
+    const void *commit_author; /* of the last commit; NULL: several */
 
     struct list waits;
     struct list watches;

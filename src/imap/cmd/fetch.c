@@ -15,6 +15,7 @@
  */
 #include "imap/cmd/list.h"
 
+#include "imap/fetch.h"
 #include "imap/line.h"
 #include "imap/resync.h"
 #include "imap/section.h"
@@ -110,9 +111,10 @@ static unsigned get_line_item(enum fetch_att_kind kind)
     return kind == FETCH_MODSEQ ? LINE_MODSEQ : 0;
 }
 
-static void study_atts(struct cmd *cmd, struct fetch_args *args, struct scan *c)
+/* items: bits of enum line_item that every response has, whatever was asked for. */
+static void study_atts(struct fetch_args *args, unsigned items, struct scan *c)
 {
-    args->line_items = cmd->is_uid ? LINE_UID : 0;
+    args->line_items = items;
     args->is_hot = true;
     for (uint32_t i = 0; i < args->atts.count; i++) {
         const struct fetch_att *att = &args->atts.at[i];
@@ -146,7 +148,7 @@ static void parse_fetch(struct imap_session *s, struct cmd *cmd, struct scan *c)
         scan_fail(c, ERR_SYNTAX, "VANISHED only in UID FETCH and after ENABLE QRESYNC");
     }
     if (scan_is_ok(c)) {
-        study_atts(cmd, args, c);
+        study_atts(args, cmd->is_uid ? LINE_UID : 0, c);
     }
 }
 
@@ -570,9 +572,8 @@ static enum run run_fetch(struct imap_session *s, struct cmd *cmd, struct buf *o
     return fetch_messages(s, cmd, out);
 }
 
-static void release_fetch(struct cmd *cmd)
+static void release_args(struct fetch_args *args)
 {
-    struct fetch_args *args = cmd->args;
     close_message(args);
     section_release(&args->open.octets);
     numset_release(&args->set);
@@ -580,6 +581,52 @@ static void release_fetch(struct cmd *cmd)
     flags_text_release(&args->flags);
     buf_release(&args->text);
     arena_free(&args->arena);
+}
+
+static void release_fetch(struct cmd *cmd)
+{
+    release_args(cmd->args);
+}
+
+/* ---- responses that no command asked for ---- */
+
+struct fetch_job {
+    struct fetch_args args;
+    struct view *view;
+};
+
+struct fetch_job *fetch_job_new(struct imap_session *s, const struct fetch_atts *atts,
+                                const struct numset *uids, struct view *v)
+{
+    struct fetch_job *job = calloc(1, sizeof(*job));
+    if (job == NULL) {
+        abort();
+    }
+    struct fetch_args *args = &job->args;
+    struct scan none = scan_make(STR_EMPTY);
+    buf_init(&args->text, TEXT_MOST);
+    args->atts = *atts;
+    study_atts(args, s->has_condstore ? LINE_UID | LINE_MODSEQ : 0, &none);
+    job->view = view_ref(v);
+    walk_init(&args->walk, job->view, uids, true);
+    return job;
+}
+
+enum step fetch_job_step(struct imap_session *s, struct fetch_job *job, struct buf *out)
+{
+    struct fetch_args *args = &job->args;
+    return args->is_hot ? step_hot(s, args, out) : step_cold(s, args, out);
+}
+
+void fetch_job_free(struct fetch_job **job)
+{
+    struct fetch_job *j = *job;
+    *job = NULL;
+    if (j != NULL) {
+        release_args(&j->args);
+        view_unref(&j->view);
+        free(j);
+    }
 }
 
 const struct command command_fetch = {

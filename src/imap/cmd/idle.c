@@ -14,9 +14,25 @@ static void on_change(struct watch *w)
     session_wake(list_entry(w, struct imap_session, selected.watch));
 }
 
+/* With NOTIFY: exactly what it asked for (RFC 5465, 4). */
+static bool begin_news(struct imap_session *s, bool is_first)
+{
+    if (s->notify != NULL) {
+        bool is_waiting = is_first || notify_is_waiting(s);
+        if (is_waiting) {
+            notify_begin(s, true);
+        }
+        return is_waiting;
+    }
+    if (session_is_selected(s)) {
+        news_begin(s, true);
+    }
+    return session_is_selected(s);
+}
+
 static enum run idle_tell(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
-    switch (news_step(s, out)) {
+    switch (session_tell(s, out)) {
     case STEP_MORE:
         return RUN_MORE;
     case STEP_BAD:
@@ -38,7 +54,8 @@ static enum run idle_end(struct imap_session *s, struct cmd *cmd, enum err e)
 
 static enum run run_idle(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
-    if (cmd->phase == IDLE_BEGIN) {
+    bool is_first = cmd->phase == IDLE_BEGIN;
+    if (is_first) {
         buf_add(out, STR("+ idling\r\n"));
         cmd->phase = IDLE_WAIT;
         if (session_is_selected(s)) {
@@ -46,9 +63,8 @@ static enum run run_idle(struct imap_session *s, struct cmd *cmd, struct buf *ou
             mailbox_watch(s->selected.mailbox, &s->selected.watch);
         }
     }
-    if (cmd->phase == IDLE_WAIT && session_is_selected(s)) {
+    if (cmd->phase == IDLE_WAIT && begin_news(s, is_first)) {
         cmd->phase = IDLE_TELL;
-        news_begin(s, true);
     }
     if (cmd->phase == IDLE_TELL) {
         enum run run = idle_tell(s, cmd, out);

@@ -27,6 +27,7 @@
     X(move)                                                                                        \
     X(namespace)                                                                                   \
     X(noop)                                                                                        \
+    X(notify)                                                                                      \
     X(rename)                                                                                      \
     X(resetkey)                                                                                    \
     X(search)                                                                                      \

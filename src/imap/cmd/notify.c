@@ -1,0 +1,57 @@
+/* NOTIFY (RFC 5465): the client says once what it wants to hear, and hears it from then on: in commands, in IDLE, and between
+ * commands. What it means is in notify.c; here its arguments are taken and kept beyond the command's life.
+ *
+ * NOTIFY SET implies a NOOP: all that is new in the selected mailbox is told with it, then the new wish holds. */
+#include "imap/cmd/list.h"
+
+#include "imap/notify.h"
+#include "imap/session_priv.h"
+
+enum { PLAN_ARENA_MOST = 1024 * 1024 };
+
+struct notify_args {
+    struct arena *arena; /* the plan's own: it outlives the command */
+    struct notify_plan plan;
+};
+
+static void parse_notify(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    (void)s;
+    struct notify_args *args = arena_one(cmd->arena, struct notify_args);
+    cmd->args = args;
+    args->arena = arena_new(PLAN_ARENA_MOST);
+    struct str text = c->s;
+    c->s = arena_str(args->arena, text);
+    notify_scan(c, args->arena, &args->plan);
+    c->s = text;
+}
+
+static enum run run_notify(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    (void)out;
+    struct notify_args *args = cmd->args;
+    if (args->plan.is_unknown) {
+        buf_add(&cmd->code, STR("BADEVENT ("));
+        notify_write_events(&cmd->code);
+        buf_add_char(&cmd->code, ')');
+        cmd->err = ERR_BAD_EVENT;
+        return RUN_DONE;
+    }
+    cmd->tells_all = args->plan.is_set;
+    cmd->err = notify_set(s, &args->arena, &args->plan);
+    return RUN_DONE;
+}
+
+static void release_notify(struct cmd *cmd)
+{
+    struct notify_args *args = cmd->args;
+    arena_free(&args->arena);
+}
+
+const struct command command_notify = {
+    .name = STR("NOTIFY"),
+    .states = STATE_ANY,
+    .parse = parse_notify,
+    .run = run_notify,
+    .release = release_notify,
+};

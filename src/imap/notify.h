@@ -1,0 +1,39 @@
+#ifndef LIMETTA_IMAP_NOTIFY_H
+#define LIMETTA_IMAP_NOTIFY_H
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "imap/notify_scan.h"
+
+#include <stdbool.h>
+
+/* NOTIFY (RFC 5465): what a client wants to hear, and what it was told of mailboxes that it has not selected. */
+
+struct imap_session;
+struct notify;
+
+enum { NOTIFY_MAILBOXES_MOST = 5000 };
+
+/* The client's new wish, on success; takes *arena, which plan lives in. Errors: ERR_NOTIFY_OVERFLOW (more than
+ * NOTIFY_MAILBOXES_MOST mailboxes; then nothing changes). */
+MUST_USE enum err notify_set(struct imap_session *s, struct arena **arena,
+                             const struct notify_plan *plan);
+/* Forgets everything; as if NOTIFY had never been given. */
+void notify_free(struct notify **n);
+
+/* Which events of messages of the selected mailbox the client wants; all, when NOTIFY was never given. */
+unsigned notify_get_selected_events(const struct imap_session *s);
+/* What it wants to know of each new message there; NULL: nothing. */
+const struct fetch_atts *notify_find_atts(const struct imap_session *s);
+/* Did this session itself bring the message into the selected mailbox? Only known while notify_find_atts() is not NULL. */
+bool notify_is_own(const struct imap_session *s, struct uid uid);
+
+/* Something is to be told that no command asks for. */
+bool notify_is_waiting(const struct imap_session *s);
+/* Begins to tell it: the news of the selected mailbox (imap/news.h) as far as they may be told now. is_idle: within IDLE. */
+void notify_begin(struct imap_session *s, bool is_idle);
+/* Tells of the other mailboxes: STEP_MORE when out is full for now. */
+enum step notify_step(struct imap_session *s, struct buf *out);
+
+#endif
