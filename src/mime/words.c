@@ -32,6 +32,8 @@ struct word {
 struct run {
     struct charset *charset; /* NULL: none */
     struct str name;
+    bool is_raw;      /* encodings are removed, charsets stay as they are */
+    bool has_unknown; /* there was a word in a charset that is not known here */
 };
 
 static bool is_charset_name(struct str s)
@@ -86,32 +88,46 @@ static void end_run(struct run *r, struct buf *out)
     }
 }
 
+static void decode_word(const struct word *w, struct buf *out)
+{
+    if (w->is_q) {
+        decode_q(w->text, out);
+        return;
+    }
+    struct transfer t;
+    transfer_init(&t, TRANSFER_BASE64);
+    transfer_decode(&t, w->text, true, out);
+}
+
 /* Decodes one word; false when its charset is unknown. */
 static bool add_word(struct run *r, const struct word *w, struct buf *out)
 {
+    if (r->is_raw) {
+        decode_word(w, out);
+        return true;
+    }
     if (r->charset != NULL && !str_eq_nocase(r->name, w->charset)) {
         end_run(r, out);
     }
     if (r->charset == NULL && charset_new(w->charset, &r->charset) != ERR_OK) {
+        r->has_unknown = true;
         return false;
     }
     r->name = w->charset;
     struct buf raw = BUF_INIT(w->text.n + 1);
-    if (w->is_q) {
-        decode_q(w->text, &raw);
-    } else {
-        struct transfer t;
-        transfer_init(&t, TRANSFER_BASE64);
-        transfer_decode(&t, w->text, true, &raw);
-    }
+    decode_word(w, &raw);
     charset_convert(r->charset, buf_str(&raw), false, out);
     buf_release(&raw);
     return true;
 }
 
 /* Unlabelled text of a header: UTF-8, else windows-1252. */
-static void add_plain(struct str s, struct buf *out)
+static void add_plain(const struct run *r, struct str s, struct buf *out)
 {
+    if (r->is_raw) {
+        buf_add(out, s);
+        return;
+    }
     enum err e = charset_to_utf8(STR_EMPTY, s, out);
     (void)e; /* full buffers are the caller's to notice; the charset is known */
 }
@@ -121,9 +137,8 @@ static bool is_white(struct str s)
     return str_trim(s).n == 0;
 }
 
-void words_decode(struct str value, struct buf *out)
+static void decode(struct run *run, struct str value, struct buf *out)
 {
-    struct run run = {0};
     size_t plain_at = 0; /* what has not been written */
     bool was_word = false;
     for (size_t at = 0; at < value.n;) {
@@ -140,15 +155,44 @@ void words_decode(struct str value, struct buf *out)
         }
         struct str plain = str_sub(value, plain_at, at - plain_at);
         if (!was_word || !is_white(plain)) {
-            end_run(&run, out);
-            add_plain(plain, out);
+            end_run(run, out);
+            add_plain(run, plain, out);
         }
-        was_word = add_word(&run, &w, out);
+        was_word = add_word(run, &w, out);
         plain_at = was_word ? at + w.size : at;
         at += was_word ? w.size : 2;
     }
-    end_run(&run, out);
-    add_plain(str_skip(value, plain_at), out);
+    end_run(run, out);
+    add_plain(run, str_skip(value, plain_at), out);
+}
+
+void words_decode(struct str value, struct buf *out)
+{
+    struct run run = {0};
+    decode(&run, value, out);
+}
+
+bool words_decode_all(struct str value, struct buf *out)
+{
+    struct run run = {0};
+    size_t at = out->len;
+    decode(&run, value, out);
+    struct str text = str_skip(buf_str(out), at);
+    return !run.has_unknown && str_find_str(text, STR("\xef\xbf\xbd")) == text.n;
+}
+
+void words_decode_octets(struct str value, struct buf *out)
+{
+    struct run run = {.is_raw = true};
+    decode(&run, value, out);
+}
+
+void words_decode_search(struct str value, struct buf *out)
+{
+    if (!words_decode_all(value, out)) {
+        buf_add_char(out, '\0');
+        words_decode_octets(value, out);
+    }
 }
 
 static void decode_percent(struct str s, struct buf *out)
@@ -246,7 +290,7 @@ enum err words_decode_param(const struct param_list *l, struct str name, struct 
         return decode_plain_param(l, name, out);
     }
     if (charset_to_utf8(charset, buf_str(&raw), out) == ERR_BAD_CHARSET) {
-        add_plain(buf_str(&raw), out);
+        add_plain(&(struct run){0}, buf_str(&raw), out);
     }
     buf_release(&raw);
     return buf_err(out);

@@ -131,7 +131,7 @@ static bool match_field(struct content *c, const struct field *f)
     buf_clear(&c->decoded);
     buf_clear(&c->text);
     field_unfold(f->value, &c->decoded);
-    words_decode(buf_str(&c->decoded), &c->text);
+    words_decode_search(buf_str(&c->decoded), &c->text);
     choose_needles(c, f->name, true);
     match_begin(c->match);
     bool is_new = match_feed(c->match, buf_str(&c->text));

@@ -293,13 +293,13 @@ static void write_addresses(const struct address_list *l, struct buf *out)
         const struct address *a = &l->at[i];
         buf_add_c(out, out->len == 0 ? "" : ", ");
         if (a->name.n > 0) {
-            words_decode(a->name, out);
+            words_decode_search(a->name, out);
             buf_add_c(out, " <");
         }
-        words_decode(a->mailbox, out);
+        words_decode_search(a->mailbox, out);
         if (a->host.n > 0) {
             buf_add_char(out, '@');
-            words_decode(a->host, out);
+            words_decode_search(a->host, out);
         }
         buf_add_c(out, a->name.n > 0 ? ">" : "");
     }
@@ -330,7 +330,7 @@ static struct str get_text(struct search *s, enum search_kind kind)
     }
     struct buf text = BUF_INIT((size_t)8 * SHAPE_FIELD_MOST);
     if (kind == SEARCH_SUBJECT) {
-        words_decode(s->envelope.subject.s, &text);
+        words_decode_search(s->envelope.subject.s, &text);
     } else {
         write_addresses(find_list(&s->envelope, kind), &text);
     }

@@ -32,6 +32,7 @@
     X(resetkey)                                                                                    \
     X(search)                                                                                      \
     X(select)                                                                                      \
+    X(sort)                                                                                        \
     X(starttls)                                                                                    \
     X(status)                                                                                      \
     X(store)                                                                                       \

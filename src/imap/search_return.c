@@ -1,0 +1,61 @@
+/* RETURN options: a table of words, and which of them exclude each other (RFC 5267, 4.4: of ALL and PARTIAL at most one). */
+#include "imap/search_return.h"
+
+static unsigned parse_option(struct scan *c)
+{
+    static const struct {
+        struct str name;
+        enum return_option option;
+    } OPTIONS[] = {
+        {{"MIN", 3}, RETURN_MIN},     {{"MAX", 3}, RETURN_MAX},         {{"ALL", 3}, RETURN_ALL},
+        {{"COUNT", 5}, RETURN_COUNT}, {{"PARTIAL", 7}, RETURN_PARTIAL},
+    };
+    for (size_t i = 0; i < sizeof(OPTIONS) / sizeof(OPTIONS[0]); i++) {
+        if (scan_accept_word(c, OPTIONS[i].name)) {
+            return OPTIONS[i].option;
+        }
+    }
+    return 0;
+}
+
+static void parse_one(struct search_return *r, struct scan *c, unsigned allowed)
+{
+    size_t at = c->at;
+    unsigned option = parse_option(c);
+    bool is_second_list = (option & (RETURN_ALL | RETURN_PARTIAL)) != 0
+                          && (r->options & (RETURN_ALL | RETURN_PARTIAL)) != 0
+                          && (option | r->options) != r->options;
+    bool is_second_partial = (option & r->options & RETURN_PARTIAL) != 0;
+    if ((option & allowed) == 0 || is_second_list || is_second_partial) {
+        c->at = at;
+        scan_fail(c, ERR_SYNTAX, "a result option");
+        return;
+    }
+    r->options |= option;
+    if (option == RETURN_PARTIAL) {
+        scan_sp(c);
+        r->partial = scan_partial_range(c);
+    }
+}
+
+void search_return_parse(struct search_return *r, struct scan *c, unsigned allowed)
+{
+    size_t at = c->at;
+    *r = (struct search_return){0};
+    if (!scan_accept(c, ' ') || !scan_accept_word(c, STR("RETURN"))) {
+        c->at = at;
+        return;
+    }
+    r->is_given = true;
+    scan_sp(c);
+    scan_require(c, '(', "a list of result options");
+    while (scan_is_ok(c) && !scan_accept(c, ')')) {
+        if (r->options != 0) {
+            scan_sp(c);
+        }
+        parse_one(r, c, allowed);
+    }
+    if (r->options == 0) {
+        r->options = RETURN_ALL;
+    }
+}

@@ -1,0 +1,28 @@
+#ifndef LIMETTA_IMAP_SEARCH_RETURN_H
+#define LIMETTA_IMAP_SEARCH_RETURN_H
+
+#include "base/scan.h"
+#include "wire/imap_scan.h"
+
+#include <stdbool.h>
+
+/* What a searching command wants to be told: the options behind RETURN (RFC 4466, 4731, 5267). */
+enum return_option {
+    RETURN_MIN = 1,
+    RETURN_MAX = 2,
+    RETURN_ALL = 4,
+    RETURN_COUNT = 8,
+    RETURN_PARTIAL = 16
+};
+
+struct search_return {
+    bool is_given;    /* there was a RETURN: the answer is an ESEARCH response */
+    unsigned options; /* bits of enum return_option */
+    struct partial_range partial;
+};
+
+/* Reads what may stand behind a command's name: SP "RETURN" SP "(" options ")". When it does not, the scan stays where it
+ * was. Options beyond `allowed` fail. "()" means ALL (RFC 4731, 3.1). */
+void search_return_parse(struct search_return *r, struct scan *c, unsigned allowed);
+
+#endif

@@ -1,0 +1,126 @@
+/* The trunk of the searching commands (RFC 3501, 6.4.4; RFC 5256, 3; RFC 5267).
+ *
+ *     parse [RETURN (...)]  ->  [their own arguments]  ->  criteria  ->  search  ->  [sort]  ->  tell
+ *
+ * The search is a cursor of the search room; it is given a budget a step, so that a search through a million messages leaves
+ * time to its neighbours. Whatever order the results have, they are told by the same two writers: as numbers, or, when there was a
+ * RETURN, as an ESEARCH response (results.h).
+ */
+#include "imap/searching.h"
+
+#include "imap/progress.h"
+#include "imap/search_keys.h"
+#include "imap/session_priv.h"
+#include "imap/set.h"
+#include "mime/charset.h"
+#include "wire/imap_scan.h"
+#include "wire/imap_write.h"
+
+enum { BUDGET = 256 * 1024 };
+
+static void parse_charset(struct cmd *cmd, struct scan *c, struct search_keys *keys)
+{
+    struct charset *charset = NULL;
+    scan_sp(c);
+    keys->charset = scan_astring(c, cmd->arena);
+    if (scan_is_ok(c) && charset_new(keys->charset, &charset) != ERR_OK) {
+        scan_fail(c, ERR_BAD_CHARSET, "a charset that is known here");
+    }
+    charset_free(&charset);
+}
+
+static struct search_keys make_keys(struct imap_session *s, struct cmd *cmd)
+{
+    return (struct search_keys){
+        .arena = cmd->arena,
+        .last_seq = set_get_last(s, false),
+        .last_uid = set_get_last(s, true),
+    };
+}
+
+static void parse_program(struct scan *c, struct search_keys *keys, struct searching *q)
+{
+    q->program = search_keys_parse(keys, c);
+    q->has_modseq = keys->has_modseq;
+}
+
+void searching_parse_criteria(struct imap_session *s, struct cmd *cmd, struct scan *c,
+                              struct searching *q)
+{
+    struct search_keys keys = make_keys(s, cmd);
+    parse_charset(cmd, c, &keys);
+    scan_sp(c);
+    parse_program(c, &keys, q);
+}
+
+void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *c,
+                          struct searching *q)
+{
+    struct search_keys keys = make_keys(s, cmd);
+    scan_sp(c);
+    if (scan_accept_word(c, STR("CHARSET"))) {
+        parse_charset(cmd, c, &keys);
+        scan_sp(c);
+    }
+    parse_program(c, &keys, q);
+}
+
+enum err searching_begin(struct imap_session *s, struct searching *q, struct buf *out)
+{
+    if (q->has_modseq) {
+        session_enable_condstore(s, out);
+    }
+    const struct search_args args = {
+        .mailbox = s->selected.mailbox,
+        .view = s->selected.known,
+        .program = q->program,
+        .recent = &s->selected.recent,
+    };
+    return search_new(&args, &q->search);
+}
+
+enum step searching_step(struct imap_session *s, struct searching *q, struct buf *out)
+{
+    enum step step = search_step(q->search, BUDGET);
+    if (step == STEP_BAD) {
+        s->cmd.err = search_get_err(q->search);
+    }
+    if (step == STEP_MORE) {
+        progress_tell(s, search_get_progress(q->search), view_get_count(s->selected.known), out);
+    }
+    return step;
+}
+
+void searching_begin_tell(struct cmd *cmd, struct searching *q, struct results results,
+                          const char *name, struct buf *out)
+{
+    q->results = results;
+    q->place = (struct results_place){0};
+    if (q->wants.is_given) {
+        q->esearch = (struct esearch){
+            .results = results, .wants = &q->wants, .tag = cmd->tag, .has_modseq = q->has_modseq};
+        return;
+    }
+    buf_add(out, STR("* "));
+    buf_add_c(out, name);
+}
+
+enum step searching_tell(struct searching *q, struct buf *out)
+{
+    if (q->wants.is_given) {
+        return esearch_step(&q->esearch, out);
+    }
+    if (results_write_numbers(&q->results, &q->place, out) == STEP_MORE) {
+        return STEP_MORE;
+    }
+    if (q->has_modseq && q->results.count > 0) {
+        buf_addf(out, " (MODSEQ %llu)", (unsigned long long)search_get_highestmodseq(q->search));
+    }
+    imap_write_crlf(out);
+    return STEP_DONE;
+}
+
+void searching_release(struct searching *q)
+{
+    search_free(&q->search);
+}

@@ -1,0 +1,41 @@
+#ifndef LIMETTA_IMAP_SEARCHING_H
+#define LIMETTA_IMAP_SEARCHING_H
+
+#include "base/buf.h"
+#include "base/scan.h"
+#include "imap/command.h"
+#include "imap/results.h"
+#include "imap/search_return.h"
+#include "search/program.h"
+#include "search/run.h"
+
+#include <stdbool.h>
+
+/* What SEARCH, SORT and THREAD have in common: search criteria and what is wanted of the result. Lives in a command's args. */
+struct searching {
+    struct search_return wants;
+    bool has_modseq; /* the criteria name MODSEQ (RFC 7162, 3.1.5) */
+    struct search_key *program;
+    struct search *search;  /* NULL before searching_begin() */
+    struct results results; /* to be told; for "* SEARCH 1 2 3" and its like */
+    struct results_place place;
+    struct esearch esearch;
+};
+
+/* Reads SP, charset, SP, search keys (RFC 5256: search-criteria). */
+void searching_parse_criteria(struct imap_session *s, struct cmd *cmd, struct scan *c,
+                              struct searching *q);
+/* Reads SP, maybe "CHARSET" SP charset SP, search keys (RFC 3501). */
+void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *c,
+                          struct searching *q);
+/* Begins the search in what the client knows of the selected mailbox. Errors: those of search_new(). */
+MUST_USE enum err searching_begin(struct imap_session *s, struct searching *q, struct buf *out);
+/* One portion; tells progress. STEP_BAD: the command's err is set. */
+enum step searching_step(struct imap_session *s, struct searching *q, struct buf *out);
+/* The results are these, and are told from now on. name: of the response without RETURN, "SEARCH". */
+void searching_begin_tell(struct cmd *cmd, struct searching *q, struct results results,
+                          const char *name, struct buf *out);
+enum step searching_tell(struct searching *q, struct buf *out);
+void searching_release(struct searching *q);
+
+#endif

@@ -1,0 +1,48 @@
+/* Sort criteria to a sort program. A criterion that comes a second time says nothing new, and is kept all the same: what counts
+ * is what was written. */
+#include "imap/sort_keys.h"
+
+#include "wire/imap_scan.h"
+
+static void parse_criterion(struct scan *c, struct sort_criterion *out)
+{
+    static const struct {
+        struct str name;
+        enum sort_kind kind;
+    } KEYS[] = {
+        {{"ARRIVAL", 7}, SORT_ARRIVAL},
+        {{"CC", 2}, SORT_CC},
+        {{"DATE", 4}, SORT_DATE},
+        {{"DISPLAYFROM", 11}, SORT_DISPLAYFROM},
+        {{"DISPLAYTO", 9}, SORT_DISPLAYTO},
+        {{"FROM", 4}, SORT_FROM},
+        {{"SIZE", 4}, SORT_SIZE},
+        {{"SUBJECT", 7}, SORT_SUBJECT},
+        {{"TO", 2}, SORT_TO},
+    };
+    if (scan_accept_word(c, STR("REVERSE"))) {
+        out->is_reverse = true;
+        scan_sp(c);
+    }
+    for (size_t i = 0; i < sizeof(KEYS) / sizeof(KEYS[0]); i++) {
+        if (scan_accept_word(c, KEYS[i].name)) {
+            out->kind = KEYS[i].kind;
+            return;
+        }
+    }
+    scan_fail(c, ERR_SYNTAX, "a sort criterion");
+}
+
+void sort_keys_parse(struct scan *c, struct sort_program *out)
+{
+    *out = (struct sort_program){0};
+    scan_require(c, '(', "a list of sort criteria");
+    do {
+        if (out->count == SORT_CRITERIA_MOST) {
+            scan_fail(c, ERR_LIMIT, "fewer sort criteria");
+            return;
+        }
+        parse_criterion(c, &out->at[out->count++]);
+    } while (scan_accept(c, ' '));
+    scan_require(c, ')', "the end of the sort criteria");
+}
