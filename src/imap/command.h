@@ -35,7 +35,9 @@ enum command_flag {
     COMMAND_TELLS_MODSEQ = 32,
     /* Its arguments may name sequence numbers even when it comes with UID: they are the client's, so no EXPUNGE may be told
      * before it runs. */
-    COMMAND_TAKES_SEQ = 64
+    COMMAND_TAKES_SEQ = 64,
+    /* Names no messages by number even without UID, so it may come so after ENABLE UIDONLY (RFC 9586, 3). */
+    COMMAND_NO_SEQ = 128
 };
 
 /* How a command goes on after a call of run. */

@@ -3,6 +3,11 @@
 
 #include "imap/out.h"
 
+unsigned session_get_line_uid(const struct imap_session *s)
+{
+    return s->has_uidonly ? 0 : LINE_UID;
+}
+
 void line_write(struct buf *out, const struct imap_session *s, struct flags_text *t, struct seq seq,
                 const struct message *m, unsigned items)
 {
@@ -16,8 +21,8 @@ void line_write(struct buf *out, const struct imap_session *s, struct flags_text
         return;
     }
     char *p = put_lit(start, "* ");
-    p = put_u64(p, seq.v);
-    p = put_lit(p, " FETCH (");
+    p = put_u64(p, s->has_uidonly ? m->uid.v : seq.v);
+    p = s->has_uidonly ? put_lit(p, " UIDFETCH (") : put_lit(p, " FETCH (");
     if (items & LINE_UID) {
         p = put_lit(p, "UID ");
         p = put_u64(p, m->uid.v);

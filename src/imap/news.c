@@ -15,7 +15,8 @@
  * a STORE answers with the mod-sequences it made. For that RFC 7162 (erratum 1809 to its predecessor) asks us to say
  * HIGHESTMODSEQ with a value below the held-back one, which is that of known.
  *
- * After a CONDSTORE-enabling command each FETCH here has UID and MODSEQ (erratum 1807), otherwise UID in UID commands.
+ * After a CONDSTORE-enabling command each FETCH here has UID and MODSEQ (erratum 1807), with IMAP4rev2 UID, otherwise UID in UID
+ * commands. After ENABLE UIDONLY they are UIDFETCH responses, and what is gone has VANISHED (RFC 9586).
  *
  * A STORE has told its own changes, or (.SILENT) the client has computed them (cmd/store.c). The news pass over a message
  * that is as told; if somebody else changed it since, they tell it.
@@ -295,10 +296,9 @@ static bool is_told(const struct news *n, const struct message *now)
 /* Which items unsolicited FETCH responses have. */
 static unsigned get_items(const struct imap_session *s)
 {
-    if (s->has_condstore) {
-        return LINE_UID | LINE_FLAGS | LINE_MODSEQ;
-    }
-    return s->cmd.is_uid || s->notify != NULL ? LINE_UID | LINE_FLAGS : LINE_FLAGS;
+    bool has_uid = s->has_condstore || s->is_rev2 || s->cmd.is_uid || s->notify != NULL;
+    unsigned items = has_uid ? LINE_FLAGS | session_get_line_uid(s) : LINE_FLAGS;
+    return s->has_condstore ? items | LINE_MODSEQ : items;
 }
 
 /* Tells a message with other flags; remembers a new one, of which NOTIFY may want to know more. */
@@ -373,7 +373,8 @@ static enum step step_removed(struct imap_session *s, struct buf *out)
         return STEP_DONE;
     }
     n->has_vanished = true;
-    return s->has_qresync ? step_vanished(n, out) : step_expunge(n, s->selected.known, out);
+    return s->has_qresync || s->has_uidonly ? step_vanished(n, out)
+                                            : step_expunge(n, s->selected.known, out);
 }
 
 enum step news_step(struct imap_session *s, struct buf *out)

@@ -255,6 +255,10 @@ static struct search_key *parse_or(struct search_keys *k, struct scan *c, unsign
 
 static struct search_key *parse_numbers(struct search_keys *k, struct scan *c)
 {
+    if (k->last_seq == SEQ_FORBIDDEN) {
+        scan_fail(c, ERR_UID_REQUIRED, "UID before the numbers");
+        return NULL;
+    }
     struct search_key *key = new_key(k, c, SEARCH_SEQ);
     if (key != NULL) {
         key->set = parse_set(k, c, k->last_seq);

@@ -163,6 +163,10 @@ static enum err find_command(struct imap_session *s, const struct imap_command *
     }
     s->cmd.what = what;
     s->cmd.is_uid = parsed->is_uid;
+    bool has_numbers = (what->flags & (COMMAND_HAS_UID | COMMAND_NO_SEQ)) == COMMAND_HAS_UID;
+    if (s->has_uidonly && has_numbers && !parsed->is_uid) {
+        return ERR_UID_REQUIRED;
+    }
     if ((what->flags & COMMAND_WRITES) && s->selected.is_read_only) {
         return ERR_READ_ONLY;
     }

@@ -9,6 +9,9 @@ uint32_t set_get_last(const struct imap_session *s, bool is_uid)
 {
     const struct view *v = s->selected.known;
     uint32_t count = view_get_count(v);
+    if (!is_uid && s->has_uidonly) {
+        return SEQ_FORBIDDEN;
+    }
     if (!is_uid || count == 0) {
         return count;
     }

@@ -100,7 +100,7 @@ struct account {
     uint64_t modseq;       /* the last one given out */
     uint64_t modseq_limit; /* durable: modseqs above were never shown */
     uint64_t modseq_floor; /* what HIGHESTMODSEQ is at least, since the last unclean start */
-    uint64_t object_seed; /* tells the names of its objects from other accounts' (object.c) */
+    uint64_t object_seed;  /* tells the names of its objects from other accounts' (object.c) */
     uint64_t next_mailbox_id;
     uint64_t next_body_id;
     uint64_t release_seq; /* last entry of the release log */

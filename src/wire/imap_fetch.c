@@ -180,7 +180,7 @@ void scan_fetch_atts(struct scan *c, struct arena *a, struct fetch_atts *out)
 void scan_fetch_modifiers(struct scan *c, struct fetch_modifiers *out)
 {
     size_t start = c->at;
-    *out = (struct fetch_modifiers){false, 0, false};
+    *out = (struct fetch_modifiers){.has_changedsince = false};
     scan_require(c, '(', "a list of modifiers");
     do {
         if (!out->has_changedsince && scan_accept_word(c, STR("CHANGEDSINCE"))) {
@@ -189,8 +189,12 @@ void scan_fetch_modifiers(struct scan *c, struct fetch_modifiers *out)
             out->changedsince = scan_mod_sequence_value(c);
         } else if (!out->is_vanished && scan_accept_word(c, STR("VANISHED"))) {
             out->is_vanished = true;
+        } else if (!out->has_partial && scan_accept_word(c, STR("PARTIAL"))) {
+            scan_sp(c);
+            out->has_partial = true;
+            out->partial = scan_partial_range(c);
         } else {
-            scan_fail(c, ERR_SYNTAX, "CHANGEDSINCE or VANISHED");
+            scan_fail(c, ERR_SYNTAX, "CHANGEDSINCE, VANISHED or PARTIAL");
         }
     } while (scan_accept(c, ' '));
     scan_require(c, ')', "the end of a list of modifiers");

@@ -98,6 +98,9 @@ struct partial_range {
     int64_t last;
 };
 struct partial_range scan_partial_range(struct scan *c);
+/* The numbers of all that stand at the places of the range, counted from 1 at the lowest, or from -1 at the highest; places behind
+ * the end name nothing (RFC 9394, 3.1). Adds to out. */
+void partial_range_apply(struct partial_range r, const struct numset *all, struct numset *out);
 
 /* ---- flags ---- */
 
@@ -211,8 +214,10 @@ struct fetch_modifiers {
     bool has_changedsince;
     uint64_t changedsince;
     bool is_vanished;
+    bool has_partial; /* RFC 9394 */
+    struct partial_range partial;
 };
-/* The list behind the attributes, "(CHANGEDSINCE 5 VANISHED)" (RFC 4466, 7162), from its parenthesis on. */
+/* The list behind the attributes, "(CHANGEDSINCE 5 VANISHED PARTIAL -1:-100)" (RFC 4466, 7162, 9394), from its parenthesis on. */
 void scan_fetch_modifiers(struct scan *c, struct fetch_modifiers *out);
 /* The list behind STORE's set, "(UNCHANGEDSINCE 5)", from its parenthesis on (0 .. 2^63-1). */
 uint64_t scan_store_modifiers(struct scan *c);

@@ -132,3 +132,25 @@ struct partial_range scan_partial_range(struct scan *c)
     return is_from_end ? (struct partial_range){-first, -last}
                        : (struct partial_range){first, last};
 }
+
+void partial_range_apply(struct partial_range r, const struct numset *all, struct numset *out)
+{
+    int64_t count = (int64_t)numset_get_count(all);
+    int64_t low = r.first < r.last ? r.first : r.last;
+    int64_t high = r.first < r.last ? r.last : r.first;
+    if (low < 0) {
+        low += count + 1;
+        high += count + 1;
+    }
+    int64_t before = 0; /* places below the range at hand */
+    for (size_t i = 0; i < all->count && before < high; i++) {
+        struct numrange range = all->at[i];
+        int64_t size = (int64_t)range.last - range.first + 1;
+        int64_t from = low - before > 1 ? low - before : 1;
+        int64_t to = high - before < size ? high - before : size;
+        if (from <= to) {
+            numset_add(out, (uint32_t)(range.first + from - 1), (uint32_t)(range.first + to - 1));
+        }
+        before += size;
+    }
+}

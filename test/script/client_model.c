@@ -61,10 +61,13 @@ static bool hear_number(struct client_model *m, uint64_t n, struct str word)
         return is_good;
     }
     if (str_eq(word, STR("EXPUNGE"))) {
-        return n >= 1 && n <= m->count && remove_messages(m, 1);
+        return !m->is_uid_only && n >= 1 && n <= m->count && remove_messages(m, 1);
     }
     if (str_starts(word, STR("FETCH ("))) {
-        return m->is_known && n >= 1 && n <= m->count;
+        return m->is_known && !m->is_uid_only && n >= 1 && n <= m->count;
+    }
+    if (str_starts(word, STR("UIDFETCH ("))) {
+        return m->is_known && m->is_uid_only && m->count > 0;
     }
     return str_eq(word, STR("RECENT")) && n <= m->count;
 }
@@ -82,6 +85,10 @@ bool client_model_hear(struct client_model *m, struct str line)
     line = str_skip(line, 2);
     if (str_starts(line, STR("OK [CLOSED]"))) {
         m->is_known = false;
+        return true;
+    }
+    if (str_starts(line, STR("ENABLED "))) {
+        m->is_uid_only = m->is_uid_only || str_find_str(line, STR(" UIDONLY")) < line.n;
         return true;
     }
     if (str_starts(line, STR("VANISHED "))) {

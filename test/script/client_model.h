@@ -11,8 +11,9 @@
  * conversation and every fuzzed session is held against it: EXISTS never shrinks, nobody speaks of a number that is not
  * there. All zero at the start. */
 struct client_model {
-    bool is_known;  /* a mailbox is selected and its EXISTS was heard */
-    uint64_t count; /* messages */
+    bool is_known;    /* a mailbox is selected and its EXISTS was heard */
+    bool is_uid_only; /* UIDONLY is enabled (RFC 9586): no numbers, but UIDFETCH */
+    uint64_t count;   /* messages */
 };
 
 /* Hears one response: a line with its literals, without its line end. false: the server contradicts itself. */

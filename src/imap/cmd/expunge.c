@@ -35,7 +35,7 @@ static void release_expunge(struct cmd *cmd)
 const struct command command_expunge = {
     .name = STR("EXPUNGE"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_WRITES | COMMAND_TELLS_MODSEQ,
+    .flags = COMMAND_HAS_UID | COMMAND_NO_SEQ | COMMAND_WRITES | COMMAND_TELLS_MODSEQ,
     .parse = parse_expunge,
     .run = run_expunge,
     .release = release_expunge,

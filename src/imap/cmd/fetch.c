@@ -147,8 +147,11 @@ static void parse_fetch(struct imap_session *s, struct cmd *cmd, struct scan *c)
     if (args->modifiers.is_vanished && !(cmd->is_uid && s->has_qresync)) {
         scan_fail(c, ERR_SYNTAX, "VANISHED only in UID FETCH and after ENABLE QRESYNC");
     }
+    if (args->modifiers.has_partial && !cmd->is_uid) {
+        scan_fail(c, ERR_SYNTAX, "PARTIAL only in UID FETCH");
+    }
     if (scan_is_ok(c)) {
-        study_atts(args, cmd->is_uid ? LINE_UID : 0, c);
+        study_atts(args, cmd->is_uid ? session_get_line_uid(s) : 0, c);
     }
 }
 
@@ -215,7 +218,7 @@ static unsigned apply_told(const struct imap_session *s, struct message *m)
         return 0;
     }
     view_get_hot(t->view, seq, m);
-    return s->has_condstore ? LINE_FLAGS | LINE_MODSEQ | LINE_UID : LINE_FLAGS;
+    return s->has_condstore ? LINE_FLAGS | LINE_MODSEQ | session_get_line_uid(s) : LINE_FLAGS;
 }
 
 /* Items have spaces between them. */
@@ -233,8 +236,8 @@ static void write_head(struct imap_session *s, struct fetch_args *args, unsigned
 {
     const struct message *m = &args->open.m;
     buf_add(&args->text, STR("* "));
-    buf_add_u64(&args->text, args->open.seq.v);
-    buf_add(&args->text, STR(" FETCH ("));
+    buf_add_u64(&args->text, s->has_uidonly ? m->uid.v : args->open.seq.v);
+    buf_add(&args->text, s->has_uidonly ? STR(" UIDFETCH (") : STR(" FETCH ("));
     args->open.has_item = false;
     if (items & LINE_UID) {
         struct buf *text = begin_item(args);
@@ -505,6 +508,17 @@ static enum err mark_seen(struct imap_session *s, struct fetch_args *args)
     return mailbox_store_flags(s->selected.mailbox, uids, FLAG_OP_ADD, FLAG_SEEN, UINT64_MAX, NULL);
 }
 
+/* Leaves of the set the messages that PARTIAL asks for (RFC 9394, 3.3): before CHANGEDSINCE sees them, and after VANISHED was found,
+ * which is about the whole set. */
+static void apply_partial(struct imap_session *s, struct fetch_args *args)
+{
+    struct numset uids = NUMSET_INIT;
+    walk_collect_uids(s->selected.known, &args->set, true, &uids);
+    numset_clear(&args->set);
+    partial_range_apply(args->modifiers.partial, &uids, &args->set);
+    numset_release(&uids);
+}
+
 static enum run fetch_begin(struct imap_session *s, struct cmd *cmd, struct fetch_args *args)
 {
     walk_init(&args->walk, s->selected.known, &args->set, cmd->is_uid);
@@ -512,6 +526,9 @@ static enum run fetch_begin(struct imap_session *s, struct cmd *cmd, struct fetc
         cmd->err =
             resync_find_vanished(s->selected.mailbox, s->selected.known,
                                  args->modifiers.changedsince, &args->set, NULL, &args->gone);
+    }
+    if (args->modifiers.has_partial) {
+        apply_partial(s, args);
     }
     cmd->phase = FETCH_EARLIER;
     if (cmd->err == ERR_OK && (args->needs & NEED_SEEN) != 0 && !s->selected.is_read_only) {
@@ -606,7 +623,9 @@ struct fetch_job *fetch_job_new(struct imap_session *s, const struct fetch_atts 
     struct scan none = scan_make(STR_EMPTY);
     buf_init(&args->text, TEXT_MOST);
     args->atts = *atts;
-    study_atts(args, s->has_condstore ? LINE_UID | LINE_MODSEQ : 0, &none);
+    args->form = session_is_utf8(s) ? STRUCTURE_UTF8 : 0;
+    unsigned uid = s->has_condstore || s->is_rev2 ? session_get_line_uid(s) : 0;
+    study_atts(args, s->has_condstore ? uid | LINE_MODSEQ : uid, &none);
     job->view = view_ref(v);
     walk_init(&args->walk, job->view, uids, true);
     return job;

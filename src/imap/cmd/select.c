@@ -38,6 +38,9 @@ static void parse_select(struct imap_session *s, struct cmd *cmd, struct scan *c
     if (args->params.is_qresync && !s->has_qresync) {
         scan_fail(c, ERR_SYNTAX, "ENABLE QRESYNC first");
     }
+    if (args->params.has_match && s->has_uidonly) {
+        scan_fail(c, ERR_UID_REQUIRED, "no sequence match data"); /* RFC 9586 §3.7 */
+    }
 }
 
 /* The text behind the code is short: a phone pays for it at every SELECT, and nobody reads it. */
@@ -56,7 +59,7 @@ static void write_mailbox(struct imap_session *s, struct buf *out)
     news_write_flags(s, out);
     news_write_exists(s, v, out);
     uint32_t unseen = view_get_first_unseen(v).v;
-    if (unseen > 0) {
+    if (unseen > 0 && !s->has_uidonly && !s->is_rev2) { /* RFC 9051, appendix E */
         write_code(out, "UNSEEN ", unseen);
     }
     write_code(out, "UIDVALIDITY ", view_get_uidvalidity(v));
@@ -112,7 +115,8 @@ static enum step write_changed(struct imap_session *s, struct select_args *args,
             if (run.modseqs[i] > args->params.modseq) {
                 struct message m = walk_get(&run, i);
                 struct seq seq = {run.first.v + i};
-                line_write(out, s, &text, seq, &m, LINE_UID | LINE_FLAGS | LINE_MODSEQ);
+                line_write(out, s, &text, seq, &m,
+                           session_get_line_uid(s) | LINE_FLAGS | LINE_MODSEQ);
             }
         }
     }

@@ -163,9 +163,9 @@ static unsigned get_items(const struct imap_session *s, const struct store_args 
     }
     bool is_conditional = args->unchangedsince != UINT64_MAX;
     if (s->has_condstore && (items != 0 || is_conditional || now->modseq != known->modseq)) {
-        items |= LINE_MODSEQ | LINE_UID;
+        items |= LINE_MODSEQ | session_get_line_uid(s);
     }
-    return items != 0 && s->cmd.is_uid ? items | LINE_UID : items;
+    return items != 0 && s->cmd.is_uid ? items | session_get_line_uid(s) : items;
 }
 
 static void tell_run(struct imap_session *s, struct store_args *args, const struct walk_run *run,
