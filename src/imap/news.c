@@ -23,6 +23,7 @@
  */
 #include "imap/news.h"
 
+#include "imap/access.h"
 #include "imap/fetch.h"
 #include "imap/flags.h"
 #include "imap/line.h"
@@ -162,18 +163,27 @@ static void write_makeable(struct mailbox *m, struct buf *out)
     }
 }
 
+/* The flags that the client may change (RFC 4314, 5.1.1: they show its rights). */
+static void write_permanent(const struct selected *sel, struct buf *out)
+{
+    flags_write(out, sel->mailbox, rights_get_flags(sel->rights), false);
+    if ((sel->rights & RIGHT_WRITE) == 0) {
+        return;
+    }
+    if (may_make_keywords(sel)) {
+        buf_add(out, STR(" \\*"));
+    } else {
+        write_makeable(sel->mailbox, out);
+    }
+}
+
 void news_write_flags(struct imap_session *s, struct buf *out)
 {
     struct selected *sel = &s->selected;
     write_flags(s, out);
     buf_add(out, STR("* OK [PERMANENTFLAGS ("));
     if (!sel->is_read_only) {
-        flags_write_all(out, sel->mailbox);
-        if (may_make_keywords(sel)) {
-            buf_add(out, STR(" \\*"));
-        } else {
-            write_makeable(sel->mailbox, out);
-        }
+        write_permanent(sel, out);
     }
     buf_add(out, STR(")] Kept\r\n"));
 }
@@ -236,6 +246,16 @@ void news_write_exists(struct imap_session *s, struct view *v, struct buf *out)
     buf_add(out, STR(" RECENT\r\n"));
 }
 
+/* RFC 4314, 5.1.1: FLAGS and PERMANENTFLAGS again, when the rights are others. What was opened read-only stays so. */
+static void tell_rights(struct imap_session *s, struct buf *out)
+{
+    unsigned rights = session_get_rights(s, s->selected.mailbox);
+    if (rights != s->selected.rights) {
+        s->selected.rights = rights;
+        news_write_flags(s, out);
+    }
+}
+
 /* Which events are to be told: what NOTIFY asked for, or all. */
 static unsigned get_events(const struct imap_session *s)
 {
@@ -262,6 +282,7 @@ static void tell_exists(struct imap_session *s, struct buf *out)
     keep_untold(s, events);
     uint32_t count = view_get_count(sel->known) - n->removed_count;
     bool is_other_count = sel->is_count_untold || view_get_count(n->target) != count;
+    tell_rights(s, out);
     if (events & NOTIFY_MESSAGE_NEW) {
         news_write_new_keywords(s, out);
         if (is_other_count) {
@@ -377,12 +398,27 @@ static enum step step_removed(struct imap_session *s, struct buf *out)
                                             : step_expunge(n, s->selected.known, out);
 }
 
+bool news_check_mailbox(struct imap_session *s, struct buf *out)
+{
+    if (!session_is_selected(s)) {
+        return true;
+    }
+    if (mailbox_is_deleted(s->selected.mailbox)) {
+        buf_add(out, STR("* BYE The selected mailbox was deleted\r\n"));
+        return false;
+    }
+    if (!session_may(s, s->selected.mailbox, RIGHT_READ)) {
+        buf_add(out, STR("* BYE The selected mailbox may no longer be read\r\n"));
+        return false;
+    }
+    return true;
+}
+
 enum step news_step(struct imap_session *s, struct buf *out)
 {
     struct news *n = &s->news;
-    if (session_is_selected(s) && mailbox_is_deleted(s->selected.mailbox)) {
+    if (!news_check_mailbox(s, out)) {
         news_end(n);
-        buf_add(out, STR("* BYE The selected mailbox was deleted\r\n"));
         return STEP_BAD;
     }
     if (n->phase == NEWS_NONE) {

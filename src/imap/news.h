@@ -44,6 +44,8 @@ void news_begin(struct imap_session *s, bool may_expunge);
 /* Goes on: STEP_MORE when out is full for now, STEP_DONE at the end, STEP_BAD when the session must end (the mailbox
  * is gone; the BYE is in out). */
 enum step news_step(struct imap_session *s, struct buf *out);
+/* The selected mailbox, if any, is there and may be read (RFC 4314, 5.1.1); if not, false, and the BYE is in out. */
+bool news_check_mailbox(struct imap_session *s, struct buf *out);
 /* Forgets what was told and what is half told. */
 void news_release(struct news *n);
 

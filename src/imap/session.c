@@ -21,6 +21,7 @@
 #include "imap/session.h"
 
 #include "base/log.h"
+#include "imap/access.h"
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
@@ -78,9 +79,9 @@ struct url_server session_get_url_server(const struct imap_session *s)
 struct url_asker session_get_url_asker(const struct imap_session *s)
 {
     return (struct url_asker){
-        .user = s->args.user,
-        .is_submit_entity = url_is_listed(s->args.submit_entities, s->args.user),
-        .is_media_entity = url_is_listed(s->args.media_entities, s->args.user),
+        .user = s->args.asker,
+        .is_submit_entity = url_is_listed(s->args.submit_entities, s->args.asker),
+        .is_media_entity = url_is_listed(s->args.media_entities, s->args.asker),
     };
 }
 
@@ -189,6 +190,11 @@ static enum go begin_command(struct imap_session *s, struct buf *out)
     if (e != ERR_OK) {
         imap_write_err(out, cmd->tag, e);
         cmd_release(s);
+        return GO_ON;
+    }
+    if (session_is_guest(s) && !news_check_mailbox(s, out)) {
+        cmd_release(s);
+        s->phase = PHASE_BYE;
         return GO_ON;
     }
     s->cmd_scan = parsed.args;
@@ -535,7 +541,8 @@ enum err imap_session_new(const struct imap_session_args *args, struct session *
 {
     struct account *account = NULL;
     TRY(store_open_account(args->store, args->user, true, &account));
-    size_t strings = args->user.n + args->tag.n + args->local.n;
+    struct str asker = args->asker.n > 0 ? args->asker : args->user;
+    size_t strings = args->user.n + asker.n + args->prefix.n + args->tag.n + args->local.n;
     struct imap_session *s = calloc(1, sizeof(*s) + strings);
     if (s == NULL) {
         abort();
@@ -544,6 +551,8 @@ enum err imap_session_new(const struct imap_session_args *args, struct session *
     s->args = *args;
     char *at = (char *)(s + 1);
     s->args.user = copy_str(&at, args->user);
+    s->args.asker = copy_str(&at, asker);
+    s->args.prefix = copy_str(&at, args->prefix);
     s->args.tag = copy_str(&at, args->tag);
     s->args.local = copy_str(&at, args->local);
     s->account = account;

@@ -16,8 +16,12 @@ struct imap_session_args {
     const struct imap_host *host;     /* borrowed for the session's life */
     struct session_host session_host; /* how to be stepped again; copied */
     struct str user;                  /* authorization id: whose account; copied */
-    struct str tag;                   /* of the command that logged in; copied */
-    struct str hostname;              /* our name; borrowed for the session's life */
+    struct str asker;                 /* who uses it; copied; empty: its owner */
+    struct str prefix; /* what stands in front of the account's names (imap/access.h); copied */
+    struct str
+        shared_account;  /* whose mailboxes are "Shared/..."; empty: nobody's; borrowed likewise */
+    struct str tag;      /* of the command that logged in; copied */
+    struct str hostname; /* our name; borrowed for the session's life */
     struct str host_names; /* space-separated names a URL may call us by; borrowed likewise */
     struct str local;      /* address the connection came to; copied */
     uint16_t port;         /* and its port */

@@ -27,6 +27,7 @@ struct selected {
     struct numset recent;    /* UIDs that are \Recent in this session */
     struct watch watch;      /* wakes the session while it idles */
     bool is_read_only;
+    unsigned rights; /* what the client was told that it may do (imap/access.h) */
     unsigned keywords_told; /* how many keywords the last FLAGS response had */
 };
 

@@ -143,6 +143,7 @@ static void drop_mailbox_changes(struct mailbox *m)
         m->has_urlauth_key = false;
     }
     m->is_use_new = false;
+    acl_free(&m->new_acl);
     m->is_deleted = m->is_deleted || !m->is_committed;
 }
 
@@ -187,6 +188,7 @@ void account_drop_pending(struct account *a)
     }
     free_dead_mailboxes(a);
     drop_subscription_changes(a);
+    account_drop_grantor_changes(a);
     map_free(&a->new_names);
     leave_dirty(a);
 }
@@ -235,6 +237,7 @@ static void install_mailbox(struct mailbox *m)
     m->is_committed = true;
     m->new_keywords = 0;
     m->is_urlauth_key_new = false;
+    mailbox_install_acl(m);
     if (m->new_name != NULL) {
         free(m->name);
         m->name = m->new_name;
@@ -285,6 +288,7 @@ static void install(struct account *a)
         account_forget_infos(a);
     }
     drop_subscription_changes(a);
+    account_install_grantors(a);
     if (a->new_names != NULL) {
         map_free(&a->names);
         a->names = a->new_names;
@@ -371,7 +375,8 @@ void account_commit(struct account *a)
 {
     struct mailbox **changed;
     size_t count;
-    bool has_changes = a->new_names != NULL || a->new_subscriptions.count > 0;
+    bool has_changes = a->new_names != NULL || a->new_subscriptions.count > 0
+                       || a->new_grantors.count > 0;
     gather_changed(a, &changed, &count);
     has_changes = has_changes || count > 0;
     enum err result = ERR_OK;

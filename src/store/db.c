@@ -12,6 +12,8 @@
  *     release       seq, mailbox, delta, bodies   reference changes still to be applied, see release.c
  *     subscription  name
  *     urlauth       mailbox, access_key
+ *     acl           mailbox, identifier, rights   see acl.c
+ *     grantor       owner                whose mailboxes the account's user was given rights to
  *
  * The database is in WAL mode and never checkpoints by itself: a checkpoint inside a commit would make one unlucky append
  * pay for a thousand. The store checkpoints when nothing else is to be done (store_tick). */
@@ -62,6 +64,9 @@ static const char *const SCHEMA[] = {
     "PRAGMA application_id = 0x4c696d65;",
 
     "INSERT INTO meta (key, value) VALUES ('object_seed', random() & 0x7fffffffffffffff);",
+    "CREATE TABLE acl (mailbox INTEGER NOT NULL, identifier TEXT NOT NULL, rights INTEGER NOT NULL,"
+    " PRIMARY KEY (mailbox, identifier)) WITHOUT ROWID;"
+    "CREATE TABLE grantor (owner TEXT PRIMARY KEY) WITHOUT ROWID;",
 };
 
 enum { SCHEMA_VERSION = sizeof(SCHEMA) / sizeof(SCHEMA[0]) };

@@ -39,6 +39,8 @@ void mailbox_free(struct mailbox **m)
     }
     free((*m)->name);
     free((*m)->new_name);
+    acl_free(&(*m)->acl);
+    acl_free(&(*m)->new_acl);
     explicit_bzero((*m)->urlauth_key, sizeof((*m)->urlauth_key));
     free(*m);
     *m = NULL;
@@ -217,9 +219,13 @@ enum err account_load(struct account *a, struct db *db)
     if (result == ERR_OK) {
         result = load_keywords(db, ids);
     }
+    if (result == ERR_OK) {
+        result = account_load_acls(a, db, ids);
+    }
     map_free(&ids);
     TRY(result);
     TRY(load_subscriptions(a, db));
+    TRY(account_load_grantors(a, db));
     /* The clean mark goes with the first transaction; a blob may have come before it. */
     if (!a->is_clean || a->must_reload || !db_was_closed(db)) {
         TRY(account_sweep_blobs(a, db));

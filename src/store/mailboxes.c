@@ -110,8 +110,34 @@ static struct map *get_names(const struct account *a)
     return a->new_names != NULL ? a->new_names : a->names;
 }
 
+static struct mailbox *find_parent(const struct account *a, struct str name)
+{
+    struct mailbox *parent = NULL;
+    while (parent == NULL) {
+        size_t slash = str_find_last_char(name, '/');
+        if (slash == name.n) {
+            return NULL;
+        }
+        name = str_sub(name, 0, slash);
+        parent = map_find(get_names(a), name);
+    }
+    return parent;
+}
+
+struct mailbox *account_find_parent(const struct account *a, struct str name)
+{
+    char *normal;
+    if (name_normalise(name, &normal) != ERR_OK) {
+        return NULL;
+    }
+    struct mailbox *parent = find_parent(a, str_from_c(normal));
+    free(normal);
+    return parent;
+}
+
 static void add_one(struct account *a, struct str name, unsigned special_use)
 {
+    const struct mailbox *parent = find_parent(a, name);
     struct map *names = edit_names(a);
     struct mailbox *m = mailbox_new(a, a->next_mailbox_id++);
     m->new_name = store_copy(name);
@@ -122,6 +148,7 @@ static void add_one(struct account *a, struct str name, unsigned special_use)
                               : a->last_uidvalidity + 1;
     m->uidvalidity = a->last_uidvalidity;
     m->highestmodseq = account_next_modseq(a);
+    mailbox_inherit_acl(m, parent);
     (void)map_put(names, name, m);
     mailbox_mark_changed(m);
 }

@@ -231,6 +231,49 @@ MUST_USE enum err mailbox_get_urlauth_key(struct mailbox *m, uint8_t key[URLAUTH
 /* A new key: every URL signed before is void. m NULL: all mailboxes of a. */
 MUST_USE enum err account_reset_urlauth_key(struct account *a, struct mailbox *m);
 
+/* ---- access control lists (RFC 4314) ---- */
+
+/* The rights of RFC 4314, 2.1. */
+enum right {
+    RIGHT_LOOKUP = 1,            /* l */
+    RIGHT_READ = 2,              /* r */
+    RIGHT_SEEN = 4,              /* s */
+    RIGHT_WRITE = 8,             /* w */
+    RIGHT_INSERT = 16,           /* i */
+    RIGHT_POST = 32,             /* p */
+    RIGHT_CREATE = 64,           /* k */
+    RIGHT_DELETE_MAILBOX = 128,  /* x */
+    RIGHT_DELETE_MESSAGES = 256, /* t */
+    RIGHT_EXPUNGE = 512,         /* e */
+    RIGHT_ADMINISTER = 1024,     /* a */
+    RIGHT_ALL = 2047
+};
+
+enum { ACL_IDENTIFIER_MOST = 256, ACL_ENTRIES_MOST = 256, GRANTORS_MOST = 1000 };
+
+/* identifier: a user's name, or "anyone"; with "-" in front, rights that are taken away. */
+struct acl_entry {
+    struct str identifier;
+    unsigned rights; /* bits of enum right, at least one */
+};
+/* Entry i of the committed list, from 0; false behind the last. Borrowed until the next commit. The owner, who has all
+ * rights, is not in it. */
+bool mailbox_get_acl_entry(const struct mailbox *m, size_t i, struct acl_entry *out);
+/* The rights of user, who is not the owner: those of "anyone" and of the user together, less those of "-anyone" and "-user". */
+unsigned mailbox_get_rights(const struct mailbox *m, struct str user);
+/* The pending rights of identifier become these; 0: its entry goes. Errors: ERR_LIMIT, ERR_NO_MAILBOX (gone or going). */
+enum acl_op { ACL_OP_SET, ACL_OP_ADD, ACL_OP_REMOVE };
+MUST_USE enum err mailbox_set_rights(struct mailbox *m, struct str identifier, enum acl_op op,
+                                     unsigned rights);
+/* The nearest mailbox above name that exists, as will be committed; NULL: there is none. Borrowed until the next commit. */
+struct mailbox *account_find_parent(const struct account *a, struct str name);
+
+/* The users who gave this account's user rights to mailboxes of theirs, as far as this account was told. Adding is pending.
+ * Errors: ERR_LIMIT. */
+MUST_USE enum err account_set_grantor(struct account *a, struct str owner, bool is_grantor);
+/* Walks them in no order: start with *at = 0; false at the end. Borrowed until the next commit. */
+bool account_next_grantor(const struct account *a, size_t *at, struct str *owner);
+
 /* ---- verification ---- */
 
 /* Checks everything that can be checked without the owner: database integrity, pages, bodies, shapes, references.

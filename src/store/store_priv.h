@@ -73,12 +73,24 @@ struct mailbox {
     bool has_urlauth_key;
     bool is_urlauth_key_new; /* pending */
     uint8_t urlauth_key[URLAUTH_KEY_SIZE];
+    struct acl *acl;     /* committed; NULL: nobody but the owner has rights */
+    struct acl *new_acl; /* pending; NULL: no change */
     struct list watches;
 };
 
 struct subscription_change {
     char *name;
     bool is_subscribed;
+};
+
+struct grantor_change {
+    char *owner;
+    bool is_added;
+};
+
+/* Who may do what with a mailbox, besides its owner; identifiers in no order, each once, each with rights. */
+struct acl {
+    VEC(struct acl_entry) entries; /* identifiers are its own */
 };
 
 struct account {
@@ -95,6 +107,7 @@ struct account {
     struct list mailboxes;
     struct map *names;              /* name to mailbox */
     struct map *subscriptions;      /* name to anything */
+    struct map *grantors;           /* user to anything */
     VEC(struct mailbox_info) infos; /* rows of the mailbox list; built when asked for */
     bool has_infos;
     uint64_t modseq;       /* the last one given out */
@@ -111,6 +124,7 @@ struct account {
     /* pending */
     struct map *new_names; /* NULL: no mailbox was created, deleted or renamed */
     VEC(struct subscription_change) new_subscriptions;
+    VEC(struct grantor_change) new_grantors;
     struct list changed; /* mailboxes with something pending */
     enum err poison;
     bool is_in_transaction;
@@ -252,6 +266,21 @@ void account_forget_infos(struct account *a);
 
 /* account_create_mailbox() without its rule about INBOX. */
 MUST_USE enum err account_add_mailbox(struct account *a, struct str name, unsigned special_use);
+
+/* ---- acl.c ---- */
+
+void acl_free(struct acl **acl);
+/* Reads the rights of all mailboxes (ids: id to mailbox) and the grantors. */
+MUST_USE enum err account_load_acls(struct account *a, struct db *db, const struct map *ids);
+MUST_USE enum err account_load_grantors(struct account *a, struct db *db);
+/* m is new and gets the rights that its parent has (RFC 4314, 4). */
+void mailbox_inherit_acl(struct mailbox *m, const struct mailbox *parent);
+MUST_USE enum err mailbox_write_acl(struct mailbox *m, struct db *db);
+MUST_USE enum err account_write_grantors(struct account *a, struct db *db);
+/* What is pending is the state now, or is forgotten. */
+void mailbox_install_acl(struct mailbox *m);
+void account_install_grantors(struct account *a);
+void account_drop_grantor_changes(struct account *a);
 
 /* ---- release.c ---- */
 

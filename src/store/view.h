@@ -18,6 +18,7 @@ enum { PAGE_MESSAGES_MOST = 256, KEYWORD_FIRST = 8 };
 #define FLAG_FLAGGED (UINT64_C(1) << 2)
 #define FLAG_DELETED (UINT64_C(1) << 3)
 #define FLAG_DRAFT (UINT64_C(1) << 4)
+#define FLAGS_SYSTEM (FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED | FLAG_DELETED | FLAG_DRAFT)
 
 struct message {
     struct uid uid;

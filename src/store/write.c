@@ -81,6 +81,7 @@ static enum err write_deletion(struct mailbox *m, struct db *db)
     TRY(DB_RUN(db, EXPUNGED_DELETE, value_id(m->id)));
     TRY(DB_RUN(db, KEYWORD_DELETE, value_id(m->id)));
     TRY(DB_RUN(db, URLAUTH_DELETE, value_id(m->id)));
+    TRY(DB_RUN(db, ACL_DELETE, value_id(m->id)));
     return DB_RUN(db, MAILBOX_DELETE, value_id(m->id));
 }
 
@@ -115,7 +116,7 @@ static enum err write_facts(struct mailbox *m, struct db *db)
         struct str key = str_make((const char *)m->urlauth_key, sizeof(m->urlauth_key));
         TRY(DB_RUN(db, URLAUTH_SET, value_id(m->id), value_blob(key)));
     }
-    return ERR_OK;
+    return m->new_acl != NULL ? mailbox_write_acl(m, db) : ERR_OK;
 }
 
 static enum err write_mailboxes(struct account *a, struct db *db, struct buf *scratch)
@@ -181,7 +182,7 @@ static enum err write_meta(struct account *a, struct db *db)
         TRY(c->is_subscribed ? DB_RUN(db, SUBSCRIPTION_ADD, name)
                              : DB_RUN(db, SUBSCRIPTION_DELETE, name));
     }
-    return ERR_OK;
+    return account_write_grantors(a, db);
 }
 
 enum err account_write_changes(struct account *a, struct db *db)

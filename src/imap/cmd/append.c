@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "base/vec.h"
+#include "imap/access.h"
 #include "imap/append_scan.h"
 #include "imap/flags.h"
 #include "imap/session_priv.h"
@@ -71,8 +72,11 @@ static enum err check_url(struct imap_session *s, const struct imap_url *u)
     if (u->form == IMAP_URL_ABSOLUTE && !url_is_here(u, &server)) {
         return ERR_BAD_URL;
     }
-    if (u->has_user && !str_eq(u->user, s->args.user)) {
+    if (u->has_user && !str_eq(u->user, s->args.asker)) {
         return ERR_BAD_URL;
+    }
+    if (u->access != IMAP_ACCESS_NONE && session_is_guest(s)) {
+        return ERR_BAD_URL; /* the key that signed it is of another account */
     }
     return u->access == IMAP_ACCESS_NONE
                ? ERR_OK
@@ -91,6 +95,20 @@ static enum err copy_octets(struct url_octets *octets, struct body_writer *w)
     }
 }
 
+static enum err open_url(struct imap_session *s, const struct imap_url *u, struct url_octets *out)
+{
+    struct mailbox *m = NULL;
+    if (!u->has_mailbox) {
+        return url_open(s->account, s->selected.mailbox, u, out);
+    }
+    if (session_find_mailbox(s, u->mailbox, RIGHT_READ, &m) != ERR_OK) {
+        return ERR_BAD_URL;
+    }
+    enum err e = url_open(s->account, m, u, out);
+    mailbox_unref(&m);
+    return e;
+}
+
 static enum err copy_url(struct imap_session *s, struct arena *a, struct str url,
                          struct body_writer *w)
 {
@@ -98,8 +116,7 @@ static enum err copy_url(struct imap_session *s, struct arena *a, struct str url
     struct url_octets octets;
     TRY(imap_url_parse(a, url, &u));
     TRY(check_url(s, &u));
-    struct mailbox *m = u.has_mailbox ? NULL : s->selected.mailbox;
-    TRY(url_open(s->account, m, &u, &octets));
+    TRY(open_url(s, &u, &octets));
     enum err e = copy_octets(&octets, w);
     url_octets_release(&octets);
     return e;
@@ -190,7 +207,7 @@ static enum err check_literal(struct imap_session *s, struct str name,
                               const struct imap_literal *literal)
 {
     struct mailbox *m = NULL;
-    enum err e = account_find_mailbox(s->account, name, &m);
+    enum err e = session_find_mailbox(s, name, RIGHT_INSERT, &m);
     mailbox_unref(&m);
     if (e == ERR_NO_MAILBOX) {
         return ERR_TRY_CREATE;
@@ -271,10 +288,13 @@ static enum err append_all(struct imap_session *s, struct cmd *cmd, struct appen
     catch_up(s, cmd->arena, &args->scan);
     struct upload *u = s->upload;
     TRY(u->err);
-    enum err e = account_find_mailbox(s->account, args->scan.mailbox, &args->mailbox);
+    enum err e = session_find_mailbox(s, args->scan.mailbox, RIGHT_INSERT, &args->mailbox);
     TRY(e == ERR_NO_MAILBOX ? ERR_TRY_CREATE : e);
+    uint64_t may_set = rights_get_flags(session_get_rights(s, args->mailbox));
     for (struct append_message *m = args->scan.messages; m != NULL; m = m->next) {
-        TRY(flags_find_bits(args->mailbox, &m->flags, true, &m->flag_bits));
+        TRY(flags_find_bits(args->mailbox, &m->flags, (may_set & ~FLAGS_SYSTEM) != 0,
+                            &m->flag_bits));
+        m->flag_bits &= may_set; /* RFC 4314 §4: the others are left out, and no failure */
     }
     TRY(finish_bodies(u));
     int64_t now_s = (int64_t)(s->args.host->wall_ms(s->args.host->owner) / 1000);

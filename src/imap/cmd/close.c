@@ -1,15 +1,17 @@
 /* CLOSE and UNSELECT (RFC 3501, 6.4.2; RFC 3691): the way back from a mailbox. CLOSE removes what is \Deleted first,
  * silently, and never tells HIGHESTMODSEQ (RFC 7162, 3.2.8, erratum 1808 to its predecessor): the client would
- * believe that it knows of the removals. */
+ * believe that it knows of the removals. Without the right to expunge it just closes (RFC 4314, 4). */
 #include "imap/cmd/list.h"
 
+#include "imap/access.h"
 #include "imap/session_priv.h"
 
 static enum run run_close(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     (void)out;
     struct selected *sel = &s->selected;
-    if (cmd->phase == 0 && !sel->is_read_only && !mailbox_is_deleted(sel->mailbox)) {
+    bool may_expunge = !sel->is_read_only && session_may(s, sel->mailbox, RIGHT_EXPUNGE);
+    if (cmd->phase == 0 && may_expunge && !mailbox_is_deleted(sel->mailbox)) {
         struct numset all = NUMSET_INIT;
         numset_add(&all, 1, UINT32_MAX);
         cmd->err = mailbox_expunge(sel->mailbox, &all, true, NULL);

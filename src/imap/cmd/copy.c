@@ -5,10 +5,14 @@
  */
 #include "imap/cmd/list.h"
 
+#include "imap/access.h"
 #include "imap/session_priv.h"
 #include "imap/set.h"
 #include "imap/walk.h"
 #include "wire/imap_scan.h"
+
+/* What MOVE needs in the source: it marks as deleted and expunges (RFC 6851, 4). */
+enum { RIGHTS_MOVE = RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE };
 
 struct copy_args {
     struct numset set;
@@ -49,10 +53,22 @@ static enum err check_there(struct imap_session *s, const struct numset *uids)
     return count == numset_get_count(uids) ? ERR_OK : ERR_EXPUNGED;
 }
 
+/* RFC 4314, 4: flags that the session may not set in the target are left out. */
+static enum err drop_flags(const struct imap_session *s, const struct copy_args *args)
+{
+    uint64_t may_set = rights_get_flags(session_get_rights(s, args->to));
+    return may_set == UINT64_MAX ? ERR_OK
+                                 : mailbox_store_flags(args->to, &args->to_uids, FLAG_OP_REMOVE,
+                                                       ~may_set, UINT64_MAX, NULL);
+}
+
 static enum err copy_messages(struct imap_session *s, struct cmd *cmd, struct copy_args *args)
 {
-    enum err e = account_find_mailbox(s->account, args->name, &args->to);
+    enum err e = session_find_mailbox(s, args->name, RIGHT_INSERT, &args->to);
     TRY(e == ERR_NO_MAILBOX ? ERR_TRY_CREATE : e);
+    if (cmd->what == &command_move && !session_may(s, s->selected.mailbox, RIGHTS_MOVE)) {
+        return ERR_NO_PERMISSION;
+    }
     struct numset uids = NUMSET_INIT;
     walk_collect_uids(s->selected.known, &args->set, cmd->is_uid, &uids);
     e = cmd->is_uid ? ERR_OK : check_there(s, &uids);
@@ -61,7 +77,7 @@ static enum err copy_messages(struct imap_session *s, struct cmd *cmd, struct co
                          args);
     }
     numset_release(&uids);
-    return e;
+    return e == ERR_OK ? drop_flags(s, args) : e;
 }
 
 static void write_copyuid(const struct copy_args *args, struct buf *code)

@@ -2,6 +2,7 @@
  * which form, is the business of the news. */
 #include "imap/cmd/list.h"
 
+#include "imap/access.h"
 #include "imap/session_priv.h"
 #include "imap/set.h"
 
@@ -23,6 +24,10 @@ static enum run run_expunge(struct imap_session *s, struct cmd *cmd, struct buf 
         return RUN_DONE;
     }
     cmd->phase = 1;
+    if (!session_may(s, s->selected.mailbox, RIGHT_EXPUNGE)) {
+        cmd->err = ERR_NO_PERMISSION;
+        return RUN_DONE;
+    }
     cmd->err = mailbox_expunge(s->selected.mailbox, cmd->args, true, NULL);
     return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
 }

@@ -15,6 +15,7 @@
  */
 #include "imap/cmd/list.h"
 
+#include "imap/access.h"
 #include "imap/fetch.h"
 #include "imap/line.h"
 #include "imap/resync.h"
@@ -489,6 +490,11 @@ static enum step step_hot(struct imap_session *s, struct fetch_args *args, struc
 
 /* ---- the command ---- */
 
+static bool may_mark_seen(const struct imap_session *s)
+{
+    return !s->selected.is_read_only && session_may(s, s->selected.mailbox, RIGHT_SEEN);
+}
+
 /* Sets \Seen on what is fetched and does not have it. */
 static enum err mark_seen(struct imap_session *s, struct fetch_args *args)
 {
@@ -531,7 +537,7 @@ static enum run fetch_begin(struct imap_session *s, struct cmd *cmd, struct fetc
         apply_partial(s, args);
     }
     cmd->phase = FETCH_EARLIER;
-    if (cmd->err == ERR_OK && (args->needs & NEED_SEEN) != 0 && !s->selected.is_read_only) {
+    if (cmd->err == ERR_OK && (args->needs & NEED_SEEN) != 0 && may_mark_seen(s)) {
         cmd->err = mark_seen(s, args);
         cmd->phase = FETCH_SEEN;
     }

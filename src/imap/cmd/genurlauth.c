@@ -5,6 +5,7 @@
  * reasons. The mailbox's key is made on first use and is on disk before a token made with it leaves. */
 #include "imap/cmd/list.h"
 
+#include "imap/access.h"
 #include "imap/session_priv.h"
 #include "imap/url.h"
 #include "wire/imap_scan.h"
@@ -81,7 +82,7 @@ static enum err get_key(struct imap_session *s, const struct imap_url *u,
                         uint8_t key[URLAUTH_KEY_SIZE])
 {
     struct mailbox *m = NULL;
-    TRY(account_find_mailbox(s->account, u->mailbox, &m));
+    TRY(session_find_mailbox(s, u->mailbox, RIGHT_READ, &m));
     enum err e = mailbox_get_urlauth_key(m, key);
     mailbox_unref(&m);
     return e;
@@ -166,7 +167,7 @@ static enum err reset_keys(struct imap_session *s, const struct resetkey_args *a
     if (!args->has_mailbox) {
         return account_reset_urlauth_key(s->account, NULL);
     }
-    TRY(account_find_mailbox(s->account, args->mailbox, &m));
+    TRY(session_find_mailbox(s, args->mailbox, RIGHT_READ, &m));
     enum err e = account_reset_urlauth_key(s->account, m);
     mailbox_unref(&m);
     return e;

@@ -13,18 +13,22 @@
     X(copy)                                                                                        \
     X(create)                                                                                      \
     X(delete)                                                                                      \
+    X(deleteacl)                                                                                   \
     X(enable)                                                                                      \
     X(examine)                                                                                     \
     X(expunge)                                                                                     \
     X(fetch)                                                                                       \
     X(genurlauth)                                                                                  \
+    X(getacl)                                                                                      \
     X(id)                                                                                          \
     X(idle)                                                                                        \
     X(list)                                                                                        \
+    X(listrights)                                                                                  \
     X(login)                                                                                       \
     X(logout)                                                                                      \
     X(lsub)                                                                                        \
     X(move)                                                                                        \
+    X(myrights)                                                                                    \
     X(namespace)                                                                                   \
     X(noop)                                                                                        \
     X(notify)                                                                                      \
@@ -32,6 +36,7 @@
     X(resetkey)                                                                                    \
     X(search)                                                                                      \
     X(select)                                                                                      \
+    X(setacl)                                                                                      \
     X(sort)                                                                                        \
     X(starttls)                                                                                    \
     X(status)                                                                                      \

@@ -2,6 +2,7 @@
  * commit. The rules of INBOX, parents, children and special uses (RFC 6154, 3) are the store's. */
 #include "imap/cmd/list.h"
 
+#include "imap/access.h"
 #include "imap/session_priv.h"
 #include "imap/special_use.h"
 #include "store/object.h"
@@ -79,10 +80,55 @@ static void write_mailboxid(struct imap_session *s, struct str name, struct buf 
 {
     struct mailbox *m = NULL;
     char id[OBJECT_ID_MOST];
-    if (account_find_mailbox(s->account, name, &m) == ERR_OK) {
+    if (session_find_mailbox(s, name, RIGHT_LOOKUP, &m) == ERR_OK) {
         buf_addf(code, "MAILBOXID (%.*s)", STR_ARG(object_get_mailbox(m, id)));
     }
     mailbox_unref(&m);
+}
+
+/* The name within the account. What lives elsewhere cannot be made here. */
+static enum err find_new_name(const struct imap_session *s, struct str name, struct str *out)
+{
+    return session_get_store_name(s, without_delimiter(name), out) == ERR_OK ? ERR_OK
+                                                                             : ERR_MAILBOX_NAME;
+}
+
+static enum err create(struct imap_session *s, const struct mailbox_args *args)
+{
+    struct str name;
+    TRY(find_new_name(s, args->name, &name));
+    TRY(session_check_create(s, name));
+    return account_create_mailbox(s->account, name, args->special_use);
+}
+
+/* RFC 4314, 4: x, whatever is in it. */
+static enum err delete_mailbox(struct imap_session *s, const struct mailbox_args *args)
+{
+    struct str name;
+    struct mailbox *m = NULL;
+    TRY(session_find_mailbox(s, args->name, RIGHT_DELETE_MAILBOX, &m));
+    mailbox_unref(&m);
+    TRY(session_get_store_name(s, args->name, &name));
+    return account_delete_mailbox(s->account, name);
+}
+
+/* RFC 4314, 4: x on the old name, k on what is above the new one. INBOX would not go, but be emptied: that is the owner's. */
+static enum err rename_mailbox(struct imap_session *s, const struct mailbox_args *args)
+{
+    struct str from;
+    struct str to;
+    TRY(session_get_store_name(s, args->name, &from));
+    if (session_is_guest(s)) {
+        struct mailbox *m = NULL;
+        TRY(session_find_mailbox(s, args->name, RIGHT_DELETE_MAILBOX, &m));
+        mailbox_unref(&m);
+        if (str_eq_nocase(from, STR("INBOX"))) {
+            return ERR_NO_PERMISSION;
+        }
+    }
+    TRY(find_new_name(s, args->to, &to));
+    TRY(session_check_create(s, to));
+    return account_rename_mailbox(s->account, from, to);
 }
 
 static enum run run_create(struct imap_session *s, struct cmd *cmd, struct buf *out)
@@ -93,8 +139,7 @@ static enum run run_create(struct imap_session *s, struct cmd *cmd, struct buf *
         write_mailboxid(s, without_delimiter(args->name), &cmd->code);
         return RUN_DONE;
     }
-    return write_done(
-        cmd, account_create_mailbox(s->account, without_delimiter(args->name), args->special_use));
+    return write_done(cmd, create(s, args));
 }
 
 /* Deleting the mailbox that is selected here leaves the session without one. */
@@ -113,7 +158,7 @@ static enum run run_delete(struct imap_session *s, struct cmd *cmd, struct buf *
         leave_deleted(s);
         return RUN_DONE;
     }
-    return write_done(cmd, account_delete_mailbox(s->account, args->name));
+    return write_done(cmd, delete_mailbox(s, args));
 }
 
 static enum run run_rename(struct imap_session *s, struct cmd *cmd, struct buf *out)
@@ -123,8 +168,7 @@ static enum run run_rename(struct imap_session *s, struct cmd *cmd, struct buf *
     if (cmd->phase > 0) {
         return RUN_DONE;
     }
-    return write_done(cmd,
-                      account_rename_mailbox(s->account, args->name, without_delimiter(args->to)));
+    return write_done(cmd, rename_mailbox(s, args));
 }
 
 static enum run run_subscribe(struct imap_session *s, struct cmd *cmd, struct buf *out)

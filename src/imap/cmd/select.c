@@ -6,12 +6,19 @@
  */
 #include "imap/cmd/list.h"
 
+#include "imap/access.h"
 #include "imap/line.h"
 #include "imap/resync.h"
 #include "imap/session_priv.h"
 #include "imap/walk.h"
 #include "store/object.h"
 #include "wire/imap_scan.h"
+
+/* Whoever has one of these does more than read (RFC 4314, 5.2; all flags are shared). */
+enum {
+    RIGHTS_READ_WRITE =
+        RIGHT_INSERT | RIGHT_EXPUNGE | RIGHT_SEEN | RIGHT_WRITE | RIGHT_DELETE_MESSAGES
+};
 
 struct select_args {
     struct str name;
@@ -81,7 +88,8 @@ static enum err open_mailbox(struct imap_session *s, struct mailbox *m, bool is_
     }
     s->selected.mailbox = m;
     s->selected.known = view_ref(v);
-    s->selected.is_read_only = is_read_only;
+    s->selected.rights = session_get_rights(s, m);
+    s->selected.is_read_only = is_read_only || (s->selected.rights & RIGHTS_READ_WRITE) == 0;
     return ERR_OK;
 }
 
@@ -140,7 +148,7 @@ static enum run select_open(struct imap_session *s, struct cmd *cmd, struct buf 
         selected_close(s);
     }
     struct mailbox *m = NULL;
-    cmd->err = account_find_mailbox(s->account, args->name, &m);
+    cmd->err = session_find_mailbox(s, args->name, RIGHT_READ, &m);
     if (cmd->err == ERR_OK) {
         cmd->err = open_mailbox(s, m, cmd->what == &command_examine);
     }

@@ -1,6 +1,7 @@
 /* STATUS (RFC 3501, 6.3.10; RFC 7162, 3.1.7; RFC 8438; RFC 8474, 4.3): counts that a view keeps, for a mailbox that is not selected. */
 #include "imap/cmd/list.h"
 
+#include "imap/access.h"
 #include "imap/session_priv.h"
 #include "imap/status.h"
 #include "store/object.h"
@@ -101,7 +102,7 @@ enum err status_write(const struct imap_session *s, struct str name, unsigned at
 {
     struct mailbox *m = NULL;
     struct view *v = NULL;
-    TRY(account_find_mailbox(s->account, name, &m));
+    TRY(session_find_mailbox(s, name, RIGHT_READ, &m));
     enum err e = mailbox_get_view(m, &v);
     if (e == ERR_OK) {
         buf_add(out, STR("* STATUS "));

@@ -14,6 +14,7 @@
  */
 #include "imap/cmd/list.h"
 
+#include "imap/access.h"
 #include "imap/flags.h"
 #include "imap/line.h"
 #include "imap/session_priv.h"
@@ -26,6 +27,7 @@ struct store_args {
     uint64_t unchangedsince;
     struct store_att_flags att;
     uint64_t flags;
+    uint64_t may_change;    /* those flags that the session has the right to */
     struct numset modified; /* UIDs that were left alone */
     struct walk walk;       /* over what the client knows */
     bool has_missing;       /* a message is gone, and the client does not know */
@@ -58,6 +60,12 @@ static enum flag_op get_op(enum store_op op)
         break;
     }
     return FLAG_OP_SET;
+}
+
+/* The flags are to be replaced, but for some that stay as they are. */
+static bool is_partial(const struct store_args *args)
+{
+    return args->att.op == STORE_SET && args->may_change != UINT64_MAX;
 }
 
 /* What the client knew when it gave the command. */
@@ -119,12 +127,46 @@ static enum err change_unharmed(struct imap_session *s, struct store_args *args,
                                UINT64_MAX, NULL);
 }
 
-static enum err change(struct imap_session *s, struct cmd *cmd, struct store_args *args)
+/* RFC 4314, 4: flags that the session has no right to are passed over; with no right to any that was named, it is refused. */
+static enum err check_rights(struct imap_session *s, struct store_args *args)
+{
+    unsigned rights = session_get_rights(s, s->selected.mailbox);
+    args->may_change = rights_get_flags(rights);
+    bool may_add = (rights & RIGHT_WRITE) != 0 && args->att.op != STORE_REMOVE;
+    TRY(flags_find_bits(s->selected.mailbox, &args->att.flags, may_add, &args->flags));
+    bool is_any = (args->flags & args->may_change) != 0
+                  || (args->att.op == STORE_SET && args->flags == 0 && args->may_change != 0);
+    if (!is_any && args->may_change != UINT64_MAX) {
+        return ERR_NO_PERMISSION;
+    }
+    args->flags &= args->may_change;
+    return ERR_OK;
+}
+
+/* Changes the flags of uids; those that the session has no right to stay. */
+static enum err change_flags(struct imap_session *s, struct store_args *args,
+                             const struct numset *uids)
 {
     struct mailbox *m = s->selected.mailbox;
+    TRY(mailbox_store_flags(m, uids, is_partial(args) ? FLAG_OP_ADD : get_op(args->att.op),
+                            args->flags, args->unchangedsince, &args->modified));
+    if (!is_partial(args)) {
+        return ERR_OK;
+    }
+    CLEANUP(numset_release) struct numset rest = NUMSET_INIT;
+    numset_copy(&rest, uids);
+    for (size_t i = 0; i < args->modified.count; i++) {
+        numset_remove(&rest, args->modified.at[i].first, args->modified.at[i].last);
+    }
+    return mailbox_store_flags(m, &rest, FLAG_OP_REMOVE, args->may_change & ~args->flags,
+                               UINT64_MAX, NULL);
+}
+
+static enum err change(struct imap_session *s, struct cmd *cmd, struct store_args *args)
+{
     CLEANUP(numset_release) struct numset unharmed = NUMSET_INIT;
     bool is_settled = !account_has_pending(s->account); /* the view shows what the store will see */
-    TRY(flags_find_bits(m, &args->att.flags, args->att.op != STORE_REMOVE, &args->flags));
+    TRY(check_rights(s, args));
     struct numset *uids = &s->news.told.uids;
     if (cmd->is_uid) {
         numset_copy(uids, &args->set);
@@ -134,8 +176,7 @@ static enum err change(struct imap_session *s, struct cmd *cmd, struct store_arg
     if (is_settled && args->unchangedsince != UINT64_MAX && args->att.op != STORE_SET) {
         TRY(find_unharmed(s, args, &unharmed));
     }
-    TRY(mailbox_store_flags(m, uids, get_op(args->att.op), args->flags, args->unchangedsince,
-                            &args->modified));
+    TRY(change_flags(s, args, uids));
     return numset_is_empty(&unharmed) ? ERR_OK : change_unharmed(s, args, &unharmed);
 }
 
@@ -149,7 +190,7 @@ static uint64_t compute(const struct store_args *args, uint64_t known)
     case STORE_SET:
         break;
     }
-    return args->flags;
+    return (known & ~args->may_change) | args->flags;
 }
 
 /* What there is to tell of a message: bits of enum line_item, or 0. */

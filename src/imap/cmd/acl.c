@@ -1,0 +1,200 @@
+/* GETACL, SETACL, DELETEACL, LISTRIGHTS, MYRIGHTS (RFC 4314).
+ *
+ * The owner of an account has all rights in it, always, and cannot lose one: LISTRIGHTS says so, GETACL shows it first, and
+ * changing it is refused. Everybody else has the rights of his entry and of "anyone", less what entries with "-" in front
+ * take away. No rights are tied.
+ *
+ * An identifier is prepared as a login's name is, so what is stored is what a session's asker is compared with. */
+#include "imap/cmd/list.h"
+
+#include "imap/access.h"
+#include "imap/rights.h"
+#include "imap/session_priv.h"
+#include "mime/prepare.h"
+#include "wire/imap_scan.h"
+#include "wire/imap_write.h"
+
+struct acl_args {
+    struct str name;
+    struct str written;    /* the identifier as the client wrote it */
+    struct str identifier; /* prepared */
+    struct mod_rights mod;
+};
+
+/* ---- parsing ---- */
+
+static void parse_mailbox(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    (void)s;
+    struct acl_args *args = arena_one(cmd->arena, struct acl_args);
+    cmd->args = args;
+    scan_sp(c);
+    args->name = scan_mailbox(c, cmd->arena);
+}
+
+/* RFC 4314, 3: an identifier that cannot be prepared is BAD. */
+static struct str prepare_identifier(struct scan *c, struct arena *a, struct str written)
+{
+    CLEANUP(buf_release) struct buf out = BUF_INIT(ACL_IDENTIFIER_MOST);
+    bool is_negative = str_starts(written, STR("-"));
+    buf_add_c(&out, is_negative ? "-" : "");
+    if (name_fold_and_prepare(is_negative ? str_skip(written, 1) : written, &out) != ERR_OK) {
+        scan_fail(c, ERR_SYNTAX, "the name of a user");
+        return STR_EMPTY;
+    }
+    return arena_str(a, buf_str(&out));
+}
+
+static void parse_identifier(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    parse_mailbox(s, cmd, c);
+    struct acl_args *args = cmd->args;
+    scan_sp(c);
+    args->written = scan_astring(c, cmd->arena);
+    if (scan_is_ok(c)) {
+        args->identifier = prepare_identifier(c, cmd->arena, args->written);
+    }
+}
+
+static void parse_setacl(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    parse_identifier(s, cmd, c);
+    struct acl_args *args = cmd->args;
+    scan_sp(c);
+    struct str rights = scan_astring(c, cmd->arena);
+    if (scan_is_ok(c)) {
+        rights_scan(c, rights, &args->mod);
+    }
+}
+
+/* ---- reading ---- */
+
+static void write_entry(struct buf *out, struct str identifier, unsigned rights)
+{
+    buf_add_char(out, ' ');
+    imap_write_astring(out, identifier);
+    buf_add_char(out, ' ');
+    rights_write(out, rights);
+}
+
+static enum run run_getacl(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    const struct acl_args *args = cmd->args;
+    struct mailbox *m = NULL;
+    struct acl_entry e;
+    cmd->err = session_find_mailbox(s, args->name, RIGHT_ADMINISTER, &m);
+    if (cmd->err != ERR_OK) {
+        return RUN_DONE;
+    }
+    buf_add(out, STR("* ACL "));
+    session_write_mailbox(s, out, args->name);
+    write_entry(out, s->args.user, RIGHT_ALL);
+    for (size_t i = 0; mailbox_get_acl_entry(m, i, &e); i++) {
+        write_entry(out, e.identifier, e.rights);
+    }
+    imap_write_crlf(out);
+    mailbox_unref(&m);
+    return RUN_DONE;
+}
+
+static bool is_owner(const struct imap_session *s, const struct acl_args *args)
+{
+    return str_eq(args->identifier, s->args.user);
+}
+
+/* RFC 4314, 3.4: what is always granted, then what can be, in sets of rights that go together; and the identifier as written. */
+static enum run run_listrights(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    const struct acl_args *args = cmd->args;
+    struct mailbox *m = NULL;
+    cmd->err = session_find_mailbox(s, args->name, RIGHT_ADMINISTER, &m);
+    if (cmd->err != ERR_OK) {
+        return RUN_DONE;
+    }
+    mailbox_unref(&m);
+    buf_add(out, STR("* LISTRIGHTS "));
+    session_write_mailbox(s, out, args->name);
+    buf_add_char(out, ' ');
+    imap_write_astring(out, args->written);
+    buf_add_char(out, ' ');
+    rights_write(out, is_owner(s, args) ? RIGHT_ALL : 0);
+    buf_add_c(out, is_owner(s, args) ? "" : " l r s w i p k x t e c d a");
+    imap_write_crlf(out);
+    return RUN_DONE;
+}
+
+void session_write_myrights(const struct imap_session *s, struct str name, const struct mailbox *m,
+                            struct buf *out)
+{
+    buf_add(out, STR("* MYRIGHTS "));
+    session_write_mailbox(s, out, name);
+    buf_add_char(out, ' ');
+    rights_write(out, session_get_rights(s, m));
+    imap_write_crlf(out);
+}
+
+static enum run run_myrights(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    const struct acl_args *args = cmd->args;
+    struct mailbox *m = NULL;
+    cmd->err = session_find_mailbox(s, args->name, 0, &m);
+    if (cmd->err == ERR_OK) {
+        session_write_myrights(s, args->name, m, out);
+        mailbox_unref(&m);
+    }
+    return RUN_DONE;
+}
+
+/* ---- changing ---- */
+
+/* The owner keeps all rights: what would leave them so is fine, and changes nothing. */
+static enum err check_owner(const struct acl_args *args)
+{
+    bool is_kept = args->mod.op == ACL_OP_ADD
+                   || (args->mod.op == ACL_OP_SET && args->mod.rights == RIGHT_ALL)
+                   || (args->mod.op == ACL_OP_REMOVE && args->mod.rights == 0);
+    return is_kept ? ERR_OK : ERR_UNSUPPORTED;
+}
+
+static enum err change(struct imap_session *s, const struct acl_args *args)
+{
+    struct mailbox *m = NULL;
+    TRY(session_find_mailbox(s, args->name, RIGHT_ADMINISTER, &m));
+    enum err e = ERR_OK;
+    if (is_owner(s, args)) {
+        e = check_owner(args);
+    } else if (str_starts(args->identifier, STR("-"))
+               && str_eq(str_skip(args->identifier, 1), s->args.user)) {
+        e = args->mod.rights == 0 ? ERR_OK : ERR_UNSUPPORTED;
+    } else {
+        e = mailbox_set_rights(m, args->identifier, args->mod.op, args->mod.rights);
+    }
+    mailbox_unref(&m);
+    return e;
+}
+
+/* SETACL and DELETEACL: the latter takes everything away (RFC 4314, 3.2). */
+static enum run run_change(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    (void)out;
+    if (cmd->phase == 0) {
+        cmd->phase = 1;
+        cmd->err = change(s, cmd->args);
+        return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
+    }
+    return RUN_DONE;
+}
+
+#define ACL_COMMAND(variable, word, parser, runner)                                                \
+    const struct command command_##variable = {                                                    \
+        .name = STR(word),                                                                         \
+        .states = STATE_ANY,                                                                       \
+        .parse = (parser),                                                                         \
+        .run = (runner),                                                                           \
+    }
+
+ACL_COMMAND(getacl, "GETACL", parse_mailbox, run_getacl);
+ACL_COMMAND(myrights, "MYRIGHTS", parse_mailbox, run_myrights);
+ACL_COMMAND(listrights, "LISTRIGHTS", parse_identifier, run_listrights);
+ACL_COMMAND(setacl, "SETACL", parse_setacl, run_change);
+ACL_COMMAND(deleteacl, "DELETEACL", parse_identifier, run_change);
