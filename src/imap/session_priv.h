@@ -25,8 +25,8 @@ struct selected {
     /* counted: what it was, before something of it was not told because of NOTIFY; NULL: all was told */
     struct view *untold;
     bool is_count_untold; /* how many messages there are was not told */
-    struct numset recent;    /* UIDs that are \Recent in this session */
-    struct watch watch;      /* wakes the session while it idles */
+    struct numset recent; /* UIDs that are \Recent in this session */
+    struct watch watch;   /* wakes the session while it idles */
     bool is_read_only;
     unsigned rights; /* what the client was told that it may do (imap/access.h) */
     unsigned keywords_told; /* how many keywords the last FLAGS response had */
