@@ -21,7 +21,6 @@
 #include "imap/session.h"
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "imap/access.h"
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
@@ -58,19 +57,9 @@ void session_write_mailbox(const struct imap_session *s, struct buf *out, struct
     }
 }
 
-struct binary_part *session_get_binary(struct imap_session *s, const struct binary_part *described)
-{
-    if (s->binary == NULL) {
-        s->binary = mem_new(sizeof(*s->binary));
-    }
-    return binary_cache_get(s->binary, described);
-}
-
 void selected_close(struct imap_session *s)
 {
     struct selected *sel = &s->selected;
-    free(s->binary);
-    s->binary = NULL;
     news_release(&s->news);
     watch_cancel(&sel->watch);
     view_unref(&sel->known);
@@ -163,17 +152,10 @@ static enum go end_command(struct imap_session *s, struct buf *out)
 
 /* ---- the beginning of a command ---- */
 
-static void set_dialect(const struct imap_session *s, struct scan *c)
-{
-    c->is_utf8 = session_is_utf8(s);
-    c->is_rev2 = s->is_rev2;
-}
-
 static enum err find_command(struct imap_session *s, const struct imap_command *parsed)
 {
     const struct command *what = commands_find(parsed->name, parsed->is_uid);
-    if (what == NULL || ((what->flags & COMMAND_ONLY_UID) && !parsed->is_uid)
-        || ((what->flags & COMMAND_REV1) && s->is_rev2)) {
+    if (what == NULL || ((what->flags & COMMAND_ONLY_UID) && !parsed->is_uid)) {
         return ERR_UNKNOWN_COMMAND;
     }
     unsigned state = session_is_selected(s) ? STATE_SELECTED : STATE_AUTHENTICATED;
@@ -216,7 +198,7 @@ static enum go begin_command(struct imap_session *s, struct buf *out)
         return GO_ON;
     }
     s->cmd_scan = parsed.args;
-    set_dialect(s, &s->cmd_scan);
+    s->cmd_scan.is_utf8 = session_is_utf8(s);
     s->phase = PHASE_RUN;
     if (cmd->is_uid) {
         if (cmd->what->flags & COMMAND_WRITES) {
@@ -383,7 +365,7 @@ static void on_literal(struct imap_session *s, struct buf *out)
     struct imap_command parsed;
     if (imap_command_parse(imap_framing_get_text(s->framing), &parsed) == ERR_OK) {
         const struct command *what = commands_find(parsed.name, parsed.is_uid);
-        set_dialect(s, &parsed.args);
+        parsed.args.is_utf8 = session_is_utf8(s);
         if (what != NULL && what->literals != NULL) {
             answer = what->literals->on_literal(s, &parsed.args, literal, &why);
             s->receiving = answer == IMAP_LITERAL_STREAM ? what : NULL;

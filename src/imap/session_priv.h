@@ -3,7 +3,6 @@
 
 #include "base/buf.h"
 #include "base/numset.h"
-#include "imap/binary.h"
 #include "imap/command.h"
 #include "imap/news.h"
 #include "imap/notify.h"
@@ -25,8 +24,8 @@ struct selected {
     /* counted: what it was, before something of it was not told because of NOTIFY; NULL: all was told */
     struct view *untold;
     bool is_count_untold; /* how many messages there are was not told */
-    struct numset recent; /* UIDs that are \Recent in this session */
-    struct watch watch;   /* wakes the session while it idles */
+    struct numset recent;    /* UIDs that are \Recent in this session */
+    struct watch watch;      /* wakes the session while it idles */
     bool is_read_only;
     unsigned rights; /* what the client was told that it may do (imap/access.h) */
     unsigned keywords_told; /* how many keywords the last FLAGS response had */
@@ -67,8 +66,6 @@ struct imap_session {
     struct cmd cmd;
     struct scan cmd_scan; /* over the command's text, at its arguments */
     struct commit_wait commit;
-    struct binary_cache
-        *binary; /* parts that were fetched; NULL: none since a mailbox was selected */
 };
 
 static inline bool session_is_selected(const struct imap_session *s)
@@ -93,8 +90,6 @@ void session_enable_condstore(struct imap_session *s, struct buf *out);
 enum step session_tell(struct imap_session *s, struct buf *out);
 /* Steps the session again soon: for what came from outside. */
 void session_wake(struct imap_session *s);
-/* What is known of such a part (imap/binary.h); valid until BINARY_CACHE_PARTS others were asked for. */
-struct binary_part *session_get_binary(struct imap_session *s, const struct binary_part *described);
 /* The next line of the client while a command runs (RUN_LINE). Borrowed until the next call. */
 enum imap_frame session_next_line(struct imap_session *s, struct str *out);
 /* How a URL may call this server from this session, and who asks when it reads one. Borrows from s. */

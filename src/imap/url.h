@@ -42,8 +42,7 @@ MUST_USE enum err url_check(struct account *owner, const struct imap_url *u,
 /* The octets that a URL names: an open cursor. All zero: closed. */
 struct url_octets {
     struct account *account; /* counted */
-    struct arena *arena;     /* of the message's shape */
-    struct shown shown;
+    struct body_reader *reader;
     struct section_octets octets;
 };
 

@@ -19,13 +19,14 @@
 #include "net/session_run.h"
 #include "net/stream.h"
 #include "net/ticket.h"
+#include "search/indexer.h"
 #include "store/store.h"
 #include "wire/imap_write.h"
 
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TICK_MS = 250, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
+enum { TICK_MS = 250, INDEX_BUDGET = 64 * 1024, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
 
 struct store_role {
     struct loop *loop;
@@ -35,6 +36,9 @@ struct store_role {
     struct session_group *group;
     struct timer *tick;
     bool is_ticking;
+    struct indexer *indexer;
+    struct timer *index;
+    bool is_indexing; /* the timer runs */
     struct imap_host imap_host;
     struct peers peers;
 };
@@ -188,6 +192,23 @@ static void on_tick(void *owner)
     }
 }
 
+static void start_index(struct store_role *r, uint64_t after_ms)
+{
+    r->is_indexing = true;
+    timer_start(r->index, after_ms);
+}
+
+/* A slice of work for the text indexes, in turns of its own: nobody's reply waits for it but those of the same moment. */
+static void on_index(void *owner)
+{
+    struct store_role *r = owner;
+    r->is_indexing = false;
+    uint64_t next_ms = indexer_step(r->indexer, INDEX_BUDGET);
+    if (next_ms > 0) {
+        start_index(r, next_ms);
+    }
+}
+
 /* The end of a turn. Housekeeping is called for only when something happened: an idle worker sleeps. */
 static void commit(void *owner)
 {
@@ -195,6 +216,9 @@ static void commit(void *owner)
     store_commit(r->store);
     if (!r->is_ticking) {
         start_tick(r, TICK_MS);
+    }
+    if (!r->is_indexing) {
+        start_index(r, TICK_MS);
     }
 }
 
@@ -252,6 +276,8 @@ static void run(struct store_role *r)
     static const struct boot_handler HANDLER = {on_peer, on_stop};
     r->group = session_group_new(r->loop, commit, r);
     r->tick = timer_new(r->loop, on_tick, r);
+    r->indexer = indexer_new(r->store);
+    r->index = timer_new(r->loop, on_index, r);
     peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     loop_run(r->loop);
@@ -262,6 +288,8 @@ static void close_all(struct store_role *r)
     session_group_free(&r->group);
     peers_release(&r->peers);
     timer_free(&r->tick);
+    timer_free(&r->index);
+    indexer_free(&r->indexer);
     store_free(&r->store);
     ticket_checker_free(&r->checker);
     boot_free(&r->boot);

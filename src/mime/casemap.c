@@ -54,6 +54,14 @@ static size_t add_ascii(struct str s, struct buf *out)
     return n;
 }
 
+void casemap_get_version(char out[static CASEMAP_VERSION_SIZE])
+{
+    UVersionInfo version;
+    static_assert(CASEMAP_VERSION_SIZE >= U_MAX_VERSION_STRING_LENGTH, "ICU writes so much");
+    u_getUnicodeVersion(version);
+    u_versionToString(version, out);
+}
+
 void casemap_write(struct str utf8, struct buf *out)
 {
     UErrorCode e = U_ZERO_ERROR;

@@ -9,4 +9,8 @@
  * that are not UTF-8 are kept as they are. The key of a text is the keys of its characters in a row. */
 void casemap_write(struct str utf8, struct buf *out);
 
+/* Which tables the keys are made with, such as "15.0": keys that are kept are worth nothing under others. */
+enum { CASEMAP_VERSION_SIZE = 20 };
+void casemap_get_version(char out[static CASEMAP_VERSION_SIZE]);
+
 #endif

@@ -1,12 +1,14 @@
-/* The text of a message, read once for all texts looked for.
+/* The text of a message, read once for all who want some of it: the texts looked for, or the text index.
  *
  * The shape says where text is. A plan of stretches is made from it: the message's own header, the headers of parts and of
  * messages inside, and every part that is text (text/ and what is left of message/, such as delivery reports), decoded
- * and converted to UTF-8. BODY means the parts alone: nobody who looks for "image" means every Content-Type that says
- * so. TEXT means the headers, too, where the names of attachments are. Each step reads at most PIECE octets of a
- * stretch from the store, so a search yields within a message, and a part of any size is matched in a window (match.c).
+ * and converted to UTF-8, of text/html what its reader would see. BODY means the parts alone: nobody who looks for "image" means
+ * every Content-Type that says so. TEXT means the headers, too, where the names of attachments are. Each step reads at most
+ * PIECE octets of a stretch from the store, so its caller yields within a message, and a part of any size passes through.
  *
- * Header stretches are read field by field: unfolded, encoded words decoded, matched as "Name: value" and, for
+ * What is text is decided here alone, so a search that reads messages and an index that was made of them agree.
+ *
+ * Header stretches are read field by field: unfolded, encoded words decoded, told as "Name: value" and, for
  * SEARCH_HEADER, the value alone. A piece is cut behind its last line end, and a field that may go on in the next
  * piece is left for it. Of a
  * field longer than a piece only the first piece is looked at. */
@@ -15,7 +17,7 @@
 #include "mime/field.h"
 #include "mime/words.h"
 
-enum { PIECE = 32 * 1024, TEXT_CAP = 16 * PIECE, NEEDLES_AN_OCTET = 16 };
+enum { PIECE = 32 * 1024, TEXT_CAP = 16 * PIECE };
 
 struct plan {
     struct content *c;
@@ -38,6 +40,7 @@ static void plan_text(struct plan *p, const struct part *part)
     if (!str_eq_nocase(part->type, STR("text")) && !str_eq_nocase(part->type, STR("message"))) {
         return;
     }
+    s.is_html = str_eq_nocase(part->type, STR("text")) && str_eq_nocase(part->subtype, STR("html"));
     if (transfer_find(part->encoding, &s.transfer) != ERR_OK) {
         s.transfer = TRANSFER_IDENTITY;
     }
@@ -76,7 +79,7 @@ static size_t count_parts(const struct part *part)
 
 enum err content_init(struct content *c, const struct content_args *args)
 {
-    *c = (struct content){.match = args->match};
+    *c = (struct content){.sink = args->sink};
     buf_init(&c->decoded, TEXT_CAP);
     buf_init(&c->text, TEXT_CAP);
     const struct part *root = &args->shape->root;
@@ -115,33 +118,45 @@ static void end_stretch(struct content *c)
 
 /* ---- headers ---- */
 
-/* Makes active what asks for the value of such a field (is_value), or for any text here. */
-static void choose_needles(struct content *c, struct str field, bool is_value)
+static bool begin(const struct content *c, enum content_kind kind, struct str field)
 {
-    bool is_main = c->at[c->next].is_main;
-    for (size_t i = 0; i < c->match->count; i++) {
-        struct needle *n = &c->match->at[i];
-        bool is_named = n->kind == SEARCH_HEADER && is_main && str_eq_nocase(n->field, field);
-        n->is_active = is_value ? is_named : n->kind == SEARCH_TEXT;
-    }
+    const struct content_text t = {kind, field};
+    return c->sink.begin(c->sink.owner, &t);
 }
 
-static bool match_field(struct content *c, const struct field *f)
+static bool add(const struct content *c, struct str utf8)
 {
+    return c->sink.add(c->sink.owner, utf8);
+}
+
+/* The field's value, decoded, in c->text; once for both texts. */
+static void decode_value(struct content *c, const struct field *f)
+{
+    if (c->text.len > 0) {
+        return;
+    }
     buf_clear(&c->decoded);
-    buf_clear(&c->text);
     field_unfold(f->value, &c->decoded);
     words_decode_search(buf_str(&c->decoded), &c->text);
-    choose_needles(c, f->name, true);
-    match_begin(c->match);
-    bool is_new = match_feed(c->match, buf_str(&c->text));
-    buf_clear(&c->decoded);
-    words_decode(f->name, &c->decoded);
-    buf_add(&c->decoded, STR(": "));
-    choose_needles(c, f->name, false);
-    match_begin(c->match);
-    is_new = match_feed(c->match, buf_str(&c->decoded)) || is_new;
-    return match_feed(c->match, buf_str(&c->text)) || is_new;
+}
+
+static bool tell_field(struct content *c, const struct field *f)
+{
+    bool is_new = false;
+    buf_clear(&c->text);
+    if (c->at[c->next].is_main && begin(c, CONTENT_VALUE, f->name)) {
+        decode_value(c, f);
+        is_new = add(c, buf_str(&c->text));
+    }
+    if (begin(c, CONTENT_FIELD, f->name)) {
+        decode_value(c, f);
+        buf_clear(&c->decoded);
+        words_decode(f->name, &c->decoded);
+        buf_add(&c->decoded, STR(": "));
+        is_new = add(c, buf_str(&c->decoded)) || is_new;
+        is_new = add(c, buf_str(&c->text)) || is_new;
+    }
+    return is_new;
 }
 
 /* Octets of the piece that belong to a field or a line that was cut before it. */
@@ -156,7 +171,7 @@ static size_t skip_rest(struct content *c, struct str piece)
 }
 
 /* Looks at the whole fields of the piece; returns how many octets are done. */
-static size_t match_fields(struct content *c, struct str piece, bool is_last, bool *is_new)
+static size_t tell_fields(struct content *c, struct str piece, bool is_last, bool *is_new)
 {
     struct field f;
     size_t at = skip_rest(c, piece);
@@ -166,7 +181,7 @@ static size_t match_fields(struct content *c, struct str piece, bool is_last, bo
         if (may_go_on && f.offset > from) {
             return f.offset;
         }
-        *is_new = match_field(c, &f) || *is_new;
+        *is_new = tell_field(c, &f) || *is_new;
         c->is_in_field = may_go_on;
     }
     return piece.n; /* at the empty line the header is over, whatever the shape says */
@@ -186,7 +201,7 @@ static enum err step_header(struct content *c, const struct content_stretch *s, 
         size_t end = str_find_last_char(piece, '\n');
         piece.n = end < piece.n ? end + 1 : piece.n;
     }
-    size_t used = match_fields(c, piece, is_last, is_new);
+    size_t used = tell_fields(c, piece, is_last, is_new);
     c->is_in_line = piece.p[used - 1] != '\n';
     c->done += used;
     *cost = used;
@@ -206,10 +221,24 @@ static void begin_text(struct content *c, const struct content_stretch *s)
         (void)e;
     }
     transfer_init(&c->transfer, s->transfer);
-    match_begin(c->match);
-    for (size_t i = 0; i < c->match->count; i++) {
-        c->match->at[i].is_active = c->match->at[i].kind != SEARCH_HEADER;
+    html_init(&c->html, HTML_WORDS);
+    c->is_wanted = begin(c, CONTENT_PART, STR_EMPTY);
+}
+
+/* The text of the octets, borrowed until the next ones. */
+static struct str decode_text(struct content *c, const struct content_stretch *s, struct str octets,
+                              bool is_last)
+{
+    buf_clear(&c->decoded);
+    buf_clear(&c->text);
+    transfer_decode(&c->transfer, octets, is_last, &c->decoded);
+    charset_convert(c->charset, buf_str(&c->decoded), is_last, &c->text);
+    if (!s->is_html) {
+        return buf_str(&c->text);
     }
+    buf_clear(&c->decoded);
+    html_to_text(&c->html, buf_str(&c->text), is_last, &c->decoded);
+    return buf_str(&c->decoded);
 }
 
 static enum err step_text(struct content *c, const struct content_stretch *s, bool *is_new,
@@ -219,6 +248,10 @@ static enum err step_text(struct content *c, const struct content_stretch *s, bo
     if (c->done == 0) {
         begin_text(c, s);
     }
+    if (!c->is_wanted) {
+        end_stretch(c);
+        return ERR_OK;
+    }
     uint64_t left = s->size - c->done;
     TRY(body_reader_get(c->reader, s->offset + c->done, PIECE < left ? PIECE : (size_t)left,
                         &piece));
@@ -227,11 +260,7 @@ static enum err step_text(struct content *c, const struct content_stretch *s, bo
     }
     c->done += piece.n;
     bool is_last = c->done >= s->size;
-    buf_clear(&c->decoded);
-    buf_clear(&c->text);
-    transfer_decode(&c->transfer, piece, is_last, &c->decoded);
-    charset_convert(c->charset, buf_str(&c->decoded), is_last, &c->text);
-    *is_new = match_feed(c->match, buf_str(&c->text));
+    *is_new = add(c, decode_text(c, s, piece, is_last));
     *cost = piece.n;
     if (is_last) {
         end_stretch(c);
@@ -244,7 +273,5 @@ enum err content_step(struct content *c, bool *is_new, uint64_t *cost)
     const struct content_stretch *s = &c->at[c->next];
     *is_new = false;
     *cost = 0;
-    enum err e = s->is_header ? step_header(c, s, is_new, cost) : step_text(c, s, is_new, cost);
-    *cost *= 1 + c->match->count / NEEDLES_AN_OCTET;
-    return e;
+    return s->is_header ? step_header(c, s, is_new, cost) : step_text(c, s, is_new, cost);
 }

@@ -5,13 +5,32 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "mime/charset.h"
+#include "mime/html.h"
 #include "mime/shape.h"
 #include "mime/transfer.h"
-#include "search/match.h"
 #include "store/store.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* A text that is found in a message. */
+struct content_text {
+    enum content_kind {
+        CONTENT_FIELD, /* a header field, "Name: value" */
+        CONTENT_VALUE, /* the value of a field of the message's own header, alone */
+        CONTENT_PART   /* the text of a part */
+    } kind;
+    struct str field; /* its name, as it stands there; borrowed */
+};
+
+/* Who hears the texts, in the order of the message. */
+struct content_sink {
+    /* A text begins. False: it is of no interest, and none of it comes. */
+    bool (*begin)(void *owner, const struct content_text *t);
+    /* More of it, whole characters of UTF-8. True: this is news (content_step()). */
+    bool (*add)(void *owner, struct str utf8);
+    void *owner;
+};
 
 /* A stretch of a message that is read. */
 struct content_stretch {
@@ -19,13 +38,14 @@ struct content_stretch {
     uint64_t size;
     bool is_header; /* fields; else the octets of a text part */
     bool is_main;   /* the message's own header */
+    bool is_html;
     enum transfer_kind transfer;
     struct str charset;
 };
 
-/* Reads the text of one message once, piece by piece, for a match. */
+/* Reads the text of one message once, piece by piece. */
 struct content {
-    struct match *match;        /* borrowed */
+    struct content_sink sink;   /* borrowed */
     struct body_reader *reader; /* owned */
     struct content_stretch *at; /* in the arena */
     size_t count;
@@ -36,21 +56,23 @@ struct content {
     bool is_main_done; /* the message's own header is read, or nobody asks for it */
     struct transfer transfer;
     struct charset *charset; /* owned; NULL outside of a text part */
+    struct html html;
+    bool is_wanted; /* the sink asked for the text part */
     struct buf decoded;
     struct buf text;
 };
 
-/* What of a message the needles ask for. */
+/* What of a message is read. */
 struct content_wants {
-    bool has_header;       /* SEARCH_HEADER or SEARCH_TEXT: the main header */
-    bool has_part_headers; /* SEARCH_TEXT */
-    bool has_body;         /* SEARCH_BODY or SEARCH_TEXT */
+    bool has_header;       /* the message's own */
+    bool has_part_headers; /* those of parts and of messages inside */
+    bool has_body;         /* text parts */
 };
 
 /* Everything is borrowed and must live as long as the content. */
 struct content_args {
     struct arena *arena; /* for the plan */
-    struct match *match;
+    struct content_sink sink;
     struct account *account;
     uint64_t body_id;
     const struct shape *shape;
@@ -62,7 +84,7 @@ struct content_args {
 MUST_USE enum err content_init(struct content *c, const struct content_args *args);
 void content_release(struct content *c);
 bool content_is_done(const struct content *c);
-/* Reads one piece. is_new: needles were found, or the main header is done. cost: octets looked at. Errors: ERR_IO, ERR_CORRUPT. */
+/* Reads one piece. is_new: the sink had news, or the main header is done. cost: octets looked at. Errors: ERR_IO, ERR_CORRUPT. */
 MUST_USE enum err content_step(struct content *c, bool *is_new, uint64_t *cost);
 
 #endif

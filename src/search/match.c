@@ -30,6 +30,31 @@ void match_begin(struct match *m)
     buf_clear(&m->window);
 }
 
+static bool looks_into(const struct needle *n, const struct content_text *t)
+{
+    switch (t->kind) {
+    case CONTENT_FIELD:
+        return n->kind == SEARCH_TEXT;
+    case CONTENT_VALUE:
+        return n->kind == SEARCH_HEADER && str_eq_nocase(n->field, t->field);
+    case CONTENT_PART:
+        break;
+    }
+    return n->kind != SEARCH_HEADER;
+}
+
+bool match_begin_text(struct match *m, const struct content_text *t)
+{
+    bool is_wanted = false;
+    match_begin(m);
+    for (size_t i = 0; i < m->count; i++) {
+        struct needle *n = &m->at[i];
+        n->is_active = looks_into(n, t);
+        is_wanted = is_wanted || (n->is_active && !n->is_found);
+    }
+    return is_wanted;
+}
+
 bool match_feed(struct match *m, struct str utf8)
 {
     bool has_new = false;

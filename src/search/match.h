@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "search/content.h"
 #include "search/program.h"
 
 #include <stdbool.h>
@@ -29,6 +30,8 @@ void match_init(struct match *m, struct needle *needles, size_t count);
 void match_release(struct match *m);
 /* A new stream begins: no text runs from the last one into it. */
 void match_begin(struct match *m);
+/* The same; needles are active that look into such a text. False: none of them is still to be found. */
+bool match_begin_text(struct match *m, const struct content_text *t);
 /* More of the stream, whole characters. Marks active needles as found; true: there was a new one. */
 bool match_feed(struct match *m, struct str utf8);
 

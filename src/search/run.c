@@ -9,6 +9,10 @@
  *   ENVELOPE  the shape's envelope                       THREADID, SENT*, FROM, TO, CC, BCC, SUBJECT
  *   CONTENT   octets of the message, read piece by piece HEADER, BODY, TEXT
  *
+ * From COLD on the text index (lookup.h) is asked, too. It can only say no: a text key is no for a message that the index rules out,
+ * else it waits for its round, and what it needs is read and looked at as if there were no index. So the index changes when an answer is
+ * known and never which one it is, whatever AND, OR and NOT make of it.
+ *
  * As soon as the whole program has an answer the message is done: a message with the wrong flag is never read. In CONTENT all texts
  * are looked for in one pass, and the program is asked again whenever something was found.
  *
@@ -19,8 +23,9 @@
 #include "mime/casemap.h"
 #include "mime/date.h"
 #include "mime/shape.h"
-#include "mime/words.h"
 #include "search/content.h"
+#include "search/envelope_text.h"
+#include "search/lookup.h"
 #include "search/match.h"
 #include "store/object.h"
 
@@ -38,6 +43,8 @@ enum {
     COLD_COST = 16, /* budget units; one is about an octet matched */
     ENVELOPE_COST = 1024,
     CONTENT_COST = 2048,
+    NEEDLES_AN_OCTET = 16, /* so many are looked for at the price of an octet */
+    LOOKUPS_MOST = 32,     /* keys that the text index is asked for */
     DAY_S = 86400
 };
 
@@ -47,6 +54,8 @@ struct key_state {
     uint64_t bit;          /* SEARCH_KEYWORD; 0: the mailbox has no such keyword */
     struct str needle;     /* casemap key of text */
     struct needle *wanted; /* HEADER, BODY, TEXT */
+    struct str field;      /* HEADER: casemap key of "Name: "; empty: any name */
+    struct lookup lookup;  /* all texts: what the text index says */
     uint32_t judged_seq;   /* envelope texts: the message that verdict is about; 0: none */
     enum tri verdict;
 };
@@ -65,6 +74,8 @@ struct search {
 
     struct numset result;
     uint64_t highestmodseq;
+    uint64_t lookup_cost; /* of looking up in the text index, not yet taken from the budget */
+    size_t lookup_count;
     enum err err;
 
     /* the message at hand */
@@ -134,6 +145,39 @@ static enum err prepare_text(struct search *s, const struct search_key *k, struc
     return is_kept ? ERR_OK : ERR_LIMIT;
 }
 
+/* In the text of a message the name stands as it is (content.c decodes encoded words even there). */
+static bool is_plain_name(struct str name)
+{
+    for (size_t i = 0; i < name.n; i++) {
+        if ((unsigned char)name.p[i] >= 0x80 || name.p[i] == '=') {
+            return false;
+        }
+    }
+    return name.n > 0 && name.n <= SEARCH_TEXT_MOST;
+}
+
+/* What the index is asked for: the text, and for a field that is somewhere in the header its name, too. */
+static enum err prepare_lookup(struct search *s, const struct search_key *k,
+                               struct key_state *state)
+{
+    if (s->lookup_count == LOOKUPS_MOST) {
+        return ERR_OK;
+    }
+    s->lookup_count++;
+    lookup_add(&state->lookup, state->needle);
+    if (k->kind != SEARCH_HEADER || !is_plain_name(k->field)) {
+        return ERR_OK;
+    }
+    struct buf name = BUF_INIT((size_t)SEARCH_TEXT_MOST * 4);
+    casemap_write(k->field, &name);
+    buf_add(&name, STR(": "));
+    state->field = arena_str(s->arena, buf_str(&name));
+    bool is_kept = !name.is_full && state->field.n == name.len;
+    buf_release(&name);
+    lookup_add(&state->lookup, state->field);
+    return is_kept ? ERR_OK : ERR_LIMIT;
+}
+
 static enum err prepare_leaf(struct search *s, const struct search_key *k, struct key_state *state)
 {
     if (k->kind == SEARCH_SEQ) {
@@ -146,6 +190,7 @@ static enum err prepare_leaf(struct search *s, const struct search_key *k, struc
         }
     } else if (k->kind >= SEARCH_FROM) {
         TRY(prepare_text(s, k, state));
+        TRY(prepare_lookup(s, k, state));
         if (k->kind >= SEARCH_HEADER) {
             add_needle(s, k, state);
         }
@@ -221,6 +266,7 @@ void search_free(struct search **search)
     arena_free(&s->arena);
     for (size_t i = 0; i < s->key_count; i++) {
         numset_release(&s->keys[i].set);
+        lookup_release(&s->keys[i].lookup);
     }
     numset_release(&s->result);
     view_unref(&s->view);
@@ -286,41 +332,6 @@ static enum tri judge_cold(const struct search *s, const struct search_key *k)
     return tri_of(is_before ? day < k->number : is_on ? day == k->number : day >= k->number);
 }
 
-/* The text of an address list as people write it: "Name <local@host>, ...". */
-static void write_addresses(const struct address_list *l, struct buf *out)
-{
-    for (uint32_t i = 0; i < l->count; i++) {
-        const struct address *a = &l->at[i];
-        buf_add_c(out, out->len == 0 ? "" : ", ");
-        if (a->name.n > 0) {
-            words_decode_search(a->name, out);
-            buf_add_c(out, " <");
-        }
-        words_decode_search(a->mailbox, out);
-        if (a->host.n > 0) {
-            buf_add_char(out, '@');
-            words_decode_search(a->host, out);
-        }
-        buf_add_c(out, a->name.n > 0 ? ">" : "");
-    }
-}
-
-static const struct address_list *find_list(const struct envelope *e, enum search_kind kind)
-{
-    if (kind == SEARCH_FROM) {
-        return &e->from;
-    }
-    if (kind == SEARCH_TO) {
-        return &e->to;
-    }
-    return kind == SEARCH_CC ? &e->cc : &e->bcc;
-}
-
-static bool has_field(const struct envelope *e, enum search_kind kind)
-{
-    return kind == SEARCH_SUBJECT ? e->subject.is_present : find_list(e, kind)->is_present;
-}
-
 /* The casemap key of the envelope's field; made once a message, however many keys ask. */
 static struct str get_text(struct search *s, enum search_kind kind)
 {
@@ -328,17 +339,21 @@ static struct str get_text(struct search *s, enum search_kind kind)
     if (s->texts_seq[i] == s->seq) {
         return buf_str(&s->texts[i]);
     }
-    struct buf text = BUF_INIT((size_t)8 * SHAPE_FIELD_MOST);
-    if (kind == SEARCH_SUBJECT) {
-        words_decode_search(s->envelope.subject.s, &text);
-    } else {
-        write_addresses(find_list(&s->envelope, kind), &text);
-    }
+    struct buf text = BUF_INIT(ENVELOPE_TEXT_MOST);
+    envelope_text_write(&s->envelope, kind, &text);
     buf_clear(&s->texts[i]);
     casemap_write(buf_str(&text), &s->texts[i]);
     buf_release(&text);
     s->texts_seq[i] = s->seq;
     return buf_str(&s->texts[i]);
+}
+
+/* The message at hand does not hold the key's text, says the index. */
+static bool is_ruled_out(struct search *s, const struct search_key *k)
+{
+    return s->round >= COLD
+           && !lookup_may_hold(&s->keys[k->id].lookup, mailbox_get_account(s->mailbox),
+                               s->message.body_id, &s->lookup_cost);
 }
 
 static enum tri judge_envelope_text(struct search *s, const struct search_key *k)
@@ -347,8 +362,8 @@ static enum tri judge_envelope_text(struct search *s, const struct search_key *k
     if (state->judged_seq != s->seq) {
         struct str needle = state->needle;
         struct str text = get_text(s, k->kind);
-        bool is_found =
-            needle.n == 0 ? has_field(&s->envelope, k->kind) : str_find_str(text, needle) < text.n;
+        bool is_found = needle.n == 0 ? envelope_text_is_present(&s->envelope, k->kind)
+                                      : str_find_str(text, needle) < text.n;
         state->verdict = tri_of(is_found);
         state->judged_seq = s->seq;
     }
@@ -358,6 +373,9 @@ static enum tri judge_envelope_text(struct search *s, const struct search_key *k
 static enum tri judge_envelope(struct search *s, const struct search_key *k)
 {
     const struct envelope *e = &s->envelope;
+    if (k->kind >= SEARCH_FROM && is_ruled_out(s, k)) {
+        return NO;
+    }
     if (s->round < ENVELOPE) {
         return UNKNOWN;
     }
@@ -378,11 +396,14 @@ static enum tri judge_envelope(struct search *s, const struct search_key *k)
     return tri_of(k->kind == SEARCH_SENTON ? day == k->number : day >= k->number);
 }
 
-static enum tri judge_content(const struct search *s, const struct search_key *k)
+static enum tri judge_content(struct search *s, const struct search_key *k)
 {
     const struct needle *n = s->keys[k->id].wanted;
     if (k->kind != SEARCH_HEADER && n->key.n == 0) {
         return YES;
+    }
+    if (is_ruled_out(s, k)) {
+        return NO;
     }
     if (s->round < CONTENT) {
         return UNKNOWN;
@@ -449,6 +470,16 @@ static enum err load_shape(struct search *s)
     return shape_parse_envelope(s->message_arena, buf_str(&s->shape_octets), &s->envelope);
 }
 
+static bool on_begin(void *owner, const struct content_text *t)
+{
+    return match_begin_text(owner, t);
+}
+
+static bool on_text(void *owner, struct str utf8)
+{
+    return match_feed(owner, utf8);
+}
+
 static enum err load_content(struct search *s)
 {
     for (size_t i = 0; i < s->match.count; i++) {
@@ -457,7 +488,7 @@ static enum err load_content(struct search *s)
     TRY(shape_parse(s->message_arena, buf_str(&s->shape_octets), &s->shape));
     s->has_content = true;
     const struct content_args args = {.arena = s->message_arena,
-                                      .match = &s->match,
+                                      .sink = {on_begin, on_text, &s->match},
                                       .account = mailbox_get_account(s->mailbox),
                                       .body_id = s->message.body_id,
                                       .shape = &s->shape,
@@ -489,6 +520,7 @@ static enum err read_content(struct search *s, uint64_t *budget)
     while (!is_new && !content_is_done(&s->content) && *budget > 0) {
         uint64_t cost = 0;
         TRY(content_step(&s->content, &is_new, &cost));
+        cost *= 1 + s->match.count / NEEDLES_AN_OCTET;
         *budget -= cost < *budget ? cost : *budget;
     }
     return ERR_OK;
@@ -520,6 +552,8 @@ static enum err judge_message(struct search *s, uint64_t *budget, enum tri *verd
             TRY(read_content(s, budget));
         }
         *verdict = judge(s, s->program);
+        *budget -= s->lookup_cost < *budget ? s->lookup_cost : *budget;
+        s->lookup_cost = 0;
         if (*verdict != UNKNOWN) {
             return ERR_OK;
         }

@@ -9,7 +9,6 @@
  * The shape is parsed once, when the octets have ended: from memory, or from the blob mapped read-only. */
 #include "store/body.h"
 
-#include "mime/present.h"
 #include "mime/shape.h"
 #include "store/store_priv.h"
 
@@ -23,8 +22,7 @@ struct body_writer {
     struct buf shape;
     uint64_t body_id; /* 0 until it needs one */
     uint64_t size;
-    uint64_t shown_size; /* when finished */
-    enum err err;        /* sticky */
+    enum err err; /* sticky */
     bool is_large;
     bool is_finished;
     bool is_stored;
@@ -88,12 +86,6 @@ uint64_t body_writer_get_size(const struct body_writer *w)
     return w->size;
 }
 
-static enum err shape_octets(struct body_writer *w, struct str octets)
-{
-    TRY(shape_build(octets, &w->shape));
-    return present_measure(octets, buf_str(&w->shape), &w->shown_size);
-}
-
 static enum err shape_blob(struct body_writer *w)
 {
     struct blob_reader *r;
@@ -101,7 +93,7 @@ static enum err shape_blob(struct body_writer *w)
     TRY(engine_blob_open(w->account->engine, w->body_id, &r));
     enum err result = blob_reader_map(r, &octets);
     if (result == ERR_OK) {
-        result = shape_octets(w, octets);
+        result = shape_build(octets, &w->shape);
     }
     blob_reader_free(&r);
     return result;
@@ -110,7 +102,7 @@ static enum err shape_blob(struct body_writer *w)
 static enum err finish(struct body_writer *w)
 {
     if (!w->is_large) {
-        return shape_octets(w, buf_str(&w->octets));
+        return shape_build(buf_str(&w->octets), &w->shape);
     }
     TRY(blob_writer_finish(&w->blob));
     return shape_blob(w);
@@ -124,12 +116,6 @@ enum err body_writer_finish(struct body_writer *w)
         w->err = finish(w);
     }
     return w->err;
-}
-
-uint64_t body_writer_get_shown_size(const struct body_writer *w)
-{
-    assert(w->is_finished);
-    return w->shown_size;
 }
 
 static enum err store_rows(struct body_writer *w, struct db *db)
@@ -166,6 +152,7 @@ enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_fi
         w->err = store_rows(w, db);
         TRY(w->err);
         w->is_stored = true;
+        account_expect_text(w->account);
         w->failure_count = w->account->failure_count;
         buf_release(&w->octets);
         buf_release(&w->shape);
@@ -190,6 +177,20 @@ void body_writer_free(struct body_writer **w)
     account_unref(&x->account);
     free(x);
     *w = NULL;
+}
+
+uint64_t account_get_first_uncommitted(const struct account *a)
+{
+    uint64_t first = UINT64_MAX;
+    list_each(node, &a->writers)
+    {
+        const struct body_writer *w = list_entry(node, struct body_writer, node);
+        bool is_committed = w->is_stored && !a->is_in_transaction;
+        if (w->body_id != 0 && !is_committed && w->body_id < first) {
+            first = w->body_id;
+        }
+    }
+    return first;
 }
 
 bool account_is_writing(const struct account *a, uint64_t body_id)

@@ -7,11 +7,12 @@
 
 /* Why the body cannot be appended, before anything is touched; ERR_OK when it can. */
 MUST_USE enum err body_writer_check(struct body_writer *w);
-/* The size of the finished message as readers are shown it, binary parts in base64 (mime/present.h): what the view tells. */
-uint64_t body_writer_get_shown_size(const struct body_writer *w);
 /* Puts the finished body into the account's transaction, with one reference, unless an earlier call did; is_first says
  * which. Errors: ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. */
 MUST_USE enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_first);
+
+/* The lowest id of a body that has one and is not committed; UINT64_MAX: there is none. */
+uint64_t account_get_first_uncommitted(const struct account *a);
 
 /* A writer is alive that has begun this body and may still append it. */
 bool account_is_writing(const struct account *a, uint64_t body_id);

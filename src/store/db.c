@@ -15,7 +15,13 @@
  *     acl           mailbox, identifier, rights   see acl.c
  *     grantor       owner                whose mailboxes the account's user was given rights to
  *
- * The database is in WAL mode and never checkpoints by itself: a checkpoint inside a commit would make one unlucky append
+ * The text index (textindex.c) is a second database with a handle of its own:
+ *
+ *     meta     key, value     mark, count, rules
+ *     trigram  (FTS5)         rowid = body id
+ *     partial  id             bodies whose text is not indexed, or not all of it
+ *
+ * The account's database is in WAL mode and never checkpoints by itself: a checkpoint inside a commit would make one unlucky append
  * pay for a thousand. The store checkpoints when nothing else is to be done (store_tick). */
 #include "store/db.h"
 
@@ -69,7 +75,43 @@ static const char *const SCHEMA[] = {
     "CREATE TABLE grantor (owner TEXT PRIMARY KEY) WITHOUT ROWID;",
 };
 
-enum { SCHEMA_VERSION = sizeof(SCHEMA) / sizeof(SCHEMA[0]) };
+/* The index has no versions: what is out of date is made again. No contents, no positions, no sizes are kept: it only names
+ * candidates. */
+static const char *const INDEX_SCHEMA[] = {
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+    "CREATE TABLE partial (id INTEGER PRIMARY KEY);"
+    "CREATE VIRTUAL TABLE trigram USING fts5 (text, content='', columnsize=0, detail=none,"
+    " tokenize='trigram case_sensitive 1');",
+};
+
+/* What differs between the two kinds of database. */
+struct db_kind {
+    const char *name;
+    const char *const *schema;
+    int version;
+    const char *pragmas;
+    bool has_log_hook; /* checkpoints are made by db_checkpoint() only */
+};
+
+#define COMMON_PRAGMAS                                                                             \
+    "PRAGMA trusted_schema=OFF; PRAGMA cache_size=-1024; PRAGMA journal_mode=WAL;"                 \
+    "PRAGMA temp_store=MEMORY;"
+
+static const struct db_kind ACCOUNT_KIND = {
+    .name = "account.db",
+    .schema = SCHEMA,
+    .version = sizeof(SCHEMA) / sizeof(SCHEMA[0]),
+    .pragmas = COMMON_PRAGMAS "PRAGMA secure_delete=FAST; PRAGMA synchronous=FULL",
+    .has_log_hook = true,
+};
+
+/* Syncs at its checkpoints only: a power cut takes the last commits and no more. */
+static const struct db_kind INDEX_KIND = {
+    .name = "index.db",
+    .schema = INDEX_SCHEMA,
+    .version = sizeof(INDEX_SCHEMA) / sizeof(INDEX_SCHEMA[0]),
+    .pragmas = COMMON_PRAGMAS "PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=4000",
+};
 
 /* ---- errors ---- */
 
@@ -131,16 +173,16 @@ static enum err read_version(struct db *db, int *version)
 }
 
 /* All steps or none: another program may open what is there at any moment. */
-static enum err upgrade(struct db *db, int version)
+static enum err upgrade(struct db *db, const struct db_kind *kind, int version)
 {
     TRY(execute(db, "BEGIN IMMEDIATE"));
     enum err result = ERR_OK;
-    for (int i = version; i < SCHEMA_VERSION && result == ERR_OK; i++) {
-        result = execute(db, SCHEMA[i]);
+    for (int i = version; i < kind->version && result == ERR_OK; i++) {
+        result = execute(db, kind->schema[i]);
     }
     if (result == ERR_OK) {
         char sql[64];
-        (void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d; COMMIT", SCHEMA_VERSION);
+        (void)snprintf(sql, sizeof(sql), "PRAGMA user_version = %d; COMMIT", kind->version);
         result = execute(db, sql);
     }
     if (result != ERR_OK) {
@@ -149,33 +191,31 @@ static enum err upgrade(struct db *db, int version)
     return result;
 }
 
-static enum err prepare_database(struct db *db, bool must_create)
+static enum err prepare_database(struct db *db, const struct db_kind *kind, bool must_create)
 {
     (void)sqlite3_busy_timeout(db->handle, 2000);
     (void)sqlite3_extended_result_codes(db->handle, 1);
     (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    TRY(execute(db, "PRAGMA trusted_schema=OFF; PRAGMA secure_delete=FAST; PRAGMA cache_size=-1024;"
-                    "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY"));
+    TRY(execute(db, kind->pragmas));
     db->is_durable = true;
-    (void)sqlite3_wal_hook(db->handle, on_log, db);
+    if (kind->has_log_hook) {
+        (void)sqlite3_wal_hook(db->handle, on_log, db);
+    }
     int version = 0;
     TRY(read_version(db, &version));
     if (version == 0 && !must_create) {
         return ERR_NOT_FOUND;
     }
-    if (version < 0 || version > SCHEMA_VERSION) {
-        log_error("store: %s: account.db has version %d, this program knows %d", db->user, version,
-                  SCHEMA_VERSION);
+    if (version < 0 || version > kind->version) {
+        log_error("store: %s: %s has version %d, this program knows %d", db->user, kind->name,
+                  version, kind->version);
         return ERR_CORRUPT;
     }
-    return version == SCHEMA_VERSION ? ERR_OK : upgrade(db, version);
+    return version == kind->version ? ERR_OK : upgrade(db, kind, version);
 }
 
-enum err db_open(struct engine *e, struct str user, bool must_create, struct db **out)
+static struct db *db_new(struct engine *e, struct str user, sqlite3 *handle)
 {
-    sqlite3 *handle;
-    bool was_closed = engine_is_closed(e);
-    TRY(engine_open_database(e, must_create, &handle));
     struct db *db = calloc(1, sizeof(*db));
     char *name = strndup(user.p, user.n);
     if (db == NULL || name == NULL) {
@@ -183,9 +223,32 @@ enum err db_open(struct engine *e, struct str user, bool must_create, struct db 
     }
     db->engine = e;
     db->handle = handle;
-    db->was_closed = was_closed;
     db->user = name;
-    enum err result = prepare_database(db, must_create);
+    return db;
+}
+
+enum err db_open(struct engine *e, struct str user, bool must_create, struct db **out)
+{
+    sqlite3 *handle;
+    bool was_closed = engine_is_closed(e);
+    TRY(engine_open_database(e, must_create, &handle));
+    struct db *db = db_new(e, user, handle);
+    db->was_closed = was_closed;
+    enum err result = prepare_database(db, &ACCOUNT_KIND, must_create);
+    if (result != ERR_OK) {
+        db_close(&db);
+        return result;
+    }
+    *out = db;
+    return ERR_OK;
+}
+
+enum err db_open_index(struct engine *e, struct str user, struct db **out)
+{
+    sqlite3 *handle;
+    TRY(engine_open_index(e, &handle));
+    struct db *db = db_new(e, user, handle);
+    enum err result = prepare_database(db, &INDEX_KIND, true);
     if (result != ERR_OK) {
         db_close(&db);
         return result;

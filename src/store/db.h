@@ -22,6 +22,9 @@ enum statement {
 /* must_create: makes the tables when there are none, in one transaction. user: for the log, copied.
  * Errors: ERR_NOT_FOUND (no database, or one that was never finished), ERR_CORRUPT, ERR_NO_SPACE, ERR_IO. */
 MUST_USE enum err db_open(struct engine *e, struct str user, bool must_create, struct db **out);
+/* The account's text index; made when it is not there. Statements that begin with TEXT_ are for it, and those about meta, BEGIN
+ * and COMMIT serve both. Errors: ERR_CORRUPT, ERR_NO_SPACE, ERR_IO. */
+MUST_USE enum err db_open_index(struct engine *e, struct str user, struct db **out);
 /* Whoever had the database open before closed it in good order, as far as can be seen. */
 bool db_was_closed(const struct db *db);
 /* Closing the handle checkpoints and removes the log, if the disk lets it. */

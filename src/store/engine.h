@@ -15,6 +15,7 @@
  * engine_local.c keeps an account in a folder:
  *
  *     account.db (-wal, -shm)   the database
+ *     index.db (-wal, -shm)     the text index, which can be made again from the rest
  *     blobs/0000000000000123    one body each, 16 hex digits
  *     lock                      held by flock(2) while open */
 struct engine;
@@ -32,6 +33,11 @@ MUST_USE enum err engine_remove(struct str folder);
 MUST_USE enum err engine_open_database(struct engine *e, bool must_create, sqlite3 **out);
 /* The database was last closed in good order, as far as can be seen: it has no log. Ask before opening it. */
 bool engine_is_closed(const struct engine *e);
+/* The same for the text index, which is made when it is not there. Errors: ERR_IO. */
+MUST_USE enum err engine_open_index(struct engine *e, sqlite3 **out);
+bool engine_has_index(const struct engine *e);
+/* Removes the text index; it must be closed. Errors: ERR_IO. */
+MUST_USE enum err engine_remove_index(struct engine *e);
 /* Makes every transaction committed so far durable. Errors: ERR_NO_SPACE, ERR_IO. */
 MUST_USE enum err engine_sync_database(struct engine *e, sqlite3 *db);
 

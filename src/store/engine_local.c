@@ -190,6 +190,22 @@ enum err engine_remove(struct str folder)
 
 /* ---- database ---- */
 
+static enum err open_file(const struct engine *e, const char *name, bool must_create, sqlite3 **out)
+{
+    char path[PATH_SIZE];
+    get_path(e, name, path);
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+    sqlite3 *db = NULL;
+    int rc = sqlite3_open_v2(path, &db, flags | (must_create ? SQLITE_OPEN_CREATE : 0), NULL);
+    if (rc != SQLITE_OK) {
+        log_error("store: %s: open %s: %s", e->folder, name, sqlite3_errstr(rc));
+        (void)sqlite3_close(db);
+        return ERR_IO;
+    }
+    *out = db;
+    return ERR_OK;
+}
+
 enum err engine_open_database(struct engine *e, bool must_create, sqlite3 **out)
 {
     char path[PATH_SIZE];
@@ -197,16 +213,34 @@ enum err engine_open_database(struct engine *e, bool must_create, sqlite3 **out)
     if (!must_create && access(path, F_OK) != 0) {
         return errno == ENOENT ? ERR_NOT_FOUND : fail(e, "account.db");
     }
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-    sqlite3 *db = NULL;
-    int rc = sqlite3_open_v2(path, &db, flags | (must_create ? SQLITE_OPEN_CREATE : 0), NULL);
-    if (rc != SQLITE_OK) {
-        log_error("store: %s: open account.db: %s", e->folder, sqlite3_errstr(rc));
-        (void)sqlite3_close(db);
-        return ERR_IO;
+    return open_file(e, "account.db", must_create, out);
+}
+
+enum err engine_open_index(struct engine *e, sqlite3 **out)
+{
+    return open_file(e, "index.db", true, out);
+}
+
+bool engine_has_index(const struct engine *e)
+{
+    char path[PATH_SIZE];
+    get_path(e, "index.db", path);
+    return access(path, F_OK) == 0;
+}
+
+enum err engine_remove_index(struct engine *e)
+{
+    /* The database first: SQLite drops a log without one, but would read one without its log. */
+    static const char *const NAMES[] = {"index.db", "index.db-wal", "index.db-shm"};
+    enum err result = ERR_OK;
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        char path[PATH_SIZE];
+        get_path(e, NAMES[i], path);
+        if (unlink(path) != 0 && errno != ENOENT) {
+            result = fail(e, NAMES[i]);
+        }
     }
-    *out = db;
-    return ERR_OK;
+    return result;
 }
 
 bool engine_is_closed(const struct engine *e)

@@ -81,6 +81,7 @@ static enum err load_meta(struct account *a, struct db *db)
     uint64_t next_mailbox;
     uint64_t uidvalidity;
     uint64_t last_body;
+    uint64_t text_mark;
     uint64_t release;
     uint64_t next_body;
     const struct value none[] = {{0}};
@@ -93,6 +94,7 @@ static enum err load_meta(struct account *a, struct db *db)
     TRY(get_meta(db, STR("object_seed"), &a->object_seed));
     TRY(get_number(db, STATEMENT_BODY_LAST, none, &last_body));
     TRY(get_number(db, STATEMENT_RELEASE_LAST, none, &release));
+    TRY(get_meta(db, STR("text_mark"), &text_mark));
     a->is_clean = is_clean != 0;
     a->modseq_limit = limit;
     a->modseq_floor = floor;
@@ -106,6 +108,7 @@ static enum err load_meta(struct account *a, struct db *db)
     a->next_mailbox_id = next_mailbox > a->next_mailbox_id ? next_mailbox : a->next_mailbox_id;
     next_body = last_body >= next_body ? last_body + 1 : next_body;
     a->next_body_id = next_body > a->next_body_id ? next_body : a->next_body_id;
+    account_load_text(a, text_mark, a->is_clean && db_was_closed(db));
     a->release_seq = release > a->release_seq ? release : a->release_seq;
     a->last_uidvalidity = (uint32_t)uidvalidity;
     a->has_releases = true;

@@ -307,6 +307,9 @@ static enum err write_clean_mark(struct account *a)
         result =
             DB_RUN(a->db, META_SET, value_text(STR("modseq_floor")), value_id(a->modseq_floor));
     }
+    if (result == ERR_OK) {
+        result = DB_RUN(a->db, META_SET, value_text(STR("text_mark")), value_id(a->text.mark));
+    }
     list_each(node, &a->mailboxes)
     {
         struct mailbox *m = list_entry(node, struct mailbox, node);
@@ -327,6 +330,7 @@ static enum err write_clean_mark(struct account *a)
 void account_rest(struct account *a)
 {
     assert(!a->is_in_transaction);
+    account_close_text(a);
     if (a->db == NULL) {
         return;
     }

@@ -93,6 +93,19 @@ struct acl {
     VEC(struct acl_entry) entries; /* identifiers are its own */
 };
 
+/* The text index of an account, as textindex.c keeps it. */
+struct text_state {
+    struct db *db; /* NULL: not open */
+    bool is_known; /* mark says how far it is */
+    bool is_in_transaction;
+    uint64_t mark;     /* every body up to this id is in it */
+    uint64_t count;    /* bodies that ever went in */
+    size_t added;      /* octets in the open transaction */
+    uint64_t first_ms; /* when the first body came that nobody looked at yet; 0: none did */
+    uint64_t due_ms;   /* when to look */
+    uint64_t off_until_ms;
+};
+
 struct account {
     struct list node;       /* in store.accounts */
     struct list dirty_node; /* in store.dirty */
@@ -144,6 +157,8 @@ struct account {
     uint64_t shrunk_ms;     /* used_ms when the database's cache was last given back */
     uint64_t unsynced_ms;   /* when the oldest unsynced commit was made; 0: all is synced */
     bool has_releases;      /* there may be entries to apply */
+
+    struct text_state text;
 
     struct buf shape_octets; /* shapes read ahead; see shapes.c */
     VEC(struct shape_slot) shape_slots;
@@ -288,6 +303,20 @@ void account_drop_grantor_changes(struct account *a);
 bool account_sweep(struct account *a);
 /* Deletes blobs without a body and without a writer, after an unclean start. */
 MUST_USE enum err account_sweep_blobs(struct account *a, struct db *db);
+
+/* ---- textindex.c ---- */
+
+/* The account is loaded. hint: up to where its text was indexed when it was closed in good order (is_clean). Sees to it that no
+ * body gets an id that the index knows. */
+void account_load_text(struct account *a, uint64_t hint, bool is_clean);
+/* A new body was committed, or will be. */
+void account_expect_text(struct account *a);
+/* Commits and closes the index. */
+void account_close_text(struct account *a);
+/* on_problem hears one line each; a damaged index is removed. */
+MUST_USE enum err account_verify_text(struct account *a,
+                                      void (*on_problem)(void *owner, const char *line),
+                                      void *owner);
 
 /* ---- shapes.c ---- */
 void account_drop_shapes(struct account *a);

@@ -62,6 +62,7 @@ static void rest_if_due(struct account *a, uint64_t silence_ms, uint64_t rest_af
 {
     if (a->db != NULL && silence_ms >= SHRINK_AFTER_MS && a->shrunk_ms != a->used_ms) {
         a->shrunk_ms = a->used_ms;
+        account_close_text(a);
         db_shrink(a->db);
     }
     if (a->db != NULL && silence_ms >= rest_after_ms) {

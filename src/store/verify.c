@@ -263,7 +263,8 @@ static enum err check_all(struct verify *v)
     sort_ids(&v->taken);
     sort_ids(&v->released);
     TRY(check_bodies(v));
-    return engine_blob_list(v->account->engine, on_blob, v);
+    TRY(engine_blob_list(v->account->engine, on_blob, v));
+    return account_verify_text(v->account, on_database_problem, v);
 }
 
 enum err account_verify(struct account *a, void (*on_problem)(void *owner, const char *line),

@@ -19,8 +19,10 @@
  *
  * With --one-octet each octet of a client arrives by itself; nothing else may change.
  *
- * Verbs: @advance 29m | @pace 4s (from now on every step of a session takes so long) | @user NAME (of sessions opened later) | @open NAME (then expect the greeting) | @close NAME |
+ * Verbs: @advance 29m | @pace 4s (from now on every step of a session takes so long) |
+ * @user NAME (of sessions opened later) | @open NAME (then expect the greeting) | @close NAME |
  * @restart (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) |
+ * @index (everything is put into the text index) |
  * @send NAME octets with \r \n \\ \xHH (raw) | @quiet NAME (it says nothing) | @ended NAME (it hung up). */
 #include "script.h"
 
@@ -345,6 +347,8 @@ static void run_verb(struct runner *r, struct str line)
         script_restart(r->script);
     } else if (str_eq(verb, STR("@fill"))) {
         fill(r, args);
+    } else if (str_eq(verb, STR("@index"))) {
+        script_index(r->script);
     } else if (str_eq(verb, STR("@send"))) {
         send_raw(r, args);
     } else if (str_eq(verb, STR("@quiet"))) {

@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "client_model.h"
 #include "imap/session.h"
+#include "search/indexer.h"
 #include "store/store.h"
 
 #include <ftw.h>
@@ -281,6 +282,15 @@ bool script_fill(struct script *s, struct str mailbox, uint32_t n)
     mailbox_unref(&m);
     account_unref(&a);
     return e == ERR_OK;
+}
+
+void script_index(struct script *s)
+{
+    struct indexer *x = indexer_new(s->store);
+    s->now_ms += 3600000; /* later than any patience */
+    while (indexer_step(x, UINT64_MAX) != 0) {
+    }
+    indexer_free(&x);
 }
 
 void script_send(struct script_session *s, struct str octets)

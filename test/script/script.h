@@ -32,6 +32,9 @@ void script_set_pace(struct script *s, uint64_t ms);
 /* Appends n small messages to a mailbox of the current user. */
 bool script_fill(struct script *s, struct str mailbox, uint32_t n);
 
+/* Puts all mail into the text index, as the store's role does it in its idle time. */
+void script_index(struct script *s);
+
 void script_send(struct script_session *s, struct str octets);
 /* The next line that was said, with its literals, without its line end; borrowed until the next call. */
 bool script_next_line(struct script_session *s, struct str *out);

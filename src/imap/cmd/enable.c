@@ -17,7 +17,6 @@ static void enable_qresync(struct imap_session *s, struct buf *out)
 static void enable_rev2(struct imap_session *s, struct buf *out)
 {
     (void)out;
-    numset_clear(&s->selected.recent);
     s->is_rev2 = true;
 }
 
