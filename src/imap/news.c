@@ -4,9 +4,11 @@
  * one, whenever there is an occasion to tell: at the end of a command, in IDLE. Nothing is queued, so nothing can be
  * lost, told twice or told in the wrong order; a session that slept through a thousand changes tells their sum.
  *
- *     known ---- diff ----> target       1. VANISHED or EXPUNGE   (numbers of known)
- *                                        2. FLAGS, EXISTS, RECENT (now numbers are target's)
- *                                        3. FETCH of what changed
+ *     known ---- diff ----> target       1. results that vanish    (contexts.c)
+ *                                        2. VANISHED or EXPUNGE    (numbers of known)
+ *                                        3. FLAGS, EXISTS, RECENT  (now numbers are target's)
+ *                                        4. results that come or go (contexts.c)
+ *                                        5. FETCH of what changed
  *                                        then known = target
  *
  * EXPUNGE renumbers, so it must not come while a client may be using sequence numbers (RFC 3501, 7.4.1: FETCH, STORE,
@@ -88,7 +90,7 @@ void news_begin(struct imap_session *s, bool may_expunge)
         return;
     }
     find_vanished(n, sel->known);
-    n->phase = NEWS_VANISHED;
+    n->phase = NEWS_REMOVED;
     if (n->removed_count > 0 && !may_expunge) {
         /* RFC 7162, erratum 1809: take back the mod-sequences that were told. */
         n->phase = NEWS_NONE;
@@ -414,6 +416,35 @@ bool news_check_mailbox(struct imap_session *s, struct buf *out)
     return true;
 }
 
+/* From the numbers of known to those of target, with the results of live contexts on either side (RFC 5267, 4.3.3 and 4.3.4). */
+static enum step step_numbers(struct imap_session *s, struct buf *out)
+{
+    struct news *n = &s->news;
+    if (n->phase == NEWS_REMOVED) {
+        if (contexts_tell_removed(s, &n->vanished, out) == STEP_MORE) {
+            return STEP_MORE;
+        }
+        n->phase = NEWS_VANISHED;
+    }
+    if (n->phase == NEWS_VANISHED) {
+        if (step_removed(s, out) == STEP_MORE) {
+            return STEP_MORE;
+        }
+        n->phase = NEWS_EXISTS;
+    }
+    if (n->phase == NEWS_EXISTS) {
+        tell_exists(s, out);
+        n->phase = NEWS_RESULTS;
+    }
+    if (n->phase == NEWS_RESULTS) {
+        if (contexts_tell_changed(s, n->target, out) == STEP_MORE) {
+            return STEP_MORE;
+        }
+        n->phase = NEWS_FETCH;
+    }
+    return STEP_DONE;
+}
+
 enum step news_step(struct imap_session *s, struct buf *out)
 {
     struct news *n = &s->news;
@@ -425,15 +456,8 @@ enum step news_step(struct imap_session *s, struct buf *out)
         hold_back(s, out);
         return STEP_DONE;
     }
-    if (n->phase == NEWS_VANISHED) {
-        if (step_removed(s, out) == STEP_MORE) {
-            return STEP_MORE;
-        }
-        n->phase = NEWS_EXISTS;
-    }
-    if (n->phase == NEWS_EXISTS) {
-        tell_exists(s, out);
-        n->phase = NEWS_FETCH;
+    if (step_numbers(s, out) == STEP_MORE) {
+        return STEP_MORE;
     }
     if (n->phase == NEWS_FETCH) {
         if (step_fetch(s, out) == STEP_MORE) {

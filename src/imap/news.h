@@ -21,7 +21,15 @@ struct told {
     struct numset uids;
 };
 
-enum news_phase { NEWS_NONE, NEWS_VANISHED, NEWS_EXISTS, NEWS_FETCH, NEWS_ADDED };
+enum news_phase {
+    NEWS_NONE,
+    NEWS_REMOVED,
+    NEWS_VANISHED,
+    NEWS_EXISTS,
+    NEWS_RESULTS,
+    NEWS_FETCH,
+    NEWS_ADDED
+};
 
 /* A generator: what it has told, and what it goes on with. All zero: nothing is being told. */
 struct news {

@@ -138,6 +138,22 @@ static struct search_set parse_set(struct search_keys *k, struct scan *c, uint32
     return out;
 }
 
+/* A set of UIDs stays as it was sent: "*" is the last UID whenever the program runs. */
+static struct search_set parse_uids(struct search_keys *k, struct scan *c)
+{
+    struct seq_set set;
+    scan_seq_set(c, k->arena, &set);
+    struct numrange *at = scan_is_ok(c) ? arena_array(k->arena, struct numrange, set.count) : NULL;
+    if (at == NULL) {
+        scan_fail(c, ERR_LIMIT, "fewer search keys");
+        return (struct search_set){NULL, 0};
+    }
+    for (uint32_t i = 0; i < set.count; i++) {
+        at[i] = (struct numrange){set.at[i].first, set.at[i].last};
+    }
+    return (struct search_set){at, set.count};
+}
+
 /* MODSEQ [entry-name SP entry-type-req SP] mod-sequence-valzer; the entry does not matter here: flags share one modseq. */
 static int64_t parse_modseq(struct search_keys *k, struct scan *c)
 {
@@ -184,7 +200,7 @@ static void parse_argument(struct search_keys *k, struct scan *c, const struct w
         key->text = scan_objectid(c);
         return;
     case ARG_UIDS:
-        key->set = parse_set(k, c, k->last_uid);
+        key->set = parse_uids(k, c);
         return;
     case ARG_MODSEQ:
         key->number = parse_modseq(k, c);

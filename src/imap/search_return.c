@@ -7,8 +7,10 @@ static unsigned parse_option(struct scan *c)
         struct str name;
         enum return_option option;
     } OPTIONS[] = {
-        {{"MIN", 3}, RETURN_MIN},     {{"MAX", 3}, RETURN_MAX},         {{"ALL", 3}, RETURN_ALL},
-        {{"COUNT", 5}, RETURN_COUNT}, {{"PARTIAL", 7}, RETURN_PARTIAL},
+        {{"MIN", 3}, RETURN_MIN},         {{"MAX", 3}, RETURN_MAX},
+        {{"ALL", 3}, RETURN_ALL},         {{"COUNT", 5}, RETURN_COUNT},
+        {{"PARTIAL", 7}, RETURN_PARTIAL}, {{"UPDATE", 6}, RETURN_UPDATE},
+        {{"CONTEXT", 7}, RETURN_CONTEXT},
     };
     for (size_t i = 0; i < sizeof(OPTIONS) / sizeof(OPTIONS[0]); i++) {
         if (scan_accept_word(c, OPTIONS[i].name)) {
@@ -18,7 +20,7 @@ static unsigned parse_option(struct scan *c)
     return 0;
 }
 
-static void parse_one(struct search_return *r, struct scan *c, unsigned allowed)
+static void parse_one(struct search_return *r, struct scan *c)
 {
     size_t at = c->at;
     unsigned option = parse_option(c);
@@ -26,7 +28,7 @@ static void parse_one(struct search_return *r, struct scan *c, unsigned allowed)
                           && (r->options & (RETURN_ALL | RETURN_PARTIAL)) != 0
                           && (option | r->options) != r->options;
     bool is_second_partial = (option & r->options & RETURN_PARTIAL) != 0;
-    if ((option & allowed) == 0 || is_second_list || is_second_partial) {
+    if (option == 0 || is_second_list || is_second_partial) {
         c->at = at;
         scan_fail(c, ERR_SYNTAX, "a result option");
         return;
@@ -38,7 +40,7 @@ static void parse_one(struct search_return *r, struct scan *c, unsigned allowed)
     }
 }
 
-void search_return_parse(struct search_return *r, struct scan *c, unsigned allowed)
+void search_return_parse(struct search_return *r, struct scan *c)
 {
     size_t at = c->at;
     *r = (struct search_return){0};
@@ -53,7 +55,7 @@ void search_return_parse(struct search_return *r, struct scan *c, unsigned allow
         if (r->options != 0) {
             scan_sp(c);
         }
-        parse_one(r, c, allowed);
+        parse_one(r, c);
     }
     if (r->options == 0) {
         r->options = RETURN_ALL;

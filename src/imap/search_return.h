@@ -12,7 +12,9 @@ enum return_option {
     RETURN_MAX = 2,
     RETURN_ALL = 4,
     RETURN_COUNT = 8,
-    RETURN_PARTIAL = 16
+    RETURN_PARTIAL = 16,
+    RETURN_UPDATE = 32,
+    RETURN_CONTEXT = 64 /* a hint that the same will be asked again; nothing follows from it */
 };
 
 struct search_return {
@@ -22,7 +24,7 @@ struct search_return {
 };
 
 /* Reads what may stand behind a command's name: SP "RETURN" SP "(" options ")". When it does not, the scan stays where it
- * was. Options beyond `allowed` fail. "()" means ALL (RFC 4731, 3.1). */
-void search_return_parse(struct search_return *r, struct scan *c, unsigned allowed);
+ * was. "()" means ALL (RFC 4731, 3.1). */
+void search_return_parse(struct search_return *r, struct scan *c);
 
 #endif

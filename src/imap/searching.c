@@ -18,6 +18,15 @@
 
 enum { BUDGET = 256 * 1024 };
 
+void searching_parse_return(struct imap_session *s, struct cmd *cmd, struct scan *c,
+                            struct searching *q)
+{
+    search_return_parse(&q->wants, c);
+    if ((q->wants.options & RETURN_UPDATE) && contexts_has_tag(s->selected.contexts, cmd->tag)) {
+        scan_fail(c, ERR_SYNTAX, "another tag: a context that is live has this one");
+    }
+}
+
 static void parse_charset(struct cmd *cmd, struct scan *c, struct search_keys *keys)
 {
     struct charset *charset = NULL;
@@ -91,6 +100,23 @@ enum step searching_step(struct imap_session *s, struct searching *q, struct buf
     return step;
 }
 
+void searching_begin_context(struct imap_session *s, struct searching *q,
+                             const struct sort_program *order, const uint32_t *sorted)
+{
+    if ((q->wants.options & RETURN_UPDATE) == 0) {
+        return;
+    }
+    const struct numset *found = search_get_result(q->search);
+    const struct context_args args = {.tag = s->cmd.tag,
+                                      .is_uid = s->cmd.is_uid,
+                                      .program = q->program,
+                                      .found = found,
+                                      .order = order,
+                                      .sorted = sorted,
+                                      .count = numset_get_count(found)};
+    q->is_refused = contexts_add(s, &args) != ERR_OK;
+}
+
 void searching_begin_tell(struct cmd *cmd, struct searching *q, struct results results,
                           const char *name, struct buf *out)
 {
@@ -105,11 +131,8 @@ void searching_begin_tell(struct cmd *cmd, struct searching *q, struct results r
     buf_add_c(out, name);
 }
 
-enum step searching_tell(struct searching *q, struct buf *out)
+static enum step tell_numbers(struct searching *q, struct buf *out)
 {
-    if (q->wants.is_given) {
-        return esearch_step(&q->esearch, out);
-    }
     if (results_write_numbers(&q->results, &q->place, out) == STEP_MORE) {
         return STEP_MORE;
     }
@@ -118,6 +141,20 @@ enum step searching_tell(struct searching *q, struct buf *out)
     }
     imap_write_crlf(out);
     return STEP_DONE;
+}
+
+enum step searching_tell(struct searching *q, struct buf *out)
+{
+    if (!q->wants.is_given) {
+        return tell_numbers(q, out);
+    }
+    enum step step = esearch_step(&q->esearch, out);
+    if (step == STEP_DONE && q->is_refused) {
+        buf_add(out, STR("* NO [NOUPDATE "));
+        imap_write_string(out, q->esearch.tag);
+        buf_add(out, STR("] Too many contexts\r\n"));
+    }
+    return step;
 }
 
 void searching_release(struct searching *q)

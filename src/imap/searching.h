@@ -8,6 +8,7 @@
 #include "imap/search_return.h"
 #include "search/program.h"
 #include "search/run.h"
+#include "search/sort_key.h"
 
 #include <stdbool.h>
 
@@ -20,7 +21,12 @@ struct searching {
     struct results results; /* to be told; for "* SEARCH 1 2 3" and its like */
     struct results_place place;
     struct esearch esearch;
+    bool is_refused; /* a live context was wanted, and cannot be */
 };
+
+/* Reads RETURN options, if there are any (search_return.h); what is allowed here is what all of the trunk can do. */
+void searching_parse_return(struct imap_session *s, struct cmd *cmd, struct scan *c,
+                            struct searching *q);
 
 /* Reads SP, charset, SP, search keys (RFC 5256: search-criteria). */
 void searching_parse_criteria(struct imap_session *s, struct cmd *cmd, struct scan *c,
@@ -32,6 +38,9 @@ void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *
 MUST_USE enum err searching_begin(struct imap_session *s, struct searching *q, struct buf *out);
 /* One portion; tells progress. STEP_BAD: the command's err is set. */
 enum step searching_step(struct imap_session *s, struct searching *q, struct buf *out);
+/* Makes what was found a live context, if that is wanted (RFC 5267, 4.3). order and sorted: of SORT, else NULL. */
+void searching_begin_context(struct imap_session *s, struct searching *q,
+                             const struct sort_program *order, const uint32_t *sorted);
 /* The results are these, and are told from now on. name: of the response without RETURN, "SEARCH". */
 void searching_begin_tell(struct cmd *cmd, struct searching *q, struct results results,
                           const char *name, struct buf *out);

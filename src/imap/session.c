@@ -61,6 +61,7 @@ void selected_close(struct imap_session *s)
 {
     struct selected *sel = &s->selected;
     news_release(&s->news);
+    contexts_free(&sel->contexts);
     watch_cancel(&sel->watch);
     view_unref(&sel->known);
     view_unref(&sel->untold);
@@ -229,11 +230,21 @@ static bool parse_args(struct imap_session *s, struct buf *out)
     return false;
 }
 
+/* A generator has more to do: what it wrote goes out; if it only worked, the neighbours have their turn. */
+static enum go go_on_later(struct imap_session *s, const struct buf *out)
+{
+    if (out->len > 0) {
+        return GO_OUTPUT;
+    }
+    session_wake(s);
+    return GO_EVENT;
+}
+
 static enum go step_before(struct imap_session *s, struct buf *out)
 {
     switch (news_step(s, out)) {
     case STEP_MORE:
-        return GO_OUTPUT;
+        return go_on_later(s, out);
     case STEP_BAD:
         s->phase = PHASE_BYE;
         return GO_ON;
@@ -277,12 +288,8 @@ static enum go step_run(struct imap_session *s, struct buf *out)
     account_set_author(s->account, NULL);
     switch (run) {
     case RUN_MORE:
-        if (out->len > 0) {
-            return GO_OUTPUT;
-        }
-        session_wake(s); /* it works on: let the neighbours have their turn */
-        s->phase = PHASE_EVENT;
-        return GO_EVENT;
+        s->phase = out->len > 0 ? s->phase : PHASE_EVENT;
+        return go_on_later(s, out);
     case RUN_COMMIT:
         if (!account_has_pending(s->account)) {
             return GO_ON;
@@ -320,7 +327,7 @@ static enum go step_news(struct imap_session *s, struct buf *out)
     if ((s->cmd.what->flags & COMMAND_NO_NEWS) == 0) {
         enum step step = session_tell(s, out);
         if (step == STEP_MORE) {
-            return GO_OUTPUT;
+            return go_on_later(s, out);
         }
         s->is_over = s->is_over || step == STEP_BAD;
     }
@@ -331,7 +338,7 @@ static enum go step_unasked(struct imap_session *s, struct buf *out)
 {
     enum step step = session_tell(s, out);
     if (step == STEP_MORE) {
-        return GO_OUTPUT;
+        return go_on_later(s, out);
     }
     news_release(&s->news);
     s->phase = step == STEP_BAD ? PHASE_BYE : PHASE_READ;

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/numset.h"
 #include "imap/command.h"
+#include "imap/contexts.h"
 #include "imap/news.h"
 #include "imap/notify.h"
 #include "imap/session.h"
@@ -23,9 +24,10 @@ struct selected {
     struct view *known;      /* what the client was told, counted */
     /* counted: what it was, before something of it was not told because of NOTIFY; NULL: all was told */
     struct view *untold;
-    bool is_count_untold; /* how many messages there are was not told */
-    struct numset recent;    /* UIDs that are \Recent in this session */
-    struct watch watch;      /* wakes the session while it idles */
+    bool is_count_untold;      /* how many messages there are was not told */
+    struct numset recent;      /* UIDs that are \Recent in this session */
+    struct contexts *contexts; /* live ones; NULL: there never was one */
+    struct watch watch;        /* wakes the session while it idles */
     bool is_read_only;
     unsigned rights; /* what the client was told that it may do (imap/access.h) */
     unsigned keywords_told; /* how many keywords the last FLAGS response had */

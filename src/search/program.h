@@ -80,4 +80,10 @@ void search_key_add(struct search_key *parent, struct search_key *child);
 /* NOT child; NULL when child is NULL or at the cap. */
 struct search_key *search_key_not(struct arena *a, struct search_key *child);
 
+/* A copy of the whole tree, texts and all, in a; NULL at the cap. At most SEARCH_DEPTH_MOST deep. */
+struct search_key *search_key_copy(struct arena *a, const struct search_key *k);
+/* A copy of the ranges. Errors: ERR_LIMIT at a's cap. */
+MUST_USE enum err search_set_copy(struct arena *a, const struct numrange *at, size_t count,
+                                  struct search_set *out);
+
 #endif

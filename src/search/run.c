@@ -65,6 +65,8 @@ struct search {
     struct view *view;
     struct search_key *program;
     const struct numset *recent;
+    const struct numset *within;
+    size_t within_at;    /* range of within */
     struct arena *arena; /* needles */
     struct key_state keys[SEARCH_KEYS_MOST];
     size_t key_count;
@@ -225,6 +227,7 @@ enum err search_new(const struct search_args *args, struct search **out)
     s->view = view_ref(args->view);
     s->program = args->program;
     s->recent = args->recent;
+    s->within = args->within;
     s->arena = arena_new(PROGRAM_ARENA_CAP);
     s->message_arena = arena_new(MESSAGE_ARENA_CAP);
     buf_init(&s->shape_octets, SHAPE_MOST);
@@ -571,9 +574,27 @@ static bool is_gone(enum err e)
     return e == ERR_NOT_FOUND || e == ERR_NO_MESSAGE;
 }
 
+/* Goes on to the next message that may be looked at, or behind the last. */
+static void skip_to_wanted(struct search *s)
+{
+    const struct numset *w = s->within;
+    if (w == NULL) {
+        return;
+    }
+    while (s->within_at < w->count && w->at[s->within_at].last < s->seq) {
+        s->within_at++;
+    }
+    if (s->within_at == w->count) {
+        s->seq = view_get_count(s->view) + 1;
+    } else if (w->at[s->within_at].first > s->seq) {
+        s->seq = w->at[s->within_at].first;
+    }
+}
+
 enum step search_step(struct search *s, uint64_t budget)
 {
     uint32_t count = view_get_count(s->view);
+    skip_to_wanted(s);
     while (s->err == ERR_OK && s->seq <= count && budget > 0) {
         enum tri verdict = UNKNOWN;
         enum err e = judge_message(s, &budget, &verdict);
@@ -585,6 +606,7 @@ enum step search_step(struct search *s, uint64_t budget)
         }
         if (verdict != UNKNOWN) {
             end_message(s, verdict);
+            skip_to_wanted(s);
         }
     }
     if (s->err != ERR_OK) {

@@ -17,6 +17,8 @@ struct search_args {
     struct view *view;           /* referenced */
     struct search_key *program;  /* borrowed until search_free(); ids are written into it */
     const struct numset *recent; /* borrowed: UIDs that are \Recent for this session; NULL: none */
+    const struct numset
+        *within; /* borrowed: only these sequence numbers are looked at; NULL: all */
 };
 
 /* Errors: ERR_TOO_DEEP, ERR_LIMIT (too many keys, a text longer than SEARCH_TEXT_MOST). */

@@ -7,6 +7,7 @@
 #define COMMANDS(X)                                                                                \
     X(append)                                                                                      \
     X(authenticate)                                                                                \
+    X(cancelupdate)                                                                                \
     X(capability)                                                                                  \
     X(check)                                                                                       \
     X(close)                                                                                       \

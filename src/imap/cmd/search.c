@@ -7,15 +7,13 @@
 #include "imap/searching.h"
 #include "imap/session_priv.h"
 
-enum { OPTIONS = RETURN_MIN | RETURN_MAX | RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL };
-
 enum search_phase { SEARCH_BEGIN, SEARCH_LOOK, SEARCH_TELL };
 
 static void parse_search(struct imap_session *s, struct cmd *cmd, struct scan *c)
 {
     struct searching *q = arena_one(cmd->arena, struct searching);
     cmd->args = q;
-    search_return_parse(&q->wants, c, OPTIONS);
+    searching_parse_return(s, cmd, c, q);
     searching_parse_keys(s, cmd, c, q);
 }
 
@@ -26,6 +24,7 @@ static enum run search_look(struct imap_session *s, struct cmd *cmd, struct buf 
     if (step == STEP_DONE) {
         struct results results =
             results_of_set(s->selected.known, search_get_result(q->search), cmd->is_uid);
+        searching_begin_context(s, q, NULL, NULL);
         searching_begin_tell(cmd, q, results, "SEARCH", out);
         cmd->phase = SEARCH_TELL;
     }
@@ -60,7 +59,7 @@ const struct command command_search = {
     .name = STR("SEARCH"),
     .states = STATE_SELECTED,
     .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ,
-    .capability = "ESEARCH",
+    .capability = "ESEARCH CONTEXT=SEARCH",
     .parse = parse_search,
     .run = run_search,
     .release = release_search,

@@ -12,10 +12,7 @@
 #include "search/sort.h"
 #include "wire/imap_scan.h"
 
-enum {
-    SORT_OPTIONS = RETURN_MIN | RETURN_MAX | RETURN_ALL | RETURN_COUNT | RETURN_PARTIAL,
-    SORT_BUDGET = 256 * 1024
-};
+enum { SORT_BUDGET = 256 * 1024 };
 
 enum phase_of_sort { SORT_BEGIN, SORT_LOOK, SORT_ORDER, SORT_TELL };
 
@@ -29,7 +26,7 @@ static void parse_sort(struct imap_session *s, struct cmd *cmd, struct scan *c)
 {
     struct sort_command *args = arena_one(cmd->arena, struct sort_command);
     cmd->args = args;
-    search_return_parse(&args->q.wants, c, SORT_OPTIONS);
+    searching_parse_return(s, cmd, c, &args->q);
     scan_sp(c);
     sort_keys_parse(c, &args->program);
     searching_parse_criteria(s, cmd, c, &args->q);
@@ -60,6 +57,7 @@ static enum step sort_order(struct imap_session *s, struct cmd *cmd, struct sort
     if (step == STEP_DONE) {
         size_t count;
         const uint32_t *at = sort_get_result(args->sort, &count);
+        searching_begin_context(s, &args->q, &args->program, at);
         searching_begin_tell(cmd, &args->q,
                              results_of_array(s->selected.known, at, count, cmd->is_uid), "SORT",
                              out);
@@ -100,7 +98,7 @@ const struct command command_sort = {
     .name = STR("SORT"),
     .states = STATE_SELECTED,
     .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ,
-    .capability = "SORT SORT=DISPLAY I18NLEVEL=1",
+    .capability = "SORT ESORT CONTEXT=SORT SORT=DISPLAY I18NLEVEL=1",
     .parse = parse_sort,
     .run = run_sort,
     .release = release_sort,

@@ -86,7 +86,7 @@ static void test_programs(void **state)
     (void)snprintf(want, sizeof(want), "%u(%u(%u'a' %u(%u#5)))", SEARCH_AND, SEARCH_OR, SEARCH_FROM,
                    SEARCH_NOT, SEARCH_LARGER);
     check("OR FROM a NOT LARGER 5", want);
-    (void)snprintf(want, sizeof(want), "%u(%u[2-2][5-7] %u[90-90])", SEARCH_AND, SEARCH_SEQ,
+    (void)snprintf(want, sizeof(want), "%u(%u[2-2][5-7] %u[90-0])", SEARCH_AND, SEARCH_SEQ,
                    SEARCH_UID);
     check("5:*,2 UID 90:*", want);
     (void)snprintf(want, sizeof(want), "%u(%u<X-A>'b')", SEARCH_AND, SEARCH_HEADER);

@@ -1,0 +1,432 @@
+/* Live contexts: what the results of a search become while the mailbox changes (RFC 5267, 4.3).
+ *
+ * A context keeps its program and its results, as UIDs: a set, and for SORT the UIDs in order besides. It moves from view to view
+ * with the client: when the news tell the difference between two views, only the messages in that difference are judged
+ * again, and what is new is put in its place by looking at a handful of neighbours. So a context costs what changes, not what is
+ * there, and its memory is the set and four octets a message.
+ *
+ *     news:  contexts_tell_removed   * ESEARCH (TAG "t") REMOVEFROM (...)     numbers of known
+ *            EXPUNGE, VANISHED; EXISTS
+ *            contexts_tell_changed   * ESEARCH (TAG "t") REMOVEFROM (...)     numbers of target
+ *                                    * ESEARCH (TAG "t") ADDTO (...)
+ *            FETCH
+ *
+ * Positions of a SEARCH are all 0: the client knows the order of its mailbox. Those of a SORT are true, each valid when all before it
+ * were carried out. Order never changes for a message that stays: all sort keys are immutable.
+ *
+ * What a program says must not depend on when it is asked: message numbers are made UIDs when the context begins (RFC 5267, 4.3: they
+ * mean the messages of that time). "*" in a UID set stays what it says: so the last message, before and after, is always
+ * judged again when there is one. MODSEQ, flags and \Recent change with the messages in the difference.
+ */
+#include "imap/contexts.h"
+
+#include "imap/context_results.h"
+#include "imap/session_priv.h"
+#include "base/vec.h"
+#include "search/run.h"
+#include "search/sort.h"
+#include "wire/imap_write.h"
+
+#include <stdlib.h>
+
+enum { PROGRAM_CAP = 256 * 1024, RESULTS_BUDGET = 16 * 1024, STEPS_AT_ONCE = 16 };
+
+/* How far the news of one context are. */
+enum context_phase {
+    CONTEXT_IDLE,
+    CONTEXT_SEARCH,
+    CONTEXT_SORT,
+    CONTEXT_PLACE,
+    CONTEXT_TELL_REMOVED,
+    CONTEXT_TELL_ADDED
+};
+
+struct context {
+    struct arena *arena; /* program and tag */
+    struct str tag;
+    bool is_uid;
+    bool has_star;
+    struct search_key *program;
+    struct sort_program order;
+    struct context_results results;
+    /* while news are told */
+    enum context_phase phase;
+    struct search *search;
+    struct sort *sort;
+    struct numset removed; /* UIDs */
+    struct numset added;
+    struct numset added_seqs;
+};
+
+struct contexts {
+    VEC(struct context *) all;
+    size_t at;             /* the context whose news are being told */
+    bool is_begun;         /* changed is filled */
+    struct numset changed; /* sequence numbers in target of what may have changed */
+};
+
+/* ---- the life of a context ---- */
+
+static void end_news(struct context *c)
+{
+    search_free(&c->search);
+    sort_free(&c->sort);
+    numset_release(&c->removed);
+    numset_release(&c->added);
+    numset_release(&c->added_seqs);
+    c->phase = CONTEXT_IDLE;
+}
+
+static void context_free(struct context *c)
+{
+    end_news(c);
+    context_results_release(&c->results);
+    arena_free(&c->arena);
+    free(c);
+}
+
+static size_t find_tag(const struct contexts *all, struct str tag)
+{
+    size_t i = 0;
+    while (i < all->all.count && !str_eq(all->all.at[i]->tag, tag)) {
+        i++;
+    }
+    return i;
+}
+
+bool contexts_has_tag(const struct contexts *all, struct str tag)
+{
+    return all != NULL && find_tag(all, tag) < all->all.count;
+}
+
+static void remove_at(struct contexts *all, size_t i)
+{
+    context_free(all->all.at[i]);
+    vec_remove(&all->all, i);
+}
+
+void contexts_cancel(struct contexts *all, struct str tag)
+{
+    if (contexts_has_tag(all, tag)) {
+        remove_at(all, find_tag(all, tag));
+    }
+}
+
+void contexts_free(struct contexts **all)
+{
+    if (*all == NULL) {
+        return;
+    }
+    while ((*all)->all.count > 0) {
+        remove_at(*all, (*all)->all.count - 1);
+    }
+    vec_release(&(*all)->all);
+    numset_release(&(*all)->changed);
+    free(*all);
+    *all = NULL;
+}
+
+/* Message numbers become the UIDs that they mean now. */
+static enum err fix_numbers(struct context *c, const struct view *v, struct search_key *k)
+{
+    if (k->kind == SEARCH_SEQ) {
+        struct numset uids = NUMSET_INIT;
+        uint32_t count = view_get_count(v);
+        for (size_t i = 0; i < k->set.count; i++) {
+            uint32_t a = k->set.at[i].first == 0 ? count : k->set.at[i].first;
+            uint32_t b = k->set.at[i].last == 0 ? count : k->set.at[i].last;
+            context_add_uids(v, (struct numrange){a < b ? a : b, a < b ? b : a}, &uids);
+        }
+        k->kind = SEARCH_UID;
+        enum err e = search_set_copy(c->arena, uids.at, uids.count, &k->set);
+        numset_release(&uids);
+        TRY(e);
+    } else if (k->kind == SEARCH_UID) {
+        for (size_t i = 0; i < k->set.count; i++) {
+            c->has_star = c->has_star || k->set.at[i].first == 0 || k->set.at[i].last == 0;
+        }
+    }
+    for (struct search_key *child = k->child; child != NULL; child = child->next) {
+        TRY(fix_numbers(c, v, child));
+    }
+    return ERR_OK;
+}
+
+static enum err context_begin(struct context *c, const struct view *v,
+                              const struct context_args *args)
+{
+    c->tag = arena_str(c->arena, args->tag);
+    c->is_uid = args->is_uid;
+    c->program = search_key_copy(c->arena, args->program);
+    if (c->program == NULL || c->tag.n != args->tag.n) {
+        return ERR_LIMIT;
+    }
+    if (args->order != NULL) {
+        c->order = *args->order;
+    }
+    context_results_set(&c->results, v, args->found, args->sorted, args->count);
+    return fix_numbers(c, v, c->program);
+}
+
+enum err contexts_add(struct imap_session *s, const struct context_args *args)
+{
+    struct contexts *all = s->selected.contexts;
+    if (all != NULL && all->all.count >= CONTEXTS_MOST) {
+        return ERR_LIMIT;
+    }
+    struct context *c = calloc(1, sizeof(*c));
+    if (all == NULL) {
+        all = calloc(1, sizeof(*all));
+    }
+    if (c == NULL || all == NULL) {
+        abort();
+    }
+    s->selected.contexts = all;
+    c->arena = arena_new(PROGRAM_CAP);
+    enum err e = context_begin(c, s->selected.known, args);
+    if (e != ERR_OK) {
+        context_free(c);
+        return e;
+    }
+    vec_push(&all->all, c);
+    return ERR_OK;
+}
+
+/* ---- telling ---- */
+
+static struct context_line make_line(const struct imap_session *s, const struct context *c,
+                                     const struct view *v)
+{
+    return (struct context_line){.tag = c->tag, .view = v, .is_uid = c->is_uid || s->has_uidonly};
+}
+
+enum step contexts_tell_removed(struct imap_session *s, const struct numset *vanished,
+                                struct buf *out)
+{
+    struct contexts *all = s->selected.contexts;
+    for (; all != NULL && all->at < all->all.count; all->at++) {
+        struct context *c = all->all.at[all->at];
+        if (c->phase == CONTEXT_IDLE) {
+            numset_copy(&c->removed, &c->results.uids);
+            numset_intersect(&c->removed, vanished);
+            c->phase = CONTEXT_TELL_REMOVED;
+        }
+        struct context_line line = make_line(s, c, s->selected.known);
+        if (context_results_tell_removed(&c->results, &c->removed, &line, out) == STEP_MORE) {
+            return STEP_MORE;
+        }
+        end_news(c);
+    }
+    if (all != NULL) {
+        all->at = 0;
+    }
+    return STEP_DONE;
+}
+
+/* What of the result came and what went. */
+static void compare(struct context *c, const struct numset *changed, const struct view *target)
+{
+    const struct numset *found = search_get_result(c->search);
+    struct numset candidates = NUMSET_INIT;
+    struct numset now = NUMSET_INIT;
+    for (size_t i = 0; i < changed->count; i++) {
+        context_add_uids(target, changed->at[i], &candidates);
+    }
+    for (size_t i = 0; i < found->count; i++) {
+        context_add_uids(target, found->at[i], &now);
+    }
+    numset_copy(&c->removed, &c->results.uids);
+    numset_intersect(&c->removed, &candidates);
+    numset_copy(&c->added, &now);
+    for (size_t i = 0; i < c->removed.count; i++) {
+        numset_remove(&c->added, c->removed.at[i].first, c->removed.at[i].last);
+    }
+    for (size_t i = 0; i < now.count; i++) {
+        numset_remove(&c->removed, now.at[i].first, now.at[i].last);
+    }
+    numset_release(&candidates);
+    numset_release(&now);
+}
+
+static enum err begin_search(struct imap_session *s, struct context *c, struct view *target,
+                             const struct numset *changed)
+{
+    const struct search_args args = {.mailbox = s->selected.mailbox,
+                                     .view = target,
+                                     .program = c->program,
+                                     .recent = &s->selected.recent,
+                                     .within = changed};
+    c->phase = CONTEXT_SEARCH;
+    return search_new(&args, &c->search);
+}
+
+/* The changes are known; a sorted context needs the order of what is new. */
+static void begin_sort(struct imap_session *s, struct context *c, struct view *target)
+{
+    c->phase = CONTEXT_TELL_REMOVED;
+    if (c->order.count == 0 || numset_is_empty(&c->added)) {
+        return;
+    }
+    context_find_seqs(target, &c->added, &c->added_seqs);
+    const struct sort_args args = {.mailbox = s->selected.mailbox,
+                                   .view = target,
+                                   .seqs = &c->added_seqs,
+                                   .program = &c->order};
+    c->sort = sort_new(&args);
+    c->phase = CONTEXT_SORT;
+}
+
+static enum step step_search(struct imap_session *s, struct context *c, struct view *target)
+{
+    enum step step = search_step(c->search, RESULTS_BUDGET);
+    if (step != STEP_DONE) {
+        return step;
+    }
+    compare(c, &s->selected.contexts->changed, target);
+    begin_sort(s, c, target);
+    return STEP_MORE;
+}
+
+static enum step step_sort(struct context *c)
+{
+    enum step step = sort_step(c->sort, RESULTS_BUDGET);
+    if (step != STEP_DONE) {
+        return step;
+    }
+    c->phase = CONTEXT_TELL_REMOVED;
+    return STEP_MORE;
+}
+
+static enum step tell_removed(struct imap_session *s, struct context *c, struct view *target,
+                              struct buf *out)
+{
+    struct context_line line = make_line(s, c, target);
+    if (context_results_tell_removed(&c->results, &c->removed, &line, out) == STEP_MORE) {
+        return STEP_MORE;
+    }
+    c->phase = CONTEXT_TELL_ADDED;
+    if (c->sort != NULL) {
+        size_t count;
+        const uint32_t *sorted = sort_get_result(c->sort, &count);
+        context_results_begin_placing(&c->results, target, sorted, count);
+        c->phase = CONTEXT_PLACE;
+    }
+    return STEP_MORE;
+}
+
+static enum step step_place(struct imap_session *s, struct context *c, struct view *target)
+{
+    struct sort_keys keys;
+    sort_keys_init(&keys, s->account, &c->order);
+    enum step step = context_results_place(&c->results, &keys, target);
+    sort_keys_release(&keys);
+    if (step != STEP_DONE) {
+        return step;
+    }
+    c->phase = CONTEXT_TELL_ADDED;
+    return STEP_MORE;
+}
+
+/* One portion of the news of one context; STEP_BAD: it cannot be kept. */
+static enum step step_context(struct imap_session *s, struct context *c, struct view *target,
+                              struct buf *out)
+{
+    struct context_line line = make_line(s, c, target);
+    switch (c->phase) {
+    case CONTEXT_IDLE:
+        return begin_search(s, c, target, &s->selected.contexts->changed) == ERR_OK ? STEP_MORE
+                                                                                    : STEP_BAD;
+    case CONTEXT_SEARCH:
+        return step_search(s, c, target);
+    case CONTEXT_SORT:
+        return step_sort(c);
+    case CONTEXT_TELL_REMOVED:
+        return tell_removed(s, c, target, out);
+    case CONTEXT_PLACE:
+        return step_place(s, c, target);
+    case CONTEXT_TELL_ADDED:
+        break;
+    }
+    return context_results_tell_added(&c->results, &c->added, &line, out);
+}
+
+static void add_last(struct numset *seqs, const struct view *known, const struct view *target)
+{
+    struct message m;
+    uint32_t count = view_get_count(target);
+    if (count == 0 || view_get_count(known) == 0) {
+        return;
+    }
+    view_get_hot(known, (struct seq){view_get_count(known)}, &m);
+    struct seq seq = view_find_uid(target, m.uid);
+    numset_add(seqs, count, count);
+    if (seq.v != 0) {
+        numset_add(seqs, seq.v, seq.v);
+    }
+}
+
+/* Which messages of target have to be looked at. */
+static void find_changed(struct imap_session *s, struct view *target)
+{
+    struct contexts *all = s->selected.contexts;
+    struct diff d;
+    struct diff_item item;
+    diff_init(&d, s->selected.known, target);
+    while (diff_next(&d, &item)) {
+        if (item.kind != DIFF_EXPUNGED) {
+            numset_add(&all->changed, item.seq.v, item.seq.v);
+        }
+    }
+    for (size_t i = 0; i < all->all.count; i++) {
+        if (all->all.at[i]->has_star) {
+            add_last(&all->changed, s->selected.known, target);
+        }
+    }
+    all->is_begun = true;
+}
+
+static void give_up(struct contexts *all, struct buf *out)
+{
+    buf_add(out, STR("* NO [NOUPDATE "));
+    imap_write_string(out, all->all.at[all->at]->tag);
+    buf_add(out, STR("] The context cannot be kept any longer\r\n"));
+    remove_at(all, all->at);
+}
+
+/* Goes on with the context at hand; false when all are told. */
+static bool step_all(struct imap_session *s, struct view *target, struct buf *out)
+{
+    struct contexts *all = s->selected.contexts;
+    if (all->at == all->all.count || numset_is_empty(&all->changed)) {
+        return false;
+    }
+    struct context *c = all->all.at[all->at];
+    enum step step = step_context(s, c, target, out);
+    if (step == STEP_BAD) {
+        give_up(all, out);
+    } else if (step == STEP_DONE) {
+        end_news(c);
+        all->at++;
+    }
+    return true;
+}
+
+enum step contexts_tell_changed(struct imap_session *s, struct view *target, struct buf *out)
+{
+    struct contexts *all = s->selected.contexts;
+    if (all == NULL || target == s->selected.known) {
+        return STEP_DONE;
+    }
+    if (!all->is_begun) {
+        find_changed(s, target);
+    }
+    for (unsigned i = 0; i < STEPS_AT_ONCE && out->len < SESSION_OUTPUT_MOST; i++) {
+        if (!step_all(s, target, out)) {
+            numset_release(&all->changed);
+            all->is_begun = false;
+            all->at = 0;
+            return STEP_DONE;
+        }
+    }
+    return STEP_MORE;
+}
