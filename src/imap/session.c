@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "imap/access.h"
+#include "imap/metadata.h"
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
@@ -318,7 +319,8 @@ static enum go step_run(struct imap_session *s, struct buf *out)
 enum step session_tell(struct imap_session *s, struct buf *out)
 {
     enum step step = session_is_selected(s) ? news_step(s, out) : STEP_DONE;
-    return step == STEP_DONE ? notify_step(s, out) : step;
+    step = step == STEP_DONE ? notify_step(s, out) : step;
+    return step == STEP_DONE ? metadata_tell(s, out) : step;
 }
 
 static enum go step_news(struct imap_session *s, struct buf *out)
@@ -518,6 +520,7 @@ static void imap_session_free(struct session **base)
     }
     cmd_release(s);
     notify_free(&s->notify);
+    watch_cancel(&s->metadata.watch);
     selected_close(s);
     imap_framing_free(&s->framing);
     if (s->account != NULL) {
@@ -567,6 +570,7 @@ enum err imap_session_new(const struct imap_session_args *args, struct session *
     list_init(&s->commit.node);
     s->commit.on_commit = on_commit;
     list_init(&s->selected.watch.node);
+    list_init(&s->metadata.watch.node);
     *out = &s->base;
     return ERR_OK;
 }

@@ -10,6 +10,7 @@
 #include "imap/session.h"
 #include "imap/url.h"
 #include "net/session.h"
+#include "store/annotation.h"
 #include "store/store.h"
 #include "wire/imap_framing.h"
 
@@ -29,7 +30,7 @@ struct selected {
     struct contexts *contexts; /* live ones; NULL: there never was one */
     struct watch watch;        /* wakes the session while it idles */
     bool is_read_only;
-    unsigned rights; /* what the client was told that it may do (imap/access.h) */
+    unsigned rights;        /* what the client was told that it may do (imap/access.h) */
     unsigned keywords_told; /* how many keywords the last FLAGS response had */
 };
 
@@ -46,6 +47,13 @@ enum phase {
     PHASE_BYE       /* it is over */
 };
 
+/* What the client knows of annotations, once it enabled METADATA (metadata.c). */
+struct metadata_news {
+    struct annotation_place place; /* among the changes: told up to here */
+    uint64_t own[2]; /* mod-sequences of changes that the command under way made itself; 0: none */
+    struct watch watch; /* wakes the session while it idles */
+};
+
 struct imap_session {
     struct session base;
     struct imap_session_args args; /* its copied strings stand behind the struct */
@@ -53,6 +61,7 @@ struct imap_session {
     enum phase phase;
     struct selected selected;
     struct news news;
+    struct metadata_news metadata;
     struct notify *notify; /* NULL: NOTIFY was never given */
     struct imap_framing *framing;
     const struct command *receiving; /* whose literal is being streamed; NULL: none */
@@ -60,11 +69,12 @@ struct imap_session {
     struct upload *upload; /* messages that an APPEND brought; NULL: none (cmd/append.c) */
     bool has_condstore;    /* a CONDSTORE-enabling command was given (RFC 7162, 3.1) */
     bool has_qresync;
-    bool is_rev2;     /* IMAP4rev2 was enabled (RFC 9051) */
-    bool has_utf8;    /* UTF8=ACCEPT was enabled (RFC 9755); ask session_is_utf8() */
-    bool has_uidonly; /* UIDONLY was enabled (RFC 9586): no sequence numbers either way */
-    bool is_over;     /* LOGOUT or BYE was said */
-    bool is_broken;   /* nothing that could be said would be understood: close at once */
+    bool is_rev2;      /* IMAP4rev2 was enabled (RFC 9051) */
+    bool has_utf8;     /* UTF8=ACCEPT was enabled (RFC 9755); ask session_is_utf8() */
+    bool has_metadata; /* METADATA or METADATA-SERVER was enabled (RFC 5464, 4.1) */
+    bool has_uidonly;  /* UIDONLY was enabled (RFC 9586): no sequence numbers either way */
+    bool is_over;      /* LOGOUT or BYE was said */
+    bool is_broken;    /* nothing that could be said would be understood: close at once */
     struct cmd cmd;
     struct scan cmd_scan; /* over the command's text, at its arguments */
     struct commit_wait commit;

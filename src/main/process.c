@@ -174,6 +174,8 @@ static const struct told FROM_CONFIG[] = {
     {"relay_password", SUBMIT, CONFIG_relay_password},
     {"relay_tls", SUBMIT, CONFIG_relay_tls},
     {"media_entities", STORE, CONFIG_media_entities},
+    {"server_admin", STORE, CONFIG_server_admin},
+    {"server_comment", STORE, CONFIG_server_comment},
     {"argon2_passes", AUTH, CONFIG_argon2_passes},
     {"argon2_memory", AUTH, CONFIG_argon2_memory},
     {"scram_iterations", AUTH, CONFIG_scram_iterations},

@@ -109,6 +109,8 @@ static enum err new_imap(struct store_role *r, const struct fields *f,
         .port = (uint16_t)fields_get_u64(f, STR("port"), 0),
         .submit_entities = boot_get(r->boot, STR("submit_entities")),
         .media_entities = boot_get(r->boot, STR("media_entities")),
+        .server_admin = boot_get(r->boot, STR("server_admin")),
+        .server_comment = boot_get(r->boot, STR("server_comment")),
         .message_most = boot_get_u64(r->boot, STR("message_most"), 0),
     };
     return imap_session_new(&args, out);

@@ -190,6 +190,8 @@ void account_drop_pending(struct account *a)
     drop_subscription_changes(a);
     account_drop_grantor_changes(a);
     map_free(&a->new_names);
+    a->new_annotation_modseq = 0;
+    a->has_annotation_octets = false;
     leave_dirty(a);
 }
 
@@ -294,6 +296,10 @@ static void install(struct account *a)
         a->names = a->new_names;
         a->new_names = NULL;
     }
+    if (a->new_annotation_modseq != 0) {
+        a->annotation_modseq = a->new_annotation_modseq;
+        a->new_annotation_modseq = 0;
+    }
     list_each_safe(node, &a->changed)
     {
         install_mailbox(list_entry(node, struct mailbox, changed_node));
@@ -376,7 +382,7 @@ void account_commit(struct account *a)
     struct mailbox **changed;
     size_t count;
     bool has_changes = a->new_names != NULL || a->new_subscriptions.count > 0
-                       || a->new_grantors.count > 0;
+                       || a->new_grantors.count > 0 || a->new_annotation_modseq != 0;
     gather_changed(a, &changed, &count);
     has_changes = has_changes || count > 0;
     enum err result = ERR_OK;

@@ -14,6 +14,7 @@
  *     urlauth       mailbox, access_key
  *     acl           mailbox, identifier, rights   see acl.c
  *     grantor       owner                whose mailboxes the account's user was given rights to
+ *     annotation    mailbox, owner, name, modseq, value   see annotations.c
  *
  * The text index (textindex.c) is a second database with a handle of its own:
  *
@@ -73,6 +74,12 @@ static const char *const SCHEMA[] = {
     "CREATE TABLE acl (mailbox INTEGER NOT NULL, identifier TEXT NOT NULL, rights INTEGER NOT NULL,"
     " PRIMARY KEY (mailbox, identifier)) WITHOUT ROWID;"
     "CREATE TABLE grantor (owner TEXT PRIMARY KEY) WITHOUT ROWID;",
+
+    "CREATE TABLE annotation (id INTEGER PRIMARY KEY, mailbox INTEGER NOT NULL, owner TEXT NOT "
+    "NULL,"
+    " name TEXT NOT NULL COLLATE NOCASE, modseq INTEGER NOT NULL, value BLOB);"
+    "CREATE UNIQUE INDEX annotation_name ON annotation (mailbox, owner, name);"
+    "CREATE INDEX annotation_modseq ON annotation (modseq);",
 };
 
 /* The index has no versions: what is out of date is made again. No contents, no positions, no sizes are kept: it only names

@@ -86,6 +86,18 @@ uint32_t mailbox_get_first_recent(struct mailbox *m, bool is_claimed)
     return first;
 }
 
+struct mailbox *account_find_mailbox_id(struct account *a, uint64_t id)
+{
+    list_each(node, &a->mailboxes)
+    {
+        struct mailbox *m = list_entry(node, struct mailbox, node);
+        if (m->id == id && m->is_committed && !m->is_deleted) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
 /* ---- names in change ---- */
 
 /* The names as they will be. */
@@ -205,6 +217,8 @@ static void set_use(struct mailbox *m, unsigned special_use)
 {
     m->new_special_use = special_use;
     m->is_use_new = true;
+    m->use_modseq = account_next_modseq(m->account);
+    m->account->new_annotation_modseq = m->use_modseq;
     m->account->must_sync = true;
     mailbox_mark_changed(m);
 }
@@ -241,10 +255,13 @@ enum err account_create_mailbox(struct account *a, struct str name, unsigned spe
         return ERR_USE_ATTR;
     }
     TRY(account_add_mailbox(a, name, USE_NONE));
-    return special_use == USE_NONE ? ERR_OK : account_set_special_use(a, name, special_use);
+    uint64_t modseq;
+    return special_use == USE_NONE ? ERR_OK
+                                   : account_set_special_use(a, name, special_use, &modseq);
 }
 
-enum err account_set_special_use(struct account *a, struct str name, unsigned special_use)
+enum err account_set_special_use(struct account *a, struct str name, unsigned special_use,
+                                 uint64_t *modseq)
 {
     struct db *db;
     char *normal;
@@ -261,6 +278,7 @@ enum err account_set_special_use(struct account *a, struct str name, unsigned sp
         return ERR_USE_ATTR;
     }
     move_uses(a, m, special_use);
+    *modseq = m->is_use_new ? m->use_modseq : 0;
     return ERR_OK;
 }
 
@@ -402,6 +420,9 @@ static enum err rename_inbox(struct account *a, struct str to)
     numset_add(&all, 1, UINT32_MAX);
     enum err result = mailbox_copy(inbox, &all, target, true, NULL, NULL);
     numset_release(&all);
+    if (result == ERR_OK) {
+        result = annotations_copy(a, inbox, target);
+    }
     return result == ERR_OK ? ERR_OK : account_poison(a, result);
 }
 

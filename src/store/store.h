@@ -87,6 +87,8 @@ enum { MAILBOX_NAME_MOST = 1000, MAILBOX_COUNT_MOST = 20000, MAILBOX_DEPTH_MOST 
 /* Committed state. Errors: ERR_NO_MAILBOX, ERR_MAILBOX_NAME. Counts a reference; the object stays valid (is_deleted) when
  * the mailbox is deleted. */
 MUST_USE enum err account_find_mailbox(struct account *a, struct str name, struct mailbox **out);
+/* The same by mailbox_get_id(), borrowed until the next commit; NULL when it is not there. */
+struct mailbox *account_find_mailbox_id(struct account *a, uint64_t id);
 void mailbox_ref(struct mailbox *m);
 void mailbox_unref(struct mailbox **m);
 struct account *mailbox_get_account(const struct mailbox *m);
@@ -121,9 +123,11 @@ enum { USES_SETTABLE = USE_ARCHIVE | USE_DRAFTS | USE_JUNK | USE_SENT | USE_TRAS
 /* Pending changes. Missing parents are made as mailboxes. special_use: as account_set_special_use().
  * Errors: ERR_MAILBOX_EXISTS, ERR_MAILBOX_NAME, ERR_INBOX, ERR_LIMIT, ERR_USE_ATTR. */
 MUST_USE enum err account_create_mailbox(struct account *a, struct str name, unsigned special_use);
-/* Gives the mailbox these uses and no others. An account has one mailbox a use: whoever had it loses it. Pending.
+/* Gives the mailbox these uses and no others. An account has one mailbox a use: whoever had it loses it. Pending. *modseq: of
+ * this mailbox's change among annotations (store/annotation.h), 0: it has these uses already.
  * Errors: ERR_NO_MAILBOX, ERR_MAILBOX_NAME, ERR_USE_ATTR (not settable, or INBOX). */
-MUST_USE enum err account_set_special_use(struct account *a, struct str name, unsigned special_use);
+MUST_USE enum err account_set_special_use(struct account *a, struct str name, unsigned special_use,
+                                          uint64_t *modseq);
 /* A mailbox with children is emptied and becomes a bare parent (RFC 3501, 6.3.4). */
 MUST_USE enum err account_delete_mailbox(struct account *a, struct str name);
 /* Moves children, too. RENAME of INBOX moves its messages into a new mailbox and leaves INBOX empty. */

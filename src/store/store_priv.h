@@ -55,6 +55,7 @@ struct mailbox {
     unsigned special_use;
     unsigned new_special_use; /* pending, when is_use_new */
     bool is_use_new;
+    uint64_t use_modseq;    /* of that change, among annotations */
     bool is_committed;      /* a row of it is stored */
     bool is_deleted;        /* committed */
     bool is_deleting;       /* pending */
@@ -134,8 +135,15 @@ struct account {
     bool is_clean;    /* the stored mark says so */
     bool must_reload; /* what is in memory may differ from what is stored */
 
+    uint64_t annotation_modseq; /* of the last change of an annotation; 0: there was none */
+    uint64_t annotation_floor;  /* removals up to here are of no use any more; 0: they are gone */
+    uint64_t annotation_octets; /* names and values, what is pending included */
+    bool has_annotation_octets; /* they were counted */
+    bool is_annotation_loaded;
+
     /* pending */
-    struct map *new_names; /* NULL: no mailbox was created, deleted or renamed */
+    uint64_t new_annotation_modseq; /* 0: no annotation and no special use changes */
+    struct map *new_names;          /* NULL: no mailbox was created, deleted or renamed */
     VEC(struct subscription_change) new_subscriptions;
     VEC(struct grantor_change) new_grantors;
     struct list changed; /* mailboxes with something pending */
@@ -296,6 +304,14 @@ MUST_USE enum err account_write_grantors(struct account *a, struct db *db);
 void mailbox_install_acl(struct mailbox *m);
 void account_install_grantors(struct account *a);
 void account_drop_grantor_changes(struct account *a);
+/* ---- annotations.c ---- */
+
+/* Notes that the special use of m changes, in the open transaction. */
+MUST_USE enum err annotations_mark_use(struct account *a, struct db *db, const struct mailbox *m);
+/* RENAME of INBOX: the new mailbox begins with what INBOX has, which keeps it (RFC 5464, 4.1). */
+MUST_USE enum err annotations_copy(struct account *a, const struct mailbox *from,
+                                   const struct mailbox *to);
+MUST_USE enum err annotations_load(struct account *a, struct db *db);
 
 /* ---- release.c ---- */
 

@@ -91,18 +91,6 @@ struct cursor {
     uint32_t last_uid;
 };
 
-static struct mailbox *find_mailbox(struct account *a, uint64_t id)
-{
-    list_each(node, &a->mailboxes)
-    {
-        struct mailbox *m = list_entry(node, struct mailbox, node);
-        if (m->id == id && m->is_committed && !m->is_deleted) {
-            return m;
-        }
-    }
-    return NULL;
-}
-
 static void check_rows(struct verify *v, struct cursor *at, const struct page *p)
 {
     const struct mailbox *m = at->mailbox;
@@ -127,7 +115,7 @@ static void check_page(struct verify *v, struct cursor *at, const struct rows *r
 {
     uint64_t id = row_id(rows, 0);
     if (at->mailbox == NULL || at->mailbox->id != id >> PAGE_NUMBER_BITS) {
-        *at = (struct cursor){find_mailbox(v->account, id >> PAGE_NUMBER_BITS), 0};
+        *at = (struct cursor){account_find_mailbox_id(v->account, id >> PAGE_NUMBER_BITS), 0};
     }
     if (at->mailbox == NULL) {
         problem(v, "page %llx belongs to no mailbox", (unsigned long long)id);
@@ -251,6 +239,22 @@ static void on_blob(void *owner, uint64_t id)
     }
 }
 
+static enum err check_annotations(struct verify *v)
+{
+    struct rows rows;
+    bool has_row;
+    TRY(DB_QUERY(v->db, ANNOTATION_MAILBOXES, &rows));
+    TRY(db_next(&rows, &has_row));
+    while (has_row) {
+        uint64_t id = row_id(&rows, 0);
+        if (id != 0 && account_find_mailbox_id(v->account, id) == NULL) {
+            problem(v, "annotations of mailbox %llu, which is not there", (unsigned long long)id);
+        }
+        TRY(db_next(&rows, &has_row));
+    }
+    return ERR_OK;
+}
+
 static enum err check_all(struct verify *v)
 {
     enum err result = db_verify(v->db, on_database_problem, v);
@@ -263,6 +267,7 @@ static enum err check_all(struct verify *v)
     sort_ids(&v->taken);
     sort_ids(&v->released);
     TRY(check_bodies(v));
+    TRY(check_annotations(v));
     TRY(engine_blob_list(v->account->engine, on_blob, v));
     return account_verify_text(v->account, on_database_problem, v);
 }

@@ -82,6 +82,8 @@ static enum err write_deletion(struct mailbox *m, struct db *db)
     TRY(DB_RUN(db, KEYWORD_DELETE, value_id(m->id)));
     TRY(DB_RUN(db, URLAUTH_DELETE, value_id(m->id)));
     TRY(DB_RUN(db, ACL_DELETE, value_id(m->id)));
+    TRY(DB_RUN(db, ANNOTATION_DELETE, value_id(m->id)));
+    m->account->has_annotation_octets = false;
     return DB_RUN(db, MAILBOX_DELETE, value_id(m->id));
 }
 
@@ -108,6 +110,7 @@ static enum err write_facts(struct mailbox *m, struct db *db)
     }
     if (m->is_use_new) {
         TRY(DB_RUN(db, MAILBOX_SET_USE, value_id(m->id), value_int(m->new_special_use)));
+        TRY(annotations_mark_use(m->account, db, m));
     }
     if (m->new_keywords != 0) {
         TRY(write_keywords(m, db));

@@ -188,6 +188,7 @@ struct script_session *script_open(struct script *s, struct str name)
         .port = 143,
         .submit_entities = STR("submit"),
         .media_entities = STR("media"),
+        .server_admin = STR("mailto:admin@example.com"),
         .message_most = 1024 * 1024,
     };
     if (imap_session_new(&args, &x->core) != ERR_OK) {

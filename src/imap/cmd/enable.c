@@ -5,6 +5,7 @@
  * been seen to send it late, and RFC 9051 allows it. What is switched on stays so. */
 #include "imap/cmd/list.h"
 
+#include "imap/metadata.h"
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
 
@@ -12,6 +13,12 @@ static void enable_qresync(struct imap_session *s, struct buf *out)
 {
     session_enable_condstore(s, out);
     s->has_qresync = true;
+}
+
+static void enable_metadata(struct imap_session *s, struct buf *out)
+{
+    (void)out;
+    metadata_enable(s);
 }
 
 static void enable_rev2(struct imap_session *s, struct buf *out)
@@ -40,6 +47,8 @@ static const struct extension {
 } extensions[] = {
     {"CONDSTORE", offsetof(struct imap_session, has_condstore), session_enable_condstore},
     {"IMAP4rev2", offsetof(struct imap_session, is_rev2), enable_rev2},
+    {"METADATA", offsetof(struct imap_session, has_metadata), enable_metadata},
+    {"METADATA-SERVER", offsetof(struct imap_session, has_metadata), enable_metadata},
     {"QRESYNC", offsetof(struct imap_session, has_qresync), enable_qresync},
     {"UIDONLY", offsetof(struct imap_session, has_uidonly), enable_uidonly},
     {"UTF8=ACCEPT", offsetof(struct imap_session, has_utf8), enable_utf8},

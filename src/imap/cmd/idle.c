@@ -27,7 +27,7 @@ static bool begin_news(struct imap_session *s, bool is_first)
     if (session_is_selected(s)) {
         news_begin(s, true);
     }
-    return session_is_selected(s);
+    return session_is_selected(s) || s->has_metadata;
 }
 
 static enum run idle_tell(struct imap_session *s, struct cmd *cmd, struct buf *out)
@@ -48,8 +48,20 @@ static enum run idle_tell(struct imap_session *s, struct cmd *cmd, struct buf *o
 static enum run idle_end(struct imap_session *s, struct cmd *cmd, enum err e)
 {
     watch_cancel(&s->selected.watch);
+    watch_cancel(&s->metadata.watch);
     cmd->err = e;
     return RUN_DONE;
+}
+
+static void begin_watch(struct imap_session *s)
+{
+    if (session_is_selected(s)) {
+        s->selected.watch.on_change = on_change;
+        mailbox_watch(s->selected.mailbox, &s->selected.watch);
+    }
+    if (s->has_metadata) {
+        account_watch(s->account, &s->metadata.watch);
+    }
 }
 
 static enum run run_idle(struct imap_session *s, struct cmd *cmd, struct buf *out)
@@ -58,10 +70,7 @@ static enum run run_idle(struct imap_session *s, struct cmd *cmd, struct buf *ou
     if (is_first) {
         buf_add(out, STR("+ idling\r\n"));
         cmd->phase = IDLE_WAIT;
-        if (session_is_selected(s)) {
-            s->selected.watch.on_change = on_change;
-            mailbox_watch(s->selected.mailbox, &s->selected.watch);
-        }
+        begin_watch(s);
     }
     if (cmd->phase == IDLE_WAIT && begin_news(s, is_first)) {
         cmd->phase = IDLE_TELL;

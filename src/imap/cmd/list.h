@@ -21,6 +21,7 @@
     X(fetch)                                                                                       \
     X(genurlauth)                                                                                  \
     X(getacl)                                                                                      \
+    X(getmetadata)                                                                                 \
     X(id)                                                                                          \
     X(idle)                                                                                        \
     X(list)                                                                                        \
@@ -38,6 +39,7 @@
     X(search)                                                                                      \
     X(select)                                                                                      \
     X(setacl)                                                                                      \
+    X(setmetadata)                                                                                 \
     X(sort)                                                                                        \
     X(starttls)                                                                                    \
     X(status)                                                                                      \

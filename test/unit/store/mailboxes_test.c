@@ -139,12 +139,13 @@ static unsigned get_use(struct account *a, const char *name)
 static void test_special_use(void **state)
 {
     (void)state;
+    uint64_t modseq;
     struct fixture f = {0};
     fixture_open(&f);
     struct account *a = f.account;
     assert_int_equal(account_create_mailbox(a, STR("All"), USE_ALL), ERR_USE_ATTR);
-    assert_int_equal(account_set_special_use(a, STR("INBOX"), USE_JUNK), ERR_USE_ATTR);
-    assert_int_equal(account_set_special_use(a, STR("nope"), USE_JUNK), ERR_NO_MAILBOX);
+    assert_int_equal(account_set_special_use(a, STR("INBOX"), USE_JUNK, &modseq), ERR_USE_ATTR);
+    assert_int_equal(account_set_special_use(a, STR("nope"), USE_JUNK, &modseq), ERR_NO_MAILBOX);
     assert_false(account_has_pending(a));
     assert_int_equal(account_create_mailbox(a, STR("new"), USE_SENT | USE_JUNK), ERR_OK);
     assert_int_equal(get_use(a, "Sent"), USE_SENT);
@@ -156,8 +157,8 @@ static void test_special_use(void **state)
         fixture_reopen(&f);
     }
     a = f.account;
-    assert_int_equal(account_set_special_use(a, STR("Sent"), USE_SENT), ERR_OK);
-    assert_int_equal(account_set_special_use(a, STR("INBOX"), USE_NONE), ERR_OK);
+    assert_int_equal(account_set_special_use(a, STR("Sent"), USE_SENT, &modseq), ERR_OK);
+    assert_int_equal(account_set_special_use(a, STR("INBOX"), USE_NONE, &modseq), ERR_OK);
     assert_int_equal(fixture_commit(&f), ERR_OK);
     assert_int_equal(get_use(a, "Sent"), USE_SENT);
     assert_int_equal(get_use(a, "new"), USE_JUNK);
