@@ -1,4 +1,4 @@
-/* BODY[section]: which octets of a stored message it means (RFC 3501, 6.4.5).
+/* BODY[section]: which octets of a message it means, as it is shown (shown.h) (RFC 3501, 6.4.5).
  *
  * The shape knows where each part's header and body lie, so every section is a run of the message's octets, except the
  * selections of header fields, which are several runs. So a section is a list of pieces, with a size that is known
@@ -32,7 +32,7 @@ static void add_piece(struct section_octets *o, uint64_t offset, uint64_t size)
 
 /* A pass over the lines of a header. */
 struct header_pass {
-    struct body_reader *reader;
+    struct shown *shown;
     const struct section *section;
     uint64_t at;  /* beginning of the line */
     uint64_t end; /* of the header */
@@ -79,8 +79,8 @@ static enum err measure_line(const struct header_pass *p, struct str window, uin
             return ERR_OK;
         }
         uint64_t left = p->end - p->at - done;
-        TRY(body_reader_get(p->reader, p->at + done,
-                            left < WINDOW_SIZE ? (size_t)left : WINDOW_SIZE, &window));
+        TRY(shown_get(p->shown, p->at + done, left < WINDOW_SIZE ? (size_t)left : WINDOW_SIZE,
+                      &window));
     }
 }
 
@@ -89,8 +89,7 @@ static enum err select_fields(struct header_pass *p, struct section_octets *o)
     while (p->at < p->end && o->pieces.count < PIECES_MOST) {
         uint64_t left = p->end - p->at;
         struct str window;
-        TRY(body_reader_get(p->reader, p->at, left < WINDOW_SIZE ? (size_t)left : WINDOW_SIZE,
-                            &window));
+        TRY(shown_get(p->shown, p->at, left < WINDOW_SIZE ? (size_t)left : WINDOW_SIZE, &window));
         if (window.n == 0) {
             return ERR_CORRUPT;
         }
@@ -116,7 +115,7 @@ static const struct part *find_message(const struct part *part, const struct sec
     return part->is_message ? &part->children[0] : NULL;
 }
 
-static enum err find_in_part(struct body_reader *r, const struct part *part,
+static enum err find_in_part(struct shown *s, const struct part *part,
                              const struct section *section, struct section_octets *o,
                              bool *is_found)
 {
@@ -142,7 +141,7 @@ static enum err find_in_part(struct body_reader *r, const struct part *part,
         return ERR_OK;
     }
     struct header_pass pass = {
-        .reader = r,
+        .shown = s,
         .section = section,
         .at = message->header_offset,
         .end = message->header_offset + message->header_size,
@@ -150,20 +149,20 @@ static enum err find_in_part(struct body_reader *r, const struct part *part,
     return select_fields(&pass, o);
 }
 
-enum err section_find(struct body_reader *r, const struct shape *shape,
-                      const struct section *section, struct section_octets *o, bool *is_found)
+enum err section_find(struct shown *s, const struct section *section, struct section_octets *o,
+                      bool *is_found)
 {
     *is_found = true;
     if (section->depth == 0 && section->text == SECTION_ALL) {
-        add_piece(o, 0, body_reader_get_size(r));
+        add_piece(o, 0, s->size);
         return ERR_OK;
     }
-    const struct part *part = shape_find_part(shape, section->path, section->depth);
+    const struct part *part = shape_find_part(s->shape, section->path, section->depth);
     if (part == NULL) {
         *is_found = false;
         return ERR_OK;
     }
-    return find_in_part(r, part, section, o, is_found);
+    return find_in_part(s, part, section, o, is_found);
 }
 
 /* ---- reading ---- */
@@ -180,7 +179,7 @@ void section_cut(struct section_octets *o, uint64_t offset, uint64_t length)
     o->consumed = skip;
 }
 
-enum err section_read(struct body_reader *r, struct section_octets *o, size_t n, struct str *out)
+enum err section_read(struct shown *s, struct section_octets *o, size_t n, struct str *out)
 {
     if (o->size == 0) {
         *out = STR_EMPTY;
@@ -191,7 +190,7 @@ enum err section_read(struct body_reader *r, struct section_octets *o, size_t n,
     left = left < o->size ? left : o->size;
     n = left < n ? (size_t)left : n;
     struct str octets;
-    TRY(body_reader_get(r, piece->offset + o->consumed, n, &octets));
+    TRY(shown_get(s, piece->offset + o->consumed, n, &octets));
     if (octets.n == 0) {
         return ERR_CORRUPT;
     }

@@ -3,16 +3,15 @@
 
 #include "base/err.h"
 #include "base/vec.h"
-#include "mime/shape.h"
-#include "store/store.h"
+#include "imap/shown.h"
 #include "wire/imap_scan.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The octets that BODY[section]<partial> names, as pieces of a stored message: nothing is copied until it is read. */
+/* The octets that BODY[section]<partial> names, as pieces of a message: nothing is copied until it is read. */
 struct section_piece {
-    uint64_t offset; /* in the message */
+    uint64_t offset; /* in the message as it is shown */
     uint64_t size;
 };
 
@@ -24,15 +23,14 @@ struct section_octets {
     uint64_t consumed; /* octets of piece `at` that were read */
 };
 
-/* Finds the section. shape: may be NULL for the whole message (depth 0 and SECTION_ALL). o: empty, or cleared.
+/* Finds the section. s: knows its shape, unless it is the whole message that is meant. o: empty, or cleared.
  * *is_found is false when the message has no such part. Errors: ERR_IO, ERR_CORRUPT. */
-MUST_USE enum err section_find(struct body_reader *r, const struct shape *shape,
-                               const struct section *section, struct section_octets *o,
-                               bool *is_found);
+MUST_USE enum err section_find(struct shown *s, const struct section *section,
+                               struct section_octets *o, bool *is_found);
 /* Keeps length octets from offset on, or fewer when there are not so many (RFC 3501, 6.4.5). */
 void section_cut(struct section_octets *o, uint64_t offset, uint64_t length);
 /* The next octets, at most n; empty at the end. Borrowed until the next call. Errors: ERR_IO, ERR_CORRUPT. */
-MUST_USE enum err section_read(struct body_reader *r, struct section_octets *o, size_t n,
+MUST_USE enum err section_read(struct shown *s, struct section_octets *o, size_t n,
                                struct str *out);
 void section_clear(struct section_octets *o);
 void section_release(struct section_octets *o);

@@ -21,6 +21,7 @@
 #include "imap/session.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "imap/access.h"
 #include "imap/metadata.h"
 #include "imap/session_priv.h"
@@ -58,9 +59,19 @@ void session_write_mailbox(const struct imap_session *s, struct buf *out, struct
     }
 }
 
+struct binary_part *session_get_binary(struct imap_session *s, const struct binary_part *described)
+{
+    if (s->binary == NULL) {
+        s->binary = mem_new(sizeof(*s->binary));
+    }
+    return binary_cache_get(s->binary, described);
+}
+
 void selected_close(struct imap_session *s)
 {
     struct selected *sel = &s->selected;
+    free(s->binary);
+    s->binary = NULL;
     news_release(&s->news);
     contexts_free(&sel->contexts);
     watch_cancel(&sel->watch);

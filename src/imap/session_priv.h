@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/numset.h"
+#include "imap/binary.h"
 #include "imap/command.h"
 #include "imap/contexts.h"
 #include "imap/news.h"
@@ -78,6 +79,8 @@ struct imap_session {
     struct cmd cmd;
     struct scan cmd_scan; /* over the command's text, at its arguments */
     struct commit_wait commit;
+    struct binary_cache
+        *binary; /* parts that were fetched; NULL: none since a mailbox was selected */
 };
 
 static inline bool session_is_selected(const struct imap_session *s)
@@ -102,6 +105,8 @@ void session_enable_condstore(struct imap_session *s, struct buf *out);
 enum step session_tell(struct imap_session *s, struct buf *out);
 /* Steps the session again soon: for what came from outside. */
 void session_wake(struct imap_session *s);
+/* What is known of such a part (imap/binary.h); valid until BINARY_CACHE_PARTS others were asked for. */
+struct binary_part *session_get_binary(struct imap_session *s, const struct binary_part *described);
 /* The next line of the client while a command runs (RUN_LINE). Borrowed until the next call. */
 enum imap_frame session_next_line(struct imap_session *s, struct str *out);
 /* How a URL may call this server from this session, and who asks when it reads one. Borrows from s. */

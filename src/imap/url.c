@@ -123,9 +123,9 @@ static enum err find_message(struct mailbox *m, const struct imap_url *u, struct
 }
 
 /* Which octets of the message: the section, then the part of it (RFC 5550, 5.7.1: past its end there are none). */
-static enum err find_octets(struct arena *a, const struct imap_url *u, uint64_t body_id,
-                            struct url_octets *o)
+static enum err find_octets(const struct imap_url *u, uint64_t body_id, struct url_octets *o)
 {
+    struct arena *a = o->arena;
     struct section section = {0};
     struct shape shape;
     struct str serialised;
@@ -135,7 +135,8 @@ static enum err find_octets(struct arena *a, const struct imap_url *u, uint64_t 
     }
     TRY(account_get_shape(o->account, body_id, &serialised));
     TRY(shape_parse(a, arena_str(a, serialised), &shape));
-    TRY(section_find(o->reader, &shape, &section, &o->octets, &is_found));
+    TRY(shown_set_shape(&o->shown, a, &shape));
+    TRY(section_find(&o->shown, &section, &o->octets, &is_found));
     if (!is_found) {
         return ERR_BAD_URL;
     }
@@ -150,10 +151,10 @@ static enum err open_in(struct mailbox *m, const struct imap_url *u, struct url_
 {
     struct message message;
     TRY(find_message(m, u, &message));
-    TRY(body_reader_new(o->account, message.body_id, &o->reader));
-    struct arena *a = arena_new(SHAPE_ARENA_MOST + SHAPE_MOST);
-    enum err e = find_octets(a, u, message.body_id, o);
-    arena_free(&a);
+    TRY(shown_open(&o->shown, o->account, &message));
+    o->arena = arena_new(2 * (size_t)SHAPE_ARENA_MOST + SHAPE_MOST);
+    enum err e = find_octets(u, message.body_id, o);
+    o->shown.shape = NULL; /* what is read from now on needs it no more */
     return e;
 }
 
@@ -187,15 +188,14 @@ uint64_t url_octets_get_size(const struct url_octets *o)
 
 enum err url_octets_read(struct url_octets *o, size_t n, struct str *out)
 {
-    return section_read(o->reader, &o->octets, n, out);
+    return section_read(&o->shown, &o->octets, n, out);
 }
 
 void url_octets_release(struct url_octets *o)
 {
-    if (o->reader != NULL) {
-        body_reader_free(&o->reader);
-    }
+    shown_close(&o->shown);
     section_release(&o->octets);
+    arena_free(&o->arena);
     if (o->account != NULL) {
         account_unref(&o->account);
     }

@@ -42,7 +42,8 @@ MUST_USE enum err url_check(struct account *owner, const struct imap_url *u,
 /* The octets that a URL names: an open cursor. All zero: closed. */
 struct url_octets {
     struct account *account; /* counted */
-    struct body_reader *reader;
+    struct arena *arena;     /* of the message's shape */
+    struct shown shown;
     struct section_octets octets;
 };
 

@@ -31,6 +31,9 @@ struct present {
 /* Does the message have a part, not empty, that holds NUL or is labelled binary? Only then it is presented otherwise than it is
  * stored, and then it is larger. */
 bool present_is_needed(const struct shape *stored);
+/* The size of the presented message, from its stored octets and their serialised shape. Cheap for nearly all messages.
+ * Errors: as shape_parse(). */
+MUST_USE enum err present_measure(struct str octets, struct str serialised, uint64_t *size);
 /* Everything lives in a. Errors: those of source; ERR_LIMIT at a's cap. */
 MUST_USE enum err present_build(struct arena *a, const struct shape *stored,
                                 const struct present_source *source, struct present *out);

@@ -35,37 +35,50 @@ void transfer_init(struct transfer *t, enum transfer_kind kind)
     *t = (struct transfer){.kind = kind};
 }
 
-/* Value of a base64 digit; -1: none. */
-static int get_base64_value(char c)
+/* Value of a base64 digit and 1; 0: none. */
+static const unsigned char DIGITS[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+};
+
+bool transfer_is_base64_digit(char c)
 {
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
+    return DIGITS[(unsigned char)c] != 0;
+}
+
+static size_t decode_base64_to(struct transfer *t, struct str s, unsigned char *out)
+{
+    uint32_t bits = t->bits;
+    unsigned digits = t->digits;
+    size_t n = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        uint32_t v = DIGITS[(unsigned char)s.p[i]];
+        if (v == 0) {
+            digits = s.p[i] == '=' ? 0 : digits;
+            continue;
+        }
+        bits = bits << 6 | (v - 1);
+        digits = (digits + 1) & 3;
+        if (digits != 1) { /* 12, 18, 24 bits gathered: 1, 2, 3 octets are whole */
+            out[n++] = (unsigned char)(bits >> (digits == 0 ? 0 : 8 - 2 * digits));
+        }
     }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (ascii_is_digit(c)) {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : (c == '/' ? 63 : -1);
+    t->bits = bits;
+    t->digits = digits;
+    return n;
 }
 
 static void decode_base64(struct transfer *t, struct str s, struct buf *out)
 {
-    for (size_t i = 0; i < s.n; i++) {
-        int v = get_base64_value(s.p[i]);
-        if (s.p[i] == '=') {
-            t->digits = 0;
-        }
-        if (v < 0) {
-            continue;
-        }
-        t->bits = t->bits << 6 | (uint32_t)v;
-        t->digits = (t->digits + 1) & 3;
-        if (t->digits != 1) { /* 12, 18, 24 bits gathered: 1, 2, 3 octets are whole */
-            unsigned spare = t->digits == 0 ? 0 : (t->digits == 2 ? 4 : 2);
-            buf_add_char(out, (char)(unsigned char)(t->bits >> spare));
-        }
+    char *to = buf_reserve(out, s.n / 4 * 3 + 3);
+    if (to != NULL) {
+        buf_commit(out, decode_base64_to(t, s, (unsigned char *)to));
     }
 }
 

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,5 +29,8 @@ void transfer_init(struct transfer *t, enum transfer_kind kind);
 /* Appends octets decoded. is_last: none comes, what waits is written or dropped. Line ends stay as they are.
  * At out's cap octets are lost (out->is_full). */
 void transfer_decode(struct transfer *t, struct str octets, bool is_last, struct buf *out);
+
+/* Is c one of the 64 digits of base64 (RFC 2045, 6.8)? */
+bool transfer_is_base64_digit(char c);
 
 #endif

@@ -9,6 +9,7 @@
  * The shape is parsed once, when the octets have ended: from memory, or from the blob mapped read-only. */
 #include "store/body.h"
 
+#include "mime/present.h"
 #include "mime/shape.h"
 #include "store/store_priv.h"
 
@@ -22,7 +23,8 @@ struct body_writer {
     struct buf shape;
     uint64_t body_id; /* 0 until it needs one */
     uint64_t size;
-    enum err err; /* sticky */
+    uint64_t shown_size; /* when finished */
+    enum err err;        /* sticky */
     bool is_large;
     bool is_finished;
     bool is_stored;
@@ -86,6 +88,12 @@ uint64_t body_writer_get_size(const struct body_writer *w)
     return w->size;
 }
 
+static enum err shape_octets(struct body_writer *w, struct str octets)
+{
+    TRY(shape_build(octets, &w->shape));
+    return present_measure(octets, buf_str(&w->shape), &w->shown_size);
+}
+
 static enum err shape_blob(struct body_writer *w)
 {
     struct blob_reader *r;
@@ -93,7 +101,7 @@ static enum err shape_blob(struct body_writer *w)
     TRY(engine_blob_open(w->account->engine, w->body_id, &r));
     enum err result = blob_reader_map(r, &octets);
     if (result == ERR_OK) {
-        result = shape_build(octets, &w->shape);
+        result = shape_octets(w, octets);
     }
     blob_reader_free(&r);
     return result;
@@ -102,7 +110,7 @@ static enum err shape_blob(struct body_writer *w)
 static enum err finish(struct body_writer *w)
 {
     if (!w->is_large) {
-        return shape_build(buf_str(&w->octets), &w->shape);
+        return shape_octets(w, buf_str(&w->octets));
     }
     TRY(blob_writer_finish(&w->blob));
     return shape_blob(w);
@@ -116,6 +124,12 @@ enum err body_writer_finish(struct body_writer *w)
         w->err = finish(w);
     }
     return w->err;
+}
+
+uint64_t body_writer_get_shown_size(const struct body_writer *w)
+{
+    assert(w->is_finished);
+    return w->shown_size;
 }
 
 static enum err store_rows(struct body_writer *w, struct db *db)

@@ -32,7 +32,7 @@ enum err mailbox_append(struct mailbox *m, struct body_writer *w, const struct a
         .flags = args->flags,
         .internaldate_s = args->internaldate_s,
         .savedate_s = (int64_t)(store_get_now_ms(a->store) / 1000),
-        .size = body_writer_get_size(w),
+        .size = body_writer_get_shown_size(w),
     };
     enum err result = body_writer_store(w, &msg.body_id, &is_first);
     if (result == ERR_OK) {

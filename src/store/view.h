@@ -26,7 +26,8 @@ struct message {
     uint64_t flags;
     /* cold columns, loaded on first use */
     int64_t internaldate_s;
-    uint64_t size;
+    uint64_t
+        size; /* as BODY[] shows it (mime/present.h); that of the stored octets, but with binary parts */
     uint64_t body_id;
     int64_t savedate_s;
 };

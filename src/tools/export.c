@@ -144,10 +144,8 @@ static void add_flag_letters(const struct folder *f, uint64_t flags, struct buf 
     }
 }
 
-static enum err write_body(struct folder *f, const struct message *m, int fd)
+static enum err write_body(struct body_reader *r, const struct message *m, int fd)
 {
-    struct body_reader *r;
-    TRY(body_reader_new(f->ex->account, m->body_id, &r));
     enum err e = ERR_OK;
     for (uint64_t at = 0; at < body_reader_get_size(r) && e == ERR_OK;) {
         struct str piece;
@@ -160,19 +158,20 @@ static enum err write_body(struct folder *f, const struct message *m, int fd)
             at += piece.n;
         }
     }
-    body_reader_free(&r);
     const struct timespec times[2] = {{.tv_sec = m->internaldate_s}, {.tv_sec = m->internaldate_s}};
     return e != ERR_OK || futimens(fd, times) == 0 ? e : err_from_errno(errno);
 }
 
 /* tmp first, then renamed: whoever reads the Maildir meanwhile never sees half a message. */
-static enum err write_message(struct folder *f, uint32_t uidvalidity, const struct message *m)
+static enum err write_octets(struct folder *f, uint32_t uidvalidity, const struct message *m,
+                             struct body_reader *r)
 {
+    unsigned long long size = body_reader_get_size(r);
     CLEANUP(buf_release) struct buf name = BUF_INIT(512);
     CLEANUP(buf_release) struct buf from = BUF_INIT(PATH_MAX - 1);
     CLEANUP(buf_release) struct buf to = BUF_INIT(PATH_MAX - 1);
     buf_addf(&name, "%lld.U%uV%u.limetta,S=%llu,W=%llu", (long long)m->internaldate_s, m->uid.v,
-             uidvalidity, (unsigned long long)m->size, (unsigned long long)m->size);
+             uidvalidity, size, size);
     buf_addf(&from, "%s/tmp/%s", f->path, name.p);
     buf_addf(&to, "%s/cur/%s:2,", f->path, name.p);
     add_flag_letters(f, m->flags, &to);
@@ -182,7 +181,7 @@ static enum err write_message(struct folder *f, uint32_t uidvalidity, const stru
     if (fd < 0) {
         return err_from_errno(errno);
     }
-    enum err e = write_body(f, m, fd);
+    enum err e = write_body(r, m, fd);
     if (close(fd) != 0 && e == ERR_OK) {
         e = err_from_errno(errno);
     }
@@ -192,6 +191,15 @@ static enum err write_message(struct folder *f, uint32_t uidvalidity, const stru
     if (e != ERR_OK) {
         (void)unlink(from.p);
     }
+    return e;
+}
+
+static enum err write_message(struct folder *f, uint32_t uidvalidity, const struct message *m)
+{
+    struct body_reader *r;
+    TRY(body_reader_new(f->ex->account, m->body_id, &r));
+    enum err e = write_octets(f, uidvalidity, m, r);
+    body_reader_free(&r);
     return e;
 }
 

@@ -5,6 +5,7 @@
 #include "tools/known.h"
 
 #include "base/vec.h"
+#include "mime/present.h"
 
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -115,18 +116,28 @@ static size_t find_size(const struct known *k, uint64_t size)
     return low;
 }
 
+/* What the view of a mailbox says the size of such a message is. */
+static enum err measure(struct str octets, uint64_t *size)
+{
+    CLEANUP(buf_release) struct buf shape = BUF_INIT(SHAPE_MOST);
+    TRY(shape_build(octets, &shape));
+    return present_measure(octets, buf_str(&shape), size);
+}
+
 enum err known_take(struct known *k, struct str octets, bool *is_known)
 {
     unsigned char hash[EVP_MAX_MD_SIZE];
-    size_t at = find_size(k, octets.n);
+    uint64_t size = 0;
     *is_known = false;
-    if (at == k->candidates.count || k->candidates.at[at].size != octets.n) {
+    TRY(measure(octets, &size));
+    size_t at = find_size(k, size);
+    if (at == k->candidates.count || k->candidates.at[at].size != size) {
         return ERR_OK;
     }
     if (EVP_Digest(octets.p, octets.n, hash, NULL, EVP_sha256(), NULL) != 1) {
         return ERR_IO;
     }
-    for (; at < k->candidates.count && k->candidates.at[at].size == octets.n; at++) {
+    for (; at < k->candidates.count && k->candidates.at[at].size == size; at++) {
         struct candidate *c = &k->candidates.at[at];
         if (c->is_taken) {
             continue;

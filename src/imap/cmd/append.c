@@ -218,7 +218,7 @@ static enum err check_literal(struct imap_session *s, struct str name,
     if (literal->size > s->args.message_most) {
         return ERR_TOO_BIG;
     }
-    return literal->is_binary ? ERR_SYNTAX : ERR_OK;
+    return ERR_OK; /* RFC 5550 §5.2: literal8 for every mailbox */
 }
 
 static enum imap_literal_answer append_on_literal(struct imap_session *s, struct scan *head,

@@ -42,8 +42,9 @@ struct open_message {
     uint32_t att; /* next attribute */
     struct shape shape;
     struct envelope envelope;
-    struct body_reader *reader;
-    struct section_octets octets; /* of the literal that is being sent */
+    struct shown shown;
+    struct section_octets octets; /* of the literal that is being sent, when it is BODY[...] */
+    struct binary_octets binary;  /* when it is BINARY[...] */
 };
 
 struct fetch_args {
@@ -86,8 +87,8 @@ static unsigned get_needs(const struct fetch_att *att)
         [FETCH_UID] = 0,
         [FETCH_MODSEQ] = 0,
         [FETCH_BODY_SECTION] = NEED_COLD | NEED_OCTETS | NEED_SHAPE | NEED_SEEN,
-        [FETCH_BINARY] = 0,
-        [FETCH_BINARY_SIZE] = 0,
+        [FETCH_BINARY] = NEED_COLD | NEED_OCTETS | NEED_SHAPE | NEED_SEEN,
+        [FETCH_BINARY_SIZE] = NEED_COLD | NEED_OCTETS | NEED_SHAPE,
         [FETCH_SAVEDATE] = NEED_COLD,
         [FETCH_EMAILID] = NEED_COLD,
         [FETCH_THREADID] = NEED_COLD | NEED_ENVELOPE,
@@ -96,8 +97,8 @@ static unsigned get_needs(const struct fetch_att *att)
     if (att->kind == FETCH_BODY_SECTION) {
         bool is_whole = att->section.depth == 0 && att->section.text == SECTION_ALL;
         needs &= ~(is_whole ? (unsigned)NEED_SHAPE : 0U);
-        needs &= ~(att->is_peek ? (unsigned)NEED_SEEN : 0U);
     }
+    needs &= ~(att->is_peek ? (unsigned)NEED_SEEN : 0U);
     return needs;
 }
 
@@ -123,9 +124,6 @@ static void study_atts(struct fetch_args *args, unsigned items, struct scan *c)
         args->line_items |= item;
         args->needs |= get_needs(att);
         args->is_hot = args->is_hot && item != 0;
-        if (att->kind == FETCH_BINARY || att->kind == FETCH_BINARY_SIZE) {
-            scan_fail(c, ERR_SYNTAX, "an attribute that is offered here");
-        }
     }
     if (args->modifiers.has_changedsince) {
         args->line_items |= LINE_MODSEQ;
@@ -161,29 +159,83 @@ static void parse_fetch(struct imap_session *s, struct cmd *cmd, struct scan *c)
 static void close_message(struct fetch_args *args)
 {
     struct open_message *o = &args->open;
-    if (o->reader != NULL) {
-        body_reader_free(&o->reader);
-    }
+    shown_close(&o->shown);
     section_clear(&o->octets);
+    binary_close(&o->binary);
     o->is_open = false;
     if (args->arena != NULL) {
         arena_clear(args->arena);
     }
 }
 
-static enum err load_shape(struct imap_session *s, struct fetch_args *args, struct open_message *o)
+/* Only the envelope, when that is all that is asked of the shape. */
+static enum err load_shape(struct imap_session *s, struct fetch_args *args, unsigned needs)
 {
+    struct open_message *o = &args->open;
     struct str serialised;
     TRY(account_get_shape(s->account, o->m.body_id, &serialised));
     if (args->arena == NULL) {
-        args->arena = arena_new(SHAPE_ARENA_MOST + SHAPE_MOST);
+        args->arena = arena_new(2 * (size_t)SHAPE_ARENA_MOST + SHAPE_MOST);
     }
     serialised = arena_str(args->arena, serialised);
-    if ((args->needs & NEED_SHAPE) == 0) {
+    if ((needs & NEED_SHAPE) == 0) {
         return shape_parse_envelope(args->arena, serialised, &o->envelope);
     }
     TRY(shape_parse(args->arena, serialised, &o->shape));
     o->envelope = *o->shape.root.envelope;
+    return ERR_OK;
+}
+
+/* Octets, and the shape in which they are shown: that of a message with binary parts is not the stored one. */
+static enum err open_octets(struct imap_session *s, struct fetch_args *args)
+{
+    struct open_message *o = &args->open;
+    unsigned needs = args->needs;
+    if (needs & NEED_OCTETS) {
+        TRY(shown_open(&o->shown, s->account, &o->m));
+        needs |= o->shown.is_encoded ? (unsigned)NEED_SHAPE : 0U;
+    }
+    if (needs & (NEED_SHAPE | NEED_ENVELOPE)) {
+        TRY(load_shape(s, args, needs));
+    }
+    if ((needs & NEED_SHAPE) == 0) {
+        return ERR_OK;
+    }
+    o->shown.shape = &o->shape;
+    if ((needs & NEED_OCTETS) == 0 && o->shape.size != o->m.size) {
+        TRY(shown_open(&o->shown, s->account, &o->m));
+    }
+    return o->shown.reader == NULL ? ERR_OK : shown_set_shape(&o->shown, args->arena, &o->shape);
+}
+
+/* The part that BINARY[...] means, as it is stored. *is_found: there is one. Errors: ERR_UNKNOWN_CTE. */
+static enum err find_binary(const struct open_message *o, const struct fetch_att *att,
+                            struct binary_part *out, bool *is_found)
+{
+    const struct section *section = &att->section;
+    const struct part *p = shape_find_part(&o->shape, section->path, section->depth);
+    *is_found = p != NULL;
+    if (p == NULL) {
+        return ERR_OK;
+    }
+    return binary_describe(o->m.body_id, &o->shape, section->depth == 0 ? NULL : p, out);
+}
+
+static bool is_binary_att(const struct fetch_att *att)
+{
+    return att->kind == FETCH_BINARY || att->kind == FETCH_BINARY_SIZE;
+}
+
+/* RFC 3516 §4.3: a section that cannot be decoded MUST fail the request. */
+static enum err check_binary(const struct fetch_args *args)
+{
+    struct binary_part part;
+    bool is_found = false;
+    for (uint32_t i = 0; i < args->atts.count; i++) {
+        if (is_binary_att(&args->atts.at[i])) {
+            TRY(find_binary(&args->open, &args->atts.at[i], &part, &is_found));
+        }
+    }
     return ERR_OK;
 }
 
@@ -198,13 +250,8 @@ static enum err open_message(struct imap_session *s, struct fetch_args *args)
         o->m.modseq = modseq;
         o->m.flags = flags;
     }
-    if (args->needs & (NEED_SHAPE | NEED_ENVELOPE)) {
-        TRY(load_shape(s, args, o));
-    }
-    if (args->needs & NEED_OCTETS) {
-        TRY(body_reader_new(s->account, o->m.body_id, &o->reader));
-    }
-    return ERR_OK;
+    TRY(open_octets(s, args));
+    return check_binary(args);
 }
 
 /* Flags that the command itself has set: the message as told. Says which items must be shown for it. */
@@ -271,7 +318,9 @@ static void write_section_name(struct buf *text, const struct fetch_att *att)
         buf_add_c(text, att->kind == FETCH_RFC822_TEXT ? "RFC822.TEXT " : "RFC822.HEADER ");
         return;
     }
-    buf_add(text, STR("BODY["));
+    buf_add_c(text, att->kind == FETCH_BODY_SECTION ? "BODY["
+                    : att->kind == FETCH_BINARY     ? "BINARY["
+                                                    : "BINARY.SIZE[");
     section_write(text, &att->section);
     buf_add_char(text, ']');
     if (att->has_partial) {
@@ -292,7 +341,7 @@ static enum err write_section(struct fetch_args *args, const struct fetch_att *a
     }
     bool is_found = false;
     section_clear(&o->octets);
-    TRY(section_find(o->reader, &o->shape, &section, &o->octets, &is_found));
+    TRY(section_find(&o->shown, &section, &o->octets, &is_found));
     write_section_name(&args->text, att);
     if (!is_found) {
         buf_add(&args->text, STR("NIL"));
@@ -303,6 +352,39 @@ static enum err write_section(struct fetch_args *args, const struct fetch_att *a
     }
     imap_write_literal_head(&args->text, o->octets.size, false);
     return ERR_OK;
+}
+
+/* Starts a literal, or writes the size. STEP_MORE: the part is being measured; nothing was written. */
+static enum step write_binary(struct imap_session *s, struct fetch_args *args,
+                              const struct fetch_att *att)
+{
+    struct open_message *o = &args->open;
+    struct binary_part described;
+    struct binary_part *part = NULL;
+    bool is_found = false;
+    if (find_binary(o, att, &described, &is_found) != ERR_OK) {
+        return STEP_BAD;
+    }
+    if (is_found) {
+        part = session_get_binary(s, &described);
+        enum step step = binary_measure(part, o->shown.reader);
+        if (step != STEP_DONE) {
+            return step;
+        }
+    }
+    struct buf *text = begin_item(args);
+    write_section_name(text, att);
+    if (att->kind == FETCH_BINARY_SIZE) {
+        buf_add_u64(text, is_found ? part->decoded_size : 0);
+    } else if (!is_found) {
+        buf_add(text, STR("NIL"));
+    } else {
+        binary_close(&o->binary);
+        binary_open(&o->binary, part, o->shown.reader, att->has_partial ? att->partial.offset : 0,
+                    att->has_partial ? att->partial.length : UINT64_MAX);
+        imap_write_literal_head(text, o->binary.size, part->has_nul);
+    }
+    return STEP_DONE;
 }
 
 static void write_object(struct buf *text, const char *name, struct str id)
@@ -349,31 +431,43 @@ static enum err write_att(struct imap_session *s, struct fetch_args *args,
         structure_write_envelope(text, &o->envelope, args->form);
     } else if (att->kind == FETCH_BODY) {
         buf_add(text, STR("BODY "));
-        structure_write_body(text, &o->shape.root, args->form);
+        structure_write_body(text, &o->shown.shape->root, args->form);
     } else if (att->kind == FETCH_BODYSTRUCTURE) {
         buf_add(text, STR("BODYSTRUCTURE "));
-        structure_write_body(text, &o->shape.root, args->form | STRUCTURE_EXTENDED);
+        structure_write_body(text, &o->shown.shape->root, args->form | STRUCTURE_EXTENDED);
     } else {
         return write_section(args, att);
     }
     return ERR_OK;
 }
 
-/* Writes attributes until a literal has to be sent, or the message is complete. */
-static enum err write_atts(struct imap_session *s, struct fetch_args *args)
+/* A literal's octets are to be sent. */
+static bool is_in_literal(const struct open_message *o)
+{
+    return o->octets.size > 0 || o->binary.size > 0;
+}
+
+/* Writes attributes until a literal has to be sent, or the message is complete. STEP_MORE: call again, it takes long. */
+static enum step write_atts(struct imap_session *s, struct fetch_args *args)
 {
     struct open_message *o = &args->open;
-    while (o->att < args->atts.count && o->octets.size == 0) {
-        const struct fetch_att *att = &args->atts.at[o->att++];
-        if (get_line_item(att->kind) == 0) {
-            TRY(write_att(s, args, att));
+    for (; o->att < args->atts.count && !is_in_literal(o); o->att++) {
+        const struct fetch_att *att = &args->atts.at[o->att];
+        enum step step = STEP_DONE;
+        if (is_binary_att(att)) {
+            step = write_binary(s, args, att);
+        } else if (get_line_item(att->kind) == 0) {
+            step = write_att(s, args, att) == ERR_OK ? STEP_DONE : STEP_BAD;
+        }
+        if (step != STEP_DONE) {
+            return step;
         }
     }
-    if (o->octets.size == 0) {
+    if (!is_in_literal(o)) {
         buf_add(&args->text, STR(")\r\n"));
         close_message(args);
     }
-    return buf_err(&args->text);
+    return args->text.is_full ? STEP_BAD : STEP_DONE;
 }
 
 /* ---- all messages ---- */
@@ -397,13 +491,19 @@ static enum step drain_text(struct fetch_args *args, struct buf *out)
 static enum step stream_octets(struct fetch_args *args, struct buf *out)
 {
     struct open_message *o = &args->open;
-    while (o->octets.size > 0) {
+    while (is_in_literal(o)) {
         if (out->len >= SESSION_OUTPUT_MOST) {
             return STEP_MORE;
         }
-        struct str octets;
-        if (section_read(o->reader, &o->octets, READ_SIZE, &octets) != ERR_OK) {
-            return STEP_BAD;
+        struct str octets = STR_EMPTY;
+        enum step step = STEP_DONE;
+        if (o->binary.size > 0) {
+            step = binary_read(&o->binary, READ_SIZE, &octets);
+        } else if (section_read(&o->shown, &o->octets, READ_SIZE, &octets) != ERR_OK) {
+            step = STEP_BAD;
+        }
+        if (step != STEP_DONE) {
+            return step;
         }
         buf_add(out, octets);
     }
@@ -471,8 +571,9 @@ static enum step step_cold(struct imap_session *s, struct fetch_args *args, stru
             }
             begin_message(s, args);
         }
-        if (args->open.is_open && write_atts(s, args) != ERR_OK) {
-            return STEP_BAD;
+        step = args->open.is_open ? write_atts(s, args) : STEP_DONE;
+        if (step != STEP_DONE) {
+            return step;
         }
     }
 }
@@ -658,6 +759,7 @@ const struct command command_fetch = {
     .name = STR("FETCH"),
     .states = STATE_SELECTED,
     .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ,
+    .capability = "BINARY",
     .parse = parse_fetch,
     .run = run_fetch,
     .release = release_fetch,

@@ -12,7 +12,7 @@ enum { LINE_LONG = 40000, ROUNDS = 60, HEADER_MOST = 1 << 20 };
 
 /* A message in the store, its shape and a reader. */
 struct stored {
-    struct body_reader *reader;
+    struct shown shown;
     struct arena *arena;
     struct shape shape;
 };
@@ -29,12 +29,13 @@ static void stored_open(struct fixture *f, struct str octets, struct stored *out
     out->arena = arena_new(SHAPE_ARENA_MOST + SHAPE_MOST);
     serialised = arena_str(out->arena, serialised);
     assert_int_equal(shape_parse(out->arena, serialised, &out->shape), ERR_OK);
-    assert_int_equal(body_reader_new(f->account, m.body_id, &out->reader), ERR_OK);
+    assert_int_equal(shown_open(&out->shown, f->account, &m), ERR_OK);
+    assert_int_equal(shown_set_shape(&out->shown, out->arena, &out->shape), ERR_OK);
 }
 
 static void stored_close(struct stored *m)
 {
-    body_reader_free(&m->reader);
+    shown_close(&m->shown);
     arena_free(&m->arena);
 }
 
@@ -46,13 +47,13 @@ static bool read_section(struct stored *m, const char *spec, uint64_t offset, ui
     struct section_octets o = {0};
     bool is_found = false;
     assert_int_equal(section_parse(m->arena, str_from_c(spec), &section), ERR_OK);
-    assert_int_equal(section_find(m->reader, &m->shape, &section, &o, &is_found), ERR_OK);
+    assert_int_equal(section_find(&m->shown, &section, &o, &is_found), ERR_OK);
     section_cut(&o, offset, length);
     uint64_t size = o.size;
     buf_clear(out);
     for (;;) {
         struct str octets;
-        assert_int_equal(section_read(m->reader, &o, 700, &octets), ERR_OK);
+        assert_int_equal(section_read(&m->shown, &o, 700, &octets), ERR_OK);
         if (octets.n == 0) {
             break;
         }
@@ -66,7 +67,7 @@ static bool read_section(struct stored *m, const char *spec, uint64_t offset, ui
 static void test_missing(void **state)
 {
     struct fixture *f = *state;
-    struct stored m;
+    struct stored m = {0};
     struct buf out = BUF_INIT(4096);
     stored_open(f, STR("Subject: a\r\n\r\nbody"), &m);
     assert_false(read_section(&m, "2", 0, 100, &out));
@@ -87,7 +88,7 @@ static void test_missing(void **state)
 static void test_odd_headers(void **state)
 {
     struct fixture *f = *state;
-    struct stored m;
+    struct stored m = {0};
     struct buf out = BUF_INIT(4096);
     stored_open(f, STR("A: 1\n b\njunk\nB : 2\n\nbody"), &m);
     assert_true(read_section(&m, "HEADER.FIELDS (a)", 0, 100, &out));
@@ -145,7 +146,7 @@ static void test_random_headers(void **state)
         buf_add(&message, STR("\r\nbody\r\n"));
         buf_add(&sides[0], STR("\r\n"));
         buf_add(&sides[1], STR("\r\n"));
-        struct stored m;
+        struct stored m = {0};
         stored_open(f, buf_str(&message), &m);
         assert_true(read_section(&m, "HEADER.FIELDS (x0 X2 X4)", 0, UINT64_MAX, &got));
         assert_str(buf_str(&got), buf_str(&sides[0]));
