@@ -15,7 +15,9 @@ struct scan {
     enum err err;         /* first error */
     size_t err_at;        /* where */
     const char *expected; /* what was expected there; static text */
-    bool is_utf8; /* the speaker writes names and quoted strings in UTF-8 (IMAP after ENABLE) */
+    /* The dialect of IMAP that the speaker switched to: names and quoted strings in UTF-8; what IMAP4rev2 removed is unknown. */
+    bool is_utf8;
+    bool is_rev2;
 };
 
 static inline struct scan scan_make(struct str s)

@@ -37,7 +37,9 @@ enum command_flag {
      * before it runs. */
     COMMAND_TAKES_SEQ = 64,
     /* Names no messages by number even without UID, so it may come so after ENABLE UIDONLY (RFC 9586, 3). */
-    COMMAND_NO_SEQ = 128
+    COMMAND_NO_SEQ = 128,
+    /* IMAP4rev2 removed it (RFC 9051, appendix E): unknown once that is enabled. */
+    COMMAND_REV1 = 256
 };
 
 /* How a command goes on after a call of run. */

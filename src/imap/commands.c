@@ -27,6 +27,7 @@ static const char *const BASE_CAPABILITIES[] = {
     "SPECIAL-USE", /* RFC 6154 */
     "STATUS=SIZE", /* RFC 8438 */
     "OBJECTID",    /* RFC 8474 */
+    "PARTIAL",     /* RFC 9394 */
     "UIDONLY",     /* RFC 9586 */
     "SAVEDATE",    /* RFC 8514 */
     "INPROGRESS",  /* RFC 9585 */

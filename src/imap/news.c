@@ -240,10 +240,14 @@ uint64_t news_count_recent(const struct imap_session *s, struct mailbox *m, stru
 
 void news_write_exists(struct imap_session *s, struct view *v, struct buf *out)
 {
-    claim_recent(&s->selected, v);
     buf_add(out, STR("* "));
     buf_add_u64(out, view_get_count(v));
-    buf_add(out, STR(" EXISTS\r\n* "));
+    buf_add(out, STR(" EXISTS\r\n"));
+    if (s->is_rev2) {
+        return; /* RFC 9051, appendix E, 12: there is no \Recent */
+    }
+    claim_recent(&s->selected, v);
+    buf_add(out, STR("* "));
     buf_add_u64(out, count_set(&s->selected.recent, v));
     buf_add(out, STR(" RECENT\r\n"));
 }

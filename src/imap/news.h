@@ -63,7 +63,7 @@ void news_write_flags(struct imap_session *s, struct buf *out);
 void news_write_new_keywords(struct imap_session *s, struct buf *out);
 /* How many messages of m, as they are in v, are \Recent here or would be for a session that selected it now. */
 uint64_t news_count_recent(const struct imap_session *s, struct mailbox *m, struct view *v);
-/* "* n EXISTS" and "* n RECENT" for v, and makes what is new there \Recent for this session. */
+/* "* n EXISTS" and "* n RECENT" for v, and makes what is new there \Recent for this session. IMAP4rev2: EXISTS only. */
 void news_write_exists(struct imap_session *s, struct view *v, struct buf *out);
 
 #endif

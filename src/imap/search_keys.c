@@ -220,7 +220,8 @@ static struct search_key *negate(struct search_keys *k, struct scan *c, struct s
 static struct search_key *parse_word(struct search_keys *k, struct scan *c)
 {
     for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
-        if (!scan_accept_word(c, words[i].name)) {
+        bool is_removed = c->is_rev2 && words[i].kind == SEARCH_RECENT; /* RFC 9051, appendix E */
+        if (is_removed || !scan_accept_word(c, words[i].name)) {
             continue;
         }
         struct search_key *key = new_key(k, c, words[i].kind);
@@ -300,7 +301,7 @@ static struct search_key *parse_key(struct search_keys *k, struct scan *c, unsig
     if (next == '*' || ascii_is_digit((char)next)) {
         return parse_numbers(k, c);
     }
-    if (scan_accept_word(c, STR("NEW"))) {
+    if (!c->is_rev2 && scan_accept_word(c, STR("NEW"))) {
         return parse_new(k, c);
     }
     if (scan_accept_word(c, STR("NOT"))) {

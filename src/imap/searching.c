@@ -27,11 +27,15 @@ void searching_parse_return(struct imap_session *s, struct cmd *cmd, struct scan
     }
 }
 
-static void parse_charset(struct cmd *cmd, struct scan *c, struct search_keys *keys)
+/* After ENABLE UTF8=ACCEPT strings are UTF-8: another label contradicts that (RFC 9755, 3). */
+static void parse_charset(struct imap_session *s, struct scan *c, struct search_keys *keys)
 {
     struct charset *charset = NULL;
     scan_sp(c);
-    keys->charset = scan_astring(c, cmd->arena);
+    keys->charset = scan_astring(c, keys->arena);
+    if (s->has_utf8 && !str_eq_nocase(keys->charset, STR("UTF-8"))) {
+        scan_fail(c, ERR_SYNTAX, "UTF-8 after ENABLE UTF8=ACCEPT");
+    }
     if (scan_is_ok(c) && charset_new(keys->charset, &charset) != ERR_OK) {
         scan_fail(c, ERR_BAD_CHARSET, "a charset that is known here");
     }
@@ -57,7 +61,7 @@ void searching_parse_criteria(struct imap_session *s, struct cmd *cmd, struct sc
                               struct searching *q)
 {
     struct search_keys keys = make_keys(s, cmd);
-    parse_charset(cmd, c, &keys);
+    parse_charset(s, c, &keys);
     scan_sp(c);
     parse_program(c, &keys, q);
 }
@@ -67,8 +71,8 @@ void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *
 {
     struct search_keys keys = make_keys(s, cmd);
     scan_sp(c);
-    if (scan_accept_word(c, STR("CHARSET"))) {
-        parse_charset(cmd, c, &keys);
+    if (!s->has_utf8 && scan_accept_word(c, STR("CHARSET"))) {
+        parse_charset(s, c, &keys);
         scan_sp(c);
     }
     parse_program(c, &keys, q);

@@ -165,10 +165,17 @@ static enum go end_command(struct imap_session *s, struct buf *out)
 
 /* ---- the beginning of a command ---- */
 
+static void set_dialect(const struct imap_session *s, struct scan *c)
+{
+    c->is_utf8 = session_is_utf8(s);
+    c->is_rev2 = s->is_rev2;
+}
+
 static enum err find_command(struct imap_session *s, const struct imap_command *parsed)
 {
     const struct command *what = commands_find(parsed->name, parsed->is_uid);
-    if (what == NULL || ((what->flags & COMMAND_ONLY_UID) && !parsed->is_uid)) {
+    if (what == NULL || ((what->flags & COMMAND_ONLY_UID) && !parsed->is_uid)
+        || ((what->flags & COMMAND_REV1) && s->is_rev2)) {
         return ERR_UNKNOWN_COMMAND;
     }
     unsigned state = session_is_selected(s) ? STATE_SELECTED : STATE_AUTHENTICATED;
@@ -211,7 +218,7 @@ static enum go begin_command(struct imap_session *s, struct buf *out)
         return GO_ON;
     }
     s->cmd_scan = parsed.args;
-    s->cmd_scan.is_utf8 = session_is_utf8(s);
+    set_dialect(s, &s->cmd_scan);
     s->phase = PHASE_RUN;
     if (cmd->is_uid) {
         if (cmd->what->flags & COMMAND_WRITES) {
@@ -385,7 +392,7 @@ static void on_literal(struct imap_session *s, struct buf *out)
     struct imap_command parsed;
     if (imap_command_parse(imap_framing_get_text(s->framing), &parsed) == ERR_OK) {
         const struct command *what = commands_find(parsed.name, parsed.is_uid);
-        parsed.args.is_utf8 = session_is_utf8(s);
+        set_dialect(s, &parsed.args);
         if (what != NULL && what->literals != NULL) {
             answer = what->literals->on_literal(s, &parsed.args, literal, &why);
             s->receiving = answer == IMAP_LITERAL_STREAM ? what : NULL;

@@ -3,7 +3,8 @@
  * Header text goes out as it stands in the message (encoded words and all), in whatever form a string needs. Sender and
  * Reply-To default to From, as RFC 3501 asks. An address with neither group nor domain has "" as its host, because NIL
  * there would begin a group. A part has an envelope here only when its type is message/rfc822: older clients know no
- * other message type (RFC 3501, "media-message"); a message/global is shown as an ordinary part.
+ * other message type (RFC 3501, "media-message"); a message/global is shown to them as an ordinary part. IMAP4rev2 shows it as
+ * the message that it is.
  *
  * The recursion follows the shape's, which ends at SHAPE_DEPTH_MOST.
  */
@@ -129,11 +130,22 @@ static void write_multipart(struct buf *out, const struct part *p, unsigned form
     }
 }
 
+/* media-message */
+static bool is_media_message(const struct part *p, unsigned form)
+{
+    if (!str_eq_nocase(p->type, STR("message"))) {
+        return false;
+    }
+    /* an encoded message/global is a leaf, and has no envelope to show */
+    bool is_global =
+        (form & STRUCTURE_GLOBAL) != 0 && p->is_message && str_eq_nocase(p->subtype, STR("global"));
+    return is_global || str_eq_nocase(p->subtype, STR("rfc822"));
+}
+
 /* body-type-1part */
 static void write_leaf(struct buf *out, const struct part *p, unsigned form)
 {
-    bool is_rfc822 =
-        str_eq_nocase(p->type, STR("message")) && str_eq_nocase(p->subtype, STR("rfc822"));
+    bool is_rfc822 = is_media_message(p, form);
     if (is_rfc822 && !p->is_message) {
         /* nested too deep to be read: its grammar would need an envelope */
         buf_add(out, STR("\"application\" \"octet-stream\" "));

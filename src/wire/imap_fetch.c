@@ -95,7 +95,10 @@ static void scan_fetch_att(struct scan *c, struct arena *a, struct fetch_att *at
     size_t start = c->at;
     const struct row *row = find_row(scan_run(c, is_name_char));
     *att = (struct fetch_att){.kind = FETCH_FLAGS};
-    if (row == NULL) {
+    bool is_removed = row != NULL && c->is_rev2
+                      && (row->kind == FETCH_RFC822 || row->kind == FETCH_RFC822_HEADER
+                          || row->kind == FETCH_RFC822_TEXT); /* RFC 9051, appendix E, 18 */
+    if (row == NULL || is_removed) {
         c->at = scan_is_ok(c) ? start : c->at;
         scan_fail(c, ERR_SYNTAX, "a FETCH attribute");
         return;

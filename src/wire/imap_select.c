@@ -80,7 +80,8 @@ void scan_select_params(struct scan *c, struct arena *a, struct select_params *o
 static unsigned scan_status_att(struct scan *c)
 {
     for (size_t i = 0; i < sizeof(STATUS_ATTS) / sizeof(STATUS_ATTS[0]); i++) {
-        if (scan_accept_word(c, STATUS_ATTS[i].name)) {
+        bool is_removed = c->is_rev2 && STATUS_ATTS[i].bit == STATUS_RECENT;
+        if (!is_removed && scan_accept_word(c, STATUS_ATTS[i].name)) {
             return STATUS_ATTS[i].bit;
         }
     }

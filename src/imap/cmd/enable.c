@@ -24,6 +24,7 @@ static void enable_metadata(struct imap_session *s, struct buf *out)
 static void enable_rev2(struct imap_session *s, struct buf *out)
 {
     (void)out;
+    numset_clear(&s->selected.recent);
     s->is_rev2 = true;
 }
 

@@ -130,12 +130,18 @@ static void study_atts(struct fetch_args *args, unsigned items, struct scan *c)
     }
 }
 
+static unsigned get_form(const struct imap_session *s)
+{
+    unsigned form = s->is_rev2 ? STRUCTURE_GLOBAL : 0;
+    return session_is_utf8(s) ? form | STRUCTURE_UTF8 : form;
+}
+
 static void parse_fetch(struct imap_session *s, struct cmd *cmd, struct scan *c)
 {
     struct fetch_args *args = arena_one(cmd->arena, struct fetch_args);
     cmd->args = args;
     buf_init(&args->text, TEXT_MOST);
-    args->form = session_is_utf8(s) ? STRUCTURE_UTF8 : 0;
+    args->form = get_form(s);
     set_parse(s, cmd, c, &args->set);
     scan_sp(c);
     scan_fetch_atts(c, cmd->arena, &args->atts);
@@ -730,7 +736,7 @@ struct fetch_job *fetch_job_new(struct imap_session *s, const struct fetch_atts 
     struct scan none = scan_make(STR_EMPTY);
     buf_init(&args->text, TEXT_MOST);
     args->atts = *atts;
-    args->form = session_is_utf8(s) ? STRUCTURE_UTF8 : 0;
+    args->form = get_form(s);
     unsigned uid = s->has_condstore || s->is_rev2 ? session_get_line_uid(s) : 0;
     study_atts(args, s->has_condstore ? uid | LINE_MODSEQ : uid, &none);
     job->view = view_ref(v);

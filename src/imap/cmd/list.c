@@ -9,9 +9,10 @@
  * say. With RECURSIVEMATCH it is also listed when only something below it is wanted that no pattern matches; what
  * is below a name stands right behind it, so that is a look ahead.
  *
- * A name that is no mailbox is \NonExistent for an extended LIST, and \Noselect for clients that know no more. */
+ * A name that is no mailbox is \NonExistent for an extended LIST and in IMAP4rev2, and \Noselect for clients that know no more. */
 #include "imap/cmd/list.h"
 
+#include "imap/list_row.h"
 #include "imap/list_scan.h"
 #include "imap/pattern.h"
 #include "imap/session_priv.h"
@@ -120,20 +121,48 @@ static void write_childinfo(const struct list_args *args, struct buf *out)
     buf_add(out, STR("))"));
 }
 
-static void write_row(const struct imap_session *s, const struct list_args *args,
-                      const struct mailbox_info *info, bool has_childinfo, struct buf *out)
+/* "* LIST (attributes) "/" name", without the line end. */
+static void begin_row(const struct imap_session *s, const struct list_scan *scan,
+                      const struct mailbox_info *info, struct buf *out)
 {
     buf_add(out, STR("* LIST ("));
     if (!info->is_mailbox) {
-        buf_add_c(out, args->scan.is_extended ? "\\NonExistent " : "\\Noselect ");
+        buf_add_c(out, scan->is_extended || s->is_rev2 ? "\\NonExistent " : "\\Noselect ");
     }
     buf_add_c(out, info->has_children ? "\\HasChildren" : "\\HasNoChildren");
-    if (info->is_subscribed && (args->scan.returns & LIST_RETURN_SUBSCRIBED)) {
+    if (info->is_subscribed && (scan->returns & LIST_RETURN_SUBSCRIBED)) {
         buf_add(out, STR(" \\Subscribed"));
     }
     special_use_write(out, info->special_use, false);
     buf_add(out, STR(") \"/\" "));
     session_write_mailbox(s, out, info->name);
+}
+
+void list_row_write(struct imap_session *s, struct str name, struct str given, struct buf *out)
+{
+    const struct list_scan plain = {.is_extended = false};
+    struct mailbox_info info;
+    size_t at = account_seek_mailbox(s->account, name);
+    if (at == 0) {
+        return;
+    }
+    at--;
+    if (!account_next_mailbox(s->account, &at, &info) || !str_eq(info.name, name)) {
+        return;
+    }
+    begin_row(s, &plain, &info, out);
+    if (!str_eq(given, name)) {
+        buf_add(out, STR(" (\"OLDNAME\" ("));
+        session_write_mailbox(s, out, given);
+        buf_add(out, STR("))"));
+    }
+    buf_add(out, STR("\r\n"));
+}
+
+static void write_row(const struct imap_session *s, const struct list_args *args,
+                      const struct mailbox_info *info, bool has_childinfo, struct buf *out)
+{
+    begin_row(s, &args->scan, info, out);
     if (has_childinfo) {
         write_childinfo(args, out);
     }

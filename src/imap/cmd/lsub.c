@@ -97,6 +97,7 @@ static void release_lsub(struct cmd *cmd)
 const struct command command_lsub = {
     .name = STR("LSUB"),
     .states = STATE_ANY,
+    .flags = COMMAND_REV1,
     .parse = parse_lsub,
     .run = run_lsub,
     .release = release_lsub,

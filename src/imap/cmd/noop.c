@@ -19,5 +19,6 @@ const struct command command_noop = {
 const struct command command_check = {
     .name = STR("CHECK"),
     .states = STATE_SELECTED,
+    .flags = COMMAND_REV1,
     .run = run_nothing,
 };

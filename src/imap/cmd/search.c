@@ -14,6 +14,10 @@ static void parse_search(struct imap_session *s, struct cmd *cmd, struct scan *c
     struct searching *q = arena_one(cmd->arena, struct searching);
     cmd->args = q;
     searching_parse_return(s, cmd, c, q);
+    if (!q->wants.is_given && s->is_rev2) {
+        /* RFC 9051 §7.3.4: no SEARCH response any more */
+        q->wants = (struct search_return){.is_given = true, .options = RETURN_ALL};
+    }
     searching_parse_keys(s, cmd, c, q);
 }
 

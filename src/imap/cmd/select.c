@@ -8,6 +8,7 @@
 
 #include "imap/access.h"
 #include "imap/line.h"
+#include "imap/list_row.h"
 #include "imap/resync.h"
 #include "imap/session_priv.h"
 #include "imap/walk.h"
@@ -22,6 +23,7 @@ enum {
 
 struct select_args {
     struct str name;
+    struct str given; /* as the client spelt it */
     struct select_params params;
     struct numset known_uids;
     struct numset gone;
@@ -36,6 +38,8 @@ static void parse_select(struct imap_session *s, struct cmd *cmd, struct scan *c
     struct select_args *args = arena_one(cmd->arena, struct select_args);
     cmd->args = args;
     scan_sp(c);
+    struct scan again = *c;
+    args->given = scan_astring(&again, cmd->arena);
     args->name = scan_mailbox(c, cmd->arena);
     if (scan_is_end(c)) {
         return;
@@ -158,6 +162,9 @@ static enum run select_open(struct imap_session *s, struct cmd *cmd, struct buf 
     s->has_condstore =
         s->has_condstore || args->params.is_condstore; /* HIGHESTMODSEQ follows anyway */
     write_mailbox(s, out);
+    if (s->is_rev2) {
+        list_row_write(s, mailbox_get_name(s->selected.mailbox), args->given, out);
+    }
     bool is_same = args->params.uidvalidity == view_get_uidvalidity(s->selected.known);
     if (!args->params.is_qresync || !is_same) {
         return select_done(s, cmd);

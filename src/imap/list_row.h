@@ -1,0 +1,13 @@
+#ifndef LIMETTA_IMAP_LIST_ROW_H
+#define LIMETTA_IMAP_LIST_ROW_H
+
+#include "base/buf.h"
+#include "base/str.h"
+
+struct imap_session;
+
+/* "* LIST" of the mailbox called name that nobody asked for: SELECT in IMAP4rev2 (RFC 9051, 6.3.2). given: how the client spelt it;
+ * when that is another spelling, OLDNAME says so (6.3.9.7). Writes nothing when it is not there. */
+void list_row_write(struct imap_session *s, struct str name, struct str given, struct buf *out);
+
+#endif
