@@ -4,18 +4,12 @@
  *     (dialogue)              (link)        (link)            client <-> session
  *
  * Before login a dialogue (sans-I/O) says what to do, and this file does it: write, start TLS, ask auth, open. After it
- * the dialogue is gone and two streams are tied together. Backpressure goes through: when the client does not take what
- * it asked for, the session's stream is paused, its window fills, and the session is not stepped any more; so an edge
- * holds at most a high-water mark and a window for each client, however large the answer. The same holds the other way.
- *
- * The end: the session ends, the client is told what is left and closed; the client ends in good order, the session
- * hears it and may finish; the client is gone, so is the session. When the worker dies the client gets a BYE (or 421) and
- * may come back at once; nothing that was acknowledged is lost.
+ * the dialogue is gone and two streams are tied together: relay.c.
  *
  * Timers count silence, never age (RFC 5383, 4.1: D15): before login silence is "no whole command", so that single
  * octets do not keep a stranger in; after it "no octet either way". A client that takes nothing of what we send is given
  * twice the time, for the network may be away for a while (D22). */
-#include "edge/edge_priv.h"
+#include "edge/connection_priv.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -23,31 +17,6 @@
 
 #include <stdlib.h>
 #include <sys/random.h>
-
-struct connection {
-    struct list node;     /* in edge->connections */
-    struct list stranger; /* in edge->strangers, until logged in */
-    struct edge *edge;
-    struct stream *client;
-    struct stream *session;    /* NULL until logged in */
-    struct dialogue *dialogue; /* NULL once logged in */
-    struct timer *timer;
-    uint64_t commands; /* handled when we last looked */
-    uint64_t exchange; /* auth's name for the login under way */
-    struct buf ticket;
-    struct address peer;
-    struct address local;
-    uint8_t nonce[TICKET_NONCE_SIZE];
-    enum service service;
-    bool is_counted; /* in edge->limits */
-    bool is_loopback;
-    bool is_tls;
-    bool is_tls_told;  /* the dialogue knows about the channel binding */
-    bool is_asking;    /* auth owes an answer */
-    bool has_exchange; /* auth has one for us */
-    bool is_peer_done; /* the client sends no more */
-    bool is_stalled;   /* the timer went off once, while octets waited for the client */
-};
 
 struct connection *connection_from_node(struct list *node)
 {
@@ -98,11 +67,11 @@ void connection_free(struct connection *c)
     stream_free(&c->session);
     stream_free(&c->client);
     buf_release(&c->ticket);
+    buf_release(&c->given_back);
     free(c);
 }
 
-/* What was said to the client still leaves. */
-static void finish(struct connection *c)
+void connection_finish(struct connection *c)
 {
     stream_finish(c->edge->loop, &c->client);
     connection_free(c);
@@ -118,7 +87,7 @@ void connection_say_bye(struct connection *c, enum err why)
     dialogue_write_bye(&b, c->service == SERVICE_IMAP, c->edge->settings.hostname, why);
     stream_write(c->client, buf_str(&b));
     buf_release(&b);
-    finish(c);
+    connection_finish(c);
 }
 
 static uint64_t get_timeout_ms(const struct connection *c)
@@ -142,7 +111,7 @@ static void on_timer(void *owner)
     connection_say_bye(c, ERR_TIMEOUT);
 }
 
-static void note_life(struct connection *c)
+void connection_note_life(struct connection *c)
 {
     c->is_stalled = false;
     timer_start(c->timer, get_timeout_ms(c));
@@ -151,69 +120,6 @@ static void note_life(struct connection *c)
         list_append(&c->edge->strangers, &c->stranger);
     }
 }
-
-/* ---- relay ---- */
-
-/* Moves octets one way, and stops their source when the sink is full. */
-static void pass(struct stream *from, struct stream *to, struct str octets)
-{
-    stream_write(to, octets);
-    if (stream_get_queued(to) > STREAM_HIGH_WATER) {
-        stream_pause(from);
-    }
-}
-
-static void on_relay_client_octets(void *owner, struct str octets)
-{
-    struct connection *c = owner;
-    note_life(c);
-    pass(c->client, c->session, octets);
-}
-
-static void on_relay_client_drained(void *owner)
-{
-    struct connection *c = owner;
-    note_life(c);
-    stream_resume(c->session);
-}
-
-static void on_relay_client_end(void *owner, enum err why)
-{
-    struct connection *c = owner;
-    if (why != ERR_OK) {
-        connection_free(c);
-        return;
-    }
-    stream_shutdown(c->session);
-}
-
-static void on_session_octets(void *owner, struct str octets)
-{
-    struct connection *c = owner;
-    note_life(c);
-    pass(c->session, c->client, octets);
-}
-
-static void on_session_drained(void *owner)
-{
-    struct connection *c = owner;
-    stream_resume(c->client);
-}
-
-static void on_session_end(void *owner, enum err why)
-{
-    struct connection *c = owner;
-    if (why == ERR_OK) {
-        finish(c);
-        return;
-    }
-    connection_say_bye(c, ERR_UNAVAILABLE);
-}
-
-static const struct stream_handler RELAY_CLIENT = {on_relay_client_octets, on_relay_client_drained,
-                                                   on_relay_client_end};
-static const struct stream_handler RELAY_SESSION = {on_session_octets, on_session_drained,
-                                                    on_session_end};
 
 /* ---- opening the session ---- */
 
@@ -268,29 +174,6 @@ static bool open_session(struct connection *c)
     return true;
 }
 
-/* From here on octets pass through. */
-static void start_relay(struct connection *c)
-{
-    if (c->is_tls) {
-        tls_keep_session(c->client);
-    }
-    struct str rest = dialogue_get_rest(c->dialogue);
-    if (rest.n > 0) {
-        pass(c->client, c->session, rest);
-    }
-    dialogue_free(&c->dialogue);
-    list_remove(&c->stranger);
-    stream_set_handler(c->session, &RELAY_SESSION, c);
-    stream_set_handler(c->client, &RELAY_CLIENT, c);
-    if (stream_get_queued(c->session) <= STREAM_HIGH_WATER) {
-        stream_resume(c->client);
-    }
-    if (c->is_peer_done) {
-        stream_shutdown(c->session);
-    }
-    note_life(c);
-}
-
 /* ---- logging in ---- */
 
 static void run(struct connection *c);
@@ -327,7 +210,7 @@ static void on_answer(void *owner, enum err e, struct str body)
     struct connection *c = owner;
     struct fields f;
     c->is_asking = false;
-    note_life(c);
+    connection_note_life(c);
     if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
         c->has_exchange = false;
         dialogue_on_no(c->dialogue, ERR_UNAVAILABLE);
@@ -415,14 +298,14 @@ static bool act(struct connection *c, enum dialogue_want want)
         if (!open_session(c)) {
             return true;
         }
-        start_relay(c);
+        relay_start(c);
         return false;
     case DIALOGUE_CLOSE:
-        finish(c);
+        connection_finish(c);
         return false;
     case DIALOGUE_INPUT:
         if (c->is_peer_done) {
-            finish(c);
+            connection_finish(c);
             return false;
         }
         stream_resume(c->client);
@@ -443,7 +326,7 @@ static void run(struct connection *c)
         buf_release(&out);
         if (dialogue_get_commands(c->dialogue) != c->commands) {
             c->commands = dialogue_get_commands(c->dialogue);
-            note_life(c);
+            connection_note_life(c);
         }
         goes_on = act(c, want);
     }

@@ -14,6 +14,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
+enum { COMPRESSORS_MOST = 64 }; /* 4 MiB */
+
 struct edge *edge_new(struct loop *l, const struct edge_settings *s)
 {
     struct edge *e = mem_new(sizeof(*e));
@@ -21,6 +23,7 @@ struct edge *edge_new(struct loop *l, const struct edge_settings *s)
     e->loop = l;
     e->settings = *s;
     e->limits = limits_new(s->connections_per_neighbour);
+    e->deflate = deflate_pool_new(l, COMPRESSORS_MOST);
     e->stores = mem_new(s->workers * sizeof(struct link *));
     list_init(&e->connections);
     list_init(&e->strangers);
@@ -44,6 +47,7 @@ void edge_free(struct edge **e)
     }
     free(gone->stores);
     limits_free(&gone->limits);
+    deflate_pool_free(&gone->deflate);
     free(gone);
 }
 

@@ -6,11 +6,13 @@
 #include "edge/address.h"
 #include "edge/edge.h"
 #include "edge/limits.h"
+#include "net/deflate.h"
 
 struct edge {
     struct loop *loop;
     struct edge_settings settings;
     struct limits *limits;
+    struct deflate_pool *deflate;
     struct list connections;
     struct list strangers; /* those not logged in; the one silent for longest comes first */
     size_t count;

@@ -34,7 +34,7 @@
 enum { COMMAND_ARENA_MOST = 8 * 1024 * 1024, CODE_MOST = 1024 * 1024 };
 
 /* What a step of a phase led to. */
-enum go { GO_ON, GO_INPUT, GO_OUTPUT, GO_EVENT, GO_CLOSE };
+enum go { GO_ON, GO_INPUT, GO_OUTPUT, GO_EVENT, GO_MARK, GO_CLOSE };
 
 void session_wake(struct imap_session *s)
 {
@@ -159,7 +159,10 @@ static enum go end_command(struct imap_session *s, struct buf *out)
         write_failure(&s->cmd, out);
     }
     cmd_release(s);
-    s->phase = s->is_over ? PHASE_BYE : PHASE_READ;
+    s->phase = s->mark != 0 ? PHASE_MARK : PHASE_READ;
+    if (s->is_over) {
+        s->phase = PHASE_BYE;
+    }
     return GO_ON;
 }
 
@@ -489,6 +492,8 @@ static enum go step_phase(struct imap_session *s, struct buf *out)
         return step_news(s, out);
     case PHASE_UNASKED:
         return step_unasked(s, out);
+    case PHASE_MARK:
+        return GO_MARK;
     case PHASE_BYE:
         break;
     }
@@ -510,6 +515,8 @@ static enum session_want imap_session_step(struct session *base, struct buf *out
         return SESSION_OUTPUT;
     case GO_EVENT:
         return SESSION_EVENT;
+    case GO_MARK:
+        return SESSION_MARK;
     case GO_CLOSE:
         return SESSION_CLOSE;
     case GO_INPUT:
@@ -527,6 +534,17 @@ static void imap_session_feed(struct session *base, struct str octets)
 static size_t imap_session_get_input_backlog(const struct session *base)
 {
     return imap_framing_get_backlog(((const struct imap_session *)base)->framing);
+}
+
+static enum session_mark imap_session_take_mark(struct session *base, struct buf *rest)
+{
+    struct imap_session *s = (struct imap_session *)base;
+    enum session_mark mark = s->mark;
+    buf_add(rest, imap_framing_get_rest(s->framing));
+    imap_framing_drop_rest(s->framing);
+    s->mark = 0;
+    s->phase = PHASE_READ;
+    return mark;
 }
 
 static void imap_session_free(struct session **base)
@@ -551,6 +569,7 @@ static const struct session_ops imap_session_ops = {
     .feed = imap_session_feed,
     .get_input_backlog = imap_session_get_input_backlog,
     .step = imap_session_step,
+    .take_mark = imap_session_take_mark,
     .free = imap_session_free,
 };
 

@@ -89,7 +89,12 @@ static void url_serve_free(struct session **base)
     }
 }
 
-static const struct session_ops OPS = {feed, get_input_backlog, step, url_serve_free};
+static const struct session_ops OPS = {
+    .feed = feed,
+    .get_input_backlog = get_input_backlog,
+    .step = step,
+    .free = url_serve_free,
+};
 
 struct session *url_serve_new(struct store *store, const struct imap_host *host,
                               const struct fields *head)

@@ -166,7 +166,12 @@ static void free_session(struct session **base)
     free(s);
 }
 
-static const struct session_ops submit_ops = {feed, get_input_backlog, step, free_session};
+static const struct session_ops submit_ops = {
+    .feed = feed,
+    .get_input_backlog = get_input_backlog,
+    .step = step,
+    .free = free_session,
+};
 
 static void wake(void *owner)
 {

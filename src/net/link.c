@@ -21,6 +21,7 @@
  *      9 RESUME      session    state, LINK_MESSAGE_MOST       here it is again
  *     10 WAKE        session    none                           something came for a parked session
  *     11 NOT_YET     as asked   1: the type refused            the answer to 8, 9 and 10 for now
+ *     12 MARK        session    1: which (net/session.h)       what DATA means changes here
  *
  * Both sides open sessions, so an id says whose: the high bit is set when the session is the receiver's own. Requests
  * need no such bit, REQUEST and REPLY tell. Session ids rise and are not used again while a session has them, so a late
@@ -162,6 +163,7 @@ static uint32_t get_len_most(enum frame_type type)
     case FRAME_RESUME:
         return LINK_MESSAGE_MOST;
     case FRAME_NOT_YET:
+    case FRAME_MARK:
         return 1;
     case FRAME_CLOSE:
     case FRAME_RESET:
@@ -229,6 +231,15 @@ static bool on_end_frame(struct link *l)
     return true;
 }
 
+static bool on_mark(struct link *l, struct str body)
+{
+    struct link_session *s = find_session(l, l->frame.id);
+    if (body.n != 1 || (s != NULL && !link_session_hear_mark(s, (uint8_t)body.p[0]))) {
+        return refuse(l, "an impossible mark");
+    }
+    return true;
+}
+
 /* A whole frame is there. False: the link is down. */
 static bool on_frame(struct link *l, struct str body)
 {
@@ -249,6 +260,8 @@ static bool on_frame(struct link *l, struct str body)
         return true;
     case FRAME_REPLY:
         return on_reply(l, body);
+    case FRAME_MARK:
+        return on_mark(l, body);
     case FRAME_PARK:
     case FRAME_RESUME:
     case FRAME_WAKE:

@@ -20,6 +20,7 @@ enum frame_type {
     FRAME_RESUME,
     FRAME_WAKE,
     FRAME_NOT_YET,
+    FRAME_MARK,
     FRAME_TYPES
 };
 
@@ -39,6 +40,13 @@ struct frame {
     enum frame_type type;
 };
 
+/* A mark on its way through a backlog. */
+struct mark {
+    size_t at; /* octets of the backlog before it */
+    uint8_t value;
+    bool is_there;
+};
+
 struct link_session {
     struct stream base;
     struct link *link; /* NULL once it is no session of a link any more */
@@ -50,7 +58,9 @@ struct link_session {
     uint32_t used;      /* octets our user took, not yet credited to the peer */
     struct backlog in;  /* arrived while paused */
     struct backlog out; /* waiting for credit or for the road */
-    enum err end;       /* with is_end_due: what on_end will say */
+    struct mark mark_in;
+    struct mark mark_out;
+    enum err end; /* with is_end_due: what on_end will say */
     bool is_end_due;
     bool is_reset;     /* after the orderly end the link or the peer dropped it */
     bool is_scheduled; /* a deferred delivery is due */
@@ -102,6 +112,8 @@ bool link_session_expect(struct link_session *s, uint32_t n);
 void link_session_receive(struct link_session *s, struct str octets);
 /* False: more credit than a window. */
 bool link_session_add_credit(struct link_session *s, uint32_t n);
+/* False: the last one was not yet taken. */
+bool link_session_hear_mark(struct link_session *s, uint8_t mark);
 void link_session_hear_end(struct link_session *s);
 /* Sends what waits, as far as credit and road allow. */
 void link_session_pump(struct link_session *s);

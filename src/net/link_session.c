@@ -8,6 +8,8 @@
  * Going out, octets wait in `out` when the window is used up or the socket is full; sessions that wait for the socket
  * stand in a line and send at most a window each, so a download does not starve a login.
  *
+ * A mark keeps its place among the octets, in both backlogs; a side has one under way at most.
+ *
  * The end: CLOSE says "no more from me", each side says it once; RESET says "forget it", and may come at any time. Frames
  * for a session that is gone were on their way and are dropped without a word. */
 #include "base/mem.h"
@@ -75,21 +77,44 @@ static void schedule(struct link_session *s)
     }
 }
 
+/* Gives the first n octets that came, and keeps the others. */
+static void give_first(struct link_session *s, size_t n)
+{
+    struct backlog taken = s->in;
+    backlog_init(&s->in);
+    if (n < backlog_len(&taken)) {
+        backlog_add(&s->in, str_skip(backlog_str(&taken), n));
+    }
+    if (stream_give_octets(&s->base, str_sub(backlog_str(&taken), 0, n))) {
+        give_credit(s, n);
+    }
+    backlog_release(&taken);
+}
+
+/* Gives what came, octets and mark in their order, as long as the user takes it. */
+static void give_all(struct link_session *s)
+{
+    struct mark *mark = &s->mark_in;
+    while (stream_is_open(&s->base) && (backlog_len(&s->in) > 0 || mark->is_there)) {
+        size_t n = mark->is_there ? mark->at : backlog_len(&s->in);
+        if (n > 0) {
+            mark->at = 0;
+            give_first(s, n);
+        } else {
+            mark->is_there = false;
+            (void)stream_give_mark(&s->base, mark->value);
+        }
+    }
+}
+
 /* Hands over what came while the user did not want it. */
 static void deliver(void *owner)
 {
     struct link_session *s = owner;
     s->is_scheduled = false;
     stream_hold(&s->base);
-    size_t n = backlog_len(&s->in);
-    if (stream_is_open(&s->base) && n > 0 && (!s->is_end_due || s->end == ERR_OK)) {
-        struct backlog taken = s->in;
-        backlog_init(&s->in);
-        (void)stream_give_octets(&s->base, backlog_str(&taken));
-        backlog_release(&taken);
-        if (!s->base.is_freed) {
-            give_credit(s, n);
-        }
+    if (!s->is_end_due || s->end == ERR_OK) {
+        give_all(s);
     }
     bool is_end_now = s->is_end_due && (s->end != ERR_OK || !s->base.is_paused);
     if (!s->base.is_freed && is_end_now) {
@@ -112,7 +137,7 @@ bool link_session_expect(struct link_session *s, uint32_t n)
 
 void link_session_receive(struct link_session *s, struct str octets)
 {
-    if (!stream_is_open(&s->base) || backlog_len(&s->in) > 0) {
+    if (!stream_is_open(&s->base) || backlog_len(&s->in) > 0 || s->mark_in.is_there) {
         backlog_add(&s->in, octets);
         return;
     }
@@ -121,6 +146,18 @@ void link_session_receive(struct link_session *s, struct str octets)
         give_credit(s, octets.n);
     }
     (void)stream_drop(&s->base);
+}
+
+bool link_session_hear_mark(struct link_session *s, uint8_t mark)
+{
+    if (s->mark_in.is_there || s->has_heard_end) {
+        return false;
+    }
+    s->mark_in = (struct mark){.at = backlog_len(&s->in), .value = mark, .is_there = true};
+    stream_hold(&s->base);
+    give_all(s);
+    (void)stream_drop(&s->base);
+    return true;
 }
 
 void link_session_hear_end(struct link_session *s)
@@ -190,17 +227,38 @@ static void say_end(struct link_session *s)
     }
 }
 
+static void send_mark(struct link_session *s, uint8_t mark)
+{
+    char raw = (char)mark;
+    s->mark_out.is_there = false;
+    link_send(s->link, FRAME_MARK, s->id, str_make(&raw, 1));
+}
+
+/* Sends one frame of what waits. Returns how many octets. */
+static size_t send_waiting(struct link_session *s)
+{
+    struct mark *mark = &s->mark_out;
+    struct str octets = backlog_str(&s->out);
+    size_t sent = send_frame(s, mark->is_there ? str_sub(octets, 0, mark->at) : octets);
+    backlog_eat(&s->out, sent);
+    if (mark->is_there) {
+        mark->at -= sent;
+        if (mark->at == 0) {
+            send_mark(s, mark->value);
+        }
+    }
+    return sent;
+}
+
 void link_session_pump(struct link_session *s)
 {
     if (is_detached(s)) {
         return;
     }
     stream_hold(&s->base);
-    size_t sent = 0;
-    do {
-        sent = send_frame(s, backlog_str(&s->out));
-        backlog_eat(&s->out, sent);
-    } while (sent > 0);
+    while (send_waiting(s) > 0) {
+        ;
+    }
     wait_for_road(s);
     say_end(s);
     (void)stream_check_water(&s->base);
@@ -210,7 +268,7 @@ void link_session_pump(struct link_session *s)
 static void session_start(struct stream *s)
 {
     struct link_session *k = of(s);
-    if (backlog_len(&k->in) > 0 || k->is_end_due) {
+    if (backlog_len(&k->in) > 0 || k->mark_in.is_there || k->is_end_due) {
         schedule(k);
     }
 }
@@ -233,6 +291,22 @@ static void session_write(struct stream *s, struct str octets)
         s->is_over_high = s->is_over_high || backlog_len(&k->out) > STREAM_HIGH_WATER;
     }
     wait_for_road(k);
+}
+
+static void session_mark(struct stream *s, uint8_t mark)
+{
+    struct link_session *k = of(s);
+    if (is_detached(k) || k->is_ending) {
+        return;
+    }
+    if (k->mark_out.is_there) {
+        link_send(k->link, FRAME_RESET, k->id, STR_EMPTY);
+        link_session_fail(k, ERR_SYNTAX);
+    } else if (backlog_len(&k->out) == 0) {
+        send_mark(k, mark);
+    } else {
+        k->mark_out = (struct mark){.at = backlog_len(&k->out), .value = mark, .is_there = true};
+    }
 }
 
 static size_t session_get_queued(const struct stream *s)
@@ -279,6 +353,7 @@ static const struct stream_ops SESSION_OPS = {
     .pause = session_pause,
     .resume = session_start,
     .shutdown = session_shutdown,
+    .mark = session_mark,
     .close = session_close,
     .destroy = session_destroy,
 };

@@ -8,6 +8,9 @@
  *
  * Output buffers come from a small pool and go back at the end of the turn: idle sessions own none.
  *
+ * When a core says MARK, what it said and the mark are written, and it is not stepped until the peer's mark has come; what comes
+ * in meanwhile goes back as it is (session.h).
+ *
  * When a core says CLOSE, what it said is written, the core is freed at once, and the stream is left to
  * stream_finish(). When the peer ends in good order (it may have piped in all its commands and closed its side), the
  * session goes on until it asks for input. When the peer is gone, so is the session. */
@@ -44,6 +47,8 @@ struct session_runner {
     struct list ready;
     struct list said;
     enum session_want want;
+    enum session_mark mark; /* with is_marked */
+    bool is_marked;         /* between our mark and the peer's */
     bool is_peer_done;
 };
 
@@ -56,6 +61,9 @@ static void on_turn_due(void *owner)
 static void make_ready(struct session_runner *r)
 {
     struct session_group *g = r->group;
+    if (r->is_marked) {
+        return;
+    }
     if (list_is_empty(&r->ready)) {
         list_append(&g->ready, &r->ready);
     }
@@ -108,6 +116,10 @@ static void on_octets(void *owner, struct str octets)
     if (r->core == NULL) {
         return;
     }
+    if (r->is_marked) {
+        stream_write(r->stream, octets);
+        return;
+    }
     r->core->ops->feed(r->core, octets);
     if (r->core->ops->get_input_backlog(r->core) > SESSION_BACKLOG_MOST) {
         stream_pause(r->stream);
@@ -133,9 +145,25 @@ static void on_end(void *owner, enum err why)
         return;
     }
     r->is_peer_done = true;
+    r->is_marked = false; /* no answer comes any more, and nobody is left to tell apart */
     if (r->core != NULL && r->want != SESSION_EVENT) {
         make_ready(r);
     }
+}
+
+/* The edge knows: what it sends from now on means the new thing. */
+static void on_mark(void *owner, uint8_t mark)
+{
+    struct session_runner *r = owner;
+    if (!r->is_marked || mark != r->mark) {
+        log_error("a mark that was not asked for");
+        runner_free(r);
+        return;
+    }
+    r->is_marked = false;
+    stream_mark(r->stream, mark);
+    r->want = SESSION_INPUT;
+    make_ready(r);
 }
 
 static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
@@ -158,7 +186,7 @@ static void step(struct session_runner *r)
     }
     r->want = r->core->ops->step(r->core, &r->out);
     bool is_done = r->want == SESSION_CLOSE || (r->want == SESSION_INPUT && r->is_peer_done);
-    if (r->out.len > 0 || is_done) {
+    if (r->out.len > 0 || is_done || r->want == SESSION_MARK) {
         say(r);
     } else {
         give_back(g, &r->out);
@@ -176,6 +204,18 @@ static void step(struct session_runner *r)
     }
 }
 
+static void say_mark(struct session_runner *r)
+{
+    struct buf rest = BUF_INIT(OUTPUT_CAP);
+    r->mark = r->core->ops->take_mark(r->core, &rest);
+    r->is_marked = true;
+    list_remove(&r->ready);
+    stream_mark(r->stream, (uint8_t)r->mark);
+    stream_write(r->stream, buf_str(&rest));
+    buf_release(&rest);
+    stream_resume(r->stream);
+}
+
 static void write_out(struct session_runner *r)
 {
     list_remove(&r->said);
@@ -185,6 +225,9 @@ static void write_out(struct session_runner *r)
     }
     stream_write(r->stream, buf_str(&r->out));
     give_back(r->group, &r->out);
+    if (r->want == SESSION_MARK) {
+        say_mark(r);
+    }
     if (r->want == SESSION_CLOSE) {
         stream_finish(r->group->loop, &r->stream);
         runner_free(r);
@@ -288,6 +331,7 @@ void session_runner_start(struct session_runner *r, struct session *core)
 {
     r->core = core;
     stream_set_handler(r->stream, &HANDLER, r);
+    stream_on_mark(r->stream, on_mark);
     make_ready(r);
 }
 

@@ -8,6 +8,8 @@
  * socket is not even watched. */
 #include "net/stream_priv.h"
 
+#include <assert.h>
+
 bool stream_drop(struct stream *s)
 {
     bool is_alive = !s->is_freed;
@@ -21,6 +23,16 @@ bool stream_give_octets(struct stream *s, struct str octets)
 {
     stream_hold(s);
     s->handler->on_octets(s->owner, octets);
+    return stream_drop(s);
+}
+
+bool stream_give_mark(struct stream *s, uint8_t mark)
+{
+    if (s->on_mark == NULL) {
+        return stream_give_end(s, ERR_SYNTAX);
+    }
+    stream_hold(s);
+    s->on_mark(s->owner, mark);
     return stream_drop(s);
 }
 
@@ -55,6 +67,7 @@ void stream_set_handler(struct stream *s, const struct stream_handler *h, void *
 {
     s->handler = h;
     s->owner = owner;
+    s->on_mark = NULL;
     s->ops->start(s);
 }
 
@@ -63,6 +76,17 @@ void stream_write(struct stream *s, struct str octets)
     if (octets.n > 0) {
         s->ops->write(s, octets);
     }
+}
+
+void stream_mark(struct stream *s, uint8_t mark)
+{
+    assert(s->ops->mark != NULL);
+    s->ops->mark(s, mark);
+}
+
+void stream_on_mark(struct stream *s, void (*on_mark)(void *owner, uint8_t mark))
+{
+    s->on_mark = on_mark;
 }
 
 size_t stream_get_queued(const struct stream *s)

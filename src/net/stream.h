@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 /* A two-way run of octets with backpressure. Kinds stack: a socket, TLS over any stream, one session of a link, an
- * in-memory pair for tests; deflate comes later. All speak the verbs below; a filter owns the stream under it. */
+ * in-memory pair for tests, DEFLATE. All speak the verbs below; a filter owns the stream under it. */
 struct stream;
 
 /* What the user of a stream hears. Callbacks may free the stream. */
@@ -52,6 +52,12 @@ void stream_set_fake_connect(struct loop *l,
 void stream_set_handler(struct stream *s, const struct stream_handler *h, void *owner);
 /* Queues octets (copies). Never blocks, never fails: failure comes as on_end. */
 void stream_write(struct stream *s, struct str octets);
+/* Sends a mark in the order of the octets; only sessions of a link carry any. One at a time: a second one, before the first
+ * could leave, is a failure (ERR_SYNTAX). */
+void stream_mark(struct stream *s, uint8_t mark);
+/* Who hears the peer's marks, between the octets that it wrote before and after; the handler's owner is told. Without this a mark is
+ * a failure (ERR_SYNTAX). To be said after stream_set_handler(). */
+void stream_on_mark(struct stream *s, void (*on_mark)(void *owner, uint8_t mark));
 /* Octets queued and not yet taken by the layer below. Above STREAM_HIGH_WATER stop writing until on_drained. */
 size_t stream_get_queued(const struct stream *s);
 /* No on_octets until resumed: the peer's data stays in the kernel or with the peer. */

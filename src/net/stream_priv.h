@@ -1,7 +1,7 @@
 #ifndef LIMETTA_NET_STREAM_PRIV_H
 #define LIMETTA_NET_STREAM_PRIV_H
 
-/* What the kinds of stream share: socket.c, pair.c, tls.c, link_session.c. Nobody else includes this. */
+/* What the kinds of stream share: socket.c, pair.c, tls.c, deflate.c, link_session.c. Nobody else includes this. */
 #include "base/buf.h"
 #include "net/stream.h"
 
@@ -14,6 +14,7 @@ struct stream_ops {
     void (*pause)(struct stream *s);
     void (*resume)(struct stream *s);
     void (*shutdown)(struct stream *s);
+    void (*mark)(struct stream *s, uint8_t mark); /* NULL: carries none */
     void (*close)(struct stream *s);
     void (*destroy)(struct stream *s);
 };
@@ -23,12 +24,13 @@ struct stream {
     const struct stream_ops *ops;
     const struct stream_handler *handler; /* NULL until set */
     void *owner;
-    unsigned holds;    /* callbacks and functions that still look at it */
-    bool is_freed;     /* by its user; memory stays while held */
-    bool is_paused;    /* by its user */
-    bool has_ended;    /* on_end was called */
-    bool has_failed;   /* with a failure: nothing follows */
-    bool is_over_high; /* owes an on_drained */
+    void (*on_mark)(void *owner, uint8_t mark); /* NULL: expects none */
+    unsigned holds;                             /* callbacks and functions that still look at it */
+    bool is_freed;                              /* by its user; memory stays while held */
+    bool is_paused;                             /* by its user */
+    bool has_ended;                             /* on_end was called */
+    bool has_failed;                            /* with a failure: nothing follows */
+    bool is_over_high;                          /* owes an on_drained */
 };
 
 /* Keeps the memory of s until stream_drop(). */
@@ -48,6 +50,7 @@ static inline bool stream_is_open(const struct stream *s)
 
 /* Callbacks to the user. False: the user freed the stream in it. The caller holds s or does not touch it when false. */
 bool stream_give_octets(struct stream *s, struct str octets);
+bool stream_give_mark(struct stream *s, uint8_t mark);
 bool stream_give_end(struct stream *s, enum err why);
 /* Looks at the queue: notes that it is over the high-water mark, or tells that it fell below the low one. */
 bool stream_check_water(struct stream *s);

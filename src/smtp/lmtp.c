@@ -373,7 +373,12 @@ static void free_session(struct session **session)
     free(s);
 }
 
-static const struct session_ops lmtp_ops = {feed, get_input_backlog, step, free_session};
+static const struct session_ops lmtp_ops = {
+    .feed = feed,
+    .get_input_backlog = get_input_backlog,
+    .step = step,
+    .free = free_session,
+};
 
 struct session *lmtp_new(struct str hostname, uint64_t size_most, const struct lmtp_host *host)
 {

@@ -347,7 +347,12 @@ static void free_session(struct session **session)
     free(s);
 }
 
-static const struct session_ops submission_ops = {feed, get_input_backlog, step, free_session};
+static const struct session_ops submission_ops = {
+    .feed = feed,
+    .get_input_backlog = get_input_backlog,
+    .step = step,
+    .free = free_session,
+};
 
 /* Moves a string of args into our own memory, which was sized for all of them. */
 static void keep(struct buf *strings, struct str *s)

@@ -93,6 +93,11 @@ static bool settle(struct world *w, struct client_model *model, struct session *
         size_t before = said.len;
         want = s->ops->step(s, &said);
         assert(said.len - before < (1 << 20));
+        if (want == SESSION_MARK) {
+            CLEANUP(buf_release) struct buf rest = BUF_INIT(SAID_MOST);
+            (void)s->ops->take_mark(s, &rest);
+            s->ops->feed(s, buf_str(&rest));
+        }
         for (int turns = 0; store_has_pending(w->store); turns++) {
             assert(turns < 100);
             store_commit(w->store);

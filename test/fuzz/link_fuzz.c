@@ -46,6 +46,13 @@ static void on_end(void *owner, enum err why)
     h->is_over = true;
 }
 
+static void on_mark(void *owner, uint8_t mark)
+{
+    struct heard *h = owner;
+    assert(!h->is_over);
+    stream_mark(h->s, mark);
+}
+
 static const struct stream_handler SESSION = {on_octets, on_drained, on_end};
 
 static void on_open(void *owner, struct link *l, struct str head, struct stream *s)
@@ -58,6 +65,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     }
     w->sessions[w->count].s = s;
     stream_set_handler(s, &SESSION, &w->sessions[w->count++]);
+    stream_on_mark(s, on_mark);
 }
 
 static void on_request(void *owner, struct link *l, uint32_t id, struct str body)

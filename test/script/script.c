@@ -119,6 +119,15 @@ void script_free(struct script **s)
     *s = NULL;
 }
 
+/* No edge is here: what it would decompress arrives as it is. */
+static void take_mark(struct script_session *x)
+{
+    struct buf rest = BUF_INIT(SAID_MOST);
+    (void)x->core->ops->take_mark(x->core, &rest);
+    x->core->ops->feed(x->core, buf_str(&rest));
+    buf_release(&rest);
+}
+
 /* Steps one session as far as it goes; false when there was nothing to do. */
 static bool step_session(struct script_session *x)
 {
@@ -134,6 +143,10 @@ static bool step_session(struct script_session *x)
         want = x->core->ops->step(x->core, &out);
         buf_add(&x->said, buf_str(&out));
         buf_release(&out);
+        if (want == SESSION_MARK) {
+            take_mark(x);
+            want = SESSION_OUTPUT;
+        }
     }
     if (want == SESSION_CLOSE) {
         end_session(x);

@@ -75,3 +75,31 @@ def test_idle_sessions_are_small(make):
         true(each['edge'] < EDGE_TLS_KIB, f'an idle session costs {each["edge"]:.1f} KiB in the edge')
         for c in warm + more:
             c.close()
+
+
+@limetta_only
+def test_idle_compressed_sessions_are_small(make):
+    """M-7: what COMPRESS adds to an idling TLS session in the edge: what the phone has said so far, and little else."""
+    with make(config={'connections_per_address': 1000}) as s:
+        def connect():
+            c = open_imap(s, 'alice', PASSWORD, is_tls=True)
+            c.command('COMPRESS DEFLATE')
+            c.start_deflate()
+            c.command('SELECT INBOX')
+            c.command('FETCH 1:* (UID FLAGS ENVELOPE)')
+            c.send(b'i IDLE\r\n')
+            c.response()
+            return c
+        for i in range(50):
+            open_imap(s, 'alice', PASSWORD).append('INBOX', message(f'm {i}'))
+        warm = [connect() for _ in range(100)]  # more than there are compressors
+
+        def private():
+            return memory(s.roles('edge')[0], 'Private_Dirty')
+        before = private()
+        more = [connect() for _ in range(IDLE_SESSIONS)]
+        each = (private() - before) / IDLE_SESSIONS
+        print(f'NOTE an idle session with COMPRESS costs {each:.1f} KiB in the edge (TLS)', flush=True)
+        true(each < EDGE_TLS_KIB, f'an idle session with COMPRESS costs {each:.1f} KiB in the edge')
+        for c in warm + more:
+            c.close()

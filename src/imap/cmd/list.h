@@ -11,6 +11,7 @@
     X(capability)                                                                                  \
     X(check)                                                                                       \
     X(close)                                                                                       \
+    X(compress)                                                                                    \
     X(copy)                                                                                        \
     X(create)                                                                                      \
     X(delete)                                                                                      \

@@ -8,6 +8,7 @@ import base64
 import re
 import socket
 import ssl
+import zlib
 
 
 class Cost:
@@ -37,9 +38,10 @@ class Connection:
         self.socket = socket.create_connection((host, port), timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.tls = None
+        self.deflate = self.inflate = None
         self.buffer = b''
         self.on_wire = Cost(trips=1)
-        self.inside = Cost()  # octets of the protocol, without TLS
+        self.inside = Cost()  # octets of the protocol, without TLS and DEFLATE
         self.is_waiting = False
         self.transcript = None  # a list that gets ('C'|'S', octets)
 
@@ -66,12 +68,25 @@ class Connection:
         self.inside.sent += len(data)
         if self.transcript is not None:
             self.transcript.append(('C', data))
+        if self.deflate:
+            data = self.deflate.compress(data) + self.deflate.flush(zlib.Z_SYNC_FLUSH)
+        self.send_raw(data)
+
+    def send_raw(self, data):
+        """Octets as they are, below DEFLATE."""
         if self.tls:
             self.tls.write(data)
             data = self.outgoing.read()
         self._push(data)
 
     def _more(self):
+        data = self._more_raw()
+        if self.inflate:
+            data = self.inflate.decompress(data)
+        self.inside.received += len(data)
+        self.buffer += data
+
+    def _more_raw(self):
         if not self.tls:
             data = self._pull()
         else:
@@ -85,8 +100,14 @@ class Connection:
                     raise Closed from None
             if not data:
                 raise Closed
-        self.inside.received += len(data)
-        self.buffer += data
+        return data
+
+    def start_deflate(self):
+        """From here on both sides speak DEFLATE without a header (RFC 4978). Nothing may have come behind the OK."""
+        if self.buffer:
+            raise AssertionError(f'octets before DEFLATE: {self.buffer!r}')
+        self.deflate = zlib.compressobj(wbits=-15)
+        self.inflate = zlib.decompressobj(wbits=-15)
 
     def read(self, n):
         while len(self.buffer) < n:

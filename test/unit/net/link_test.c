@@ -235,6 +235,81 @@ static void on_reply(void *owner, enum err e, struct str body)
     buf_add(&a->body, body);
 }
 
+static void on_mark(void *owner, uint8_t mark)
+{
+    struct ear *e = owner;
+    buf_addf(&e->heard, "<%d>", mark);
+}
+
+/* A mark keeps its place, through the window of the writer and the pause of the reader. */
+static void test_marks(void **state)
+{
+    enum { TOTAL = 3 * LINK_WINDOW };
+    static char octets[TOTAL];
+    struct world *w = *state;
+    struct ear ear;
+    ear_put(&ear, link_open(w->a.link, STR("head")));
+    loop_run(w->loop);
+    struct ear *far = &w->b.opened;
+    stream_on_mark(far->s, on_mark);
+    stream_write(ear.s, STR("a"));
+    stream_mark(ear.s, 7);
+    stream_write(ear.s, STR("b"));
+    loop_run(w->loop);
+    assert_str(buf_str(&far->heard), STR("a<7>b"));
+    buf_clear(&far->heard);
+    memset(octets, 'x', TOTAL);
+    stream_pause(far->s);
+    stream_write(ear.s, str_make(octets, TOTAL));
+    stream_mark(ear.s, 8);
+    stream_write(ear.s, STR("end"));
+    stream_shutdown(ear.s);
+    loop_run(w->loop);
+    assert_int_equal(far->heard.len, 0);
+    stream_resume(far->s);
+    loop_run(w->loop);
+    assert_int_equal(far->heard.len, TOTAL + 6);
+    assert_str(str_skip(buf_str(&far->heard), TOTAL), STR("<8>end"));
+    assert_int_equal(far->ended, 1);
+    ear_release(&ear);
+}
+
+/* A mark waits alone for a reader that pauses; a second one before it was taken is too many. */
+static void test_marks_while_paused(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    ear_put(&ear, link_open(w->a.link, STR("head")));
+    loop_run(w->loop);
+    stream_on_mark(w->b.opened.s, on_mark);
+    stream_pause(w->b.opened.s);
+    stream_mark(ear.s, 1);
+    loop_run(w->loop);
+    assert_int_equal(w->b.opened.heard.len, 0);
+    stream_resume(w->b.opened.s);
+    loop_run(w->loop);
+    assert_str(buf_str(&w->b.opened.heard), STR("<1>"));
+    stream_pause(w->b.opened.s);
+    stream_mark(ear.s, 2);
+    stream_mark(ear.s, 3);
+    loop_run(w->loop);
+    assert_int_equal(w->b.downs, 1);
+    ear_release(&ear);
+}
+
+/* Who expects no marks is not told of one: the session has failed. */
+static void test_mark_not_expected(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    ear_put(&ear, link_open(w->a.link, STR("head")));
+    stream_mark(ear.s, 1);
+    loop_run(w->loop);
+    assert_int_equal(w->b.opened.ended, 1);
+    assert_int_equal(w->b.opened.why, ERR_SYNTAX);
+    ear_release(&ear);
+}
+
 static void test_requests(void **state)
 {
     struct world *w = *state;
@@ -448,6 +523,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_both_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused_open, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_marks, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_marks_while_paused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mark_not_expected, setup, teardown),
         cmocka_unit_test_setup_teardown(test_requests, setup, teardown),
         cmocka_unit_test_setup_teardown(test_peer_dies, setup, teardown),
         cmocka_unit_test(test_broken_frames),

@@ -2,6 +2,7 @@
 #include "net/session_run.h"
 
 #include "ear.h"
+#include "net/link.h"
 #include "unit.h"
 
 #include <malloc.h>
@@ -76,6 +77,9 @@ static enum session_want toy_step(struct session *s, struct buf *out)
         t->role->waiting = t;
         buf_add_c(out, "over\n");
         return SESSION_CLOSE;
+    case 'm':
+        buf_add_c(out, "marked\n");
+        return SESSION_MARK;
     case 'q':
         buf_add_c(out, "bye\n");
         return SESSION_CLOSE;
@@ -83,6 +87,14 @@ static enum session_want toy_step(struct session *s, struct buf *out)
         buf_add_c(out, "ok\n");
         return t->in.len > 0 ? SESSION_OUTPUT : SESSION_INPUT;
     }
+}
+
+static enum session_mark toy_take_mark(struct session *s, struct buf *rest)
+{
+    struct toy *t = (struct toy *)s;
+    buf_add(rest, buf_str(&t->in));
+    buf_clear(&t->in);
+    return SESSION_MARK_COMPRESS;
 }
 
 static void toy_free(struct session **s)
@@ -94,7 +106,13 @@ static void toy_free(struct session **s)
     *s = NULL;
 }
 
-static const struct session_ops TOY_OPS = {toy_feed, toy_get_input_backlog, toy_step, toy_free};
+static const struct session_ops TOY_OPS = {
+    .feed = toy_feed,
+    .get_input_backlog = toy_get_input_backlog,
+    .step = toy_step,
+    .take_mark = toy_take_mark,
+    .free = toy_free,
+};
 
 static void commit(void *owner)
 {
@@ -124,19 +142,24 @@ static int teardown(void **state)
     return 0;
 }
 
-static void begin(struct role *r, struct ear *client)
+static void begin_on(struct role *r, struct stream *s)
 {
-    struct stream *near = NULL;
-    struct stream *far = NULL;
-    stream_pair(r->loop, &near, &far);
-    ear_put(client, near);
-    struct session_runner *runner = session_runner_new(r->group, far);
+    struct session_runner *runner = session_runner_new(r->group, s);
     struct toy *t = calloc(1, sizeof(*t));
     t->base.ops = &TOY_OPS;
     t->host = session_runner_get_host(runner);
     t->role = r;
     t->in = BUF_INIT(1 << 24);
     session_runner_start(runner, &t->base);
+}
+
+static void begin(struct role *r, struct ear *client)
+{
+    struct stream *near = NULL;
+    struct stream *far = NULL;
+    stream_pair(r->loop, &near, &far);
+    ear_put(client, near);
+    begin_on(r, far);
 }
 
 static void test_answers(void **state)
@@ -155,6 +178,102 @@ static void test_answers(void **state)
     assert_int_equal(session_group_get_count(r->group), 0);
     ear_release(&c);
     loop_run(r->loop);
+}
+
+/* Both ends of a link: marks are a link's. */
+struct linked {
+    struct link *near;
+    struct link *far;
+    struct ear client;
+};
+
+static void on_linked(void *owner, struct link *l, struct str head, struct stream *s)
+{
+    (void)l;
+    (void)head;
+    begin_on(owner, s);
+}
+
+static void on_client_mark(void *owner, uint8_t mark)
+{
+    struct ear *e = owner;
+    buf_addf(&e->heard, "<%d>", mark);
+}
+
+static void begin_linked(struct role *r, struct linked *k)
+{
+    static const struct link_handler FAR = {.on_open = on_linked};
+    static const struct link_handler NEAR = {.on_open = NULL};
+    struct stream *near = NULL;
+    struct stream *far = NULL;
+    stream_pair(r->loop, &near, &far);
+    k->near = link_new(r->loop, near, ROLE_STORE, 0, &NEAR, NULL);
+    k->far = link_new(r->loop, far, ROLE_EDGE, 0, &FAR, r);
+    ear_put(&k->client, link_open(k->near, STR("head")));
+    stream_on_mark(k->client.s, on_client_mark);
+}
+
+static void end_linked(struct role *r, struct linked *k)
+{
+    ear_release(&k->client);
+    link_free(&k->near);
+    link_free(&k->far);
+    loop_run(r->loop);
+    assert_int_equal(session_group_get_count(r->group), 0);
+}
+
+/* What comes behind the command that changes a layer goes back, until the mark has come. */
+static void test_mark(void **state)
+{
+    struct role *r = *state;
+    struct linked k;
+    begin_linked(r, &k);
+    stream_write(k.client.s, STR("a\nm\nearly\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&k.client.heard), STR("ok\nmarked\n<1>early\n"));
+    buf_clear(&k.client.heard);
+    int steps = r->steps;
+    stream_write(k.client.s, STR("more\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&k.client.heard), STR("more\n"));
+    assert_int_equal(r->steps, steps);
+    stream_mark(k.client.s, 1);
+    stream_write(k.client.s, STR("a\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&k.client.heard), STR("more\n<1>ok\n"));
+    end_linked(r, &k);
+}
+
+/* The peer hangs up instead. */
+static void test_mark_is_not_answered(void **state)
+{
+    struct role *r = *state;
+    struct linked k;
+    begin_linked(r, &k);
+    stream_write(k.client.s, STR("m\nearly\n"));
+    stream_shutdown(k.client.s);
+    loop_run(r->loop);
+    assert_int_equal(k.client.ended, 1);
+    assert_int_equal(r->freed, 1);
+    end_linked(r, &k);
+}
+
+static void test_marks_out_of_turn(void **state)
+{
+    static const uint8_t WRONG[] = {1, 2};
+    struct role *r = *state;
+    for (size_t i = 0; i < 2; i++) {
+        struct linked k;
+        begin_linked(r, &k);
+        if (i == 1) { /* asked for, but not this one */
+            stream_write(k.client.s, STR("m\n"));
+            loop_run(r->loop);
+        }
+        stream_mark(k.client.s, WRONG[i]);
+        loop_run(r->loop);
+        assert_int_equal(k.client.why, ERR_PEER_GONE);
+        end_linked(r, &k);
+    }
 }
 
 /* The reply comes after the commit, and in the same turn. */
@@ -359,6 +478,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mark, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mark_is_not_answered, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_marks_out_of_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reply_after_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_woken_after_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),

@@ -1,0 +1,42 @@
+#ifndef LIMETTA_EDGE_CONNECTION_PRIV_H
+#define LIMETTA_EDGE_CONNECTION_PRIV_H
+
+/* What connection.c (until the login) and relay.c (after it) share. */
+#include "edge/edge_priv.h"
+
+struct connection {
+    struct list node;     /* in edge->connections */
+    struct list stranger; /* in edge->strangers, until logged in */
+    struct edge *edge;
+    struct stream *client;
+    struct stream *session;    /* NULL until logged in */
+    struct dialogue *dialogue; /* NULL once logged in */
+    struct timer *timer;
+    uint64_t commands; /* handled when we last looked */
+    uint64_t exchange; /* auth's name for the login under way */
+    struct buf ticket;
+    struct address peer;
+    struct address local;
+    uint8_t nonce[TICKET_NONCE_SIZE];
+    enum service service;
+    bool is_counted; /* in edge->limits */
+    bool is_loopback;
+    bool is_tls;
+    bool is_tls_told;  /* the dialogue knows about the channel binding */
+    bool is_asking;    /* auth owes an answer */
+    bool has_exchange; /* auth has one for us */
+    bool is_peer_done; /* the client sends no more */
+    bool is_stalled;   /* the timer went off once, while octets waited for the client */
+    bool is_compressed;
+    uint8_t mark;          /* the session said it, and gives back what came too early; 0: no */
+    struct buf given_back; /* with mark */
+};
+
+/* What was said to the client still leaves. */
+void connection_finish(struct connection *c);
+/* Something moved: silence is counted anew. */
+void connection_note_life(struct connection *c);
+/* The session is open: from here on octets pass through. */
+void relay_start(struct connection *c);
+
+#endif

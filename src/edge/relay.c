@@ -1,0 +1,158 @@
+/* A client and its session, tied together.
+ *
+ *     client <-> TLS <-> DEFLATE <-> relay <-> link <-> session
+ *
+ * Backpressure goes through: when the client does not take what it asked for, the session's stream is paused, its window fills, and
+ * the session is not stepped any more; so an edge holds at most a high-water mark and a window for each client, however
+ * large the answer. The same holds the other way.
+ *
+ * The session alone knows commands, the edge alone has the layers. So when a command changes a layer (COMPRESS), the session
+ * says it by a mark in the order of its octets (net/session.h): what was before it has left as it was, the client is paused, and
+ * what the client sent too early comes back from the session, up to the mark's return. Then the layer is there.
+ *
+ * The end: the session ends, the client is told what is left and closed; the client ends in good order, the session
+ * hears it and may finish; the client is gone, so is the session. When the worker dies the client gets a BYE (or 421) and
+ * may come back at once; nothing that was acknowledged is lost. */
+#include "edge/connection_priv.h"
+
+#include "base/log.h"
+#include "net/session.h"
+
+/* Moves octets one way, and stops their source when the sink is full. */
+static void pass(struct stream *from, struct stream *to, struct str octets)
+{
+    stream_write(to, octets);
+    if (stream_get_queued(to) > STREAM_HIGH_WATER) {
+        stream_pause(from);
+    }
+}
+
+static void on_relay_client_octets(void *owner, struct str octets)
+{
+    struct connection *c = owner;
+    connection_note_life(c);
+    pass(c->client, c->session, octets);
+}
+
+static void on_relay_client_drained(void *owner)
+{
+    struct connection *c = owner;
+    connection_note_life(c);
+    stream_resume(c->session);
+}
+
+/* The client's octets make no sense; ours still do. */
+static void say_nonsense(struct connection *c)
+{
+    log_info("a client's DEFLATE is broken");
+    connection_say_bye(c, ERR_SYNTAX);
+}
+
+static void on_relay_client_end(void *owner, enum err why)
+{
+    struct connection *c = owner;
+    if (why == ERR_SYNTAX && c->is_compressed) {
+        say_nonsense(c);
+        return;
+    }
+    if (why != ERR_OK) {
+        connection_free(c);
+        return;
+    }
+    stream_shutdown(c->session);
+}
+
+static void on_session_octets(void *owner, struct str octets)
+{
+    struct connection *c = owner;
+    connection_note_life(c);
+    if (c->mark != 0) {
+        buf_add(&c->given_back, octets);
+        return;
+    }
+    pass(c->session, c->client, octets);
+}
+
+static void on_session_drained(void *owner)
+{
+    struct connection *c = owner;
+    if (c->mark == 0) {
+        stream_resume(c->client);
+    }
+}
+
+static void on_session_end(void *owner, enum err why)
+{
+    struct connection *c = owner;
+    if (why == ERR_OK) {
+        connection_finish(c);
+        return;
+    }
+    connection_say_bye(c, ERR_UNAVAILABLE);
+}
+
+static const struct stream_handler RELAY_CLIENT = {on_relay_client_octets, on_relay_client_drained,
+                                                   on_relay_client_end};
+static const struct stream_handler RELAY_SESSION = {on_session_octets, on_session_drained,
+                                                    on_session_end};
+
+static bool is_expected(const struct connection *c, uint8_t mark)
+{
+    if (c->mark != 0) {
+        return mark == c->mark && !c->given_back.is_full;
+    }
+    return c->service == SERVICE_IMAP && mark == SESSION_MARK_COMPRESS && !c->is_compressed;
+}
+
+/* From here on the client is heard and answered through DEFLATE. */
+static void start_deflate(struct connection *c)
+{
+    struct edge *e = c->edge;
+    c->client = deflate_new(e->deflate, c->client, buf_str(&c->given_back));
+    c->is_compressed = true;
+    stream_set_handler(c->client, &RELAY_CLIENT, c);
+    stream_resume(c->client);
+}
+
+static void on_session_mark(void *owner, uint8_t mark)
+{
+    struct connection *c = owner;
+    if (!is_expected(c, mark)) {
+        log_error("a session says mark %d out of turn", (int)mark);
+        connection_say_bye(c, ERR_UNAVAILABLE);
+        return;
+    }
+    if (c->mark == 0) {
+        c->mark = mark;
+        c->given_back = BUF_INIT(2 * LINK_WINDOW);
+        stream_pause(c->client);
+        stream_mark(c->session, mark);
+        return;
+    }
+    c->mark = 0;
+    start_deflate(c);
+    buf_release(&c->given_back);
+}
+
+void relay_start(struct connection *c)
+{
+    if (c->is_tls) {
+        tls_keep_session(c->client);
+    }
+    struct str rest = dialogue_get_rest(c->dialogue);
+    if (rest.n > 0) {
+        pass(c->client, c->session, rest);
+    }
+    dialogue_free(&c->dialogue);
+    list_remove(&c->stranger);
+    stream_set_handler(c->session, &RELAY_SESSION, c);
+    stream_on_mark(c->session, on_session_mark);
+    stream_set_handler(c->client, &RELAY_CLIENT, c);
+    if (stream_get_queued(c->session) <= STREAM_HIGH_WATER) {
+        stream_resume(c->client);
+    }
+    if (c->is_peer_done) {
+        stream_shutdown(c->session);
+    }
+    connection_note_life(c);
+}
