@@ -6,4 +6,5 @@ set -eu
 cd "$(dirname "$0")"
 tools/install-packages build run
 tools/install-packages test
+tools/unpack-peer cyrus cyrus-common cyrus-imapd
 exec python3 tools/test-all "$@"

@@ -2,10 +2,11 @@
  *
  * usage: bench-client HOST PORT plain|CAFILE USER PASSWORD MODE ARGUMENT...
  *
- *   latency ROUNDS COMMAND [COMMAND...]    times the first command; the others run unmeasured between rounds.
- *                                          Prints microseconds, one round a line.
+ *   latency ROUNDS COMMAND [COMMAND...]    times the first command; the others run unmeasured between rounds, or, with
+ *                                          "!" in front, once before all. Prints microseconds, one round a line.
  *   latency-in MAILBOX ROUNDS COMMAND...   the same in a selected mailbox.
- *   append WRITERS SECONDS OCTETS MAILBOX  each writer appends and waits for its OK. Prints messages a second.
+ *   append WRITERS SECONDS OCTETS MAILBOX [COUNT]  each writer appends (COUNT messages a command) and waits for its OK.
+ *                                          Prints messages a second.
  *   session CLIENTS SECONDS MAILBOX        each client connects, logs in, selects, logs out. Prints sessions a second.
  *   idle ROUNDS MAILBOX                    one connection idles, another appends. Prints the microseconds from the append's
  *                                          OK to EXISTS, one round a line; 0 when EXISTS came first.
@@ -45,7 +46,8 @@ struct client {
     int fd;
     SSL *tls;
     unsigned tag;
-    size_t len; /* octets in data: the end of what was read before, then what was read last */
+    size_t len;     /* octets in data: the end of what was read before, then what was read last */
+    char answer[2]; /* what followed the tag: "OK", "NO", "BA" */
     char data[KEPT + READ_SIZE + 1];
 };
 
@@ -92,6 +94,9 @@ static void client_read(struct client *c)
         memmove(c->data, c->data + c->len - KEPT, KEPT);
         c->len = KEPT;
     }
+    /* Some servers send an answer in two pieces and wait for the ACK of the first, which we would delay. */
+    int one = 1;
+    (void)setsockopt(c->fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof(one));
     ssize_t n = c->tls ? SSL_read(c->tls, c->data + c->len, READ_SIZE)
                        : recv(c->fd, c->data + c->len, READ_SIZE, 0);
     if (n <= 0) {
@@ -112,6 +117,8 @@ static void client_wait(struct client *c, const char *what)
             at = c->data;
         }
         if (at != NULL && memchr(at + 1, '\n', c->len - (size_t)(at + 1 - c->data)) != NULL) {
+            size_t skip = at == c->data ? (size_t)len - 1 : (size_t)len;
+            memcpy(c->answer, at + skip, sizeof(c->answer));
             break;
         }
         client_read(c);
@@ -132,9 +139,11 @@ static void client_command(struct client *c, const char *command, size_t len)
     memcpy(line + (size_t)tag_len + len, "\r\n", 2);
     client_send(c, line, (size_t)tag_len + len + 2);
     free(line);
-    char ok[24];
-    (void)snprintf(ok, sizeof(ok), "%sOK", tag);
-    client_wait(c, ok);
+    client_wait(c, tag);
+    if (memcmp(c->answer, "OK", 2) != 0) {
+        errno = 0;
+        fail(command);
+    }
 }
 
 static void client_say(struct client *c, const char *command)
@@ -199,21 +208,30 @@ static void client_free(struct client **c)
     *c = NULL;
 }
 
-/* An APPEND with its literal; the caller frees. */
-static char *make_append(const char *mailbox, int octets, size_t *len)
+/* Writes " {octets+}" and a message; returns how much. */
+static size_t put_message(char *at, size_t room, int octets)
 {
-    char *command = malloc((size_t)octets + 256);
+    static const char head[] =
+        "From: a@localhost\r\nTo: b@localhost\r\nSubject: a message to measure with\r\n\r\n";
+    size_t n = (size_t)snprintf(at, room, " {%d+}\r\n%s", octets, head);
+    for (int i = (int)sizeof(head) - 1; i < octets; i++) {
+        at[n++] = i % 78 == 76 ? '\r' : (i % 78 == 77 ? '\n' : 'x');
+    }
+    return n;
+}
+
+/* An APPEND with its literals; the caller frees. */
+static char *make_append(const char *mailbox, int octets, int count, size_t *len)
+{
+    size_t room = ((size_t)octets + 256) * (size_t)count + 256;
+    char *command = malloc(room);
     if (command == NULL) {
         fail("memory");
     }
-    static const char head[] =
-        "From: a@localhost\r\nTo: b@localhost\r\nSubject: a message to measure with\r\n\r\n";
-    int at =
-        snprintf(command, (size_t)octets + 256, "APPEND %s {%d+}\r\n%s", mailbox, octets, head);
-    for (int i = (int)sizeof(head) - 1; i < octets; i++) {
-        command[at++] = i % 78 == 76 ? '\r' : (i % 78 == 77 ? '\n' : 'x');
+    *len = (size_t)snprintf(command, room, "APPEND %s", mailbox);
+    for (int i = 0; i < count; i++) {
+        *len += put_message(command + *len, room - *len, octets);
     }
-    *len = (size_t)at;
     return command;
 }
 
@@ -234,12 +252,19 @@ static void run_latency(const struct target *t, const char *mailbox, int argc, c
     if (mailbox != NULL) {
         client_select(c, mailbox);
     }
+    for (int i = 2; i < argc; i++) {
+        if (argv[i][0] == '!') {
+            client_say(c, argv[i] + 1);
+        }
+    }
     for (int round = 0; round < number(argv[0]); round++) {
         double start = now_us();
         client_say(c, argv[1]);
         printf("%.1f\n", now_us() - start);
         for (int i = 2; i < argc; i++) {
-            client_say(c, argv[i]);
+            if (argv[i][0] != '!') {
+                client_say(c, argv[i]);
+            }
         }
     }
     client_free(&c);
@@ -250,6 +275,7 @@ struct work {
     const struct target *target;
     const char *mailbox;
     int octets;
+    int batch; /* messages a command */
     double seconds;
 };
 
@@ -257,9 +283,9 @@ static long append_for(const struct work *w, int index)
 {
     struct client *c = client_new(w->target, index);
     size_t len;
-    char *command = make_append(w->mailbox, w->octets, &len);
+    char *command = make_append(w->mailbox, w->octets, w->batch, &len);
     long count = 0;
-    for (double end = now_us() + w->seconds * 1e6; now_us() < end; count++) {
+    for (double end = now_us() + w->seconds * 1e6; now_us() < end; count += w->batch) {
         client_command(c, command, len);
     }
     free(command);
@@ -353,7 +379,7 @@ static void run_idle(const struct target *t, int rounds, const char *mailbox)
     client_send(idler, "i IDLE\r\n", 8);
     client_wait(idler, "+");
     size_t len;
-    char *command = make_append(mailbox, 10240, &len);
+    char *command = make_append(mailbox, 10240, 1, &len);
     for (int i = 0; i < rounds; i++) {
         printf("%.1f\n", idle_round(idler, writer, command, len));
         (void)poll(NULL, 0, 20); /* between rounds the idler is truly idle */
@@ -390,9 +416,11 @@ int main(int argc, char **argv)
         run_latency(&t, NULL, argc - 7, argv + 7);
     } else if (strcmp(mode, "latency-in") == 0) {
         run_latency(&t, argv[7], argc - 8, argv + 8);
-    } else if (strcmp(mode, "append") == 0 && argc == 11) {
+    } else if (strcmp(mode, "append") == 0 && (argc == 11 || argc == 12)) {
         w.seconds = number(argv[8]);
         w.octets = number(argv[9]);
+        w.mailbox = argv[10];
+        w.batch = argc == 12 ? number(argv[11]) : 1;
         run_parallel(&w, number(argv[7]), append_for);
     } else if (strcmp(mode, "session") == 0 && argc == 10) {
         w.seconds = number(argv[8]);

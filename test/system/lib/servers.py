@@ -1,4 +1,4 @@
-"""Servers for tests: Limetta, and a private Dovecot that proves the tests themselves. Each lives in a folder of its own, listens on
+"""Servers for tests: Limetta, and a private Dovecot and Cyrus that prove the tests themselves. Each lives in a folder of its own, listens on
 loopback only, and is gone when the test is over."""
 import glob
 import os
@@ -280,5 +280,83 @@ class Dovecot(Server):
             raise AssertionError(f'{e}\n{self.log()[-2000:]}') from None
 
 
+CYRUS = '''
+configdirectory: {dir}/conf
+partition-default: {dir}/mail
+defaultpartition: default
+proc_path: {dir}/run/proc
+mboxname_lockpath: {dir}/run/lock
+idlesocket: {dir}/run/idle
+notifysocket: {dir}/run/notify
+lmtpsocket: {dir}/run/lmtp
+sievedir: {dir}/sieve
+cyrus_user: {user}
+servername: localhost
+unixhierarchysep: yes
+altnamespace: yes
+hashimapspool: yes
+allowplaintext: yes
+sasl_pwcheck_method: auxprop
+sasl_auxprop_plugin: sasldb
+sasl_sasldb_path: {dir}/users
+sasl_mech_list: PLAIN LOGIN
+autocreate_quota: 0
+autocreate_post: yes
+autocreate_inbox_folders: Sent|Drafts|Trash
+xlist-sent: Sent
+xlist-drafts: Drafts
+xlist-trash: Trash
+syslog_prefix: limetta-test
+tls_server_cert: {cert}
+tls_server_key: {key}
+'''
+
+CYRUS_SERVICES = '''
+START {{
+  recover cmd="{bin}/ctl_cyrusdb -C {conf} -r"
+  idled cmd="{bin}/idled -C {conf}"
+}}
+SERVICES {{
+  imap cmd="{bin}/imapd -C {conf} -U 100" listen="127.0.0.1:{port}" prefork={cores} maxchild=2000
+}}
+EVENTS {{
+}}
+'''
+
+
+class Cyrus(Server):
+    """Debian's Cyrus with its defaults, and what production needs: processes kept ready and used again, idled for IDLE."""
+    name = 'cyrus'
+
+    def __init__(self, users=('alice', 'bob')):
+        super().__init__()
+        import pwd
+        self.cert, key = make_certificate(self.dir)
+        self.imap_port = free_offset((143,)) + 143
+        owner = pwd.getpwnam('mail') if os.getuid() == 0 else pwd.getpwuid(os.getuid())
+        folder = os.path.join(TOP, 'build', 'peers', 'cyrus', 'usr', 'lib')
+        if not os.path.exists(os.path.join(folder, 'cyrus', 'bin', 'master')):
+            from .check import Skip
+            raise Skip('Cyrus was not unpacked (tools/unpack-peer cyrus cyrus-common cyrus-imapd)')
+        conf, services = os.path.join(self.dir, 'imapd.conf'), os.path.join(self.dir, 'cyrus.conf')
+        values = {'dir': self.dir, 'cert': self.cert, 'key': key, 'user': owner.pw_name, 'port': self.imap_port,
+                  'cores': os.cpu_count(), 'bin': f'{folder}/cyrus/bin', 'conf': conf}
+        for path, text in ((conf, CYRUS), (services, CYRUS_SERVICES)):
+            with open(path, 'w') as f:
+                f.write(text.format(**values))
+        for user in users:
+            subprocess.run(['saslpasswd2', '-p', '-c', '-f', os.path.join(self.dir, 'users'), '-u', 'localhost', user],
+                           input=PASSWORD.encode(), check=True, capture_output=True)
+        for name in ('conf', 'mail', 'run'):
+            os.mkdir(os.path.join(self.dir, name))
+        for name in ('.', 'conf', 'mail', 'run', 'users', os.path.basename(key)):
+            os.chown(os.path.join(self.dir, name), owner.pw_uid, owner.pw_gid)
+        libraries = os.path.dirname(glob.glob(f'{folder}/*/libcyrus.so.0')[0])
+        self.process = subprocess.Popen([f'{folder}/cyrus/bin/master', '-C', conf, '-M', services, '-p', f'{self.dir}/run/pid'],
+                                        env={**os.environ, 'LD_LIBRARY_PATH': libraries}, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for_port(self.imap_port, 20, lambda: self.process.poll() is None)
+
+
 def make(kind, **more):
-    return {'limetta': Limetta, 'dovecot': Dovecot}[kind](**more)
+    return {'limetta': Limetta, 'dovecot': Dovecot, 'cyrus': Cyrus}[kind](**more)
