@@ -16,7 +16,9 @@
  *
  * What a program says must not depend on when it is asked: message numbers are made UIDs when the context begins (RFC 5267, 4.3: they
  * mean the messages of that time). "*" in a UID set stays what it says: so the last message, before and after, is always
- * judged again when there is one. MODSEQ, flags and \Recent change with the messages in the difference.
+ * judged again when there is one. OLDER and YOUNGER change with time: once a minute at most, when news are told anyway, the messages
+ * are judged that have crossed their limits since (RFC 5032, 2, allows a server to be late). MODSEQ, flags and \Recent change with
+ * the messages in the difference.
  */
 #include "imap/contexts.h"
 
@@ -29,7 +31,7 @@
 
 #include <stdlib.h>
 
-enum { PROGRAM_CAP = 256 * 1024, RESULTS_BUDGET = 16 * 1024, STEPS_AT_ONCE = 16 };
+enum { PROGRAM_CAP = 256 * 1024, RESULTS_BUDGET = 16 * 1024, STEPS_AT_ONCE = 16, AGE_EVERY_S = 60 };
 
 /* How far the news of one context are. */
 enum context_phase {
@@ -46,6 +48,7 @@ struct context {
     struct str tag;
     bool is_uid;
     bool has_star;
+    bool has_time;
     struct search_key *program;
     struct sort_program order;
     struct context_results results;
@@ -62,6 +65,7 @@ struct contexts {
     VEC(struct context *) all;
     size_t at;             /* the context whose news are being told */
     bool is_begun;         /* changed is filled */
+    int64_t judged_s;      /* when messages were last judged by their age */
     struct numset changed; /* sequence numbers in target of what may have changed */
 };
 
@@ -141,6 +145,8 @@ static enum err fix_numbers(struct context *c, const struct view *v, struct sear
         enum err e = search_set_copy(c->arena, uids.at, uids.count, &k->set);
         numset_release(&uids);
         TRY(e);
+    } else if (k->kind == SEARCH_OLDER || k->kind == SEARCH_YOUNGER) {
+        c->has_time = true;
     } else if (k->kind == SEARCH_UID) {
         for (size_t i = 0; i < k->set.count; i++) {
             c->has_star = c->has_star || k->set.at[i].first == 0 || k->set.at[i].last == 0;
@@ -187,6 +193,9 @@ enum err contexts_add(struct imap_session *s, const struct context_args *args)
     if (e != ERR_OK) {
         context_free(c);
         return e;
+    }
+    if (all->judged_s == 0) {
+        all->judged_s = session_get_now_s(s);
     }
     vec_push(&all->all, c);
     return ERR_OK;
@@ -255,6 +264,7 @@ static enum err begin_search(struct imap_session *s, struct context *c, struct v
                                      .view = target,
                                      .program = c->program,
                                      .recent = &s->selected.recent,
+                                     .now_s = session_get_now_s(s),
                                      .within = changed};
     c->phase = CONTEXT_SEARCH;
     return search_new(&args, &c->search);
@@ -365,11 +375,55 @@ static void add_last(struct numset *seqs, const struct view *known, const struct
     }
 }
 
+/* Does an OLDER or YOUNGER of the program say something else of a message of this date than it did at `from`? */
+static bool has_crossed(const struct search_key *k, int64_t date_s, int64_t from, int64_t to)
+{
+    bool is_age = k->kind == SEARCH_OLDER || k->kind == SEARCH_YOUNGER;
+    bool is_crossed = is_age && date_s >= from - k->number && date_s <= to - k->number;
+    for (const struct search_key *child = k->child; !is_crossed && child != NULL;
+         child = child->next) {
+        is_crossed = has_crossed(child, date_s, from, to);
+    }
+    return is_crossed;
+}
+
+/* Which messages time has made older or younger than a context cares for. */
+static void find_aged(struct imap_session *s, struct view *target)
+{
+    struct contexts *all = s->selected.contexts;
+    int64_t now_s = session_get_now_s(s);
+    for (size_t i = 0; i < all->all.count; i++) {
+        struct context *c = all->all.at[i];
+        for (uint32_t seq = 1; c->has_time && seq <= view_get_count(target); seq++) {
+            struct message m;
+            if (view_get(target, (struct seq){seq}, &m) == ERR_OK
+                && has_crossed(c->program, m.internaldate_s, all->judged_s, now_s)) {
+                numset_add(&all->changed, seq, seq);
+            }
+        }
+    }
+    all->judged_s = now_s;
+}
+
+/* Some context asks for the age of messages, and was not judged for a while. */
+static bool is_age_due(struct imap_session *s)
+{
+    const struct contexts *all = s->selected.contexts;
+    bool has_time = false;
+    for (size_t i = 0; i < all->all.count; i++) {
+        has_time = has_time || all->all.at[i]->has_time;
+    }
+    return has_time && session_get_now_s(s) - all->judged_s >= AGE_EVERY_S;
+}
+
 /* Which messages of target have to be looked at. */
 static void find_changed(struct imap_session *s, struct view *target)
 {
     struct contexts *all = s->selected.contexts;
     struct diff d;
+    if (is_age_due(s)) {
+        find_aged(s, target);
+    }
     struct diff_item item;
     diff_init(&d, s->selected.known, target);
     while (diff_next(&d, &item)) {
@@ -414,7 +468,7 @@ static bool step_all(struct imap_session *s, struct view *target, struct buf *ou
 enum step contexts_tell_changed(struct imap_session *s, struct view *target, struct buf *out)
 {
     struct contexts *all = s->selected.contexts;
-    if (all == NULL || target == s->selected.known) {
+    if (all == NULL || (!all->is_begun && target == s->selected.known && !is_age_due(s))) {
         return STEP_DONE;
     }
     if (!all->is_begun) {

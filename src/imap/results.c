@@ -118,19 +118,20 @@ static void write_item(struct buf *out, const char *name, uint64_t number)
 }
 
 /* Position from 0 of what a partial-range names by n, before the first and behind the last included. */
-static int64_t find_position(const struct esearch *e, int64_t n)
+static int64_t find_position(const struct results *r, int64_t n)
 {
-    return n > 0 ? n - 1 : (int64_t)e->results.count + n;
+    return n > 0 ? n - 1 : (int64_t)r->count + n;
 }
 
 /* Which results PARTIAL names: positions from *first to before *end (RFC 5267, 4.4; RFC 9394, 3.1: from the end). */
-static void find_partial(const struct esearch *e, uint64_t *first, uint64_t *end)
+static void find_partial(const struct results *r, const struct search_return *wants,
+                         uint64_t *first, uint64_t *end)
 {
-    int64_t a = find_position(e, e->wants->partial.first);
-    int64_t b = find_position(e, e->wants->partial.last);
+    int64_t a = find_position(r, wants->partial.first);
+    int64_t b = find_position(r, wants->partial.last);
     int64_t low = a < b ? a : b;
     int64_t high = (a < b ? b : a) + 1;
-    int64_t count = (int64_t)e->results.count;
+    int64_t count = (int64_t)r->count;
     low = low < 0 ? 0 : low;
     high = high > count ? count : high;
     *first = low < high ? (uint64_t)low : 0;
@@ -141,7 +142,7 @@ static void begin_partial(struct esearch *e, struct buf *out)
 {
     const struct partial_range *range = &e->wants->partial;
     uint64_t first = 0;
-    find_partial(e, &first, &e->end);
+    find_partial(&e->results, e->wants, &first, &e->end);
     results_seek(&e->results, &e->place, first);
     buf_addf(out, " PARTIAL (%lld:%lld %s", (long long)range->first, (long long)range->last,
              first < e->end ? "" : "NIL");
@@ -229,7 +230,7 @@ static uint64_t find_modseq(const struct esearch *e)
     if (options & RETURN_PARTIAL) {
         uint64_t first;
         uint64_t end;
-        find_partial(e, &first, &end);
+        find_partial(&e->results, e->wants, &first, &end);
         highest = greater(highest, find_highest(e, first, end));
     }
     return highest;
@@ -245,6 +246,40 @@ static void write_tail(struct esearch *e, struct buf *out)
         write_item(out, " MODSEQ ", modseq);
     }
     imap_write_crlf(out);
+}
+
+/* ---- "$" ---- */
+
+static void save_from(const struct results *r, uint64_t from, uint64_t to, struct numset *uids)
+{
+    struct results_place p;
+    struct seq seq;
+    results_seek(r, &p, from);
+    while (p.next < to && results_next(r, &p, &seq)) {
+        uint32_t uid = get_message(r, seq).uid.v;
+        numset_add(uids, uid, uid);
+    }
+}
+
+void results_save(const struct results *r, const struct search_return *wants, struct numset *uids)
+{
+    unsigned options = wants->options & (RETURN_MIN | RETURN_MAX | RETURN_PARTIAL);
+    if (options == 0 || (wants->options & (RETURN_ALL | RETURN_COUNT)) != 0) {
+        save_from(r, 0, r->count, uids);
+        return;
+    }
+    if ((options & RETURN_MIN) && r->count > 0) {
+        save_from(r, 0, 1, uids);
+    }
+    if ((options & RETURN_MAX) && r->count > 0) {
+        save_from(r, r->count - 1, r->count, uids);
+    }
+    if (options & RETURN_PARTIAL) {
+        uint64_t first;
+        uint64_t end;
+        find_partial(r, wants, &first, &end);
+        save_from(r, first, end, uids);
+    }
 }
 
 enum step esearch_step(struct esearch *e, struct buf *out)

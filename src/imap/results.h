@@ -39,6 +39,9 @@ void results_seek(const struct results *r, struct results_place *p, uint64_t pos
 /* Appends " 1 2 3"; STEP_MORE when out is full for now. */
 enum step results_write_numbers(const struct results *r, struct results_place *p, struct buf *out);
 
+/* Adds to uids what "$" becomes when these results are saved with those wishes (RFC 5182, 2.4; RFC 9394, 3.2). */
+void results_save(const struct results *r, const struct search_return *wants, struct numset *uids);
+
 /* An ESEARCH response on its way (RFC 4731, 5267): a generator. Set all but the last lines, and step it. */
 struct esearch {
     struct results results;

@@ -17,6 +17,7 @@ enum argument {
     ARG_TEXT,
     ARG_DATE,
     ARG_NUMBER,
+    ARG_INTERVAL,
     ARG_KEYWORD,
     ARG_HEADER,
     ARG_UIDS,
@@ -53,6 +54,7 @@ static const struct word words[] = {
     WORD("LARGER", ARG_NUMBER, SEARCH_LARGER, 0, false),
     WORD("MODSEQ", ARG_MODSEQ, SEARCH_MODSEQ, 0, false),
     WORD("OLD", ARG_NONE, SEARCH_RECENT, 0, true),
+    WORD("OLDER", ARG_INTERVAL, SEARCH_OLDER, 0, false),
     WORD("ON", ARG_DATE, SEARCH_ON, 0, false),
     WORD("RECENT", ARG_NONE, SEARCH_RECENT, 0, false),
     WORD("SAVEDATESUPPORTED", ARG_NONE, SEARCH_ALL, 0, false),
@@ -76,6 +78,7 @@ static const struct word words[] = {
     WORD("UNFLAGGED", ARG_NONE, SEARCH_FLAGS, FLAG_FLAGGED, true),
     WORD("UNKEYWORD", ARG_KEYWORD, SEARCH_KEYWORD, 0, true),
     WORD("UNSEEN", ARG_NONE, SEARCH_FLAGS, FLAG_SEEN, true),
+    WORD("YOUNGER", ARG_INTERVAL, SEARCH_YOUNGER, 0, false),
 };
 #undef WORD
 
@@ -138,10 +141,25 @@ static struct search_set parse_set(struct search_keys *k, struct scan *c, uint32
     return out;
 }
 
+/* "$" (RFC 5182): the UIDs that a search saved, whether UIDs or message numbers are expected. */
+static struct search_set parse_saved(struct search_keys *k, struct scan *c)
+{
+    struct search_set set = {NULL, 0};
+    if (k->saved == NULL) {
+        scan_fail(c, ERR_SYNTAX, "a set of its own, in more than the selected mailbox");
+    } else if (search_set_copy(k->arena, k->saved->at, k->saved->count, &set) != ERR_OK) {
+        scan_fail(c, ERR_LIMIT, "fewer search keys");
+    }
+    return set;
+}
+
 /* A set of UIDs stays as it was sent: "*" is the last UID whenever the program runs. */
 static struct search_set parse_uids(struct search_keys *k, struct scan *c)
 {
     struct seq_set set;
+    if (scan_accept(c, '$')) {
+        return parse_saved(k, c);
+    }
     scan_seq_set(c, k->arena, &set);
     struct numrange *at = scan_is_ok(c) ? arena_array(k->arena, struct numrange, set.count) : NULL;
     if (at == NULL) {
@@ -192,6 +210,9 @@ static void parse_argument(struct search_keys *k, struct scan *c, const struct w
         return;
     case ARG_DATE:
         key->number = scan_date(c);
+        return;
+    case ARG_INTERVAL:
+        key->number = scan_nz_number(c);
         return;
     case ARG_NUMBER:
         key->number = (int64_t)scan_number64(c);
@@ -270,6 +291,16 @@ static struct search_key *parse_or(struct search_keys *k, struct scan *c, unsign
     return any;
 }
 
+/* "$" as a key of its own. */
+static struct search_key *parse_last(struct search_keys *k, struct scan *c)
+{
+    struct search_key *key = new_key(k, c, SEARCH_UID);
+    if (key != NULL) {
+        key->set = parse_uids(k, c);
+    }
+    return key;
+}
+
 static struct search_key *parse_numbers(struct search_keys *k, struct scan *c)
 {
     if (k->last_seq == SEQ_FORBIDDEN) {
@@ -297,6 +328,9 @@ static struct search_key *parse_key(struct search_keys *k, struct scan *c, unsig
         struct search_key *list = parse_list(k, c, depth + 1);
         scan_require(c, ')', "the end of a list of search keys");
         return list;
+    }
+    if (next == '$') {
+        return parse_last(k, c);
     }
     if (next == '*' || ascii_is_digit((char)next)) {
         return parse_numbers(k, c);

@@ -2,6 +2,7 @@
 #define LIMETTA_IMAP_SEARCH_KEYS_H
 
 #include "base/arena.h"
+#include "base/numset.h"
 #include "base/scan.h"
 #include "search/program.h"
 
@@ -17,8 +18,9 @@ struct search_keys {
     struct str charset;  /* of the strings; empty: none was named */
     uint32_t last_seq;   /* what "*" means; 0: the mailbox is empty; SEQ_FORBIDDEN */
     uint32_t last_uid;
-    bool has_modseq; /* out: a MODSEQ key was read (RFC 7162, 3.1.5) */
-    unsigned count;  /* keys so far */
+    const struct numset *saved; /* what "$" means: UIDs (RFC 5182); NULL: it cannot be used here */
+    bool has_modseq;            /* out: a MODSEQ key was read (RFC 7162, 3.1.5) */
+    unsigned count;             /* keys so far */
 };
 
 /* search-key *(SP search-key), up to the end of the command (RFC 3501, 9). NULL when the scan failed; the failure is

@@ -10,7 +10,7 @@ static unsigned parse_option(struct scan *c)
         {{"MIN", 3}, RETURN_MIN},         {{"MAX", 3}, RETURN_MAX},
         {{"ALL", 3}, RETURN_ALL},         {{"COUNT", 5}, RETURN_COUNT},
         {{"PARTIAL", 7}, RETURN_PARTIAL}, {{"UPDATE", 6}, RETURN_UPDATE},
-        {{"CONTEXT", 7}, RETURN_CONTEXT},
+        {{"CONTEXT", 7}, RETURN_CONTEXT}, {{"SAVE", 4}, RETURN_SAVE},
     };
     for (size_t i = 0; i < sizeof(OPTIONS) / sizeof(OPTIONS[0]); i++) {
         if (scan_accept_word(c, OPTIONS[i].name)) {
@@ -60,4 +60,9 @@ void search_return_parse(struct search_return *r, struct scan *c)
     if (r->options == 0) {
         r->options = RETURN_ALL;
     }
+}
+
+bool search_return_has_data(const struct search_return *r)
+{
+    return (r->options & ~(unsigned)(RETURN_UPDATE | RETURN_CONTEXT | RETURN_SAVE)) != 0;
 }

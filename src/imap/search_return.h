@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-/* What a searching command wants to be told: the options behind RETURN (RFC 4466, 4731, 5267). */
+/* What a searching command wants to be told: the options behind RETURN (RFC 4466, 4731, 5182, 5267). */
 enum return_option {
     RETURN_MIN = 1,
     RETURN_MAX = 2,
@@ -14,7 +14,8 @@ enum return_option {
     RETURN_COUNT = 8,
     RETURN_PARTIAL = 16,
     RETURN_UPDATE = 32,
-    RETURN_CONTEXT = 64 /* a hint that the same will be asked again; nothing follows from it */
+    RETURN_CONTEXT = 64, /* a hint that the same will be asked again; nothing follows from it */
+    RETURN_SAVE = 128    /* "$" becomes the result (RFC 5182) */
 };
 
 struct search_return {
@@ -26,5 +27,8 @@ struct search_return {
 /* Reads what may stand behind a command's name: SP "RETURN" SP "(" options ")". When it does not, the scan stays where it
  * was. "()" means ALL (RFC 4731, 3.1). */
 void search_return_parse(struct search_return *r, struct scan *c);
+
+/* Does it want anything of the result to be told? If not, and it is to be saved, there is no ESEARCH response (RFC 5182, 1). */
+bool search_return_has_data(const struct search_return *r);
 
 #endif

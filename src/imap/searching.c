@@ -48,13 +48,24 @@ static struct search_keys make_keys(struct imap_session *s, struct cmd *cmd)
         .arena = cmd->arena,
         .last_seq = set_get_last(s, false),
         .last_uid = set_get_last(s, true),
+        .saved = &s->selected.saved,
     };
 }
 
-static void parse_program(struct scan *c, struct search_keys *keys, struct searching *q)
+/* RFC 5182 §2.1: a search that should save and says NO leaves nothing saved; after BAD, what was saved stays. */
+static void drop_saved(struct imap_session *s, const struct searching *q, enum err e)
+{
+    if ((q->wants.options & RETURN_SAVE) && e != ERR_OK && !err_get_info(e)->is_bad) {
+        numset_clear(&s->selected.saved);
+    }
+}
+
+static void parse_program(struct imap_session *s, struct scan *c, struct search_keys *keys,
+                          struct searching *q)
 {
     q->program = search_keys_parse(keys, c);
     q->has_modseq = keys->has_modseq;
+    drop_saved(s, q, scan_get_err(c));
 }
 
 void searching_parse_criteria(struct imap_session *s, struct cmd *cmd, struct scan *c,
@@ -63,7 +74,7 @@ void searching_parse_criteria(struct imap_session *s, struct cmd *cmd, struct sc
     struct search_keys keys = make_keys(s, cmd);
     parse_charset(s, c, &keys);
     scan_sp(c);
-    parse_program(c, &keys, q);
+    parse_program(s, c, &keys, q);
 }
 
 void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *c,
@@ -75,7 +86,7 @@ void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *
         parse_charset(s, c, &keys);
         scan_sp(c);
     }
-    parse_program(c, &keys, q);
+    parse_program(s, c, &keys, q);
 }
 
 enum err searching_begin(struct imap_session *s, struct searching *q, struct buf *out)
@@ -88,8 +99,11 @@ enum err searching_begin(struct imap_session *s, struct searching *q, struct buf
         .view = s->selected.known,
         .program = q->program,
         .recent = &s->selected.recent,
+        .now_s = session_get_now_s(s),
     };
-    return search_new(&args, &q->search);
+    enum err e = search_new(&args, &q->search);
+    drop_saved(s, q, e);
+    return e;
 }
 
 enum step searching_step(struct imap_session *s, struct searching *q, struct buf *out)
@@ -97,6 +111,7 @@ enum step searching_step(struct imap_session *s, struct searching *q, struct buf
     enum step step = search_step(q->search, BUDGET);
     if (step == STEP_BAD) {
         s->cmd.err = search_get_err(q->search);
+        drop_saved(s, q, s->cmd.err);
     }
     if (step == STEP_MORE) {
         progress_tell(s, search_get_progress(q->search), view_get_count(s->selected.known), out);
@@ -121,11 +136,16 @@ void searching_begin_context(struct imap_session *s, struct searching *q,
     q->is_refused = contexts_add(s, &args) != ERR_OK;
 }
 
-void searching_begin_tell(struct cmd *cmd, struct searching *q, struct results results,
+void searching_begin_tell(struct imap_session *s, struct searching *q, struct results results,
                           const char *name, struct buf *out)
 {
+    struct cmd *cmd = &s->cmd;
     q->results = results;
     q->place = (struct results_place){0};
+    if (q->wants.options & RETURN_SAVE) {
+        numset_clear(&s->selected.saved);
+        results_save(&results, &q->wants, &s->selected.saved);
+    }
     if (q->wants.is_given) {
         q->esearch = (struct esearch){
             .results = results, .wants = &q->wants, .tag = cmd->tag, .has_modseq = q->has_modseq};
@@ -152,13 +172,19 @@ enum step searching_tell(struct searching *q, struct buf *out)
     if (!q->wants.is_given) {
         return tell_numbers(q, out);
     }
-    enum step step = esearch_step(&q->esearch, out);
+    bool is_silent = (q->wants.options & RETURN_SAVE) && !search_return_has_data(&q->wants);
+    enum step step = is_silent ? STEP_DONE : esearch_step(&q->esearch, out);
     if (step == STEP_DONE && q->is_refused) {
         buf_add(out, STR("* NO [NOUPDATE "));
         imap_write_string(out, q->esearch.tag);
         buf_add(out, STR("] Too many contexts\r\n"));
     }
     return step;
+}
+
+void searching_fail(struct imap_session *s, struct searching *q)
+{
+    drop_saved(s, q, s->cmd.err);
 }
 
 void searching_release(struct searching *q)

@@ -41,9 +41,11 @@ enum step searching_step(struct imap_session *s, struct searching *q, struct buf
 /* Makes what was found a live context, if that is wanted (RFC 5267, 4.3). order and sorted: of SORT, else NULL. */
 void searching_begin_context(struct imap_session *s, struct searching *q,
                              const struct sort_program *order, const uint32_t *sorted);
-/* The results are these, and are told from now on. name: of the response without RETURN, "SEARCH". */
-void searching_begin_tell(struct cmd *cmd, struct searching *q, struct results results,
+/* The results are these; they are saved, if that is wanted, and told from now on. name: of the response without RETURN, "SEARCH". */
+void searching_begin_tell(struct imap_session *s, struct searching *q, struct results results,
                           const char *name, struct buf *out);
+/* The command failed later on, with the err that it has: what was to be saved is not (RFC 5182, 2.1). */
+void searching_fail(struct imap_session *s, struct searching *q);
 enum step searching_tell(struct searching *q, struct buf *out);
 void searching_release(struct searching *q);
 

@@ -74,6 +74,7 @@ void selected_close(struct imap_session *s)
     s->binary = NULL;
     news_release(&s->news);
     contexts_free(&sel->contexts);
+    numset_release(&sel->saved);
     watch_cancel(&sel->watch);
     view_unref(&sel->known);
     view_unref(&sel->untold);

@@ -6,6 +6,7 @@
 #include "imap/binary.h"
 #include "imap/command.h"
 #include "imap/contexts.h"
+#include "imap/host.h"
 #include "imap/news.h"
 #include "imap/notify.h"
 #include "imap/session.h"
@@ -26,8 +27,10 @@ struct selected {
     struct view *known;      /* what the client was told, counted */
     /* counted: what it was, before something of it was not told because of NOTIFY; NULL: all was told */
     struct view *untold;
-    bool is_count_untold;      /* how many messages there are was not told */
-    struct numset recent;      /* UIDs that are \Recent in this session */
+    bool is_count_untold; /* how many messages there are was not told */
+    struct numset recent; /* UIDs that are \Recent in this session */
+    struct numset
+        saved; /* "$": UIDs that a search saved (RFC 5182); those that are gone count for nothing */
     struct contexts *contexts; /* live ones; NULL: there never was one */
     struct watch watch;        /* wakes the session while it idles */
     bool is_read_only;
@@ -96,6 +99,12 @@ static inline bool session_is_selected(const struct imap_session *s)
 static inline bool session_is_utf8(const struct imap_session *s)
 {
     return s->is_rev2 || s->has_utf8;
+}
+
+/* Unix time. */
+static inline int64_t session_get_now_s(const struct imap_session *s)
+{
+    return (int64_t)(s->args.host->wall_ms(s->args.host->owner) / 1000);
 }
 
 /* Writes a mailbox name as this client reads it: in modified UTF-7, or in UTF-8. */

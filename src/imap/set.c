@@ -2,6 +2,7 @@
  * set is the highest UID there, even when that lies below the other end (RFC 3501, 6.4.8). */
 #include "imap/set.h"
 
+#include "imap/context_results.h"
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
 
@@ -20,11 +21,25 @@ uint32_t set_get_last(const struct imap_session *s, bool is_uid)
     return last.uid.v;
 }
 
+/* "$": the saved messages that are still there (RFC 5182, 2.1). */
+static void add_saved(struct imap_session *s, bool is_uid, struct numset *out)
+{
+    if (is_uid) {
+        numset_add_set(out, &s->selected.saved);
+    } else {
+        context_find_seqs(s->selected.known, &s->selected.saved, out);
+    }
+}
+
 void set_parse(struct imap_session *s, struct cmd *cmd, struct scan *c, struct numset *out)
 {
     struct seq_set set;
     scan_sp(c);
     size_t at = c->at;
+    if (scan_accept(c, '$')) {
+        add_saved(s, cmd->is_uid, out);
+        return;
+    }
     scan_seq_set(c, cmd->arena, &set);
     if (!scan_is_ok(c)) {
         return;

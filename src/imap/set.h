@@ -7,7 +7,8 @@
 #include "imap/search_keys.h"
 
 /* Reads " " sequence-set as the running command means it: UIDs when it came with UID, else message sequence numbers,
- * which must be there (RFC 3501, 9 "seq-number"). "*" is the last message that the client knows. Adds to out. */
+ * which must be there (RFC 3501, 9 "seq-number"). "*" is the last message that the client knows, "$" what a search
+ * saved (RFC 5182), which may be nothing. Adds to out. */
 void set_parse(struct imap_session *s, struct cmd *cmd, struct scan *c, struct numset *out);
 /* The highest number that "*" stands for; 0 in an empty mailbox; SEQ_FORBIDDEN for message numbers after ENABLE UIDONLY. */
 uint32_t set_get_last(const struct imap_session *s, bool is_uid);

@@ -27,6 +27,8 @@ enum search_kind {
     SEARCH_MODSEQ,  /* modseq is >= number (RFC 7162, 3.1.5) */
     SEARCH_LARGER,  /* size is > number */
     SEARCH_SMALLER, /* size is < number */
+    SEARCH_OLDER,   /* the internal date is number seconds ago, or longer (RFC 5032) */
+    SEARCH_YOUNGER, /* or not as long */
     /* The day of the internal date, as shown (+0000), against number: days since 1970 (date_to_days()). */
     SEARCH_BEFORE,
     SEARCH_ON,

@@ -5,7 +5,7 @@
  *
  *   round     at hand                                    keys that answer
  *   HOT       uid, flags, modseq                         sets, flags, keywords, \Recent, MODSEQ
- *   COLD      size, dates, body                          LARGER, SMALLER, BEFORE, ON, SINCE, SAVED*, EMAILID
+ *   COLD      size, dates, body                          LARGER, SMALLER, OLDER, YOUNGER, BEFORE, ON, SINCE, SAVED*, EMAILID
  *   ENVELOPE  the shape's envelope                       THREADID, SENT*, FROM, TO, CC, BCC, SUBJECT
  *   CONTENT   octets of the message, read piece by piece HEADER, BODY, TEXT
  *
@@ -65,6 +65,7 @@ struct search {
     struct view *view;
     struct search_key *program;
     const struct numset *recent;
+    int64_t now_s;
     const struct numset *within;
     size_t within_at;    /* range of within */
     struct arena *arena; /* needles */
@@ -227,6 +228,7 @@ enum err search_new(const struct search_args *args, struct search **out)
     s->view = view_ref(args->view);
     s->program = args->program;
     s->recent = args->recent;
+    s->now_s = args->now_s;
     s->within = args->within;
     s->arena = arena_new(PROGRAM_ARENA_CAP);
     s->message_arena = arena_new(MESSAGE_ARENA_CAP);
@@ -325,6 +327,11 @@ static enum tri judge_cold(const struct search *s, const struct search_key *k)
     }
     if (k->kind == SEARCH_SMALLER) {
         return tri_of(s->message.size < (uint64_t)k->number);
+    }
+    if (k->kind == SEARCH_OLDER || k->kind == SEARCH_YOUNGER) {
+        int64_t limit = s->now_s - k->number; /* counts for both (RFC 5032, 2) */
+        return tri_of(k->kind == SEARCH_OLDER ? s->message.internaldate_s <= limit
+                                              : s->message.internaldate_s >= limit);
     }
     if (k->kind == SEARCH_EMAILID) {
         char text[OBJECT_ID_MOST];

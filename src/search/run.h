@@ -17,6 +17,7 @@ struct search_args {
     struct view *view;           /* referenced */
     struct search_key *program;  /* borrowed until search_free(); ids are written into it */
     const struct numset *recent; /* borrowed: UIDs that are \Recent for this session; NULL: none */
+    int64_t now_s;               /* Unix time, for OLDER and YOUNGER */
     const struct numset
         *within; /* borrowed: only these sequence numbers are looked at; NULL: all */
 };

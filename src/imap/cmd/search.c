@@ -29,7 +29,7 @@ static enum run search_look(struct imap_session *s, struct cmd *cmd, struct buf 
         struct results results =
             results_of_set(s->selected.known, search_get_result(q->search), cmd->is_uid);
         searching_begin_context(s, q, NULL, NULL);
-        searching_begin_tell(cmd, q, results, "SEARCH", out);
+        searching_begin_tell(s, q, results, "SEARCH", out);
         cmd->phase = SEARCH_TELL;
     }
     return step == STEP_BAD ? RUN_DONE : RUN_MORE;
@@ -63,7 +63,7 @@ const struct command command_search = {
     .name = STR("SEARCH"),
     .states = STATE_SELECTED,
     .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ,
-    .capability = "ESEARCH CONTEXT=SEARCH",
+    .capability = "ESEARCH CONTEXT=SEARCH SEARCHRES WITHIN",
     .parse = parse_search,
     .run = run_search,
     .release = release_search,

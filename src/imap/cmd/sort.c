@@ -53,14 +53,14 @@ static enum step sort_order(struct imap_session *s, struct cmd *cmd, struct sort
     enum step step = sort_step(args->sort, SORT_BUDGET);
     if (step == STEP_BAD) {
         cmd->err = sort_get_err(args->sort);
+        searching_fail(s, &args->q);
     }
     if (step == STEP_DONE) {
         size_t count;
         const uint32_t *at = sort_get_result(args->sort, &count);
         searching_begin_context(s, &args->q, &args->program, at);
-        searching_begin_tell(cmd, &args->q,
-                             results_of_array(s->selected.known, at, count, cmd->is_uid), "SORT",
-                             out);
+        searching_begin_tell(
+            s, &args->q, results_of_array(s->selected.known, at, count, cmd->is_uid), "SORT", out);
         cmd->phase = SORT_TELL;
     }
     return step;

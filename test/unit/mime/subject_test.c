@@ -98,7 +98,7 @@ static void test_long(void **state)
     buf_release(&scratch);
 }
 
-/* RFC 5255, 4.6 (c), its own example and more: rising keys. What cannot be converted comes last, by octets. */
+/* RFC 5255, 4.6 (c) (M-16), its own example and more: rising keys. What cannot be converted comes last, by octets. */
 static void test_m_16_order(void **state)
 {
     static const char *const RISING[] = {
