@@ -250,6 +250,9 @@ static void on_change(struct watch *w)
 
 void metadata_enable(struct imap_session *s)
 {
+    if (s->has_metadata) {
+        return;
+    }
     s->has_metadata = true;
     s->metadata.place = account_get_annotation_place(s->account);
     s->metadata.watch.on_change = on_change;
@@ -272,7 +275,8 @@ static void write_change(struct imap_session *s, const struct annotation_change 
 {
     bool is_server = c->mailbox_id == 0;
     const struct mailbox *m = is_server ? NULL : account_find_mailbox_id(s->account, c->mailbox_id);
-    if (is_own(s, c->place.modseq) || (!is_server && !is_known(s, m))) {
+    bool is_unwanted = s->notify != NULL && !notify_wants_metadata(s, c->mailbox_id);
+    if (is_unwanted || is_own(s, c->place.modseq) || (!is_server && !is_known(s, m))) {
         return;
     }
     if (*line != c->mailbox_id) {
@@ -293,7 +297,7 @@ static void write_change(struct imap_session *s, const struct annotation_change 
 
 enum step metadata_tell(struct imap_session *s, struct buf *out)
 {
-    if (!s->has_metadata || s->notify != NULL) {
+    if (!s->has_metadata) {
         return STEP_DONE;
     }
     struct buf name = BUF_INIT(ANNOTATION_NAME_MOST);

@@ -18,6 +18,7 @@
 
 #include "base/map.h"
 #include "base/vec.h"
+#include "imap/metadata.h"
 #include "imap/session_priv.h"
 #include "wire/imap_write.h"
 
@@ -130,6 +131,24 @@ const struct fetch_atts *notify_find_atts(const struct imap_session *s)
     const struct notify *n = s->notify;
     bool has_atts = n != NULL && n->selected != NULL && n->selected->has_atts;
     return has_atts ? &n->selected->atts : NULL;
+}
+
+bool notify_wants_metadata(const struct imap_session *s, uint64_t mailbox_id)
+{
+    const struct notify *n = s->notify;
+    if (mailbox_id == 0) {
+        unsigned events = 0;
+        for (const struct notify_group *g = n->plan.groups; g != NULL; g = g->next) {
+            events |= g->events;
+        }
+        return (events & NOTIFY_SERVER_METADATA_CHANGE) != 0;
+    }
+    for (size_t i = 0; i < n->rows.count; i++) {
+        if (n->rows.at[i].id == mailbox_id) {
+            return (n->rows.at[i].events & NOTIFY_MAILBOX_METADATA_CHANGE) != 0;
+        }
+    }
+    return false;
 }
 
 bool notify_is_own(const struct imap_session *s, struct uid uid)
@@ -641,6 +660,7 @@ enum err notify_set(struct imap_session *s, struct arena **arena, const struct n
         s->notify = notify_new(s);
     }
     struct notify *n = s->notify;
+    metadata_enable(s);
     arena_free(&n->arena);
     n->arena = *arena;
     *arena = NULL;

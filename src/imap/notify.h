@@ -29,6 +29,9 @@ const struct fetch_atts *notify_find_atts(const struct imap_session *s);
 /* Did this session itself bring the message into the selected mailbox? Only known while notify_find_atts() is not NULL. */
 bool notify_is_own(const struct imap_session *s, struct uid uid);
 
+/* Does the client want to hear of changed annotations of this mailbox (0: of the server)? */
+bool notify_wants_metadata(const struct imap_session *s, uint64_t mailbox_id);
+
 /* Something is to be told that no command asks for. */
 bool notify_is_waiting(const struct imap_session *s);
 /* Begins to tell it: the news of the selected mailbox (imap/news.h) as far as they may be told now. is_idle: within IDLE. */

@@ -20,6 +20,8 @@ static const struct {
     {STR("FlagChange"), NOTIFY_FLAG_CHANGE},
     {STR("MailboxName"), NOTIFY_MAILBOX_NAME},
     {STR("SubscriptionChange"), NOTIFY_SUBSCRIPTION_CHANGE},
+    {STR("MailboxMetadataChange"), NOTIFY_MAILBOX_METADATA_CHANGE},
+    {STR("ServerMetadataChange"), NOTIFY_SERVER_METADATA_CHANGE},
 };
 
 static const struct {

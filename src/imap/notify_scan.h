@@ -18,6 +18,8 @@ enum notify_event {
     NOTIFY_FLAG_CHANGE = 4,
     NOTIFY_MAILBOX_NAME = 8,
     NOTIFY_SUBSCRIPTION_CHANGE = 16,
+    NOTIFY_MAILBOX_METADATA_CHANGE = 32,
+    NOTIFY_SERVER_METADATA_CHANGE = 64,
     NOTIFY_MESSAGES = 7 /* all that are about messages */
 };
 

@@ -51,6 +51,7 @@ static void release_notify(struct cmd *cmd)
 const struct command command_notify = {
     .name = STR("NOTIFY"),
     .states = STATE_ANY,
+    .capability = "NOTIFY",
     .parse = parse_notify,
     .run = run_notify,
     .release = release_notify,
