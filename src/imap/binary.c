@@ -45,12 +45,14 @@ enum err binary_describe(uint64_t body_id, const struct shape *shape, const stru
         TRY(transfer_find(p->encoding, &part.kind));
         part.offset = p->body_offset;
         part.size = p->body_size;
+        part.line_count = p->body_lines;
         part.has_nul = p->has_nul && part.kind == TRANSFER_IDENTITY;
         part.is_text = str_eq_nocase(p->type, STR("text")) && !part.has_nul && has_octet_lines(p);
     } else {
         part.has_nul = shape->root.has_nul;
     }
     presume(&part);
+    part.line_count = part.is_measured ? part.line_count : 0;
     transfer_init(&part.mark.transfer, part.kind);
     *out = part;
     return ERR_OK;
@@ -125,6 +127,7 @@ static void study_text(struct binary_part *part, struct str s)
     for (size_t i = str_find_char(s, '\n'); i < s.n;) {
         bool has_cr = i > 0 ? s.p[i - 1] == '\r' : is_after_cr;
         part->bare_count += has_cr ? 0 : 1;
+        part->line_count++;
         i += 1 + str_find_char(str_skip(s, i + 1), '\n');
     }
     part->mark.is_after_cr = s.n > 0 ? s.p[s.n - 1] == '\r' : is_after_cr;

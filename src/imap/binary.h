@@ -43,6 +43,7 @@ struct binary_part {
     bool has_nul;
     uint64_t decoded_size; /* as it is sent */
     uint64_t bare_count;   /* LF without CR */
+    uint64_t line_count;   /* LF */
     struct binary_lines lines;
     struct binary_mark mark; /* measuring: as far as it came; then: where the last reading ended */
 };

@@ -11,6 +11,7 @@
  * submits is for that server to check (RFC 4467, 2.4.2). */
 #include "imap/url.h"
 
+#include "imap/structure.h"
 #include "mime/shape.h"
 
 static bool is_own_address(struct str host, struct str local)
@@ -122,44 +123,98 @@ static enum err find_message(struct mailbox *m, const struct imap_url *u, struct
     return seq.v == 0 ? ERR_BAD_URL : view_get(v, seq, out);
 }
 
-/* Which octets of the message: the section, then the part of it (RFC 5550, 5.7.1: past its end there are none). */
-static enum err find_octets(const struct imap_url *u, uint64_t body_id, struct url_octets *o)
+/* Which decoded part: RFC 5524 gives NIL where there is no decoding. *is_other: a header, which has no encoding. */
+static enum err find_binary(struct url_octets *o, const struct section *section,
+                            const struct message *m, const struct shape *shape, bool *is_other)
 {
-    struct arena *a = o->arena;
-    struct section section = {0};
-    struct shape shape;
-    struct str serialised;
-    bool is_found = false;
-    if (u->has_section && section_parse(a, u->section, &section) != ERR_OK) {
+    const struct part *p = shape_find_part(shape, section->path, section->depth);
+    bool is_whole = section->depth == 0 && section->text == SECTION_ALL;
+    *is_other = section->text != SECTION_ALL && section->text != SECTION_TEXT;
+    if (p == NULL || *is_other) {
+        return ERR_OK;
+    }
+    if (section->text == SECTION_TEXT && section->depth > 0) {
+        p = p->is_message ? &p->children[0] : NULL;
+    }
+    if (p == NULL) {
         return ERR_BAD_URL;
     }
-    TRY(account_get_shape(o->account, body_id, &serialised));
-    TRY(shape_parse(a, arena_str(a, serialised), &shape));
-    TRY(shown_set_shape(&o->shown, a, &shape));
-    TRY(section_find(&o->shown, &section, &o->octets, &is_found));
+    o->is_binary = true;
+    o->is_undecodable =
+        binary_describe(m->body_id, shape, is_whole ? NULL : p, &o->part) == ERR_UNKNOWN_CTE;
+    return ERR_OK;
+}
+
+static enum err find_structure(struct url_octets *o, const struct section *section,
+                               const struct shape *shape)
+{
+    const struct part *p = shape_find_part(shape, section->path, section->depth);
+    struct part *copy = arena_one(o->arena, struct part);
+    if (p == NULL || copy == NULL) {
+        return p == NULL ? ERR_BAD_URL : ERR_LIMIT;
+    }
+    *copy = *p;
+    o->structure = copy;
+    return ERR_OK;
+}
+
+/* Which octets of the message: the section, then the part of it (RFC 5550, 5.7.1: past its end there are none). */
+static enum err find_octets(struct url_octets *o, const struct section *section,
+                            const struct message *m, const struct url_wants *wants,
+                            const struct shape *shape)
+{
+    bool is_found = false;
+    bool is_other = true;
+    TRY(shown_set_shape(&o->shown, o->arena, shape));
+    TRY(section_find(&o->shown, section, &o->octets, &is_found));
     if (!is_found) {
         return ERR_BAD_URL;
     }
-    if (u->has_partial) {
-        section_cut(&o->octets, u->partial_offset,
-                    u->has_partial_length ? u->partial_length : UINT64_MAX);
+    if (wants->data == URL_BINARY) {
+        TRY(find_binary(o, section, m, shape, &is_other));
+    }
+    if (wants->has_structure) {
+        TRY(find_structure(o, section, o->is_binary ? shape : o->shown.shape));
+    }
+    if (wants->data == URL_NO_DATA) {
+        section_cut(&o->octets, 0, 0);
+    } else if (o->is_cut) {
+        section_cut(&o->octets, o->offset, o->length);
     }
     return ERR_OK;
 }
 
-static enum err open_in(struct mailbox *m, const struct imap_url *u, struct url_octets *o)
+static enum err read_shape(struct url_octets *o, const struct imap_url *u, const struct message *m,
+                           const struct url_wants *wants)
+{
+    struct section section = {0};
+    struct shape shape;
+    struct str serialised;
+    if (u->has_section && section_parse(o->arena, u->section, &section) != ERR_OK) {
+        return ERR_BAD_URL;
+    }
+    o->is_cut = u->has_partial;
+    o->offset = u->partial_offset;
+    o->length = u->has_partial_length ? u->partial_length : UINT64_MAX;
+    TRY(account_get_shape(o->account, m->body_id, &serialised));
+    TRY(shape_parse(o->arena, arena_str(o->arena, serialised), &shape));
+    enum err e = find_octets(o, &section, m, wants, &shape);
+    o->shown.shape = NULL; /* what is read from now on needs it no more */
+    return e;
+}
+
+static enum err open_in(struct mailbox *m, const struct imap_url *u, const struct url_wants *wants,
+                        struct url_octets *o)
 {
     struct message message;
     TRY(find_message(m, u, &message));
     TRY(shown_open(&o->shown, o->account, &message));
     o->arena = arena_new(2 * (size_t)SHAPE_ARENA_MOST + SHAPE_MOST);
-    enum err e = find_octets(u, message.body_id, o);
-    o->shown.shape = NULL; /* what is read from now on needs it no more */
-    return e;
+    return read_shape(o, u, &message, wants);
 }
 
 enum err url_open(struct account *owner, struct mailbox *m, const struct imap_url *u,
-                  struct url_octets *out)
+                  const struct url_wants *wants, struct url_octets *out)
 {
     struct url_octets o = {.account = owner};
     if (u->uid == 0 || u->has_search || (m == NULL && !u->has_mailbox)) {
@@ -171,7 +226,7 @@ enum err url_open(struct account *owner, struct mailbox *m, const struct imap_ur
         return ERR_BAD_URL;
     }
     account_ref(owner);
-    enum err e = open_in(m, u, &o);
+    enum err e = open_in(m, u, wants, &o);
     mailbox_unref(&m);
     if (e != ERR_OK) {
         url_octets_release(&o);
@@ -181,18 +236,53 @@ enum err url_open(struct account *owner, struct mailbox *m, const struct imap_ur
     return ERR_OK;
 }
 
-uint64_t url_octets_get_size(const struct url_octets *o)
+enum step url_octets_measure(struct url_octets *o)
 {
-    return o->octets.size;
+    if (!o->is_binary || o->is_undecodable || o->binary.part != NULL) {
+        return STEP_DONE;
+    }
+    enum step step = binary_measure(&o->part, o->shown.reader);
+    if (step == STEP_DONE) {
+        binary_open(&o->binary, &o->part, o->shown.reader, o->is_cut ? o->offset : 0,
+                    o->is_cut ? o->length : UINT64_MAX);
+    }
+    return step;
 }
 
-enum err url_octets_read(struct url_octets *o, size_t n, struct str *out)
+uint64_t url_octets_get_size(const struct url_octets *o)
 {
-    return section_read(&o->shown, &o->octets, n, out);
+    return o->is_binary ? o->binary.size : o->octets.size;
+}
+
+bool url_octets_has_nul(const struct url_octets *o)
+{
+    return o->is_binary && o->part.has_nul;
+}
+
+void url_octets_write_structure(const struct url_octets *o, struct buf *out)
+{
+    struct part p = *o->structure;
+    bool is_decoded = o->is_binary && !o->is_undecodable && p.child_count == 0;
+    if (is_decoded && o->part.offset == p.body_offset) {
+        p.encoding = STR("BINARY"); /* RFC 5524 §3.2: an identity encoding */
+        p.body_size = o->part.decoded_size;
+        p.body_lines = o->part.line_count;
+    }
+    structure_write_body(out, &p, STRUCTURE_EXTENDED);
+}
+
+enum step url_octets_read(struct url_octets *o, size_t n, struct str *out)
+{
+    if (o->is_binary) {
+        return binary_read(&o->binary, n, out);
+    }
+    bool is_fine = section_read(&o->shown, &o->octets, n, out) == ERR_OK && out->n > 0;
+    return is_fine ? STEP_DONE : STEP_BAD;
 }
 
 void url_octets_release(struct url_octets *o)
 {
+    binary_close(&o->binary);
     shown_close(&o->shown);
     section_release(&o->octets);
     arena_free(&o->arena);

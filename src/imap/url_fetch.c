@@ -2,7 +2,7 @@
  *
  *     URLFETCH at worker 2 -- the owner's account is here ---------> url.h: check, open, read
  *                          -- it is at worker 5 -- link --> url_serve.c there: the same, answered as
- *                                                           "ok <size>" LF octets | "no" LF
+ *                                    "ok <kind> <size> <size of the structure>" LF structure octets | "no" LF
  *
  * The far worker's octets come as a stream with flow control: what is not read yet waits here, up to READ_AHEAD_MOST, then
  * the stream is paused. The far worker checks the URL itself; this one only says who asks, which it knows from the
@@ -26,7 +26,10 @@ struct url_fetch {
     bool is_opened;
     bool is_ended;
     bool is_paused;
-    uint64_t size;
+    struct url_answer answer;
+    uint64_t structure_left; /* octets of the structure to come from the other worker */
+    struct buf structure;
+    bool has_structure; /* is wanted */
 };
 
 /* ---- at another worker ---- */
@@ -69,7 +72,20 @@ static struct str unread(const struct url_fetch *f)
     return str_skip(buf_str(&f->in), f->in_at);
 }
 
-/* Reads "ok <size>" LF. */
+/* "ok <kind> <size> <size of the structure>" */
+static bool parse_answer(struct url_fetch *f, struct str line)
+{
+    struct url_answer *answer = &f->answer;
+    struct str ok = str_split(&line, ' ');
+    struct str kind = str_split(&line, ' ');
+    struct str size = str_split(&line, ' ');
+    answer->has_nul = str_eq(kind, STR("binary"));
+    answer->is_undecodable = str_eq(kind, STR("undecodable"));
+    return str_eq(ok, STR("ok")) && str_to_u64(size, INT64_MAX, &answer->size)
+           && str_to_u64(line, URL_STRUCTURE_MOST, &f->structure_left);
+}
+
+/* Reads the first line. */
 static enum step read_answer(struct url_fetch *f)
 {
     struct str rest = unread(f);
@@ -77,12 +93,8 @@ static enum step read_answer(struct url_fetch *f)
     if (line_end == rest.n) {
         return f->is_ended || rest.n > LINE_MOST ? STEP_BAD : STEP_MORE;
     }
-    struct str line = str_sub(rest, 0, line_end);
     f->in_at += line_end + 1;
-    if (!str_starts(line, STR("ok ")) || !str_to_u64(str_skip(line, 3), INT64_MAX, &f->size)) {
-        return STEP_BAD;
-    }
-    return STEP_DONE;
+    return parse_answer(f, str_sub(rest, 0, line_end)) ? STEP_DONE : STEP_BAD;
 }
 
 static enum step read_remote(struct url_fetch *f, size_t n, struct str *out)
@@ -103,10 +115,37 @@ static enum step read_remote(struct url_fetch *f, size_t n, struct str *out)
     return STEP_MORE;
 }
 
+static enum step read_structure(struct url_fetch *f)
+{
+    while (f->structure_left > 0) {
+        struct str piece;
+        size_t n = f->structure_left < SIZE_MAX ? (size_t)f->structure_left : SIZE_MAX;
+        enum step step = read_remote(f, n, &piece);
+        if (step != STEP_DONE) {
+            return step;
+        }
+        buf_add(&f->structure, piece);
+        f->structure_left -= piece.n;
+    }
+    return STEP_DONE;
+}
+
+static enum step open_remote(struct url_fetch *f)
+{
+    if (!f->is_opened) {
+        enum step step = read_answer(f);
+        if (step != STEP_DONE) {
+            return step;
+        }
+        f->is_opened = true;
+    }
+    return read_structure(f);
+}
+
 /* ---- beginning ---- */
 
 static enum err open_local(struct url_fetch *f, const struct url_fetch_args *args,
-                           const struct imap_url *u)
+                           const struct imap_url *u, const struct url_wants *wants)
 {
     struct account *owner = NULL;
     if (store_open_account(args->store, u->user, false, &owner) != ERR_OK) {
@@ -114,43 +153,47 @@ static enum err open_local(struct url_fetch *f, const struct url_fetch_args *arg
     }
     enum err e = url_check(owner, u, &args->asker, args->host->wall_ms(args->host->owner));
     if (e == ERR_OK) {
-        e = url_open(owner, NULL, u, &f->octets);
+        e = url_open(owner, NULL, u, wants, &f->octets);
     }
     account_unref(&owner);
     return e == ERR_OK ? ERR_OK : ERR_BAD_URL;
 }
 
 static enum err open_somewhere(struct url_fetch *f, const struct url_fetch_args *args,
-                               const struct imap_url *u, struct str url)
+                               const struct imap_url *u, struct str url,
+                               const struct url_wants *wants)
 {
     if (u->form != IMAP_URL_ABSOLUTE || !u->has_user || !url_is_here(u, &args->server)) {
         return ERR_BAD_URL;
     }
     if (args->host->open_peer != NULL) {
         CLEANUP(buf_release) struct buf head = BUF_INIT(LINK_OPEN_MOST);
-        url_serve_write_head(&head, url, &args->asker);
+        url_serve_write_head(&head, url, &args->asker, wants);
         if (buf_err(&head) != ERR_OK) {
             return ERR_BAD_URL;
         }
         f->stream = args->host->open_peer(args->host->owner, u->user, buf_str(&head));
     }
     if (f->stream == NULL) {
-        return open_local(f, args, u);
+        return open_local(f, args, u, wants);
     }
     stream_set_handler(f->stream, &HANDLER, f);
     return ERR_OK;
 }
 
-enum err url_fetch_new(const struct url_fetch_args *args, struct str url, struct url_fetch **out)
+enum err url_fetch_new(const struct url_fetch_args *args, struct str url,
+                       const struct url_wants *wants, struct url_fetch **out)
 {
     struct url_fetch *f = mem_new(sizeof(*f));
     struct arena *a = arena_new(URL_ARENA_MOST);
     struct imap_url u;
     f->session_host = args->session_host;
+    f->has_structure = wants->has_structure;
+    buf_init(&f->structure, URL_STRUCTURE_MOST);
     buf_init(&f->in, READ_AHEAD_MOST + 2 * LINK_WINDOW);
     enum err e = imap_url_parse(a, url, &u);
     if (e == ERR_OK) {
-        e = open_somewhere(f, args, &u, url);
+        e = open_somewhere(f, args, &u, url, wants);
     }
     arena_free(&a);
     if (e != ERR_OK) {
@@ -171,27 +214,40 @@ void url_fetch_free(struct url_fetch **f)
         stream_free(&(*f)->stream);
     }
     buf_release(&(*f)->in);
+    buf_release(&(*f)->structure);
     free(*f);
     *f = NULL;
 }
 
 /* ---- reading ---- */
 
-enum step url_fetch_open(struct url_fetch *f, uint64_t *size)
+static enum step open_here(struct url_fetch *f)
 {
-    if (f->stream == NULL) {
-        *size = url_octets_get_size(&f->octets);
-        return STEP_DONE;
+    enum step step = url_octets_measure(&f->octets);
+    if (step == STEP_MORE) {
+        wake(f);
     }
-    if (!f->is_opened) {
-        enum step step = read_answer(f);
-        if (step != STEP_DONE) {
-            return step;
-        }
-        f->is_opened = true;
+    if (step == STEP_DONE) {
+        f->answer.size = url_octets_get_size(&f->octets);
+        f->answer.has_nul = url_octets_has_nul(&f->octets);
+        f->answer.is_undecodable = f->octets.is_undecodable;
     }
-    *size = f->size;
-    return STEP_DONE;
+    if (step == STEP_DONE && f->has_structure) {
+        buf_clear(&f->structure);
+        url_octets_write_structure(&f->octets, &f->structure);
+    }
+    return step;
+}
+
+enum step url_fetch_open(struct url_fetch *f, struct url_answer *out)
+{
+    enum step step = f->stream == NULL ? open_here(f) : open_remote(f);
+    if (step == STEP_DONE) {
+        *out = f->answer;
+        out->structure = buf_str(&f->structure);
+        step = f->structure.is_full ? STEP_BAD : STEP_DONE;
+    }
+    return step;
 }
 
 enum step url_fetch_read(struct url_fetch *f, size_t n, struct str *out)
@@ -199,6 +255,9 @@ enum step url_fetch_read(struct url_fetch *f, size_t n, struct str *out)
     if (f->stream != NULL) {
         return read_remote(f, n, out);
     }
-    bool is_fine = url_octets_read(&f->octets, n, out) == ERR_OK && out->n > 0;
-    return is_fine ? STEP_DONE : STEP_BAD;
+    enum step step = url_octets_read(&f->octets, n, out);
+    if (step == STEP_MORE) {
+        wake(f);
+    }
+    return step;
 }

@@ -14,7 +14,7 @@ struct session;
 /* What the session waits for after a step. */
 enum session_want {
     SESSION_INPUT,  /* the peer: feed it */
-    SESSION_OUTPUT, /* more to say: take the output, then step again */
+    SESSION_OUTPUT, /* more to say: take the output, if there is any, then step again */
     SESSION_EVENT, /* something else (a commit, another host): it calls host->wake() when that came */
     SESSION_MARK, /* send the output; what comes behind it means something else: take_mark() */
     SESSION_CLOSE /* send the output, then end */

@@ -190,6 +190,9 @@ static void step(struct session_runner *r)
         say(r);
     } else {
         give_back(g, &r->out);
+        if (r->want == SESSION_OUTPUT) {
+            make_ready(r); /* it works on what it will say */
+        }
     }
     if (is_done) {
         r->want = SESSION_CLOSE;

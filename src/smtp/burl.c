@@ -74,6 +74,6 @@ enum err burl_check(struct arena *a, struct str url, const struct burl_policy *p
     if (!is_for_us(policy, &u)) {
         return ERR_URL_REFUSED;
     }
-    *out = (struct burl_target){url, policy->local, policy->imap_port};
+    *out = (struct burl_target){url, policy->local, policy->imap_port, false};
     return ERR_OK;
 }

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Which URLs a BURL command may name (RFC 4468, 3.3): those that the message store made for this very user, or for
@@ -22,6 +23,8 @@ struct burl_target {
     struct str url;
     struct str address; /* numeric */
     uint16_t port;
+    bool
+        may_be_binary; /* the message may have binary parts (BODY=BINARYMIME): they are fetched as they are stored */
 };
 
 /* Errors: ERR_BAD_URL (not an IMAP URL of a message), ERR_NO_TRUST (not our store), ERR_URL_REFUSED (no token, or made for

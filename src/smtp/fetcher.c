@@ -40,6 +40,7 @@ struct fetch {
     struct buf url;
     struct sockaddr_storage to;
     uint64_t most;
+    bool may_be_binary;
     bool is_asked;
     bool has_octets;
     enum err err; /* to be told by the deferred call */
@@ -228,7 +229,7 @@ static bool act(struct connection *c, enum imap_fetch_want want)
             return false;
         }
         c->fetch->is_asked = true;
-        imap_fetch_start(c->imap, buf_str(&c->fetch->url), c->fetch->most);
+        imap_fetch_start(c->imap, buf_str(&c->fetch->url), c->fetch->most, c->fetch->may_be_binary);
         return true;
     case IMAP_FETCH_RESULT:
         c->is_kept = true;
@@ -336,6 +337,7 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct burl_target *tar
     buf_init(&f->url, target->url.n + 1);
     buf_add(&f->url, target->url);
     f->most = most;
+    f->may_be_binary = target->may_be_binary;
     f->handler = h;
     f->owner = owner;
     f->timer = timer_new(fetcher->args.loop, on_timeout, f);

@@ -8,7 +8,10 @@
  *
  *     * URLFETCH <url> {n}CRLF <n octets> CRLF
  *
- * and it streams to the owner as it comes. Any other literal is gathered into the response while it is small and ends the
+ * and it streams to the owner as it comes. A whole message that may have binary parts is asked for as "(<url> BINARY)", and
+ * answered with "(BINARY ~{n}", where the server offers URLFETCH=BINARY (RFC 5524): only so do they come as they were
+ * stored. A section is not: decoded, it would no longer be what its MIME header says. What the server offers is asked for again
+ * after the login, if the answer to that did not say it. Any other literal is gathered into the response while it is small and ends the
  * connection when it is not. The answer may also be NIL (not authorised, expired, not there: the server does not say) or a
  * quoted string.
  *
@@ -40,6 +43,7 @@ enum state {
     AT_AUTHENTICATE,
     AT_LOGIN,
     AT_READY,
+    AT_OFFERS, /* CAPABILITY, before the URL is asked for */
     AT_FETCHING,
     AT_FAILED
 };
@@ -53,6 +57,8 @@ struct imap_fetch {
     bool has_auth_plain;
     bool has_sasl_ir;
     bool is_login_disabled;
+    bool knows_offers; /* capabilities that hold after the login */
+    bool has_urlfetch_binary;
     enum state state;
     unsigned tag;
     struct buf in;
@@ -62,6 +68,7 @@ struct imap_fetch {
     bool is_body;      /* the literal is what we asked for */
     struct buf quoted; /* the body, when it came as a quoted string */
     struct buf out;
+    struct buf url;
     uint64_t most;
     bool has_body; /* the URL was answered with octets */
     enum err refusal;
@@ -81,6 +88,7 @@ struct imap_fetch *imap_fetch_new(const struct imap_fetch_args *args)
     buf_init(&f->response, RESPONSE_MOST);
     buf_init(&f->quoted, RESPONSE_MOST);
     buf_init(&f->out, 32 * 1024);
+    buf_init(&f->url, URL_MOST);
     f->is_tls_required = args->is_tls_required;
     return f;
 }
@@ -99,6 +107,7 @@ void imap_fetch_free(struct imap_fetch **f)
     buf_release(&(*f)->response);
     buf_release(&(*f)->quoted);
     buf_release(&(*f)->out);
+    buf_release(&(*f)->url);
     free(*f);
     *f = NULL;
 }
@@ -205,15 +214,40 @@ static void log_in(struct imap_fetch *f)
     buf_add(&f->out, STR("\r\n"));
 }
 
-void imap_fetch_start(struct imap_fetch *f, struct str url, uint64_t most)
+/* A URL of a whole message: what is binary there is no part of its own. */
+static bool is_whole_message(struct str url)
+{
+    bool is_whole = true;
+    for (size_t i = 0; i < url.n && is_whole; i++) {
+        struct str rest = str_skip(url, i);
+        is_whole = !str_starts_nocase(rest, STR(";SECTION="))
+                   && !str_starts_nocase(rest, STR(";PARTIAL="));
+    }
+    return is_whole;
+}
+
+static void ask_url(struct imap_fetch *f, bool is_binary)
+{
+    start_command(f, AT_FETCHING);
+    buf_add(&f->out, is_binary ? STR("URLFETCH (") : STR("URLFETCH "));
+    write_quoted(&f->out, buf_str(&f->url));
+    buf_add(&f->out, is_binary ? STR(" BINARY)\r\n") : STR("\r\n"));
+}
+
+void imap_fetch_start(struct imap_fetch *f, struct str url, uint64_t most, bool may_be_binary)
 {
     f->most = most;
     f->has_body = false;
     f->refusal = ERR_OK;
-    start_command(f, AT_FETCHING);
-    buf_add(&f->out, STR("URLFETCH "));
-    write_quoted(&f->out, str_sub(url, 0, URL_MOST));
-    buf_add(&f->out, STR("\r\n"));
+    buf_clear(&f->url);
+    buf_add(&f->url, str_sub(url, 0, URL_MOST));
+    bool is_binary = may_be_binary && is_whole_message(url);
+    if (is_binary && !f->knows_offers) {
+        start_command(f, AT_OFFERS);
+        buf_add(&f->out, STR("CAPABILITY\r\n"));
+    } else {
+        ask_url(f, is_binary && f->has_urlfetch_binary);
+    }
 }
 
 void imap_fetch_logout(struct imap_fetch *f, struct buf *out)
@@ -254,6 +288,8 @@ static void note_capabilities(struct imap_fetch *f, struct str list)
         f->has_auth_plain = f->has_auth_plain || str_eq_nocase(word, STR("AUTH=PLAIN"));
         f->has_sasl_ir = f->has_sasl_ir || str_eq_nocase(word, STR("SASL-IR"));
         f->is_login_disabled = f->is_login_disabled || str_eq_nocase(word, STR("LOGINDISABLED"));
+        f->has_urlfetch_binary =
+            f->has_urlfetch_binary || str_eq_nocase(word, STR("URLFETCH=BINARY"));
     }
 }
 
@@ -262,6 +298,7 @@ static void take_urlfetch(struct imap_fetch *f, struct scan *c)
 {
     CLEANUP(buf_release) struct buf word = BUF_INIT(RESPONSE_MOST);
     (void)next_word(c, &word);
+    (void)scan_accept_nocase(c, STR("(BINARY "));
     bool is_quoted = scan_peek(c) == '"';
     if (f->has_body || !next_word(c, &word)) {
         return;
@@ -293,7 +330,8 @@ static void take_untagged(struct imap_fetch *f, struct scan *c)
         }
     } else if (str_eq_nocase(name, STR("BYE"))) {
         fail(f, ERR_UNREACHABLE);
-    } else if (f->state == AT_CAPABILITY && str_eq_nocase(name, STR("CAPABILITY"))) {
+    } else if ((f->state == AT_CAPABILITY || f->state == AT_OFFERS)
+               && str_eq_nocase(name, STR("CAPABILITY"))) {
         note_capabilities(f, scan_rest(c));
     } else if (f->state == AT_FETCHING && str_eq_nocase(name, STR("URLFETCH"))) {
         take_urlfetch(f, c);
@@ -325,6 +363,18 @@ static void end_fetch(struct imap_fetch *f, bool is_ok)
     }
 }
 
+/* Logged in; what the server offers now may stand in a response code. */
+static void after_login(struct imap_fetch *f, struct scan *c)
+{
+    f->state = AT_READY;
+    f->has_urlfetch_binary = false;
+    f->knows_offers = scan_accept_nocase(c, STR("[CAPABILITY "));
+    if (f->knows_offers) {
+        struct str rest = scan_rest(c);
+        note_capabilities(f, str_sub(rest, 0, str_find_char(rest, ']')));
+    }
+}
+
 static void take_tagged(struct imap_fetch *f, struct scan *c)
 {
     CLEANUP(buf_release) struct buf word = BUF_INIT(RESPONSE_MOST);
@@ -340,8 +390,11 @@ static void take_tagged(struct imap_fetch *f, struct scan *c)
         after_capability(f);
     } else if (f->state == AT_STARTTLS) {
         f->state = AT_TLS;
+    } else if (f->state == AT_OFFERS) {
+        f->knows_offers = true;
+        ask_url(f, f->has_urlfetch_binary);
     } else if (f->state == AT_AUTHENTICATE || f->state == AT_LOGIN) {
-        f->state = AT_READY;
+        after_login(f, c);
     }
 }
 
@@ -368,7 +421,7 @@ static void take_response(struct imap_fetch *f)
 
 /* ---- framing ---- */
 
-/* Does the line end in "{n}"? */
+/* Does the line end in "{n}", or "~{n}"? */
 static bool is_literal(struct str line, uint64_t *n)
 {
     if (line.n < 3 || line.p[line.n - 1] != '}') {
@@ -378,7 +431,7 @@ static bool is_literal(struct str line, uint64_t *n)
     return at < line.n && str_to_u64(str_sub(line, at + 1, line.n - at - 2), UINT32_MAX, n);
 }
 
-/* The response so far is "* URLFETCH <url> {n}": the literal is what we asked for. */
+/* The response so far is "* URLFETCH <url> {n}" or "* URLFETCH <url> (BINARY ~{n}": the literal is what we asked for. */
 static bool is_body_next(struct imap_fetch *f)
 {
     struct scan c = scan_make(buf_str(&f->response));
@@ -388,8 +441,9 @@ static bool is_body_next(struct imap_fetch *f)
         || !str_eq_nocase(buf_str(&word), STR("URLFETCH")) || !next_word(&c, &word)) {
         return false;
     }
-    struct str rest = scan_rest(&c);
-    return rest.n > 0 && rest.p[0] == '{';
+    (void)scan_accept_nocase(&c, STR("(BINARY "));
+    (void)scan_accept(&c, '~');
+    return scan_peek(&c) == '{';
 }
 
 static void start_literal(struct imap_fetch *f, uint64_t n)

@@ -35,8 +35,9 @@ void imap_fetch_free(struct imap_fetch **f);
 void imap_fetch_feed(struct imap_fetch *f, struct str octets);
 enum imap_fetch_want imap_fetch_step(struct imap_fetch *f, struct buf *out);
 void imap_fetch_on_tls(struct imap_fetch *f);
-/* Asks for url (copied, at most 8192 octets, no controls); only when READY. most: the largest size taken. */
-void imap_fetch_start(struct imap_fetch *f, struct str url, uint64_t most);
+/* Asks for url (copied, at most 8192 octets, no controls); only when READY. most: the largest size taken. may_be_binary: NUL may
+ * come, and the octets of a whole message are those that were stored, where the server can give them (RFC 5524). */
+void imap_fetch_start(struct imap_fetch *f, struct str url, uint64_t most, bool may_be_binary);
 /* Borrowed until the next call. */
 struct str imap_fetch_get_octets(const struct imap_fetch *f);
 /* RESULT: ERR_OK; ERR_BAD_URL (NIL, NO or BAD); ERR_TOO_BIG. FAILED: ERR_UNREACHABLE (greeting, TLS or login refused, or

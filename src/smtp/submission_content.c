@@ -252,6 +252,7 @@ void submission_run_burl(struct submission *s, struct str args)
         return;
     }
     start_content(s);
+    target.may_be_binary = s->body == SMTP_BODY_BINARYMIME;
     s->state = SUBMISSION_FETCH;
     s->host->fetch(owner_of(s), &target, s->args.size_most - s->size);
 }

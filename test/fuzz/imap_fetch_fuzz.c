@@ -33,7 +33,8 @@ static void act(struct run *r, enum imap_fetch_want want)
         assert(r->got <= MOST);
     } else if (want == IMAP_FETCH_READY) {
         r->got = 0;
-        imap_fetch_start(r->f, STR("imap://a@b/c/;UID=1;URLAUTH=anonymous:internal:00"), MOST);
+        imap_fetch_start(r->f, STR("imap://a@b/c/;UID=1;URLAUTH=anonymous:internal:00"), MOST,
+                         true);
     } else if (want == IMAP_FETCH_FAILED) {
         assert(imap_fetch_get_err(r->f) != ERR_OK);
         r->is_over = true;

@@ -4,10 +4,10 @@ from lib.servers import PASSWORD
 from lib.wire import open_imap, open_smtp, plain, Smtp
 
 
-def store_and_sign(s, octets, access='submit+alice', more=''):
+def store_and_sign(s, octets, access='submit+alice', more='', is_binary=False):
     """Appends octets to alice's Sent; a URL for it."""
     c = open_imap(s, 'alice', PASSWORD)
-    answer = c.append('Sent', octets)[-1]
+    answer = c.append('Sent', octets, is_binary=is_binary)[-1]
     validity, uid = map(int, matches(answer, rb'APPENDUID (\d+) (\d+)').groups())
     rump = f'imap://alice@{s.host}:{s.imap_port}/Sent;UIDVALIDITY={validity}/;UID={uid}{more};URLAUTH={access}'
     url = matches(c.command(f'GENURLAUTH "{rump}" INTERNAL')[0], rb'GENURLAUTH "?([^"\r\n]+)').group(1).decode()
@@ -77,6 +77,29 @@ def test_parts(make):
         contains(got, b'<<' + b'x' * 100000)
         equal(got.count(b'x' * 100000), 2)
         contains(got, b'>>\r\n')
+
+
+@limetta_only
+def test_binary_message(make):
+    """M-28: a message with binary parts crosses from the store to bob as it is stored, by the octet; to a client that did not
+    say BINARYMIME it is encoded."""
+    data = bytes(range(256)) * 400
+    octets = (b'Subject: bin\r\nMIME-Version: 1.0\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n') + data
+    with make() as s:
+        url = store_and_sign(s, octets, is_binary=True)
+        for mail in (' BODY=BINARYMIME', ''):
+            c = start(s, mail=mail)
+            contains(c.command(f'BURL {url} LAST')[-1], '250 2.5.0')
+            c.close()
+        eventually(lambda: bobs_mail(s, 'bin'), 'delivered')
+        c = open_imap(s, 'bob', PASSWORD)
+        eventually(lambda: c.command('EXAMINE INBOX') and c.command('SEARCH SUBJECT bin')[0].split()[2:] == [b'1', b'2'], 'both delivered')
+        whole = [b''.join(c.command(f'FETCH {i} BINARY.PEEK[]')) for i in (1, 2)]
+        equal(sorted(b'Encoding: binary' in w and b'\r\n\r\n' + data in w for w in whole), [False, True])
+        for i in (1, 2):
+            equal(b''.join(c.command(f'FETCH {i} BINARY.PEEK[1]')).count(data), 1)
+            contains(c.command(f'FETCH {i} BODYSTRUCTURE')[0], b'"base64"')
+        c.close()
 
 
 @limetta_only

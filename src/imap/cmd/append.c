@@ -85,26 +85,27 @@ static enum err check_url(struct imap_session *s, const struct imap_url *u)
 
 static enum err copy_octets(struct url_octets *octets, struct body_writer *w)
 {
-    for (;;) {
+    while (url_octets_get_size(octets) > 0) {
         struct str piece;
-        TRY(url_octets_read(octets, READ_SIZE, &piece));
-        if (piece.n == 0) {
-            return ERR_OK;
+        if (url_octets_read(octets, READ_SIZE, &piece) != STEP_DONE) {
+            return ERR_IO;
         }
         TRY(body_writer_add(w, piece));
     }
+    return ERR_OK;
 }
 
 static enum err open_url(struct imap_session *s, const struct imap_url *u, struct url_octets *out)
 {
     struct mailbox *m = NULL;
+    struct url_wants wants = {.data = URL_BODY};
     if (!u->has_mailbox) {
-        return url_open(s->account, s->selected.mailbox, u, out);
+        return url_open(s->account, s->selected.mailbox, u, &wants, out);
     }
     if (session_find_mailbox(s, u->mailbox, RIGHT_READ, &m) != ERR_OK) {
         return ERR_BAD_URL;
     }
-    enum err e = url_open(s->account, m, u, out);
+    enum err e = url_open(s->account, m, u, &wants, out);
     mailbox_unref(&m);
     return e;
 }

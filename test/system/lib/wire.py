@@ -206,9 +206,10 @@ class Imap(Connection):
     def login(self, user, password):
         return self.command(f'AUTHENTICATE PLAIN {plain(user, password)}')
 
-    def append(self, mailbox, message, flags=''):
+    def append(self, mailbox, message, flags='', is_binary=False):
         options = f'{mailbox} {flags}'.strip()
-        return self.command(f'APPEND {options} {{{len(message)}+}}\r\n'.encode() + message)
+        tilde = '~' if is_binary else ''
+        return self.command(f'APPEND {options} {tilde}{{{len(message)}+}}\r\n'.encode() + message)
 
 
 def open_imap(server, user, password, is_tls=False):

@@ -125,7 +125,7 @@ static void give_up(void *owner)
 static enum err fetch_from(uint16_t port, const char *url, uint64_t most)
 {
     static const struct fetch_handler HANDLER = {take_octets, end_fetch};
-    struct burl_target target = {str_from_c(url), STR("127.0.0.1"), port};
+    struct burl_target target = {str_from_c(url), STR("127.0.0.1"), port, false};
     ended = ERR_COUNT;
     buf_clear(&got);
     (void)fetch_start(fetcher, &target, most, &HANDLER, NULL);
@@ -216,7 +216,7 @@ static void test_nobody_there(void **state)
 static void test_cancel(void **state)
 {
     static const struct fetch_handler HANDLER = {take_octets, end_fetch};
-    struct burl_target target = {STR("imap://good"), STR("127.0.0.1"), server.port};
+    struct burl_target target = {STR("imap://good"), STR("127.0.0.1"), server.port, false};
     struct fetch *f = fetch_start(fetcher, &target, 100, &HANDLER, NULL);
     fetch_cancel(&f);
     assert_null(f);

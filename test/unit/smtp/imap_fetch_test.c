@@ -138,7 +138,7 @@ static void test_answers(void **state)
             struct peer p;
             peer_init(&p, false);
             log_in(&p);
-            imap_fetch_start(p.f, STR(URL), 100);
+            imap_fetch_start(p.f, STR(URL), 100, false);
             (void)serve(&p, str_from_c(rows[i].answer), piece);
             if (p.want != rows[i].want) {
                 print_error("%s", rows[i].answer);
@@ -157,15 +157,80 @@ static void test_only_one_body(void **state)
     struct peer p;
     peer_init(&p, false);
     log_in(&p);
-    imap_fetch_start(p.f, STR(URL), 100);
+    imap_fetch_start(p.f, STR(URL), 100, false);
     (void)serve(&p, STR("* URLFETCH u {1}\r\na\r\n* URLFETCH u {1}\r\nb\r\nL3 OK\r\n"), 3);
     assert_int_equal(p.want, IMAP_FETCH_RESULT);
     assert_str(buf_str(&p.body), STR("a"));
     assert_int_equal(imap_fetch_step(p.f, &p.said), IMAP_FETCH_READY);
-    imap_fetch_start(p.f, STR(URL), 100);
+    imap_fetch_start(p.f, STR(URL), 100, false);
     (void)serve(&p, STR("* URLFETCH u {1}\r\nc\r\nL4 OK\r\n"), 3);
     assert_str(buf_str(&p.body), STR("ac"));
     peer_release(&p);
+}
+
+/* M-28: a whole message that may be binary is fetched as it is stored, where the server can. */
+static void test_binary(void **state)
+{
+    static const char BINARY[] = "L3 URLFETCH (\"" URL "\" BINARY)\r\n";
+    struct peer p;
+    peer_init(&p, false);
+    (void)serve(&p,
+                STR("* OK hi\r\n* CAPABILITY AUTH=PLAIN SASL-IR\r\nL1 OK\r\n"
+                    "L2 OK [CAPABILITY IMAP4rev1 URLFETCH=BINARY] in\r\n"),
+                1);
+    imap_fetch_start(p.f, STR(URL), 100, true);
+    (void)serve(&p, STR("* URLFETCH " URL " (BINARY ~{4}\r\na\0)\n)\r\nL3 OK\r\n"), 1);
+    assert_int_equal(p.want, IMAP_FETCH_RESULT);
+    assert_int_equal(imap_fetch_get_err(p.f), ERR_OK);
+    assert_str(buf_str(&p.body), STR("a\0)\n"));
+    assert_int_equal(imap_fetch_step(p.f, &p.said), IMAP_FETCH_READY);
+    /* a section is not decoded, for then its header would be wrong */
+    imap_fetch_start(p.f, STR("imap://b@h/x/;UID=1/;section=2;URLAUTH=x"), 100, true);
+    buf_clear(&p.said);
+    (void)imap_fetch_step(p.f, &p.said);
+    assert_str(buf_str(&p.said),
+               STR("L4 URLFETCH \"imap://b@h/x/;UID=1/;section=2;URLAUTH=x\"\r\n"));
+    peer_release(&p);
+    /* asked for when the login did not say it; what was said before the login does not count */
+    peer_init(&p, false);
+    (void)serve(&p,
+                STR("* OK hi\r\n* CAPABILITY AUTH=PLAIN SASL-IR URLFETCH=BINARY\r\nL1 OK\r\n"
+                    "L2 OK in\r\n"),
+                1);
+    imap_fetch_start(p.f, STR(URL), 100, true);
+    (void)imap_fetch_step(p.f, &p.said);
+    assert_true(str_ends(buf_str(&p.said), STR("L3 CAPABILITY\r\n")));
+    assert_str(serve(&p, STR("* CAPABILITY IMAP4rev1\r\nL3 OK\r\n"), 1),
+               STR("L4 URLFETCH \"" URL "\"\r\n"));
+    (void)serve(&p, STR("* URLFETCH " URL " {1}\r\na\r\nL4 OK\r\n"), 1);
+    assert_int_equal(p.want, IMAP_FETCH_RESULT);
+    peer_release(&p);
+    /* not asked for when the message cannot be binary; NIL and quoted answers */
+    static const struct {
+        const char *answer;
+        enum err err;
+    } rows[] = {
+        {"* URLFETCH " URL " NIL\r\nL3 OK\r\n", ERR_BAD_URL},
+        {"* URLFETCH " URL " (BINARY NIL)\r\nL3 OK\r\n", ERR_BAD_URL},
+        {"* URLFETCH " URL " (BINARY \"ab\")\r\nL3 OK\r\n", ERR_OK},
+        {"* URLFETCH " URL " (BINARY {2}\r\nab)\r\nL3 OK\r\n", ERR_OK},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        peer_init(&p, false);
+        (void)serve(&p,
+                    STR("* OK hi\r\n* CAPABILITY AUTH=PLAIN SASL-IR\r\nL1 OK\r\n"
+                        "L2 OK [CAPABILITY URLFETCH=BINARY] in\r\n"),
+                    1000);
+        imap_fetch_start(p.f, STR(URL), 100, true);
+        buf_clear(&p.said);
+        (void)imap_fetch_step(p.f, &p.said);
+        assert_str(buf_str(&p.said), str_from_c(BINARY));
+        (void)serve(&p, str_from_c(rows[i].answer), 1);
+        assert_int_equal(p.want, IMAP_FETCH_RESULT);
+        assert_int_equal(imap_fetch_get_err(p.f), rows[i].err);
+        assert_str(buf_str(&p.body), rows[i].err == ERR_OK ? STR("ab") : STR_EMPTY);
+        peer_release(&p);
+    }
 }
 
 static void test_endless_line(void **state)
@@ -184,7 +249,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_login_ways),    cmocka_unit_test(test_plain_without_initial_response),
         cmocka_unit_test(test_tls_first),     cmocka_unit_test(test_answers),
-        cmocka_unit_test(test_only_one_body), cmocka_unit_test(test_endless_line),
+        cmocka_unit_test(test_only_one_body), cmocka_unit_test(test_binary),
+        cmocka_unit_test(test_endless_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
