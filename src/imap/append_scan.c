@@ -1,7 +1,8 @@
 /* Reading APPEND, also while it is still arriving.
  *
  *     APPEND mailbox *( [SP flags] [SP date] SP data )
- *     data = literal | CATENATE SP "(" part *(SP part) ")"        part = TEXT SP literal | URL SP astring
+ *     data = literal | utf8 | CATENATE SP "(" part *(SP part) ")"        part = TEXT SP literal | utf8 | URL SP astring
+ *     utf8 = "UTF8" SP "(" literal8 ")"              what RFC 6855 asked of clients, and RFC 9755 no more
  *
  * A message's octets do not stand in the text: whenever a literal is announced, the text so far is read, and the place where
  * it ends says what the literal is. So the same rules read a whole command and each of its beginnings. */
@@ -29,6 +30,17 @@ static void scan_streamed(struct scan *c, struct arena *a, struct append_part **
     (void)add_part(c, a, tail);
 }
 
+/* "UTF8 (" was read; false: the text ends here. */
+static bool scan_utf8(struct scan *c, struct arena *a, struct append_part ***tail)
+{
+    if (scan_is_end(c)) {
+        return false;
+    }
+    scan_streamed(c, a, tail);
+    scan_require(c, ')', "the end of UTF8 data");
+    return true;
+}
+
 /* false: the text ends here. */
 static bool scan_cat_part(struct scan *c, struct arena *a, struct append_scan *out,
                           struct append_part ***tail)
@@ -40,6 +52,10 @@ static bool scan_cat_part(struct scan *c, struct arena *a, struct append_scan *o
         }
         scan_streamed(c, a, tail);
         return true;
+    }
+    if (scan_accept_nocase(c, STR("UTF8 ("))) {
+        out->place = APPEND_AT_TEXT;
+        return scan_utf8(c, a, tail);
     }
     if (!scan_accept_nocase(c, STR("URL "))) {
         scan_fail(c, ERR_SYNTAX, "TEXT or URL");
@@ -102,6 +118,10 @@ static void scan_message(struct scan *c, struct arena *a, struct append_scan *ou
     }
     if (scan_accept_nocase(c, STR("CATENATE "))) {
         scan_catenate(c, a, out, m);
+        return;
+    }
+    if (scan_accept_nocase(c, STR("UTF8 ("))) {
+        out->place = scan_utf8(c, a, &tail) ? APPEND_AT_END : APPEND_AT_MESSAGE;
         return;
     }
     scan_streamed(c, a, &tail);

@@ -26,6 +26,7 @@ static const char *const BASE_CAPABILITIES[] = {
     "QRESYNC",     /* RFC 7162 */
     "SPECIAL-USE", /* RFC 6154 */
     "STATUS=SIZE", /* RFC 8438 */
+    "UTF8=ACCEPT", /* RFC 9755 */
     "OBJECTID",    /* RFC 8474 */
     "PARTIAL",     /* RFC 9394 */
     "UIDONLY",     /* RFC 9586 */

@@ -19,6 +19,7 @@
 #include "imap/access.h"
 #include "imap/append_scan.h"
 #include "imap/flags.h"
+#include "imap/header_watch.h"
 #include "imap/session_priv.h"
 #include "wire/imap_write.h"
 
@@ -29,10 +30,11 @@ enum { MESSAGES_MOST = 256, HEAD_ARENA_MOST = 1024 * 1024, READ_SIZE = 64 * 1024
 /* Messages that came, not yet appended. */
 struct upload {
     VEC(struct body_writer *) writers;
-    unsigned part;      /* parts of the last message that are in its writer */
-    bool is_catenate;   /* the literal that is streaming is a part, not a message */
-    enum err err;       /* the first failure */
-    struct buf bad_url; /* which URL it was, for ERR_BAD_URL */
+    unsigned part;              /* parts of the last message that are in its writer */
+    struct header_watch header; /* of the last message */
+    bool is_catenate;           /* the literal that is streaming is a part, not a message */
+    enum err err;               /* the first failure */
+    struct buf bad_url;         /* which URL it was, for ERR_BAD_URL */
 };
 
 struct append_command {
@@ -83,14 +85,25 @@ static enum err check_url(struct imap_session *s, const struct imap_url *u)
                : url_check(s->account, u, &asker, s->args.host->wall_ms(s->args.host->owner));
 }
 
-static enum err copy_octets(struct url_octets *octets, struct body_writer *w)
+/* Octets of the last message. A header in UTF-8 is for clients that know of it (RFC 9755, 4). */
+static enum err add_octets(struct imap_session *s, struct str octets)
+{
+    struct upload *u = s->upload;
+    header_watch_feed(&u->header, octets);
+    if (u->header.has_8bit && !session_is_utf8(s)) {
+        return ERR_UTF8_HEADER;
+    }
+    return body_writer_add(u->writers.at[u->writers.count - 1], octets);
+}
+
+static enum err copy_octets(struct imap_session *s, struct url_octets *octets)
 {
     while (url_octets_get_size(octets) > 0) {
         struct str piece;
         if (url_octets_read(octets, READ_SIZE, &piece) != STEP_DONE) {
             return ERR_IO;
         }
-        TRY(body_writer_add(w, piece));
+        TRY(add_octets(s, piece));
     }
     return ERR_OK;
 }
@@ -110,15 +123,14 @@ static enum err open_url(struct imap_session *s, const struct imap_url *u, struc
     return e;
 }
 
-static enum err copy_url(struct imap_session *s, struct arena *a, struct str url,
-                         struct body_writer *w)
+static enum err copy_url(struct imap_session *s, struct arena *a, struct str url)
 {
     struct imap_url u;
     struct url_octets octets;
     TRY(imap_url_parse(a, url, &u));
     TRY(check_url(s, &u));
     TRY(open_url(s, &u, &octets));
-    enum err e = copy_octets(&octets, w);
+    enum err e = copy_octets(s, &octets);
     url_octets_release(&octets);
     return e;
 }
@@ -129,7 +141,7 @@ static void add_url(struct imap_session *s, struct arena *a, struct str url)
     if (u->err != ERR_OK) {
         return;
     }
-    fail(u, copy_url(s, a, url, u->writers.at[u->writers.count - 1]));
+    fail(u, copy_url(s, a, url));
     if (u->err == ERR_BAD_URL) {
         buf_add(&u->bad_url, url);
     }
@@ -157,6 +169,7 @@ static void begin_message(struct imap_session *s)
     }
     vec_push(&u->writers, w);
     u->part = 0;
+    u->header = (struct header_watch){0};
 }
 
 /* Brings the URL parts of message m, the last one of the upload, into its writer; literals are there already. */
@@ -249,7 +262,7 @@ static void append_on_octets(struct imap_session *s, struct str octets)
 {
     struct upload *u = s->upload;
     if (u->err == ERR_OK) {
-        u->err = body_writer_add(u->writers.at[u->writers.count - 1], octets);
+        u->err = add_octets(s, octets);
     }
 }
 
