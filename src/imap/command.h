@@ -39,7 +39,16 @@ enum command_flag {
     /* Names no messages by number even without UID, so it may come so after ENABLE UIDONLY (RFC 9586, 3). */
     COMMAND_NO_SEQ = 128,
     /* IMAP4rev2 removed it (RFC 9051, appendix E): unknown once that is enabled. */
-    COMMAND_REV1 = 256
+    COMMAND_REV1 = 256,
+    /* Works on the selected mailbox, wherever that is: relayed when it is another account's (imap/relay.h), where it meets
+     * the rights of a guest. Without this, it is refused or runs as if none were selected. */
+    COMMAND_SELECTED = 1024,
+    /* Its first argument is the name of a mailbox: relayed to the account where that is. It must find the mailbox by imap/access.h. */
+    COMMAND_NAMES = 2048,
+    /* May be given in a peer session (imap/peer.h), as those with the two flags above. */
+    COMMAND_PEER = 4096,
+    /* Only in a peer session: no client may give it. */
+    COMMAND_INTERNAL = 8192
 };
 
 /* How a command goes on after a call of run. */
@@ -85,7 +94,9 @@ struct cmd {
     struct str tag; /* in arena */
     bool is_uid;
     bool is_parsed;
-    bool tells_all; /* its news tell everything, whatever NOTIFY asked for */
+    bool is_relayed;  /* runs in another account (imap/relay.h) */
+    bool is_answered; /* code is the whole tagged reply, with its line end */
+    bool tells_all;   /* its news tell everything, whatever NOTIFY asked for */
     struct view *
         view_before; /* counted: what the client knew when it gave a UID command that writes; else NULL */
     struct arena *arena; /* cleared after the tagged reply */

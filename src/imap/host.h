@@ -12,7 +12,7 @@
 struct imap_host {
     /* Unix time, milliseconds. */
     uint64_t (*wall_ms)(void *owner);
-    /* Opens a session (imap/url_serve.h) at the worker that owns user's account, head being its open message; the caller
+    /* Opens a session (imap/url_serve.h, imap/peer.h) at the worker that owns user's account, head being its open message; the caller
      * takes the stream. NULL: the account belongs to this worker. Not being a function: all accounts do. */
     struct stream *(*open_peer)(void *owner, struct str user, struct str head);
     void *owner;

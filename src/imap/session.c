@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "imap/access.h"
 #include "imap/metadata.h"
+#include "imap/relay.h"
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
@@ -31,7 +32,12 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { COMMAND_ARENA_MOST = 8 * 1024 * 1024, CODE_MOST = 1024 * 1024 };
+enum {
+    COMMAND_ARENA_MOST = 8 * 1024 * 1024,
+    CODE_MOST = 1024 * 1024,
+    PEER_LINE_MOST = 512 * 1024,
+    PEER_COMMAND_MOST = 4 * 1024 * 1024
+};
 
 /* What a step of a phase led to. */
 enum go { GO_ON, GO_INPUT, GO_OUTPUT, GO_EVENT, GO_MARK, GO_CLOSE };
@@ -109,6 +115,7 @@ static void cmd_release(struct imap_session *s)
     }
     commit_wait_cancel(&s->commit);
     upload_free(&s->upload);
+    relay_free(&s->errand);
     buf_release(&cmd->code);
     view_unref(&cmd->view_before);
     arena_free(&cmd->arena);
@@ -154,7 +161,9 @@ static void write_failure(struct cmd *cmd, struct buf *out)
 
 static enum go end_command(struct imap_session *s, struct buf *out)
 {
-    if (s->cmd.err == ERR_OK) {
+    if (s->cmd.is_answered) {
+        buf_add(out, buf_str(&s->cmd.code));
+    } else if (s->cmd.err == ERR_OK) {
         write_ok(s, out);
     } else {
         write_failure(&s->cmd, out);
@@ -175,19 +184,30 @@ static void set_dialect(const struct imap_session *s, struct scan *c)
     c->is_rev2 = s->is_rev2;
 }
 
-static enum err find_command(struct imap_session *s, const struct imap_command *parsed)
+/* What may be said to a peer session, and what only there. */
+static bool may_give(const struct imap_session *s, const struct command *what)
+{
+    enum { IN_PEER = COMMAND_SELECTED | COMMAND_NAMES | COMMAND_PEER | COMMAND_INTERNAL };
+    return s->args.is_peer ? (what->flags & IN_PEER) != 0 : (what->flags & COMMAND_INTERNAL) == 0;
+}
+
+static enum err find_command(struct imap_session *s, struct imap_command *parsed)
 {
     const struct command *what = commands_find(parsed->name, parsed->is_uid);
     if (what == NULL || ((what->flags & COMMAND_ONLY_UID) && !parsed->is_uid)
         || ((what->flags & COMMAND_REV1) && s->is_rev2)) {
         return ERR_UNKNOWN_COMMAND;
     }
-    unsigned state = session_is_selected(s) ? STATE_SELECTED : STATE_AUTHENTICATED;
-    if ((what->states & state) == 0) {
+    if (!may_give(s, what)) {
+        return ERR_UNKNOWN_COMMAND;
+    }
+    bool is_selected = session_is_selected(s) || relay_is_selected(s);
+    if ((what->states & (is_selected ? STATE_SELECTED : STATE_AUTHENTICATED)) == 0) {
         return ERR_WRONG_STATE;
     }
     s->cmd.what = what;
     s->cmd.is_uid = parsed->is_uid;
+    set_dialect(s, &parsed->args);
     bool has_numbers = (what->flags & (COMMAND_HAS_UID | COMMAND_NO_SEQ)) == COMMAND_HAS_UID;
     if (s->has_uidonly && has_numbers && !parsed->is_uid) {
         return ERR_UID_REQUIRED;
@@ -195,7 +215,9 @@ static enum err find_command(struct imap_session *s, const struct imap_command *
     if ((what->flags & COMMAND_WRITES) && s->selected.is_read_only) {
         return ERR_READ_ONLY;
     }
-    return ERR_OK;
+    s->cmd.is_relayed = relay_takes(s, what, &parsed->args);
+    bool needs_mailbox = what->states == STATE_SELECTED && !session_is_selected(s);
+    return needs_mailbox && !s->cmd.is_relayed ? ERR_UNSUPPORTED : ERR_OK;
 }
 
 static enum go begin_command(struct imap_session *s, struct buf *out)
@@ -222,9 +244,8 @@ static enum go begin_command(struct imap_session *s, struct buf *out)
         return GO_ON;
     }
     s->cmd_scan = parsed.args;
-    set_dialect(s, &s->cmd_scan);
     s->phase = PHASE_RUN;
-    if (cmd->is_uid) {
+    if (cmd->is_uid && !cmd->is_relayed) {
         if (cmd->what->flags & COMMAND_WRITES) {
             cmd->view_before = view_ref(s->selected.known);
         }
@@ -297,19 +318,27 @@ static void begin_news(struct imap_session *s)
     }
 }
 
+static enum run call_run(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    if (cmd->is_relayed) {
+        return relay_run(s, cmd, out);
+    }
+    account_set_author(s->account, s);
+    enum run run = cmd->what->run(s, cmd, out);
+    account_set_author(s->account, NULL);
+    return run;
+}
+
 static enum go step_run(struct imap_session *s, struct buf *out)
 {
     struct cmd *cmd = &s->cmd;
-    if (!cmd->is_parsed) {
+    if (!cmd->is_parsed && (!cmd->is_relayed || cmd->what->flags & COMMAND_NO_NEWS)) {
         if (!parse_args(s, out)) {
             return GO_ON;
         }
         cmd->is_parsed = true;
     }
-    account_set_author(s->account, s);
-    enum run run = cmd->what->run(s, cmd, out);
-    account_set_author(s->account, NULL);
-    switch (run) {
+    switch (call_run(s, cmd, out)) {
     case RUN_MORE:
         s->phase = out->len > 0 ? s->phase : PHASE_EVENT;
         return go_on_later(s, out);
@@ -348,7 +377,7 @@ enum step session_tell(struct imap_session *s, struct buf *out)
 static enum go step_news(struct imap_session *s, struct buf *out)
 {
     assert(s->cmd.what != NULL);
-    if ((s->cmd.what->flags & COMMAND_NO_NEWS) == 0) {
+    if ((s->cmd.what->flags & COMMAND_NO_NEWS) == 0 && !s->is_over) {
         enum step step = session_tell(s, out);
         if (step == STEP_MORE) {
             return go_on_later(s, out);
@@ -398,6 +427,9 @@ static void on_literal(struct imap_session *s, struct buf *out)
         const struct command *what = commands_find(parsed.name, parsed.is_uid);
         set_dialect(s, &parsed.args);
         if (what != NULL && what->literals != NULL) {
+            if (relay_takes_literal(s, what, &parsed)) {
+                return;
+            }
             answer = what->literals->on_literal(s, &parsed.args, literal, &why);
             s->receiving = answer == IMAP_LITERAL_STREAM ? what : NULL;
             s->refused = parsed.args;
@@ -419,6 +451,9 @@ static void write_dropped(struct imap_session *s, struct buf *out)
     struct str tag = imap_find_tag(imap_framing_get_text(s->framing));
     enum err e = imap_framing_get_err(s->framing);
     upload_free(&s->upload);
+    if (relay_drop(s)) {
+        return;
+    }
     if (e == ERR_SYNTAX && s->refused.err == e) {
         imap_write_scan_err(out, tag, &s->refused);
     } else {
@@ -427,11 +462,28 @@ static void write_dropped(struct imap_session *s, struct buf *out)
     s->refused = (struct scan){0};
 }
 
+/* Octets of a literal, or its end. */
+static void on_stream(struct imap_session *s, bool is_end)
+{
+    if (s->errand != NULL) {
+        relay_on_octets(s, imap_framing_get_octets(s->framing));
+        return;
+    }
+    assert(s->receiving != NULL);
+    if (!is_end) {
+        s->receiving->literals->on_octets(s, imap_framing_get_octets(s->framing));
+        return;
+    }
+    s->receiving->literals->on_end(s);
+    s->receiving = NULL;
+}
+
 static enum go step_read(struct imap_session *s, struct buf *out)
 {
+    if (relay_is_full(s)) {
+        return GO_EVENT;
+    }
     enum imap_frame frame = imap_framing_next(s->framing);
-    bool is_streaming = frame == IMAP_FRAME_OCTETS || frame == IMAP_FRAME_STREAMED;
-    assert(!is_streaming || s->receiving != NULL);
     switch (frame) {
     case IMAP_FRAME_MORE:
         if (notify_is_waiting(s)) {
@@ -447,11 +499,8 @@ static enum go step_read(struct imap_session *s, struct buf *out)
         on_literal(s, out);
         return GO_ON;
     case IMAP_FRAME_OCTETS:
-        s->receiving->literals->on_octets(s, imap_framing_get_octets(s->framing));
-        return GO_ON;
     case IMAP_FRAME_STREAMED:
-        s->receiving->literals->on_end(s);
-        s->receiving = NULL;
+        on_stream(s, frame == IMAP_FRAME_STREAMED);
         return GO_ON;
     case IMAP_FRAME_DROPPED:
         write_dropped(s, out);
@@ -464,6 +513,11 @@ static enum go step_read(struct imap_session *s, struct buf *out)
 
 static enum go greet(struct imap_session *s, struct buf *out)
 {
+    if (s->args.is_peer) {
+        buf_add(out, STR("ok\n"));
+        s->phase = PHASE_READ;
+        return GO_ON;
+    }
     buf_add(out, s->args.tag);
     buf_add(out, STR(" OK [CAPABILITY "));
     commands_write_capability(out);
@@ -489,6 +543,8 @@ static enum go step_phase(struct imap_session *s, struct buf *out)
         return step_run(s, out);
     case PHASE_COMMIT:
         return GO_EVENT;
+    case PHASE_LITERAL:
+        return relay_step_literal(s, out) == STEP_MORE ? GO_EVENT : GO_ON;
     case PHASE_NEWS:
         return step_news(s, out);
     case PHASE_UNASKED:
@@ -559,6 +615,7 @@ static void imap_session_free(struct session **base)
     notify_free(&s->notify);
     watch_cancel(&s->metadata.watch);
     selected_close(s);
+    relay_free(&s->far);
     imap_framing_free(&s->framing);
     if (s->account != NULL) {
         account_unref(&s->account);
@@ -585,10 +642,20 @@ static struct str copy_str(char **at, struct str src)
     return copy;
 }
 
+/* Another session sends what its client was allowed to send, and lists that it made; and it goes on sending what is refused. */
+static struct imap_framing_limits get_peer_limits(const struct imap_session_args *args)
+{
+    return (struct imap_framing_limits){
+        .line_most = PEER_LINE_MOST,
+        .command_most = PEER_COMMAND_MOST,
+        .swallow_most = 2 * args->message_most + PEER_COMMAND_MOST,
+    };
+}
+
 enum err imap_session_new(const struct imap_session_args *args, struct session **out)
 {
     struct account *account = NULL;
-    TRY(store_open_account(args->store, args->user, true, &account));
+    TRY(store_open_account(args->store, args->user, !args->is_peer, &account));
     struct str asker = args->asker.n > 0 ? args->asker : args->user;
     size_t strings = args->user.n + asker.n + args->prefix.n + args->tag.n + args->local.n;
     struct imap_session *s = calloc(1, sizeof(*s) + strings);
@@ -604,11 +671,14 @@ enum err imap_session_new(const struct imap_session_args *args, struct session *
     s->args.tag = copy_str(&at, args->tag);
     s->args.local = copy_str(&at, args->local);
     s->account = account;
-    s->framing = imap_framing_new((struct imap_framing_limits){0});
+    s->framing =
+        imap_framing_new(args->is_peer ? get_peer_limits(args) : (struct imap_framing_limits){0});
     list_init(&s->commit.node);
     s->commit.on_commit = on_commit;
     list_init(&s->selected.watch.node);
     list_init(&s->metadata.watch.node);
+    session_set_modes(s, args->modes);
+    s->args.modes = STR_EMPTY;
     *out = &s->base;
     return ERR_OK;
 }

@@ -19,6 +19,9 @@ struct imap_session_args {
     struct str asker;                 /* who uses it; copied; empty: its owner */
     struct str prefix; /* what stands in front of the account's names (imap/access.h); copied */
     struct str
+        modes; /* names that ENABLE knows, with SP between: what is enabled from the start; borrowed for the call */
+    bool is_peer; /* another session of the asker's speaks to it (imap/peer.h), not a client */
+    struct str
         shared_account;  /* whose mailboxes are "Shared/..."; empty: nobody's; borrowed likewise */
     struct str tag;      /* of the command that logged in; copied */
     struct str hostname; /* our name; borrowed for the session's life */

@@ -45,6 +45,7 @@ enum phase {
     PHASE_RUN,      /* run is to be called */
     PHASE_COMMIT,   /* waits for the account's commit */
     PHASE_EVENT,    /* waits for session_wake() */
+    PHASE_LITERAL,  /* waits for another account's word about a literal (imap/relay.h) */
     PHASE_LINE,     /* waits for session_wake() or a line of the client */
     PHASE_NEWS,     /* tells what changed, then the tagged reply */
     PHASE_UNASKED,  /* tells what NOTIFY asked for, between commands */
@@ -70,7 +71,9 @@ struct imap_session {
     struct notify *notify; /* NULL: NOTIFY was never given */
     struct imap_framing *framing;
     const struct command *receiving; /* whose literal is being streamed; NULL: none */
-    struct scan refused;   /* why on_literal refused: place and expectation, without text */
+    struct scan refused; /* why on_literal refused: place and expectation, without text */
+    struct relay *far; /* whose mailbox is selected (imap/relay.h); NULL: none of another account */
+    struct relay *errand;  /* of the command at hand, when it is another one; NULL: none */
     struct upload *upload; /* messages that an APPEND brought; NULL: none (cmd/append.c) */
     bool has_condstore;    /* a CONDSTORE-enabling command was given (RFC 7162, 3.1) */
     bool has_qresync;
@@ -115,6 +118,9 @@ void selected_close(struct imap_session *s);
 void session_enable_condstore(struct imap_session *s, struct buf *out);
 /* Goes on telling news, of the selected mailbox and of what NOTIFY asked for. STEP_BAD: the session is over. */
 enum step session_tell(struct imap_session *s, struct buf *out);
+/* Appends the names of what was enabled, each with SP behind it; and enables those named, before anything is selected. */
+void session_write_modes(const struct imap_session *s, struct buf *out);
+void session_set_modes(struct imap_session *s, struct str words);
 /* Steps the session again soon: for what came from outside. */
 void session_wake(struct imap_session *s);
 /* What is known of such a part (imap/binary.h); valid until BINARY_CACHE_PARTS others were asked for. */

@@ -161,6 +161,7 @@ static const struct told FROM_CONFIG[] = {
     {"tls", EDGE, CONFIG_tls},
     {"plaintext_login", EDGE | AUTH, CONFIG_plaintext_login},
     {"workers", EDGE | STORE | SUBMIT, CONFIG_workers},
+    {"shared_account", STORE, CONFIG_shared_account},
     {"flag_durability", STORE, CONFIG_flag_durability},
     {"message_most", EDGE | STORE | SUBMIT, CONFIG_message_most},
     {"login_timeout_s", EDGE, CONFIG_login_timeout_s},

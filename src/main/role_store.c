@@ -10,6 +10,7 @@
 #include "main/boot.h"
 
 #include "base/log.h"
+#include "imap/peer.h"
 #include "imap/session.h"
 #include "imap/url_serve.h"
 #include "main/control.h"
@@ -92,27 +93,34 @@ static enum err check_ticket(struct store_role *r, const struct fields *f, struc
     return ERR_OK;
 }
 
+/* What is the same for all sessions of this worker. */
+static struct imap_session_args get_imap_args(struct store_role *r, const struct session_host *host)
+{
+    return (struct imap_session_args){
+        .store = r->store,
+        .host = &r->imap_host,
+        .session_host = *host,
+        .hostname = boot_get(r->boot, STR("hostname")),
+        .host_names = boot_get(r->boot, STR("host_names")),
+        .submit_entities = boot_get(r->boot, STR("submit_entities")),
+        .media_entities = boot_get(r->boot, STR("media_entities")),
+        .server_admin = boot_get(r->boot, STR("server_admin")),
+        .server_comment = boot_get(r->boot, STR("server_comment")),
+        .shared_account = boot_get(r->boot, STR("shared_account")),
+        .message_most = boot_get_u64(r->boot, STR("message_most"), 0),
+    };
+}
+
 static enum err new_imap(struct store_role *r, const struct fields *f,
                          const struct session_host *host, struct session **out)
 {
     struct ticket ticket;
     TRY(check_ticket(r, f, &ticket));
-    struct imap_session_args args = {
-        .store = r->store,
-        .host = &r->imap_host,
-        .session_host = *host,
-        .user = ticket.user,
-        .tag = fields_get(f, STR("tag")),
-        .hostname = boot_get(r->boot, STR("hostname")),
-        .host_names = boot_get(r->boot, STR("host_names")),
-        .local = fields_get(f, STR("local")),
-        .port = (uint16_t)fields_get_u64(f, STR("port"), 0),
-        .submit_entities = boot_get(r->boot, STR("submit_entities")),
-        .media_entities = boot_get(r->boot, STR("media_entities")),
-        .server_admin = boot_get(r->boot, STR("server_admin")),
-        .server_comment = boot_get(r->boot, STR("server_comment")),
-        .message_most = boot_get_u64(r->boot, STR("message_most"), 0),
-    };
+    struct imap_session_args args = get_imap_args(r, host);
+    args.user = ticket.user;
+    args.tag = fields_get(f, STR("tag"));
+    args.local = fields_get(f, STR("local"));
+    args.port = (uint16_t)fields_get_u64(f, STR("port"), 0);
     return imap_session_new(&args, out);
 }
 
@@ -126,6 +134,24 @@ static void open_imap(struct store_role *r, const struct fields *f, struct sessi
     }
     struct buf last = BUF_INIT(REFUSAL_MOST);
     imap_write_err(&last, fields_get(f, STR("tag")), e);
+    session_runner_refuse(runner, buf_str(&last));
+    buf_release(&last);
+}
+
+/* A session in an account of ours for a user whose own session, at the worker that asks, showed its ticket there. */
+static void open_imap_peer(struct store_role *r, const struct fields *f,
+                           struct session_runner *runner)
+{
+    struct session *core = NULL;
+    struct imap_session_args args = get_imap_args(r, session_runner_get_host(runner));
+    peer_read_head(f, &args);
+    enum err e = imap_session_new(&args, &core);
+    if (e == ERR_OK) {
+        session_runner_start(runner, core);
+        return;
+    }
+    struct buf last = BUF_INIT(REFUSAL_MOST);
+    peer_write_refusal(&last, e);
     session_runner_refuse(runner, buf_str(&last));
     buf_release(&last);
 }
@@ -169,6 +195,8 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     } else if (peer == ROLE_STORE && str_eq(service, STR("urlfetch"))) {
         struct session_runner *runner = session_runner_new(r->group, s);
         session_runner_start(runner, url_serve_new(r->store, &r->imap_host, &f));
+    } else if (peer == ROLE_STORE && str_eq(service, STR("peer"))) {
+        open_imap_peer(r, &f, session_runner_new(r->group, s));
     } else {
         log_error("%s asked for a session that it may not have", control_role_name(peer));
         stream_free(&s);

@@ -189,6 +189,7 @@ static enum run run_change(struct imap_session *s, struct cmd *cmd, struct buf *
     const struct command command_##variable = {                                                    \
         .name = STR(word),                                                                         \
         .states = STATE_ANY,                                                                       \
+        .flags = COMMAND_NAMES,                                                                    \
         .parse = (parser),                                                                         \
         .run = (runner),                                                                           \
     }

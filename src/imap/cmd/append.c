@@ -372,6 +372,7 @@ static const struct command_literals append_literals = {
 const struct command command_append = {
     .name = STR("APPEND"),
     .states = STATE_ANY,
+    .flags = COMMAND_NAMES,
     .capability = "CATENATE MULTIAPPEND",
     .parse = parse_append,
     .run = run_append,

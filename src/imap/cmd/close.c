@@ -38,14 +38,14 @@ static enum run run_unselect(struct imap_session *s, struct cmd *cmd, struct buf
 const struct command command_close = {
     .name = STR("CLOSE"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_NO_NEWS,
+    .flags = COMMAND_NO_NEWS | COMMAND_SELECTED,
     .run = run_close,
 };
 
 const struct command command_unselect = {
     .name = STR("UNSELECT"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_NO_NEWS,
+    .flags = COMMAND_NO_NEWS | COMMAND_SELECTED,
     .capability = "UNSELECT",
     .run = run_unselect,
 };

@@ -122,7 +122,7 @@ static void release_copy(struct cmd *cmd)
 const struct command command_copy = {
     .name = STR("COPY"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID,
+    .flags = COMMAND_HAS_UID | COMMAND_SELECTED,
     .parse = parse_copy,
     .run = run_copy,
     .release = release_copy,
@@ -131,7 +131,7 @@ const struct command command_copy = {
 const struct command command_move = {
     .name = STR("MOVE"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_WRITES | COMMAND_TELLS_MODSEQ,
+    .flags = COMMAND_HAS_UID | COMMAND_WRITES | COMMAND_TELLS_MODSEQ | COMMAND_SELECTED,
     .capability = "MOVE",
     .parse = parse_copy,
     .run = run_copy,

@@ -100,9 +100,33 @@ static enum run run_enable(struct imap_session *s, struct cmd *cmd, struct buf *
     return RUN_DONE;
 }
 
+void session_write_modes(const struct imap_session *s, struct buf *out)
+{
+    for (size_t i = 0; i < EXTENSION_COUNT; i++) {
+        if (is_enabled(s, &extensions[i])) {
+            buf_add_c(out, extensions[i].name);
+            buf_add_char(out, ' ');
+        }
+    }
+}
+
+void session_set_modes(struct imap_session *s, struct str words)
+{
+    CLEANUP(buf_release) struct buf unsaid = BUF_INIT(SESSION_OUTPUT_MOST);
+    while (words.n > 0) {
+        struct str word = str_split(&words, ' ');
+        for (size_t i = 0; i < EXTENSION_COUNT; i++) {
+            if (str_eq_nocase(word, str_from_c(extensions[i].name))) {
+                extensions[i].enable(s, &unsaid);
+            }
+        }
+    }
+}
+
 const struct command command_enable = {
     .name = STR("ENABLE"),
     .states = STATE_ANY,
+    .flags = COMMAND_SELECTED,
     .capability = "ENABLE",
     .parse = parse_enable,
     .run = run_enable,

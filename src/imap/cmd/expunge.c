@@ -40,7 +40,8 @@ static void release_expunge(struct cmd *cmd)
 const struct command command_expunge = {
     .name = STR("EXPUNGE"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_NO_SEQ | COMMAND_WRITES | COMMAND_TELLS_MODSEQ,
+    .flags =
+        COMMAND_HAS_UID | COMMAND_NO_SEQ | COMMAND_WRITES | COMMAND_TELLS_MODSEQ | COMMAND_SELECTED,
     .parse = parse_expunge,
     .run = run_expunge,
     .release = release_expunge,

@@ -764,7 +764,7 @@ void fetch_job_free(struct fetch_job **job)
 const struct command command_fetch = {
     .name = STR("FETCH"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ,
+    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_SELECTED,
     .capability = "BINARY",
     .parse = parse_fetch,
     .run = run_fetch,

@@ -102,6 +102,7 @@ static enum run run_idle(struct imap_session *s, struct cmd *cmd, struct buf *ou
 const struct command command_idle = {
     .name = STR("IDLE"),
     .states = STATE_ANY,
+    .flags = COMMAND_SELECTED,
     .capability = "IDLE",
     .run = run_idle,
 };

@@ -235,6 +235,7 @@ static void release_list(struct cmd *cmd)
 const struct command command_list = {
     .name = STR("LIST"),
     .states = STATE_ANY,
+    .flags = COMMAND_PEER,
     .capability = "LIST-EXTENDED LIST-STATUS",
     .parse = parse_list,
     .run = run_list,

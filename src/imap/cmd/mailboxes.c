@@ -182,10 +182,11 @@ static enum run run_subscribe(struct imap_session *s, struct cmd *cmd, struct bu
     return write_done(cmd, account_set_subscribed(s->account, args->name, is_subscribed));
 }
 
-#define MAILBOX_COMMAND(variable, word, parser, runner)                                            \
+#define MAILBOX_COMMAND(variable, word, bits, parser, runner)                                      \
     const struct command command_##variable = {                                                    \
         .name = STR(word),                                                                         \
         .states = STATE_ANY,                                                                       \
+        .flags = (bits),                                                                           \
         .parse = (parser),                                                                         \
         .run = (runner),                                                                           \
     }
@@ -193,12 +194,13 @@ static enum run run_subscribe(struct imap_session *s, struct cmd *cmd, struct bu
 const struct command command_create = {
     .name = STR("CREATE"),
     .states = STATE_ANY,
+    .flags = COMMAND_NAMES,
     .capability = "CREATE-SPECIAL-USE",
     .parse = parse_create,
     .run = run_create,
 };
 
-MAILBOX_COMMAND(delete, "DELETE", parse_name, run_delete);
-MAILBOX_COMMAND(rename, "RENAME", parse_rename, run_rename);
-MAILBOX_COMMAND(subscribe, "SUBSCRIBE", parse_name, run_subscribe);
-MAILBOX_COMMAND(unsubscribe, "UNSUBSCRIBE", parse_name, run_subscribe);
+MAILBOX_COMMAND(delete, "DELETE", COMMAND_NAMES, parse_name, run_delete);
+MAILBOX_COMMAND(rename, "RENAME", COMMAND_NAMES, parse_rename, run_rename);
+MAILBOX_COMMAND(subscribe, "SUBSCRIBE", 0, parse_name, run_subscribe);
+MAILBOX_COMMAND(unsubscribe, "UNSUBSCRIBE", 0, parse_name, run_subscribe);

@@ -140,6 +140,7 @@ static const struct command_literals set_literals = {.on_literal = set_on_litera
 const struct command command_getmetadata = {
     .name = STR("GETMETADATA"),
     .states = STATE_ANY,
+    .flags = COMMAND_NAMES,
     .capability = "METADATA",
     .parse = parse_get,
     .run = run_get,
@@ -149,6 +150,7 @@ const struct command command_getmetadata = {
 const struct command command_setmetadata = {
     .name = STR("SETMETADATA"),
     .states = STATE_ANY,
+    .flags = COMMAND_NAMES,
     .parse = parse_set,
     .run = run_set,
     .literals = &set_literals,

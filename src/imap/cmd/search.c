@@ -62,7 +62,7 @@ static void release_search(struct cmd *cmd)
 const struct command command_search = {
     .name = STR("SEARCH"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ,
+    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ | COMMAND_SELECTED,
     .capability = "ESEARCH CONTEXT=SEARCH SEARCHRES WITHIN",
     .parse = parse_search,
     .run = run_search,

@@ -9,6 +9,7 @@
 #include "imap/access.h"
 #include "imap/line.h"
 #include "imap/list_row.h"
+#include "imap/relay.h"
 #include "imap/resync.h"
 #include "imap/session_priv.h"
 #include "imap/walk.h"
@@ -146,11 +147,7 @@ static enum run select_done(struct imap_session *s, struct cmd *cmd)
 static enum run select_open(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     struct select_args *args = cmd->args;
-    if (session_is_selected(s)) {
-        /* RFC 7162 §3.2.11: what follows is about the other mailbox */
-        buf_add(out, STR("* OK [CLOSED] Closed\r\n"));
-        selected_close(s);
-    }
+    relay_leave_selected(s, out);
     struct mailbox *m = NULL;
     cmd->err = session_find_mailbox(s, args->name, RIGHT_READ, &m);
     if (cmd->err == ERR_OK) {
@@ -203,7 +200,7 @@ static void release_select(struct cmd *cmd)
 const struct command command_select = {
     .name = STR("SELECT"),
     .states = STATE_ANY,
-    .flags = COMMAND_NO_NEWS,
+    .flags = COMMAND_NO_NEWS | COMMAND_NAMES,
     .parse = parse_select,
     .run = run_select,
     .release = release_select,
@@ -212,7 +209,7 @@ const struct command command_select = {
 const struct command command_examine = {
     .name = STR("EXAMINE"),
     .states = STATE_ANY,
-    .flags = COMMAND_NO_NEWS,
+    .flags = COMMAND_NO_NEWS | COMMAND_NAMES,
     .parse = parse_select,
     .run = run_select,
     .release = release_select,

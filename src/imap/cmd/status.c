@@ -128,6 +128,7 @@ static enum run run_status(struct imap_session *s, struct cmd *cmd, struct buf *
 const struct command command_status = {
     .name = STR("STATUS"),
     .states = STATE_ANY,
+    .flags = COMMAND_NAMES,
     .parse = parse_status,
     .run = run_status,
 };

@@ -322,7 +322,7 @@ static void release_store(struct cmd *cmd)
 const struct command command_store = {
     .name = STR("STORE"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_WRITES,
+    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_WRITES | COMMAND_SELECTED,
     .parse = parse_store,
     .run = run_store,
     .release = release_store,

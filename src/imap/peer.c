@@ -1,0 +1,304 @@
+/* A session in another account.
+ *
+ *     this worker owns the account ------> a session core, fed and stepped by this one, as a part of it
+ *     another worker does ---- link -----> a session core there, run like those of clients
+ *
+ * Both speak the same octets: first "ok" LF, or "no <name of the error>" LF when it could not be opened; then it is IMAP. What comes is kept up to READ_AHEAD_MOST, then the stream is paused; a core in this process is
+ * only stepped when nothing it said is left. So a client that reads slowly stops the session in the other account as it would
+ * stop its own.
+ *
+ * A core wakes us from within a commit, or from within its own step; it is then stepped by the next call from our session,
+ * never from inside the wake-up. */
+#include "imap/peer.h"
+
+#include "base/mem.h"
+#include "imap/session_priv.h"
+#include "net/link.h"
+#include "net/stream.h"
+#include "wire/imap_reply.h"
+
+#include <stdlib.h>
+
+enum { READ_AHEAD_MOST = 64 * 1024, IN_MOST = 16 * 1024 * 1024, OPENED_MOST = 64 };
+
+struct peer {
+    struct session_host session_host; /* of the session that has it */
+    struct session *core;             /* in this process; NULL: there is a stream, or it ended */
+    bool is_due;                      /* the core is to be stepped */
+    struct stream *stream;            /* at another worker */
+    bool is_opening;                  /* it has not said yet whether it could be opened */
+    bool is_paused;
+    bool is_ended;
+    enum err err;
+    struct buf in;
+    size_t in_at;
+};
+
+static void wake(const struct peer *p)
+{
+    p->session_host.wake(p->session_host.owner);
+}
+
+/* ---- in this process ---- */
+
+static void on_core_wake(void *owner)
+{
+    struct peer *p = owner;
+    p->is_due = true;
+    wake(p);
+}
+
+static void end(struct peer *p, enum err why)
+{
+    p->is_ended = true;
+    p->err = p->err == ERR_OK ? why : p->err;
+}
+
+/* One step, if there is something to do. */
+static void step_core(struct peer *p)
+{
+    if (p->core == NULL || !p->is_due) {
+        return;
+    }
+    p->is_due = false;
+    enum session_want want = p->core->ops->step(p->core, &p->in);
+    p->is_due = p->is_due || want == SESSION_OUTPUT;
+    if (want == SESSION_CLOSE || p->in.is_full) {
+        p->core->ops->free(&p->core);
+        end(p, ERR_UNAVAILABLE);
+    }
+}
+
+static void open_here(struct peer *p, struct imap_session_args *args)
+{
+    args->session_host = (struct session_host){on_core_wake, p};
+    enum err e = imap_session_new(args, &p->core);
+    if (e != ERR_OK) {
+        end(p, e == ERR_NOT_FOUND ? ERR_NO_MAILBOX : e);
+        return;
+    }
+    p->is_due = true;
+}
+
+/* ---- at another worker ---- */
+
+static void on_octets(void *owner, struct str octets)
+{
+    struct peer *p = owner;
+    buf_add(&p->in, octets);
+    if (p->in.len - p->in_at > READ_AHEAD_MOST && !p->is_paused) {
+        p->is_paused = true;
+        stream_pause(p->stream);
+    }
+    wake(p);
+}
+
+static void on_drained(void *owner)
+{
+    wake(owner);
+}
+
+static void on_end(void *owner, enum err why)
+{
+    struct peer *p = owner;
+    (void)why;
+    end(p, ERR_UNAVAILABLE);
+    wake(p);
+}
+
+static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
+
+static void write_head(struct buf *out, const struct imap_session_args *args)
+{
+    fields_add(out, STR("service"), STR("peer"));
+    fields_add(out, STR("user"), args->user);
+    fields_add(out, STR("asker"), args->asker);
+    fields_add(out, STR("prefix"), args->prefix);
+    fields_add(out, STR("modes"), args->modes);
+    fields_add(out, STR("local"), args->local);
+    fields_add_u64(out, STR("port"), args->port);
+}
+
+void peer_read_head(const struct fields *head, struct imap_session_args *args)
+{
+    args->user = fields_get(head, STR("user"));
+    args->asker = fields_get(head, STR("asker"));
+    args->prefix = fields_get(head, STR("prefix"));
+    args->modes = fields_get(head, STR("modes"));
+    args->local = fields_get(head, STR("local"));
+    args->port = (uint16_t)fields_get_u64(head, STR("port"), 0);
+    args->is_peer = true;
+}
+
+void peer_write_refusal(struct buf *out, enum err why)
+{
+    buf_addf(out, "no %s\n", err_get_info(why)->name);
+}
+
+static enum err find_err(struct str name)
+{
+    for (enum err e = ERR_OK + 1; e < ERR_COUNT; e++) {
+        if (str_eq(name, str_from_c(err_get_info(e)->name))) {
+            return e == ERR_NOT_FOUND ? ERR_NO_MAILBOX : e;
+        }
+    }
+    return ERR_UNAVAILABLE;
+}
+
+/* The first line of one at another worker. */
+static void read_opened(struct peer *p)
+{
+    struct str rest = str_skip(buf_str(&p->in), p->in_at);
+    size_t line_end = str_find_char(rest, '\n');
+    if (line_end == rest.n) {
+        p->is_ended = p->is_ended || rest.n > OPENED_MOST;
+        return;
+    }
+    struct str line = str_sub(rest, 0, line_end);
+    p->in_at += line_end + 1;
+    p->is_opening = false;
+    if (!str_eq(line, STR("ok"))) {
+        p->err = str_starts(line, STR("no ")) ? find_err(str_skip(line, 3)) : ERR_UNAVAILABLE;
+        p->is_ended = true;
+    }
+}
+
+/* ---- both ---- */
+
+struct peer *peer_new(struct imap_session *s, const struct place *place)
+{
+    struct peer *p = mem_new(sizeof(*p));
+    struct imap_session_args args = s->args;
+    CLEANUP(buf_release) struct buf modes = BUF_INIT(LINK_OPEN_MOST);
+    CLEANUP(buf_release) struct buf head = BUF_INIT(LINK_OPEN_MOST);
+    session_write_modes(s, &modes);
+    p->session_host = s->args.session_host;
+    buf_init(&p->in, IN_MOST);
+    args.user = place->owner;
+    args.prefix = place->prefix;
+    args.tag = STR_EMPTY;
+    args.modes = buf_str(&modes);
+    args.is_peer = true;
+    if (s->args.host->open_peer != NULL) {
+        write_head(&head, &args);
+        if (buf_err(&head) != ERR_OK) {
+            end(p, ERR_NO_MAILBOX);
+            return p;
+        }
+        p->stream = s->args.host->open_peer(s->args.host->owner, args.user, buf_str(&head));
+    }
+    p->is_opening = true;
+    if (p->stream == NULL) {
+        open_here(p, &args);
+    } else {
+        stream_set_handler(p->stream, &HANDLER, p);
+    }
+    return p;
+}
+
+void peer_free(struct peer **p)
+{
+    if (*p == NULL) {
+        return;
+    }
+    if ((*p)->core != NULL) {
+        (*p)->core->ops->free(&(*p)->core);
+    }
+    if ((*p)->stream != NULL) {
+        stream_free(&(*p)->stream);
+    }
+    buf_release(&(*p)->in);
+    free(*p);
+    *p = NULL;
+}
+
+void peer_write(struct peer *p, struct str octets)
+{
+    if (p->is_ended) {
+        return;
+    }
+    if (p->stream != NULL) {
+        stream_write(p->stream, octets);
+        return;
+    }
+    p->core->ops->feed(p->core, octets);
+    p->is_due = true;
+}
+
+bool peer_is_full(struct peer *p)
+{
+    if (p->stream != NULL) {
+        return !p->is_ended && stream_get_queued(p->stream) > STREAM_HIGH_WATER;
+    }
+    while (p->core != NULL && p->is_due
+           && p->core->ops->get_input_backlog(p->core) > SESSION_BACKLOG_MOST) {
+        step_core(p);
+    }
+    return p->core != NULL && p->core->ops->get_input_backlog(p->core) > SESSION_BACKLOG_MOST;
+}
+
+/* Lets something more come, if it is there. */
+static void pull(struct peer *p)
+{
+    buf_consume(&p->in, p->in_at);
+    p->in_at = 0;
+    if (p->stream != NULL && p->is_paused && !p->is_ended) {
+        p->is_paused = false;
+        stream_resume(p->stream);
+    }
+    step_core(p);
+    if (p->is_opening) {
+        read_opened(p);
+    }
+}
+
+enum step peer_read_more(struct peer *p, struct str *out)
+{
+    size_t had = p->in.len - p->in_at;
+    pull(p);
+    *out = str_skip(buf_str(&p->in), p->in_at);
+    if (!p->is_opening && out->n > had) {
+        return STEP_DONE;
+    }
+    return p->is_ended ? STEP_BAD : STEP_MORE;
+}
+
+enum step peer_read(struct peer *p, struct str *out)
+{
+    if (p->is_opening || p->in.len == p->in_at) {
+        return peer_read_more(p, out);
+    }
+    *out = str_skip(buf_str(&p->in), p->in_at);
+    return STEP_DONE;
+}
+
+void peer_use(struct peer *p, size_t n)
+{
+    p->in_at += n;
+}
+
+enum err peer_get_err(const struct peer *p)
+{
+    return p->err == ERR_OK ? ERR_UNAVAILABLE : p->err;
+}
+
+enum step peer_ask(struct peer *p, struct imap_reply *r, bool is_stopped, struct str *line)
+{
+    struct str in = STR_EMPTY;
+    size_t used = 0;
+    enum step step = peer_read(p, &in);
+    while (step == STEP_DONE) {
+        enum imap_reply_event event = imap_reply_next(r, in, &used);
+        if (event == IMAP_REPLY_MORE) {
+            step = peer_read_more(p, &in);
+            continue;
+        }
+        peer_use(p, used);
+        if (event == IMAP_REPLY_TAGGED || (is_stopped && event == IMAP_REPLY_CONTINUE)) {
+            *line = str_sub(in, 0, used);
+            return STEP_DONE;
+        }
+        step = peer_read(p, &in);
+    }
+    return step;
+}

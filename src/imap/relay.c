@@ -1,0 +1,374 @@
+/* Passing commands on.
+ *
+ *     client --> front session, its own account --command--> session in the owner's account, as a guest
+ *            <-- tells its own news          <--answer------ checks rights, runs it, tells news of its mailbox
+ *
+ * The front session frames commands and knows where they belong; what they mean, and whether they are allowed, is found out where
+ * the mailbox is. Tags stay, so an answer is passed back as it is; only its tagged line waits until the front session's
+ * own news are told, when it has a mailbox selected. Literals that were gathered go as "{n+}". One that streams is announced
+ * there as the client announced it, and the client hears what is answered: so a message is refused before it is sent.
+ *
+ * A relay lasts for one command, or as long as the mailbox that it selected. When the other worker goes away, the command is
+ * answered UNAVAILABLE, the client is told that its mailbox is closed, and its session lives on. Only when an answer breaks off
+ * within a response has the connection to end, because nothing else could be understood. */
+#include "imap/relay.h"
+
+#include "base/mem.h"
+#include "imap/cmd/list.h"
+#include "imap/peer.h"
+#include "imap/session_priv.h"
+#include "wire/imap_reply.h"
+#include "wire/imap_write.h"
+
+#include <stdlib.h>
+
+enum { NAME_ARENA_MOST = 512 * 1024, TAG_MOST = 64 * 1024, PREFIX_MOST = 4096 };
+
+struct relay {
+    struct peer *peer;
+    struct buf prefix; /* of the place */
+    struct buf tag;    /* of the command at hand */
+    struct imap_reply reply;
+    size_t sent;      /* octets of the command's text */
+    bool has_line;    /* the client's line (IDLE) was passed on */
+    bool is_answered; /* a literal was refused, and the client told */
+};
+
+enum relay_phase { RELAY_SEND, RELAY_HEAR };
+
+bool relay_is_selected(const struct imap_session *s)
+{
+    return s->far != NULL;
+}
+
+static struct relay *relay_new(struct imap_session *s, const struct place *place)
+{
+    struct relay *r = mem_new(sizeof(*r));
+    buf_init(&r->prefix, PREFIX_MOST);
+    buf_init(&r->tag, TAG_MOST);
+    buf_add(&r->prefix, place->prefix);
+    r->peer = peer_new(s, place);
+    return r;
+}
+
+void relay_free(struct relay **r)
+{
+    if (*r == NULL) {
+        return;
+    }
+    peer_free(&(*r)->peer);
+    buf_release(&(*r)->prefix);
+    buf_release(&(*r)->tag);
+    free(*r);
+    *r = NULL;
+}
+
+static struct relay *get_current(const struct imap_session *s)
+{
+    return s->errand != NULL ? s->errand : s->far;
+}
+
+static bool opens_mailbox(const struct command *what)
+{
+    return what == &command_select || what == &command_examine;
+}
+
+void relay_leave_selected(struct imap_session *s, struct buf *out)
+{
+    if (session_is_selected(s) || relay_is_selected(s)) {
+        buf_add(out, STR("* OK [CLOSED] Closed\r\n"));
+        selected_close(s);
+        relay_free(&s->far);
+    }
+}
+
+/* ---- which commands ---- */
+
+static bool is_option_octet(unsigned char octet)
+{
+    return octet != ')';
+}
+
+/* Where the mailbox that is the first argument lives; false: here, or it cannot be read. */
+static bool find_place(const struct imap_session *s, const struct scan *args, struct arena *a,
+                       struct place *out)
+{
+    struct scan c = *args;
+    scan_sp(&c);
+    if (scan_accept(&c, '(')) { /* GETMETADATA may have its options in front (RFC 5464, 4.2) */
+        (void)scan_run(&c, is_option_octet);
+        scan_require(&c, ')', "the end of the options");
+        scan_sp(&c);
+    }
+    struct str name = scan_mailbox(&c, a);
+    if (!scan_is_ok(&c)) {
+        return false;
+    }
+    *out = session_find_place(s, name);
+    return !session_is_place(s, out);
+}
+
+/* Opens the relay that a command for this place goes to. may_share: the one whose mailbox is selected will do. */
+static void begin_errand(struct imap_session *s, const struct place *place, bool may_share)
+{
+    if (may_share && s->far != NULL && str_eq(buf_str(&s->far->prefix), place->prefix)) {
+        return;
+    }
+    s->errand = relay_new(s, place);
+}
+
+bool relay_takes(struct imap_session *s, const struct command *what, const struct scan *args)
+{
+    struct place place;
+    if (s->errand != NULL) {
+        return true; /* a literal of it went there */
+    }
+    if (s->args.is_peer) {
+        return false; /* it was sent to where it belongs */
+    }
+    if ((what->flags & COMMAND_NAMES) == 0) {
+        return s->far != NULL && (what->flags & COMMAND_SELECTED) != 0;
+    }
+    struct arena *a = arena_new(NAME_ARENA_MOST);
+    bool is_far = find_place(s, args, a, &place);
+    if (is_far) {
+        begin_errand(s, &place, true);
+    }
+    arena_free(&a);
+    return is_far;
+}
+
+/* ---- sending ---- */
+
+/* The number in a literal's mark, which ends the line. */
+static struct str find_number(struct str line)
+{
+    struct str digits = str_skip(line, str_find_last_char(line, '{') + 1);
+    size_t n = 0;
+    while (n < digits.n && ascii_is_digit(digits.p[n])) {
+        n++;
+    }
+    return str_sub(digits, 0, n);
+}
+
+/* The command's text from where it was sent on; its literals were gathered, and go unasked. */
+static void send_text(struct relay *r, struct str text)
+{
+    struct str rest = str_skip(text, r->sent);
+    r->sent = text.n;
+    for (;;) {
+        size_t line_end = str_find_char(rest, '\n');
+        if (line_end == rest.n) {
+            peer_write(r->peer, rest);
+            return;
+        }
+        struct str number = find_number(str_sub(rest, 0, line_end));
+        uint64_t size = 0;
+        (void)str_to_u64(number, SIZE_MAX, &size);
+        peer_write(r->peer, str_make(rest.p, (size_t)(number.p - rest.p) + number.n));
+        peer_write(r->peer, STR("+}\r\n"));
+        rest = str_skip(rest, line_end + 1);
+        peer_write(r->peer, str_sub(rest, 0, (size_t)size));
+        rest = str_skip(rest, (size_t)size);
+    }
+}
+
+static void begin_command(struct relay *r, struct str tag)
+{
+    buf_clear(&r->tag);
+    buf_add(&r->tag, tag);
+    r->reply = (struct imap_reply){.tag = buf_str(&r->tag)};
+    r->sent = 0;
+    r->has_line = false;
+}
+
+static void send_command(struct imap_session *s, struct cmd *cmd, struct relay *r, struct buf *out)
+{
+    struct str text = s->cmd_scan.s;
+    if (s->errand != NULL && opens_mailbox(cmd->what)) {
+        relay_leave_selected(s, out);
+    }
+    if (cmd->what == &command_enable) {
+        session_set_modes(s, str_skip(text, s->cmd_scan.at));
+    }
+    if (r->reply.tag.n == 0 || r == s->far) {
+        begin_command(r, cmd->tag);
+    }
+    send_text(r, text);
+    peer_write(r->peer, STR("\r\n"));
+}
+
+/* IDLE: what the client says while the command runs. */
+static void forward_line(struct imap_session *s, struct relay *r)
+{
+    struct str line;
+    if (r->has_line) {
+        return;
+    }
+    enum imap_frame frame = session_next_line(s, &line);
+    if (frame == IMAP_FRAME_MORE) {
+        return;
+    }
+    r->has_line = true;
+    s->is_over = s->is_over || frame == IMAP_FRAME_FATAL;
+    peer_write(r->peer, frame == IMAP_FRAME_COMMAND ? line : STR("?"));
+    peer_write(r->peer, STR("\r\n"));
+}
+
+/* ---- hearing ---- */
+
+/* line: the tagged reply, which is told behind the news. */
+static enum run end_command(struct imap_session *s, struct cmd *cmd, struct relay *r,
+                            struct str line)
+{
+    bool is_ok = imap_reply_is_ok(&r->reply, line);
+    cmd->is_answered = true;
+    buf_clear(&cmd->code);
+    buf_add(&cmd->code, line);
+    s->is_over = s->is_over || r->reply.has_said_bye;
+    if (opens_mailbox(cmd->what) && is_ok && s->errand != NULL) {
+        s->far = s->errand;
+        s->errand = NULL;
+    } else if (opens_mailbox(cmd->what) && !is_ok && s->errand == NULL) {
+        relay_free(&s->far);
+    }
+    bool closes = cmd->what == &command_close || cmd->what == &command_unselect;
+    if (closes && is_ok) {
+        relay_free(&s->far);
+    }
+    relay_free(&s->errand);
+    return RUN_DONE;
+}
+
+/* It ended before the answer did. */
+static enum run lose(struct imap_session *s, struct cmd *cmd, struct relay *r, struct buf *out)
+{
+    s->is_broken = r->reply.is_in_line || r->reply.literal > 0;
+    s->is_over = s->is_over || r->reply.has_said_bye;
+    cmd->err = peer_get_err(r->peer);
+    if (r == s->far) {
+        buf_add(out, STR("* OK [CLOSED] The mailbox is out of reach\r\n"));
+        relay_free(&s->far);
+    }
+    relay_free(&s->errand);
+    return RUN_DONE;
+}
+
+static enum run hear(struct imap_session *s, struct cmd *cmd, struct relay *r, struct buf *out)
+{
+    struct str in = STR_EMPTY;
+    size_t used = 0;
+    enum step step = peer_read(r->peer, &in);
+    while (step == STEP_DONE) {
+        if (out->len >= SESSION_OUTPUT_MOST) {
+            return RUN_MORE;
+        }
+        enum imap_reply_event event = imap_reply_next(&r->reply, in, &used);
+        if (event == IMAP_REPLY_MORE) {
+            step = peer_read_more(r->peer, &in);
+            continue;
+        }
+        peer_use(r->peer, used);
+        if (event == IMAP_REPLY_TAGGED) {
+            return end_command(s, cmd, r, str_sub(in, 0, used));
+        }
+        buf_add(out, str_sub(in, 0, used));
+        step = peer_read(r->peer, &in);
+    }
+    if (step == STEP_BAD) {
+        return lose(s, cmd, r, out);
+    }
+    return cmd->what == &command_idle && !r->has_line ? RUN_LINE : RUN_EVENT;
+}
+
+enum run relay_run(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    struct relay *r = get_current(s);
+    if (cmd->phase == RELAY_SEND) {
+        if (peer_is_full(r->peer)) {
+            return RUN_EVENT;
+        }
+        send_command(s, cmd, r, out);
+        cmd->phase = RELAY_HEAR;
+    }
+    if (cmd->what == &command_idle) {
+        forward_line(s, r);
+    }
+    return hear(s, cmd, r, out);
+}
+
+/* ---- literals that stream ---- */
+
+bool relay_takes_literal(struct imap_session *s, const struct command *what,
+                         const struct imap_command *parsed)
+{
+    struct place place;
+    if (s->errand == NULL) {
+        struct arena *a = arena_new(NAME_ARENA_MOST);
+        bool is_far = !s->args.is_peer && (what->flags & COMMAND_NAMES) != 0
+                      && find_place(s, &parsed->args, a, &place);
+        if (is_far) {
+            begin_errand(s, &place, false);
+            begin_command(s->errand, parsed->tag);
+        }
+        arena_free(&a);
+    }
+    if (s->errand == NULL) {
+        return false;
+    }
+    const struct imap_literal *literal = imap_framing_get_literal(s->framing);
+    if (literal->size > s->args.message_most) {
+        (void)imap_framing_answer(s->framing, IMAP_LITERAL_REFUSE, ERR_TOO_BIG);
+        return true;
+    }
+    CLEANUP(buf_release) struct buf mark = BUF_INIT(64);
+    struct str text = imap_framing_get_text(s->framing);
+    send_text(s->errand, text);
+    buf_add_c(&mark, literal->is_binary ? "~" : "");
+    imap_write_client_literal_head(&mark, literal->size, literal->is_sync);
+    peer_write(s->errand->peer, buf_str(&mark));
+    s->errand->sent = text.n + mark.len + (literal->is_sync ? 1 : 0);
+    if (!literal->is_sync) {
+        (void)imap_framing_answer(s->framing, IMAP_LITERAL_STREAM, ERR_OK);
+        return true;
+    }
+    s->phase = PHASE_LITERAL;
+    return true;
+}
+
+enum step relay_step_literal(struct imap_session *s, struct buf *out)
+{
+    struct relay *r = s->errand;
+    struct str line = STR_EMPTY;
+    enum step step = peer_ask(r->peer, &r->reply, true, &line);
+    if (step == STEP_MORE) {
+        return STEP_MORE;
+    }
+    s->phase = PHASE_READ;
+    if (step == STEP_DONE && str_starts(line, STR("+"))) {
+        (void)imap_framing_answer(s->framing, IMAP_LITERAL_STREAM, ERR_OK);
+        imap_write_continue(out, STR("go ahead"));
+        return STEP_DONE;
+    }
+    r->is_answered = step == STEP_DONE;
+    buf_add(out, line);
+    (void)imap_framing_answer(s->framing, IMAP_LITERAL_REFUSE, peer_get_err(r->peer));
+    return STEP_DONE;
+}
+
+void relay_on_octets(struct imap_session *s, struct str octets)
+{
+    peer_write(s->errand->peer, octets);
+}
+
+bool relay_is_full(const struct imap_session *s)
+{
+    return s->errand != NULL && peer_is_full(s->errand->peer);
+}
+
+bool relay_drop(struct imap_session *s)
+{
+    bool is_answered = s->errand != NULL && s->errand->is_answered;
+    relay_free(&s->errand);
+    return is_answered;
+}

@@ -1,0 +1,42 @@
+#ifndef LIMETTA_IMAP_RELAY_H
+#define LIMETTA_IMAP_RELAY_H
+
+#include "base/buf.h"
+#include "imap/command.h"
+#include "wire/imap_framing.h"
+#include "wire/imap_scan.h"
+
+#include <stdbool.h>
+
+/* Commands that are for mailboxes of other accounts: passed on to a session there (imap/peer.h), its answer passed back octet
+ * for octet. Which commands: those with COMMAND_NAMES whose first argument is such a mailbox; and, while one is
+ * selected, those with COMMAND_SELECTED.
+ *
+ * s->far is the relay whose mailbox is selected, if any: then none of the own account is. s->errand is that of the command at
+ * hand, when it is another one. */
+struct relay;
+
+/* A mailbox of another account is selected. */
+bool relay_is_selected(const struct imap_session *s);
+/* The command is for another account: then s->cmd.is_relayed, and relay_run() runs it. args: behind its name. */
+bool relay_takes(struct imap_session *s, const struct command *what, const struct scan *args);
+enum run relay_run(struct imap_session *s, struct cmd *cmd, struct buf *out);
+void relay_free(struct relay **r);
+/* Leaves the selected mailbox, of whatever account, because another one will be selected: tells CLOSED (RFC 7162, 3.2.11). */
+void relay_leave_selected(struct imap_session *s, struct buf *out);
+
+/* ---- literals that stream ---- */
+
+/* A literal was announced in a command that may be for another account. true: the relay answers it, now or by later calls of
+ * relay_step_literal(). */
+bool relay_takes_literal(struct imap_session *s, const struct command *what,
+                         const struct imap_command *parsed);
+/* STEP_DONE: it is answered (maybe refused, and the refusal is in out). STEP_MORE: the session is woken. */
+enum step relay_step_literal(struct imap_session *s, struct buf *out);
+void relay_on_octets(struct imap_session *s, struct str octets);
+/* No more input should be read now; the session is woken. */
+bool relay_is_full(const struct imap_session *s);
+/* The command that was going by is dropped. true: its tagged reply was told. */
+bool relay_drop(struct imap_session *s);
+
+#endif
