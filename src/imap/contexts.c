@@ -9,7 +9,7 @@
  *            EXPUNGE, VANISHED; EXISTS
  *            contexts_tell_changed   * ESEARCH (TAG "t") REMOVEFROM (...)     numbers of target
  *                                    * ESEARCH (TAG "t") ADDTO (...)
- *            FETCH
+ *            FETCH                    and of new results what UPDATE asked for (RFC 5465, 7)
  *
  * Positions of a SEARCH are all 0: the client knows the order of its mailbox. Those of a SORT are true, each valid when all before it
  * were carried out. Order never changes for a message that stays: all sort keys are immutable.
@@ -23,6 +23,7 @@
 #include "imap/contexts.h"
 
 #include "imap/context_results.h"
+#include "imap/fetch.h"
 #include "imap/session_priv.h"
 #include "base/vec.h"
 #include "search/run.h"
@@ -52,6 +53,8 @@ struct context {
     struct search_key *program;
     struct sort_program order;
     struct context_results results;
+    bool has_atts;
+    struct fetch_atts atts; /* of new messages */
     /* while news are told */
     enum context_phase phase;
     struct search *search;
@@ -59,6 +62,8 @@ struct context {
     struct numset removed; /* UIDs */
     struct numset added;
     struct numset added_seqs;
+    struct numset fresh;   /* UIDs of new messages, of which atts are to be told */
+    struct fetch_job *job; /* tells them */
 };
 
 struct contexts {
@@ -84,6 +89,8 @@ static void end_news(struct context *c)
 static void context_free(struct context *c)
 {
     end_news(c);
+    fetch_job_free(&c->job);
+    numset_release(&c->fresh);
     context_results_release(&c->results);
     arena_free(&c->arena);
     free(c);
@@ -169,6 +176,12 @@ static enum err context_begin(struct context *c, const struct view *v,
     }
     if (args->order != NULL) {
         c->order = *args->order;
+    }
+    if (args->atts.n > 0) {
+        struct scan scan = scan_make(arena_str(c->arena, args->atts));
+        scan_fetch_atts(&scan, c->arena, &c->atts);
+        TRY(scan_get_err(&scan));
+        c->has_atts = true;
     }
     context_results_set(&c->results, v, args->found, args->sorted, args->count);
     return fix_numbers(c, v, c->program);
@@ -447,6 +460,21 @@ static void give_up(struct contexts *all, struct buf *out)
     remove_at(all, all->at);
 }
 
+/* Of what was added, that which the client did not know at all: UIDs rise, so it is behind the last one known. */
+static void note_fresh(const struct imap_session *s, struct context *c)
+{
+    struct message last;
+    const struct view *known = s->selected.known;
+    if (!c->has_atts || numset_is_empty(&c->added)) {
+        return;
+    }
+    numset_copy(&c->fresh, &c->added);
+    if (view_get_count(known) > 0) {
+        view_get_hot(known, (struct seq){view_get_count(known)}, &last);
+        numset_remove(&c->fresh, 1, last.uid.v);
+    }
+}
+
 /* Goes on with the context at hand; false when all are told. */
 static bool step_all(struct imap_session *s, struct view *target, struct buf *out)
 {
@@ -459,6 +487,7 @@ static bool step_all(struct imap_session *s, struct view *target, struct buf *ou
     if (step == STEP_BAD) {
         give_up(all, out);
     } else if (step == STEP_DONE) {
+        note_fresh(s, c);
         end_news(c);
         all->at++;
     }
@@ -483,4 +512,25 @@ enum step contexts_tell_changed(struct imap_session *s, struct view *target, str
         }
     }
     return STEP_MORE;
+}
+
+enum step contexts_tell_new(struct imap_session *s, struct view *target, struct buf *out)
+{
+    struct contexts *all = s->selected.contexts;
+    for (size_t i = 0; all != NULL && i < all->all.count; i++) {
+        struct context *c = all->all.at[i];
+        if (numset_is_empty(&c->fresh)) {
+            continue;
+        }
+        if (c->job == NULL) {
+            c->job = fetch_job_new(s, &c->atts, &c->fresh, target);
+        }
+        enum step step = fetch_job_step(s, c->job, out);
+        if (step != STEP_DONE) {
+            return step;
+        }
+        fetch_job_free(&c->job);
+        numset_clear(&c->fresh);
+    }
+    return STEP_DONE;
 }

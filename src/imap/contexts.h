@@ -26,6 +26,7 @@ enum { CONTEXTS_MOST = 16 };
 struct context_args {
     struct str tag;
     bool is_uid;
+    struct str atts; /* FETCH attributes to be told of new messages that match; empty: none */
     const struct search_key *program;
     const struct numset *found;       /* sequence numbers */
     const struct sort_program *order; /* NULL: of SEARCH */
@@ -47,5 +48,8 @@ enum step contexts_tell_removed(struct imap_session *s, const struct numset *van
 /* The results that came or went since what the client knew: ADDTO and REMOVEFROM, in numbers of target; behind EXISTS. A context
  * that cannot be kept any longer (the disk fails) ends with NOUPDATE. */
 enum step contexts_tell_changed(struct imap_session *s, struct view *target, struct buf *out);
+/* What contexts want to know of messages that are new among their results because they are new at all (RFC 5465, 7). STEP_BAD:
+ * as of fetch_job_step(). */
+enum step contexts_tell_new(struct imap_session *s, struct view *target, struct buf *out);
 
 #endif

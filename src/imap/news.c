@@ -420,7 +420,8 @@ bool news_check_mailbox(struct imap_session *s, struct buf *out)
     return true;
 }
 
-/* From the numbers of known to those of target, with the results of live contexts on either side (RFC 5267, 4.3.3 and 4.3.4). */
+/* From the numbers of known to those of target, with the results of live contexts on either side (RFC 5267, 4.3.3 and 4.3.4): flags
+ * stand before them, what is asked of new messages behind (RFC 5465, 5.1 and 5.2). */
 static enum step step_numbers(struct imap_session *s, struct buf *out)
 {
     struct news *n = &s->news;
@@ -438,13 +439,19 @@ static enum step step_numbers(struct imap_session *s, struct buf *out)
     }
     if (n->phase == NEWS_EXISTS) {
         tell_exists(s, out);
+        n->phase = NEWS_FETCH;
+    }
+    if (n->phase == NEWS_FETCH) {
+        if (step_fetch(s, out) == STEP_MORE) {
+            return STEP_MORE;
+        }
         n->phase = NEWS_RESULTS;
     }
     if (n->phase == NEWS_RESULTS) {
         if (contexts_tell_changed(s, n->target, out) == STEP_MORE) {
             return STEP_MORE;
         }
-        n->phase = NEWS_FETCH;
+        n->phase = NEWS_ADDED;
     }
     return STEP_DONE;
 }
@@ -463,13 +470,10 @@ enum step news_step(struct imap_session *s, struct buf *out)
     if (step_numbers(s, out) == STEP_MORE) {
         return STEP_MORE;
     }
-    if (n->phase == NEWS_FETCH) {
-        if (step_fetch(s, out) == STEP_MORE) {
-            return STEP_MORE;
-        }
-        n->phase = NEWS_ADDED;
-    }
     enum step step = step_added(s, out);
+    if (step == STEP_DONE) {
+        step = contexts_tell_new(s, n->target, out);
+    }
     if (step != STEP_DONE) {
         s->is_broken = s->is_broken || step == STEP_BAD;
         return step;

@@ -26,8 +26,8 @@ enum news_phase {
     NEWS_REMOVED,
     NEWS_VANISHED,
     NEWS_EXISTS,
-    NEWS_RESULTS,
     NEWS_FETCH,
+    NEWS_RESULTS,
     NEWS_ADDED
 };
 

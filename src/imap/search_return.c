@@ -20,7 +20,22 @@ static unsigned parse_option(struct scan *c)
     return 0;
 }
 
-static void parse_one(struct search_return *r, struct scan *c)
+/* The attributes are read to see where they end, and that they are sound; a context reads them again. */
+static void parse_update(struct search_return *r, struct scan *c, struct arena *a)
+{
+    struct scan ahead = *c;
+    (void)scan_accept(&ahead, ' ');
+    if (scan_peek(&ahead) != '(') {
+        return;
+    }
+    *c = ahead;
+    size_t at = c->at;
+    struct fetch_atts atts;
+    scan_fetch_atts(c, a, &atts);
+    r->update_atts = str_sub(c->s, at, c->at - at);
+}
+
+static void parse_one(struct search_return *r, struct scan *c, struct arena *a)
 {
     size_t at = c->at;
     unsigned option = parse_option(c);
@@ -37,10 +52,12 @@ static void parse_one(struct search_return *r, struct scan *c)
     if (option == RETURN_PARTIAL) {
         scan_sp(c);
         r->partial = scan_partial_range(c);
+    } else if (option == RETURN_UPDATE) {
+        parse_update(r, c, a);
     }
 }
 
-void search_return_parse(struct search_return *r, struct scan *c)
+void search_return_parse(struct search_return *r, struct scan *c, struct arena *a)
 {
     size_t at = c->at;
     *r = (struct search_return){0};
@@ -55,7 +72,7 @@ void search_return_parse(struct search_return *r, struct scan *c)
         if (r->options != 0) {
             scan_sp(c);
         }
-        parse_one(r, c);
+        parse_one(r, c, a);
     }
     if (r->options == 0) {
         r->options = RETURN_ALL;

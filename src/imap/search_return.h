@@ -1,6 +1,7 @@
 #ifndef LIMETTA_IMAP_SEARCH_RETURN_H
 #define LIMETTA_IMAP_SEARCH_RETURN_H
 
+#include "base/arena.h"
 #include "base/scan.h"
 #include "wire/imap_scan.h"
 
@@ -22,11 +23,13 @@ struct search_return {
     bool is_given;    /* there was a RETURN: the answer is an ESEARCH response */
     unsigned options; /* bits of enum return_option */
     struct partial_range partial;
+    struct str
+        update_atts; /* behind UPDATE: "(" attributes of new results ")" (RFC 5465, 7); empty: none. Borrows from the text */
 };
 
 /* Reads what may stand behind a command's name: SP "RETURN" SP "(" options ")". When it does not, the scan stays where it
- * was. "()" means ALL (RFC 4731, 3.1). */
-void search_return_parse(struct search_return *r, struct scan *c);
+ * was. "()" means ALL (RFC 4731, 3.1). a: for what is read and thrown away. */
+void search_return_parse(struct search_return *r, struct scan *c, struct arena *a);
 
 /* Does it want anything of the result to be told? If not, and it is to be saved, there is no ESEARCH response (RFC 5182, 1). */
 bool search_return_has_data(const struct search_return *r);

@@ -21,7 +21,7 @@ enum { BUDGET = 256 * 1024 };
 void searching_parse_return(struct imap_session *s, struct cmd *cmd, struct scan *c,
                             struct searching *q)
 {
-    search_return_parse(&q->wants, c);
+    search_return_parse(&q->wants, c, cmd->arena);
     if ((q->wants.options & RETURN_UPDATE) && contexts_has_tag(s->selected.contexts, cmd->tag)) {
         scan_fail(c, ERR_SYNTAX, "another tag: a context that is live has this one");
     }
@@ -128,6 +128,7 @@ void searching_begin_context(struct imap_session *s, struct searching *q,
     const struct numset *found = search_get_result(q->search);
     const struct context_args args = {.tag = s->cmd.tag,
                                       .is_uid = s->cmd.is_uid,
+                                      .atts = q->wants.update_atts,
                                       .program = q->program,
                                       .found = found,
                                       .order = order,
