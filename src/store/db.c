@@ -88,7 +88,8 @@ static const char *const INDEX_SCHEMA[] = {
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
     "CREATE TABLE partial (id INTEGER PRIMARY KEY);"
     "CREATE VIRTUAL TABLE trigram USING fts5 (text, content='', columnsize=0, detail=none,"
-    " tokenize='trigram case_sensitive 1');",
+    " tokenize='trigram case_sensitive 1');"
+    "INSERT INTO trigram (trigram, rank) VALUES ('automerge', 0);",
 };
 
 /* What differs between the two kinds of database. */

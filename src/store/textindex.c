@@ -27,13 +27,15 @@
 #include "store/store_priv.h"
 
 enum {
-    QUIET_MS = 1000,            /* mail that comes in a row is indexed together, behind it */
-    PATIENCE_MS = 60 * 1000,    /* but not later than this */
-    BUSY_MS = 50,               /* the account is in the middle of something */
-    OFF_MS = 10 * 60 * 1000,    /* after a failure */
-    BATCH_MOST = 2 * TEXT_MOST, /* octets of text in one transaction */
-    STALE_LEAST = 10000,        /* bodies that are gone: fewer are not worth a new index */
-    TRIGRAMS_MOST = 16,         /* of one key that are asked for */
+    QUIET_MS = 1000,         /* mail that comes in a row is indexed together, behind it */
+    PATIENCE_MS = 60 * 1000, /* but not later than this */
+    BUSY_MS = 50,            /* the account is in the middle of something */
+    OFF_MS = 10 * 60 * 1000, /* after a failure */
+    BATCH_MOST = 256 * 1024, /* octets of text in one transaction */
+    MERGE_STEP = 16,         /* pages that are merged at once */
+    MERGE_OCTETS = 1024,     /* of text that is added, for each page that is merged */
+    STALE_LEAST = 10000,     /* bodies that are gone: fewer are not worth a new index */
+    TRIGRAMS_MOST = 16,      /* of one key that are asked for */
     TRIGRAM = TEXT_SHORTEST,
     RULES_SIZE = CASEMAP_VERSION_SIZE + 48,
     REPLACEMENT = 0x1a
@@ -368,7 +370,13 @@ static enum err add(struct account *a, uint64_t body_id, struct str text, bool i
     if (!is_whole) {
         TRY(DB_RUN(t->db, TEXT_ADD_PARTIAL, value_id(body_id)));
     }
-    return DB_RUN(t->db, TEXT_ADD, value_id(body_id), value_text(text));
+    TRY(DB_RUN(t->db, TEXT_ADD, value_id(body_id), value_text(text)));
+    t->unmerged += text.n;
+    if (t->unmerged < MERGE_STEP * MERGE_OCTETS) {
+        return ERR_OK;
+    }
+    t->unmerged = 0;
+    return DB_RUN(t->db, TEXT_MERGE, value_int(MERGE_STEP));
 }
 
 void account_add_text(struct account *a, uint64_t body_id, struct str text, bool is_whole)
@@ -484,7 +492,14 @@ enum err account_verify_text(struct account *a, void (*on_problem)(void *owner, 
         return ERR_OK;
     }
     account_flush_text(a);
-    enum err e = a->text.db == NULL ? ERR_OK : db_verify(a->text.db, on_problem, owner);
+    if (a->text.db == NULL) {
+        return ERR_OK;
+    }
+    enum err e = db_verify(a->text.db, on_problem, owner);
+    if (e == ERR_OK && DB_RUN(a->text.db, TEXT_CHECK) != ERR_OK) {
+        on_problem(owner, "the text index does not fit together");
+        e = ERR_CORRUPT;
+    }
     if (e != ERR_OK) {
         give_up(a, e);
         a->text.off_until_ms = 0;
