@@ -3,8 +3,8 @@
  *     LIST [SP "(" selection options ")"] SP reference SP (pattern / "(" pattern *(SP pattern) ")")
  *          [SP "RETURN" SP "(" return options ")"]
  *
- * Options are words of two tables; STATUS (RFC 5819) brings a list of its own. An option that is not in its table is an error,
- * as RFC 5258, 3 asks, one that comes twice counts once.
+ * Options are words of two tables; STATUS (RFC 5819) and METADATA (RFC 9590) bring lists of their own. An
+ * option that is not in its table is an error, as RFC 5258, 3 asks, one that comes twice counts once.
  *
  * SPECIAL-USE (RFC 6154, 6) is among the options that do not go together with others there, but it chooses names as
  * SUBSCRIBED does, so here RECURSIVEMATCH may stand beside it. */
@@ -49,13 +49,12 @@ static void scan_selects(struct scan *c, struct list_scan *out)
 }
 
 /* list-return-opts, behind "RETURN" */
-static void scan_returns(struct scan *c, struct list_scan *out)
+static void scan_returns(struct scan *c, struct arena *a, struct list_scan *out)
 {
     static const struct option OPTIONS[] = {
-        {{"SUBSCRIBED", 10}, LIST_RETURN_SUBSCRIBED},
-        {{"CHILDREN", 8}, LIST_RETURN_CHILDREN},
-        {{"SPECIAL-USE", 11}, LIST_RETURN_SPECIAL_USE},
-        {{"STATUS", 6}, LIST_RETURN_STATUS},
+        {{"SUBSCRIBED", 10}, LIST_RETURN_SUBSCRIBED},   {{"CHILDREN", 8}, LIST_RETURN_CHILDREN},
+        {{"SPECIAL-USE", 11}, LIST_RETURN_SPECIAL_USE}, {{"STATUS", 6}, LIST_RETURN_STATUS},
+        {{"METADATA", 8}, LIST_RETURN_METADATA},
     };
     scan_sp(c);
     scan_require(c, '(', "return options");
@@ -68,6 +67,10 @@ static void scan_returns(struct scan *c, struct list_scan *out)
         if (bit == LIST_RETURN_STATUS) {
             scan_sp(c);
             out->status |= scan_status_atts(c);
+        }
+        if (bit == LIST_RETURN_METADATA) {
+            scan_sp(c);
+            scan_metadata_entries(c, a, &out->entries);
         }
     } while (scan_accept(c, ' '));
     scan_require(c, ')', "the end of return options");
@@ -130,7 +133,7 @@ void list_scan(struct scan *c, struct arena *a, struct list_scan *out)
         if (!scan_accept_word(c, STR("RETURN"))) {
             scan_fail(c, ERR_SYNTAX, "RETURN");
         }
-        scan_returns(c, out);
+        scan_returns(c, a, out);
     }
     /* RFC 5258 §3.1: the selection option implies the return option. */
     out->returns |= (out->selects & LIST_SELECT_SUBSCRIBED) != 0 ? LIST_RETURN_SUBSCRIBED : 0;

@@ -4,12 +4,13 @@
 #include "base/arena.h"
 #include "base/scan.h"
 #include "base/str.h"
+#include "imap/metadata_scan.h"
 #include "wire/imap_scan.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The arguments of LIST (RFC 3501, 6.3.8; RFC 5258, 6; RFC 5819; RFC 6154). */
+/* The arguments of LIST (RFC 3501, 6.3.8; RFC 5258, 6; RFC 5819; RFC 6154; RFC 9590). */
 
 enum { LIST_PATTERNS_MOST = 100 };
 
@@ -26,7 +27,8 @@ enum list_return {
     LIST_RETURN_SUBSCRIBED = 1,
     LIST_RETURN_CHILDREN = 2,
     LIST_RETURN_SPECIAL_USE = 4,
-    LIST_RETURN_STATUS = 8
+    LIST_RETURN_STATUS = 8,
+    LIST_RETURN_METADATA = 16
 };
 
 struct list_scan {
@@ -34,8 +36,8 @@ struct list_scan {
     unsigned selects; /* bits of enum list_select */
     unsigned returns; /* bits of enum list_return, those that selects imply among them */
     unsigned status;  /* bits of enum status_att */
-    const struct str
-        *patterns; /* each behind the reference; empty ones of an extended LIST are left out */
+    struct metadata_entries entries; /* of METADATA */
+    const struct str *patterns;      /* each behind the reference; no empty ones */
     size_t count;
     bool is_delimiter; /* a plain LIST with the empty pattern: only the delimiter is asked for */
 };

@@ -14,6 +14,7 @@
 #include "imap/metadata.h"
 
 #include "imap/access.h"
+#include "imap/filters.h"
 #include "imap/session_priv.h"
 #include "imap/special_use.h"
 #include "wire/imap_scan.h"
@@ -97,17 +98,25 @@ enum err metadata_check(struct imap_session *s, struct mailbox *m, const struct 
     if (is_admin(m, x->name) || is_comment(m, x->name) || is_of_others) {
         return ERR_NO_PERMISSION;
     }
+    if (m == NULL && filters_is_value(x->name)) {
+        return filters_check(x);
+    }
     return is_special_use ? check_special_use(m, x) : ERR_OK;
 }
 
 /* ---- answers ---- */
 
+struct value {
+    struct str s;
+    bool is_there;
+};
+
 /* Writes one entry; what is longer than the client wants is counted instead. */
 static void write_entry(struct imap_session *s, struct metadata_answer *m, struct str name,
-                        struct str value, bool has_value, struct buf *out)
+                        struct value value, struct buf *out)
 {
-    if (has_value && value.n > m->get->maxsize) {
-        m->longest = value.n > m->longest ? value.n : m->longest;
+    if (value.is_there && value.s.n > m->get->maxsize) {
+        m->longest = value.s.n > m->longest ? value.s.n : m->longest;
         return;
     }
     if (!m->has_begun) {
@@ -120,8 +129,8 @@ static void write_entry(struct imap_session *s, struct metadata_answer *m, struc
     }
     imap_write_astring(out, name);
     buf_add_char(out, ' ');
-    if (has_value) {
-        imap_write_binary(out, value);
+    if (value.is_there) {
+        imap_write_binary(out, value.s);
     } else {
         buf_add(out, STR("NIL"));
     }
@@ -138,7 +147,7 @@ static enum err answer_itself(struct imap_session *s, struct metadata_answer *m,
     }
     /* What is not there is NIL for who asks for just that (RFC 9590, 4). */
     if (e == ERR_OK && (has_value || m->get->depth == 0)) {
-        write_entry(s, m, name, buf_str(&value), has_value, out);
+        write_entry(s, m, name, (struct value){buf_str(&value), has_value}, out);
     }
     buf_release(&value);
     return e;
@@ -163,7 +172,7 @@ static void answer_computed(struct imap_session *s, struct metadata_answer *m, s
         bool has_value = false;
         if (is_asked(m, entry, name) && compute(s, m->mailbox, name, &value, &has_value)
             && has_value) {
-            write_entry(s, m, name, buf_str(&value), true, out);
+            write_entry(s, m, name, (struct value){buf_str(&value), true}, out);
         }
         buf_release(&value);
     }
@@ -173,21 +182,20 @@ static void answer_computed(struct imap_session *s, struct metadata_answer *m, s
 static enum err answer_below(struct imap_session *s, struct metadata_answer *m, struct str entry,
                              struct buf *out, bool *has_next)
 {
-    struct buf name = BUF_INIT(ANNOTATION_NAME_MOST);
-    struct buf value = BUF_INIT(ANNOTATION_VALUE_MOST);
-    enum err e = account_next_annotation(s->account, m->mailbox, s->args.asker, buf_str(&m->at),
-                                         &name, &value, has_next);
-    *has_next = e == ERR_OK && *has_next && str_starts_nocase(buf_str(&name), entry)
-                && name.p[entry.n] == '/';
+    struct annotation_text x = {BUF_INIT(ANNOTATION_NAME_MOST), BUF_INIT(ANNOTATION_VALUE_MOST)};
+    enum err e = account_next_annotation(s->account, m->mailbox, s->args.asker, buf_str(&m->at), &x,
+                                         has_next);
+    *has_next = e == ERR_OK && *has_next && str_starts_nocase(buf_str(&x.name), entry)
+                && x.name.p[entry.n] == '/';
     if (*has_next) {
-        if (is_asked(m, entry, buf_str(&name))) {
-            write_entry(s, m, buf_str(&name), buf_str(&value), true, out);
+        if (is_asked(m, entry, buf_str(&x.name))) {
+            write_entry(s, m, buf_str(&x.name), (struct value){buf_str(&x.value), true}, out);
         }
         buf_clear(&m->at);
-        buf_add(&m->at, buf_str(&name));
+        buf_add(&m->at, buf_str(&x.name));
     }
-    buf_release(&name);
-    buf_release(&value);
+    buf_release(&x.name);
+    buf_release(&x.value);
     return e;
 }
 

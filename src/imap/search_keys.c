@@ -1,4 +1,4 @@
-/* SEARCH keys to a search program (RFC 3501, 6.4.4 and 9; MODSEQ: RFC 7162, 3.1.5).
+/* SEARCH keys to a search program (RFC 3501, 6.4.4 and 9; MODSEQ: RFC 7162, 3.1.5; FILTER: RFC 5466).
  *
  *     search-key = simple | word SP argument | "NOT" SP key | "OR" SP key SP key | sequence-set | "(" keys ")"
  *
@@ -8,6 +8,7 @@
  */
 #include "imap/search_keys.h"
 
+#include "imap/filters.h"
 #include "mime/charset.h"
 #include "store/view.h"
 #include "wire/imap_scan.h"
@@ -314,6 +315,44 @@ static struct search_key *parse_numbers(struct search_keys *k, struct scan *c)
     return key;
 }
 
+/* The criteria of a filter, in place of a key. They are UTF-8, whatever the command's charset. */
+static struct search_key *parse_criteria(struct search_keys *k, struct scan *c, struct str criteria,
+                                         unsigned depth)
+{
+    struct str charset = k->charset;
+    struct scan inner = scan_make(criteria);
+    k->charset = STR("UTF-8");
+    k->filter_depth++;
+    struct search_key *key = parse_list(k, &inner, depth + 1);
+    scan_require_end(&inner);
+    k->filter_depth--;
+    k->charset = charset;
+    if (!scan_is_ok(&inner)) {
+        scan_fail(c, inner.err == ERR_SYNTAX ? ERR_BAD_FILTER : inner.err, "whole criteria");
+    }
+    return key;
+}
+
+/* "FILTER" SP filter-name (RFC 5466) */
+static struct search_key *parse_filter(struct search_keys *k, struct scan *c, unsigned depth)
+{
+    bool is_utf8 = k->charset.n == 0 || str_eq_nocase(k->charset, STR("UTF-8"))
+                   || str_eq_nocase(k->charset, STR("US-ASCII"));
+    if (!is_utf8) {
+        scan_fail(c, ERR_FILTER_CHARSET, "CHARSET UTF-8 beside FILTER");
+    }
+    scan_sp(c);
+    struct str name = scan_filter_name(c);
+    struct str criteria = STR_EMPTY;
+    bool is_there = scan_is_ok(c) && k->filter_depth < FILTER_DEPTH_MOST && k->find_filter != NULL
+                    && k->find_filter(k->filter_owner, k->arena, name, &criteria);
+    if (is_there) {
+        return parse_criteria(k, c, criteria, depth);
+    }
+    k->undefined_filter = name;
+    return new_key(k, c, SEARCH_OR);
+}
+
 static struct search_key *parse_key(struct search_keys *k, struct scan *c, unsigned depth)
 {
     if (depth >= SEARCH_DEPTH_MOST / 2) {
@@ -341,6 +380,9 @@ static struct search_key *parse_key(struct search_keys *k, struct scan *c, unsig
     if (scan_accept_word(c, STR("NOT"))) {
         scan_sp(c);
         return negate(k, c, parse_key(k, c, depth + 1));
+    }
+    if (scan_accept_word(c, STR("FILTER"))) {
+        return parse_filter(k, c, depth);
     }
     return scan_accept_word(c, STR("OR")) ? parse_or(k, c, depth + 1) : parse_word(k, c);
 }

@@ -8,6 +8,7 @@
  */
 #include "imap/searching.h"
 
+#include "imap/filters.h"
 #include "imap/progress.h"
 #include "imap/search_keys.h"
 #include "imap/session_priv.h"
@@ -42,6 +43,11 @@ static void parse_charset(struct imap_session *s, struct scan *c, struct search_
     charset_free(&charset);
 }
 
+static bool find_filter(void *owner, struct arena *a, struct str name, struct str *out)
+{
+    return filters_find(owner, a, name, out);
+}
+
 static struct search_keys make_keys(struct imap_session *s, struct cmd *cmd)
 {
     return (struct search_keys){
@@ -49,6 +55,8 @@ static struct search_keys make_keys(struct imap_session *s, struct cmd *cmd)
         .last_seq = set_get_last(s, false),
         .last_uid = set_get_last(s, true),
         .saved = &s->selected.saved,
+        .find_filter = find_filter,
+        .filter_owner = s,
     };
 }
 
@@ -66,6 +74,7 @@ static void parse_program(struct imap_session *s, struct scan *c, struct search_
     q->program = search_keys_parse(keys, c);
     q->has_modseq = keys->has_modseq;
     drop_saved(s, q, scan_get_err(c));
+    q->undefined_filter = keys->undefined_filter;
 }
 
 void searching_parse_criteria(struct imap_session *s, struct cmd *cmd, struct scan *c,
@@ -91,6 +100,11 @@ void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *
 
 enum err searching_begin(struct imap_session *s, struct searching *q, struct buf *out)
 {
+    if (q->undefined_filter.n > 0) {
+        buf_addf(&s->cmd.code, "UNDEFINED-FILTER %.*s", STR_ARG(q->undefined_filter));
+        drop_saved(s, q, ERR_UNDEFINED_FILTER);
+        return ERR_UNDEFINED_FILTER;
+    }
     if (q->has_modseq) {
         session_enable_condstore(s, out);
     }

@@ -15,7 +15,8 @@
 /* What SEARCH, SORT and THREAD have in common: search criteria and what is wanted of the result. Lives in a command's args. */
 struct searching {
     struct search_return wants;
-    bool has_modseq; /* the criteria name MODSEQ (RFC 7162, 3.1.5) */
+    bool has_modseq;             /* the criteria name MODSEQ (RFC 7162, 3.1.5) */
+    struct str undefined_filter; /* the criteria name a filter that is not there; empty: no */
     struct search_key *program;
     struct search *search;  /* NULL before searching_begin() */
     struct results results; /* to be told; for "* SEARCH 1 2 3" and its like */
@@ -34,7 +35,8 @@ void searching_parse_criteria(struct imap_session *s, struct cmd *cmd, struct sc
 /* Reads SP, maybe "CHARSET" SP charset SP, search keys (RFC 3501). */
 void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *c,
                           struct searching *q);
-/* Begins the search in what the client knows of the selected mailbox. Errors: those of search_new(). */
+/* Begins the search in what the client knows of the selected mailbox. Errors: those of search_new(),
+ * ERR_UNDEFINED_FILTER. */
 MUST_USE enum err searching_begin(struct imap_session *s, struct searching *q, struct buf *out);
 /* One portion; tells progress. STEP_BAD: the command's err is set. */
 enum step searching_step(struct imap_session *s, struct searching *q, struct buf *out);

@@ -37,10 +37,15 @@ MUST_USE enum err account_set_annotations(struct account *a, struct mailbox *m, 
 /* Appends the value to out. Errors: ERR_IO. */
 MUST_USE enum err account_get_annotation(struct account *a, struct mailbox *m, struct str user,
                                          struct str name, struct buf *out, bool *has_value);
-/* The first annotation behind `after` that begins as it does up to the scope ("/private" or "/shared"): name and value are
- * replaced. Errors: ERR_IO. */
+/* An annotation that was read; the caller initialises and releases both. */
+struct annotation_text {
+    struct buf name;
+    struct buf value;
+};
+/* The first annotation behind `after`, in order of names, of its scope ("/private" or "/shared"), into *out.
+ * Errors: ERR_IO. */
 MUST_USE enum err account_next_annotation(struct account *a, struct mailbox *m, struct str user,
-                                          struct str after, struct buf *name, struct buf *value,
+                                          struct str after, struct annotation_text *out,
                                           bool *has_next);
 
 /* ---- what changed ---- */

@@ -176,8 +176,7 @@ enum err account_get_annotation(struct account *a, struct mailbox *m, struct str
 }
 
 enum err account_next_annotation(struct account *a, struct mailbox *m, struct str user,
-                                 struct str after, struct buf *name, struct buf *value,
-                                 bool *has_next)
+                                 struct str after, struct annotation_text *out, bool *has_next)
 {
     struct db *db;
     struct rows rows;
@@ -188,13 +187,13 @@ enum err account_next_annotation(struct account *a, struct mailbox *m, struct st
     if (!*has_next) {
         return ERR_OK;
     }
-    buf_clear(name);
-    buf_clear(value);
-    buf_add(name, row_str(&rows, 0));
-    buf_add(value, row_str(&rows, 1));
+    buf_clear(&out->name);
+    buf_clear(&out->value);
+    buf_add(&out->name, row_str(&rows, 0));
+    buf_add(&out->value, row_str(&rows, 1));
     db_end(&rows);
-    TRY(buf_err(name));
-    return buf_err(value);
+    TRY(buf_err(&out->name));
+    return buf_err(&out->value);
 }
 
 /* ---- what changed ---- */

@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(!is_recursive || (list.selects & LIST_SELECT_CRITERIA) != 0);
         assert((list.status != 0) == ((list.returns & LIST_RETURN_STATUS) != 0));
         assert(list.is_extended || (list.count == 0) == list.is_delimiter);
+        assert((list.entries.count > 0) == ((list.returns & LIST_RETURN_METADATA) != 0));
         for (size_t i = 0; i < list.count; i++) {
             assert(list.patterns[i].n > 0);
         }

@@ -1,5 +1,5 @@
-/* LIST, plain and extended (RFC 3501, 6.3.8; RFC 5258), with CHILDREN (RFC 3348), special uses (RFC 6154), and STATUS behind
- * what was listed (RFC 5819).
+/* LIST, plain and extended (RFC 3501, 6.3.8; RFC 5258), with CHILDREN (RFC 3348), special uses (RFC 6154), and STATUS (RFC
+ * 5819) and METADATA (RFC 9590) behind what was listed.
  *
  * One walk over the account's sorted names, as a generator: a step writes a bounded amount and does a bounded amount of work
  * (patterns and names multiply, and a STATUS may have to read a mailbox's pages), then the next one goes on behind the
@@ -13,7 +13,9 @@
 #include "imap/cmd/list.h"
 
 #include "imap/list_row.h"
+#include "imap/access.h"
 #include "imap/list_scan.h"
+#include "imap/metadata.h"
 #include "imap/pattern.h"
 #include "imap/session_priv.h"
 #include "imap/special_use.h"
@@ -31,6 +33,9 @@ struct list_args {
     size_t pattern_octets; /* of all patterns */
     struct buf last;       /* the name looked at last */
     size_t work;           /* done in this step */
+    struct metadata_get get;
+    struct metadata_answer answer; /* under way while answered is set */
+    struct mailbox *answered;      /* counted */
 };
 
 static void parse_list(struct imap_session *s, struct cmd *cmd, struct scan *c)
@@ -40,6 +45,7 @@ static void parse_list(struct imap_session *s, struct cmd *cmd, struct scan *c)
     cmd->args = args;
     buf_init(&args->last, MAILBOX_NAME_MOST);
     list_scan(c, cmd->arena, &args->scan);
+    args->get = (struct metadata_get){.entries = args->scan.entries, .maxsize = UINT64_MAX};
     for (size_t i = 0; i < args->scan.count; i++) {
         args->pattern_octets += args->scan.patterns[i].n;
     }
@@ -169,6 +175,34 @@ static void write_row(const struct imap_session *s, const struct list_args *args
     buf_add(out, STR("\r\n"));
 }
 
+/* Annotations may be large: goes on with those of one mailbox. false: out is full for now. */
+static bool answer_metadata(struct imap_session *s, struct list_args *args, struct buf *out)
+{
+    enum err e = ERR_OK; /* what cannot be read is left out (RFC 9590, 3) */
+    if (args->answered == NULL) {
+        return true;
+    }
+    if (metadata_answer_step(s, &args->answer, out, &e) == STEP_MORE) {
+        return false;
+    }
+    metadata_answer_release(&args->answer);
+    mailbox_unref(&args->answered);
+    return true;
+}
+
+static void begin_metadata(struct imap_session *s, struct list_args *args, struct str name)
+{
+    if (session_find_mailbox(s, name, RIGHT_LOOKUP, &args->answered) != ERR_OK) {
+        return;
+    }
+    if (!metadata_may(s, args->answered)) {
+        mailbox_unref(&args->answered);
+        return;
+    }
+    args->answer =
+        (struct metadata_answer){.name = name, .mailbox = args->answered, .get = &args->get};
+}
+
 /* Data of a mailbox that was listed for its own sake, not for what is below it. What cannot be read is left out (RFC 5819, 2). */
 static void write_data(struct imap_session *s, struct list_args *args, struct str name,
                        struct buf *out)
@@ -176,6 +210,10 @@ static void write_data(struct imap_session *s, struct list_args *args, struct st
     if (args->scan.returns & LIST_RETURN_STATUS) {
         args->work += STATUS_WORK;
         err_ignore(status_write(s, name, args->scan.status, out));
+    }
+    if (args->scan.returns & LIST_RETURN_METADATA) {
+        args->work += STATUS_WORK;
+        begin_metadata(s, args, name);
     }
 }
 
@@ -210,6 +248,9 @@ static enum run run_list(struct imap_session *s, struct cmd *cmd, struct buf *ou
         session_enable_condstore(s, out);
     }
     args->work = 0;
+    if (!answer_metadata(s, args, out)) {
+        return RUN_MORE;
+    }
     size_t at = args->last.len == 0 ? 0 : account_seek_mailbox(s->account, buf_str(&args->last));
     struct mailbox_info info;
     while (account_next_mailbox(s->account, &at, &info)) {
@@ -218,7 +259,8 @@ static enum run run_list(struct imap_session *s, struct cmd *cmd, struct buf *ou
         buf_add(&args->last, info.name);
         info.name = buf_str(&args->last);
         list_name(s, args, &info, at, out);
-        if (args->work >= STEP_WORK_MOST || out->len >= SESSION_OUTPUT_MOST) {
+        if (!answer_metadata(s, args, out) || args->work >= STEP_WORK_MOST
+            || out->len >= SESSION_OUTPUT_MOST) {
             return RUN_MORE;
         }
         at = account_seek_mailbox(s->account, info.name);
@@ -230,13 +272,15 @@ static void release_list(struct cmd *cmd)
 {
     struct list_args *args = cmd->args;
     buf_release(&args->last);
+    metadata_answer_release(&args->answer);
+    mailbox_unref(&args->answered);
 }
 
 const struct command command_list = {
     .name = STR("LIST"),
     .states = STATE_ANY,
     .flags = COMMAND_PEER,
-    .capability = "LIST-EXTENDED LIST-STATUS",
+    .capability = "LIST-EXTENDED LIST-STATUS LIST-METADATA",
     .parse = parse_list,
     .run = run_list,
     .release = release_list,
