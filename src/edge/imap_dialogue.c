@@ -43,7 +43,7 @@ static struct imap_dialogue *of(struct dialogue *d)
 static void write_capabilities(const struct dialogue *d, struct buf *out)
 {
     struct login_offer offer = dialogue_get_offer(d);
-    buf_add_c(out, "IMAP4rev1 LITERAL+ SASL-IR ID ENABLE");
+    buf_add_c(out, "IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE");
     buf_add_c(out, dialogue_offers_tls(d) ? " STARTTLS" : "");
     buf_add_c(out, offer.has_plaintext ? "" : " LOGINDISABLED");
     if (offer.has_plaintext || offer.has_scram) {

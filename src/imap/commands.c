@@ -18,6 +18,7 @@ enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
 static const char *const BASE_CAPABILITIES[] = {
     "IMAP4rev1",   /* RFC 3501 */
+    "IMAP4rev2",   /* RFC 9051 */
     "LITERAL+",    /* RFC 7888 */
     "SASL-IR",     /* RFC 4959 */
     "UIDPLUS",     /* RFC 4315 */

@@ -6,11 +6,20 @@
  * other message type (RFC 3501, "media-message"); a message/global is shown to them as an ordinary part. IMAP4rev2 shows it as
  * the message that it is.
  *
+ * Parameters that RFC 2231 cut in segments are joined (RFC 2231, 6). What is encoded with a charset stays so ("title*" with
+ * charset'language'%XX), but for IMAP4rev2, which wants UTF-8 there (RFC 9051, 7.5.2).
+ *
  * The recursion follows the shape's, which ends at SHAPE_DEPTH_MOST.
  */
 #include "imap/structure.h"
 
+#include "mime/words.h"
 #include "wire/imap_write.h"
+
+enum {
+    SEGMENTS_MOST = 256 * 1024,
+    PARAMS_MOST = 200 /* of a longer list segments are not joined: the work grows with the square */
+};
 
 static void write_text(struct buf *out, const struct header_text *t, unsigned form)
 {
@@ -68,19 +77,74 @@ void structure_write_envelope(struct buf *out, const struct envelope *e, unsigne
     buf_add_char(out, ')');
 }
 
+static void write_param(struct buf *out, struct str name, bool is_extended, struct str value,
+                        unsigned form, bool is_first)
+{
+    buf_add_char(out, is_first ? '(' : ' ');
+    if (is_extended) {
+        struct buf spelt = BUF_INIT(name.n + 1);
+        buf_add(&spelt, name);
+        buf_add_char(&spelt, '*');
+        imap_write_string(out, buf_str(&spelt));
+        buf_release(&spelt);
+    } else {
+        imap_write_string(out, name);
+    }
+    buf_add_char(out, ' ');
+    imap_write_text(out, value, (form & STRUCTURE_UTF8) != 0);
+}
+
+/* A parameter that RFC 2231 cut in segments or encoded. false: it is written as it stands. */
+static bool write_segments(struct buf *out, const struct param_list *l, struct str base, int number,
+                           unsigned form, bool is_first)
+{
+    struct buf value = BUF_INIT(SEGMENTS_MOST);
+    bool is_extended = number < 0;
+    enum err e = number < 0 ? ERR_OK : words_join_param(l, base, &value, &is_extended);
+    if (e == ERR_OK && is_extended && (form & STRUCTURE_DECODED) != 0) {
+        buf_clear(&value);
+        e = words_decode_param(l, base, &value);
+    } else if (number < 0) {
+        e = ERR_NOT_FOUND;
+    }
+    if (e == ERR_OK) {
+        write_param(out, base, is_extended, buf_str(&value), form, is_first);
+    }
+    buf_release(&value);
+    return e == ERR_OK;
+}
+
+/* The first segment stands for all; whether there is one for another is found out by looking for it. */
+static bool is_joined(const struct param_list *l, struct str base, int number)
+{
+    struct str other;
+    int first = 0;
+    for (uint32_t i = 0; number > 0 && i < l->count; i++) {
+        if (words_parse_segment(l->at[i].name, &other, &first) && first == 0
+            && str_eq_nocase(other, base)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void write_params(struct buf *out, const struct param_list *l, unsigned form)
 {
-    if (l->count == 0) {
-        buf_add(out, STR("NIL"));
-        return;
-    }
+    bool is_first = true;
     for (uint32_t i = 0; i < l->count; i++) {
-        buf_add_char(out, i == 0 ? '(' : ' ');
-        imap_write_string(out, l->at[i].name);
-        buf_add_char(out, ' ');
-        imap_write_text(out, l->at[i].value, (form & STRUCTURE_UTF8) != 0);
+        struct str base;
+        int number = 0;
+        bool is_segment =
+            l->count <= PARAMS_MOST && words_parse_segment(l->at[i].name, &base, &number);
+        if (is_segment && is_joined(l, base, number)) {
+            continue;
+        }
+        if (!is_segment || !write_segments(out, l, base, number, form, is_first)) {
+            write_param(out, l->at[i].name, false, l->at[i].value, form, is_first);
+        }
+        is_first = false;
     }
-    buf_add_char(out, ')');
+    buf_add(out, is_first ? STR("NIL") : STR(")"));
 }
 
 /* body-fld-lang: the names of the list. */

@@ -10,6 +10,7 @@
 enum structure_form {
     STRUCTURE_EXTENDED = 1, /* BODYSTRUCTURE, not BODY */
     STRUCTURE_UTF8 = 2,     /* UTF-8 goes into quoted strings (session_is_utf8()) */
+    STRUCTURE_DECODED = 8,  /* parameters with a charset are shown in UTF-8 (RFC 9051, 7.5.2) */
     STRUCTURE_GLOBAL = 4    /* message/global is shown as message/rfc822 is (RFC 9051, 7.5.2) */
 };
 

@@ -295,3 +295,65 @@ enum err words_decode_param(const struct param_list *l, struct str name, struct 
     buf_release(&raw);
     return buf_err(out);
 }
+
+/* ---- segments as they stand ---- */
+
+bool words_parse_segment(struct str name, struct str *base, int *number)
+{
+    size_t star = str_find_char(name, '*');
+    struct str rest = str_skip(name, star + 1);
+    uint64_t v = 0;
+    if (star >= name.n) {
+        return false;
+    }
+    *base = str_sub(name, 0, star);
+    *number = -1;
+    if (rest.n == 0) {
+        return true;
+    }
+    rest.n -= str_ends(rest, STR("*")) ? 1 : 0;
+    if (!str_to_u64(rest, PARAM_SEGMENTS_MOST, &v)) {
+        return false;
+    }
+    *number = (int)v;
+    return true;
+}
+
+/* A plain segment among encoded ones. */
+static void encode_percent(struct str value, struct buf *out)
+{
+    for (size_t i = 0; i < value.n; i++) {
+        bool is_plain = ascii_is_digit(value.p[i]) || ascii_is_alpha(value.p[i])
+                        || (value.p[i] != '\0' && strchr("!#$&+-.^_`{}~", value.p[i]) != NULL);
+        if (is_plain) {
+            buf_add_char(out, value.p[i]);
+        } else {
+            buf_addf(out, "%%%02X", (unsigned)(unsigned char)value.p[i]);
+        }
+    }
+}
+
+enum err words_join_param(const struct param_list *l, struct str base, struct buf *out,
+                          bool *is_extended)
+{
+    struct segment s = {0};
+    if (!find_segment(l, base, 0, &s)) {
+        return ERR_NOT_FOUND;
+    }
+    bool has_charset = s.is_extended;
+    *is_extended = false;
+    for (int i = 0; i < PARAM_SEGMENTS_MOST && find_segment(l, base, i, &s); i++) {
+        *is_extended = *is_extended || s.is_extended;
+    }
+    if (*is_extended && !has_charset) {
+        buf_add(out, STR("''"));
+    }
+    for (int i = 0; i < PARAM_SEGMENTS_MOST && find_segment(l, base, i, &s); i++) {
+        if (*is_extended && !s.is_extended) {
+            encode_percent(s.param->value, out);
+        } else {
+            buf_add(out, s.param->value);
+        }
+    }
+    return buf_err(out);
+}

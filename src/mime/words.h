@@ -24,4 +24,12 @@ void words_decode_search(struct str value, struct buf *out);
  * value with encoded words (forbidden, and common) decoded. Errors: ERR_NOT_FOUND; ERR_LIMIT at out's cap. */
 MUST_USE enum err words_decode_param(const struct param_list *l, struct str name, struct buf *out);
 
+/* Reads the name of an RFC 2231 parameter: "title*3*" is number 3 of base "title"; "title*" is number -1. false: it is a plain
+ * name. */
+bool words_parse_segment(struct str name, struct str *base, int *number);
+/* Appends the segments of base, from number 0 on up to the first that is missing, as one value. is_extended: some of them were
+ * encoded, and so is the value: charset'language'%XX. Errors: ERR_NOT_FOUND (no number 0), ERR_LIMIT. */
+MUST_USE enum err words_join_param(const struct param_list *l, struct str base, struct buf *out,
+                                   bool *is_extended);
+
 #endif

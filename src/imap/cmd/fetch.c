@@ -132,7 +132,7 @@ static void study_atts(struct fetch_args *args, unsigned items, struct scan *c)
 
 static unsigned get_form(const struct imap_session *s)
 {
-    unsigned form = s->is_rev2 ? STRUCTURE_GLOBAL : 0;
+    unsigned form = s->is_rev2 ? STRUCTURE_GLOBAL | STRUCTURE_DECODED : 0;
     return session_is_utf8(s) ? form | STRUCTURE_UTF8 : form;
 }
 

@@ -78,10 +78,11 @@ static void test_imap_greeting(void **state)
         args.tls = CASES[i].tls;
         args.may_plaintext = CASES[i].may_plaintext;
         begin(&t, true, args);
-        (void)snprintf(want, sizeof(want),
-                       "* OK [CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE%s] mail.example "
-                       "Limetta is ready\r\n",
-                       CASES[i].capabilities);
+        (void)snprintf(
+            want, sizeof(want),
+            "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE%s] mail.example "
+            "Limetta is ready\r\n",
+            CASES[i].capabilities);
         assert_str(buf_str(&t.out), str_from_c(want));
         end(&t);
     }
@@ -95,7 +96,7 @@ static void test_imap_commands(void **state)
     say(&t, "a NOOP\r\nb n", "a OK Nothing done\r\n", DIALOGUE_INPUT);
     say(&t, "oop\r\n", "b OK Nothing done\r\n", DIALOGUE_INPUT);
     say(&t, "c CAPABILITY\r\n",
-        "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED "
+        "* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE STARTTLS LOGINDISABLED "
         "AUTH=SCRAM-SHA-256\r\nc OK Capabilities listed\r\n",
         DIALOGUE_INPUT);
     say(&t, "d ID (\"name\" \"x\" \"version\" NIL)\r\n",
@@ -196,7 +197,7 @@ static void test_imap_starttls(void **state)
     assert_int_equal(t.out.len, 0);
     assert_int_equal(t.want, DIALOGUE_INPUT);
     say(&t, "d CAPABILITY\r\n",
-        "* CAPABILITY IMAP4rev1 LITERAL+ SASL-IR ID ENABLE AUTH=PLAIN AUTH=LOGIN "
+        "* CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE AUTH=PLAIN AUTH=LOGIN "
         "AUTH=SCRAM-SHA-256 AUTH=SCRAM-SHA-256-PLUS\r\nd OK Capabilities listed\r\n",
         DIALOGUE_INPUT);
     say(&t, "e STARTTLS\r\n", "e BAD [CLIENTBUG] Not allowed now\r\n", DIALOGUE_INPUT);

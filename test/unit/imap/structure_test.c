@@ -54,6 +54,18 @@ static void test_addresses(void **state)
           "(\"text\" \"plain\" (\"charset\" \"us-ascii\") NIL NIL \"7bit\" 0 0 NIL NIL NIL NIL)");
 }
 
+/* X-IMAP4REV2: RFC 2231, 6; RFC 9051, 7.5.2. Segments may be missing, come twice or in any order. */
+static void test_segments(void **state)
+{
+    (void)state;
+    check(STR("Content-Type: a/b; t*1=y; T*0=x; u*1=z; v*=''%41; w*0=1; w*2=3; x*x=1; y*0=%; "
+              "y*1*=%20\r\n"
+              "\r\n"),
+          "(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)",
+          "(\"a\" \"b\" (\"T\" \"xy\" \"u*1\" \"z\" \"v*\" \"''%41\" \"w\" \"1\" \"x*x\" \"1\" "
+          "\"y*\" \"''%25%20\") NIL NIL \"7bit\" 0 NIL NIL NIL NIL)");
+}
+
 static void test_extension(void **state)
 {
     (void)state;
@@ -68,9 +80,8 @@ static void test_extension(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_injection),
-        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_empty),     cmocka_unit_test(test_injection),
+        cmocka_unit_test(test_addresses), cmocka_unit_test(test_segments),
         cmocka_unit_test(test_extension),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
