@@ -112,6 +112,6 @@ struct cmd {
 /* NULL: no such command. */
 const struct command *commands_find(struct str name, bool is_uid);
 /* Appends the capabilities of an authenticated session, separated by SP (RFC 3501, 7.2.1). */
-void commands_write_capability(struct buf *out);
+void commands_write_capability(const struct imap_session *s, struct buf *out);
 
 #endif

@@ -7,6 +7,7 @@
 #include "imap/command.h"
 
 #include "imap/cmd/list.h"
+#include "imap/session_priv.h"
 
 #include <stddef.h>
 
@@ -51,7 +52,7 @@ const struct command *commands_find(struct str name, bool is_uid)
     return NULL;
 }
 
-void commands_write_capability(struct buf *out)
+void commands_write_capability(const struct imap_session *s, struct buf *out)
 {
     for (size_t i = 0; i < BASE_COUNT; i++) {
         buf_add_c(out, i > 0 ? " " : "");
@@ -63,4 +64,5 @@ void commands_write_capability(struct buf *out)
             buf_add_c(out, commands[i]->capability);
         }
     }
+    buf_addf(out, " APPENDLIMIT=%llu", (unsigned long long)s->args.message_most); /* RFC 7889 */
 }

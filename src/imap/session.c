@@ -520,7 +520,7 @@ static enum go greet(struct imap_session *s, struct buf *out)
     }
     buf_add(out, s->args.tag);
     buf_add(out, STR(" OK [CAPABILITY "));
-    commands_write_capability(out);
+    commands_write_capability(s, out);
     buf_add(out, STR("] Logged in\r\n"));
     s->phase = PHASE_READ;
     return GO_ON;

@@ -1,4 +1,4 @@
-/* Parameters of SELECT and EXAMINE (RFC 4466, 7162) and the items of STATUS (RFC 3501, 7162, 8438, 9051).
+/* Parameters of SELECT and EXAMINE (RFC 4466, 7162) and the items of STATUS (RFC 3501, 7162, 7889, 8438, 9051).
  *
  * QRESYNC's sets may not hold "*" (RFC 7162, 7: known-uids, known-sequence-set): a client that remembers UIDs knows
  * their numbers. They are checked here, so that nobody resolves a "*" against the wrong mailbox. */
@@ -12,7 +12,7 @@ static const struct {
     {{"UIDNEXT", 7}, STATUS_UIDNEXT},     {{"UIDVALIDITY", 11}, STATUS_UIDVALIDITY},
     {{"UNSEEN", 6}, STATUS_UNSEEN},       {{"HIGHESTMODSEQ", 13}, STATUS_HIGHESTMODSEQ},
     {{"SIZE", 4}, STATUS_SIZE},           {{"DELETED", 7}, STATUS_DELETED},
-    {{"MAILBOXID", 9}, STATUS_MAILBOXID},
+    {{"MAILBOXID", 9}, STATUS_MAILBOXID}, {{"APPENDLIMIT", 11}, STATUS_APPENDLIMIT},
 };
 
 /* A sequence set without "*". */

@@ -11,7 +11,10 @@
  * When the command is whole, flags get their bits and then all messages are appended within one commit: all or none.
  * What an abandoned upload holds is dropped without trace.
  *
- * A URL of CATENATE names data of this account: absolute, by path, or relative to the selected mailbox. */
+ * A URL of CATENATE names data of this account: absolute, by path, or relative to the selected mailbox.
+ *
+ * REPLACE (RFC 8508) is an APPEND of one message and the removal of another from the selected mailbox, in one commit: what
+ * fails leaves both mailboxes as they were. APPENDUID is told before the news of what vanished (RFC 8508, 4.3). */
 #include "imap/cmd/list.h"
 
 #include "base/mem.h"
@@ -23,6 +26,7 @@
 #include "imap/session_priv.h"
 #include "wire/imap_write.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 enum { MESSAGES_MOST = 256, HEAD_ARENA_MOST = 1024 * 1024, READ_SIZE = 64 * 1024 };
@@ -41,6 +45,7 @@ struct append_command {
     struct append_scan scan;
     struct mailbox *mailbox; /* counted */
     struct numset uids;      /* of the appended messages */
+    struct numset replaced;  /* REPLACE: the UID of the message that goes */
 };
 
 void upload_free(struct upload **u)
@@ -235,13 +240,28 @@ static enum err check_literal(struct imap_session *s, struct str name,
     return ERR_OK; /* RFC 5550 §5.2: literal8 for every mailbox */
 }
 
-static enum imap_literal_answer append_on_literal(struct imap_session *s, struct scan *head,
-                                                  const struct imap_literal *literal, enum err *why)
+/* MULTIAPPEND has a bound, and is no way to replace a message (RFC 8508, 4.7). */
+static void check_count(struct scan *c, const struct append_scan *scan, unsigned most)
+{
+    unsigned count = 0;
+    for (const struct append_message *m = scan->messages; m != NULL; m = m->next) {
+        count++;
+    }
+    if (count > most) {
+        scan_fail(c, ERR_SYNTAX, "one message");
+    }
+}
+
+/* head: from the SP before the mailbox on. */
+static enum imap_literal_answer take_literal(struct imap_session *s, struct scan *head,
+                                             const struct imap_literal *literal,
+                                             unsigned messages_most, enum err *why)
 {
     struct arena *a = arena_new(HEAD_ARENA_MOST);
     struct append_scan scan;
     enum imap_literal_answer answer = IMAP_LITERAL_BUFFER;
     append_scan(head, a, &scan);
+    check_count(head, &scan, messages_most);
     bool is_message = scan.place == APPEND_AT_MESSAGE || scan.place == APPEND_AT_TEXT;
     if (is_message || !scan_is_ok(head)) {
         *why = scan_get_err(head);
@@ -256,6 +276,12 @@ static enum imap_literal_answer append_on_literal(struct imap_session *s, struct
     }
     arena_free(&a);
     return answer;
+}
+
+static enum imap_literal_answer append_on_literal(struct imap_session *s, struct scan *head,
+                                                  const struct imap_literal *literal, enum err *why)
+{
+    return take_literal(s, head, literal, UINT_MAX, why);
 }
 
 static void append_on_octets(struct imap_session *s, struct str octets)
@@ -296,8 +322,8 @@ static enum err finish_bodies(struct upload *u)
     return ERR_OK;
 }
 
-/* All bits, then all bodies, then all messages: what can be refused is refused before anything is appended. */
-static enum err append_all(struct imap_session *s, struct cmd *cmd, struct append_command *args)
+/* All bits, then all bodies: what can be refused is refused before anything is appended. */
+static enum err prepare_all(struct imap_session *s, struct cmd *cmd, struct append_command *args)
 {
     catch_up(s, cmd->arena, &args->scan);
     struct upload *u = s->upload;
@@ -310,7 +336,11 @@ static enum err append_all(struct imap_session *s, struct cmd *cmd, struct appen
                             &m->flag_bits));
         m->flag_bits &= may_set; /* RFC 4314 §4: the others are left out, and no failure */
     }
-    TRY(finish_bodies(u));
+    return finish_bodies(u);
+}
+
+static enum err put_all(struct imap_session *s, struct append_command *args)
+{
     int64_t now_s = (int64_t)(s->args.host->wall_ms(s->args.host->owner) / 1000);
     size_t i = 0;
     for (const struct append_message *m = args->scan.messages; m != NULL; m = m->next) {
@@ -319,7 +349,7 @@ static enum err append_all(struct imap_session *s, struct cmd *cmd, struct appen
             .internaldate_s = m->has_date ? m->date_s : now_s,
         };
         struct uid uid;
-        TRY(mailbox_append(args->mailbox, u->writers.at[i++], &store_args, &uid));
+        TRY(mailbox_append(args->mailbox, s->upload->writers.at[i++], &store_args, &uid));
         numset_add(&args->uids, uid.v, uid.v);
     }
     return ERR_OK;
@@ -336,23 +366,40 @@ static void write_bad_url(struct cmd *cmd, struct str url)
     buf_addf(&cmd->code, "BADURL \"%.*s\"", STR_ARG(url));
 }
 
+static enum err append_all(struct imap_session *s, struct cmd *cmd, struct append_command *args)
+{
+    TRY(prepare_all(s, cmd, args));
+    return put_all(s, args);
+}
+
+/* "APPENDUID <uidvalidity> <uids>"; nothing when the view cannot be read. */
+static void write_uids(const struct append_command *args, struct buf *out)
+{
+    struct view *v = NULL;
+    if (mailbox_get_view(args->mailbox, &v) == ERR_OK) {
+        buf_addf(out, "APPENDUID %u ", view_get_uidvalidity(v));
+        numset_write(out, &args->uids);
+    }
+}
+
+static enum run end_first_phase(struct imap_session *s, struct cmd *cmd)
+{
+    cmd->phase = 1;
+    if (cmd->err == ERR_BAD_URL) {
+        write_bad_url(cmd, buf_str(&s->upload->bad_url));
+    }
+    return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
+}
+
 static enum run run_append(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     (void)out;
     struct append_command *args = cmd->args;
     if (cmd->phase == 0) {
-        cmd->phase = 1;
         cmd->err = append_all(s, cmd, args);
-        if (cmd->err == ERR_BAD_URL) {
-            write_bad_url(cmd, buf_str(&s->upload->bad_url));
-        }
-        return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
+        return end_first_phase(s, cmd);
     }
-    struct view *v = NULL;
-    if (mailbox_get_view(args->mailbox, &v) == ERR_OK) {
-        buf_addf(&cmd->code, "APPENDUID %u ", view_get_uidvalidity(v));
-        numset_write(&cmd->code, &args->uids);
-    }
+    write_uids(args, &cmd->code);
     return RUN_DONE;
 }
 
@@ -361,6 +408,103 @@ static void release_append(struct cmd *cmd)
     struct append_command *args = cmd->args;
     mailbox_unref(&args->mailbox);
     numset_release(&args->uids);
+    numset_release(&args->replaced);
+}
+
+/* ---- REPLACE ---- */
+
+/* SP (seq-number / uniqueid), which *number becomes; 0: "*" */
+static size_t scan_number_or_star(struct scan *c, uint32_t *number)
+{
+    scan_sp(c);
+    size_t start = c->at;
+    *number = scan_accept(c, '*') ? 0 : scan_nz_number(c);
+    return start;
+}
+
+/* What can be said before the command is whole; which message it names is found when it is. */
+static enum imap_literal_answer replace_on_literal(struct imap_session *s, struct scan *head,
+                                                   const struct imap_literal *literal,
+                                                   enum err *why)
+{
+    uint32_t number = 0;
+    if (!session_is_selected(s) || s->selected.is_read_only) {
+        *why = session_is_selected(s) ? ERR_READ_ONLY : ERR_WRONG_STATE;
+        return IMAP_LITERAL_REFUSE;
+    }
+    (void)scan_number_or_star(head, &number);
+    return take_literal(s, head, literal, 1, why);
+}
+
+/* The UID that a number of the command means; 0, with an error in c, when it is no message's. */
+static struct uid find_replaced(const struct imap_session *s, const struct cmd *cmd, struct scan *c,
+                                uint32_t number)
+{
+    struct message m = {0};
+    uint32_t count = view_get_count(s->selected.known);
+    bool is_star = number == 0;
+    number = is_star ? count : number;
+    if (!scan_is_ok(c) || (cmd->is_uid && !is_star)) {
+        return (struct uid){number};
+    }
+    if (number == 0 || number > count) {
+        scan_fail(c, ERR_SYNTAX, "the number of a message that is there");
+        return (struct uid){0};
+    }
+    view_get_hot(s->selected.known, (struct seq){number}, &m);
+    return m.uid;
+}
+
+static void parse_replace(struct imap_session *s, struct cmd *cmd, struct scan *c)
+{
+    uint32_t number = 0;
+    size_t start = scan_number_or_star(c, &number);
+    size_t at = c->at;
+    c->at = start;
+    struct uid uid = find_replaced(s, cmd, c, number);
+    c->at = scan_is_ok(c) ? at : c->at;
+    parse_append(s, cmd, c);
+    struct append_command *args = cmd->args;
+    check_count(c, &args->scan, 1);
+    if (scan_is_ok(c)) {
+        numset_add(&args->replaced, uid.v, uid.v);
+    }
+}
+
+/* Is the message still there, also in what is not committed yet? An impossible condition changes nothing and tells. */
+static enum err check_replaced(struct mailbox *m, const struct numset *uid, bool is_uid)
+{
+    struct numset found = {0};
+    enum err e = mailbox_store_flags(m, uid, FLAG_OP_ADD, 0, 0, &found);
+    if (e == ERR_OK && numset_is_empty(&found)) {
+        e = is_uid ? ERR_NO_MESSAGE : ERR_EXPUNGED;
+    }
+    numset_release(&found);
+    return e;
+}
+
+static enum err replace(struct imap_session *s, struct cmd *cmd, struct append_command *args)
+{
+    struct mailbox *m = s->selected.mailbox;
+    if (!session_may(s, m, RIGHT_DELETE_MESSAGES | RIGHT_EXPUNGE)) {
+        return ERR_NO_PERMISSION; /* RFC 8508 §4.1: those of STORE \Deleted and of EXPUNGE */
+    }
+    TRY(check_replaced(m, &args->replaced, cmd->is_uid));
+    TRY(append_all(s, cmd, args));
+    return mailbox_expunge(m, &args->replaced, false, NULL);
+}
+
+static enum run run_replace(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    struct append_command *args = cmd->args;
+    if (cmd->phase == 0) {
+        cmd->err = replace(s, cmd, args);
+        return end_first_phase(s, cmd);
+    }
+    CLEANUP(buf_release) struct buf code = BUF_INIT(64);
+    write_uids(args, &code);
+    imap_write_response(out, STR("*"), STR("OK"), buf_str(&code), STR("Replacement message ready"));
+    return RUN_DONE;
 }
 
 static const struct command_literals append_literals = {
@@ -378,4 +522,21 @@ const struct command command_append = {
     .run = run_append,
     .release = release_append,
     .literals = &append_literals,
+};
+
+static const struct command_literals replace_literals = {
+    .on_literal = replace_on_literal,
+    .on_octets = append_on_octets,
+    .on_end = append_on_end,
+};
+
+const struct command command_replace = {
+    .name = STR("REPLACE"),
+    .states = STATE_SELECTED,
+    .flags = COMMAND_HAS_UID | COMMAND_WRITES | COMMAND_TELLS_MODSEQ,
+    .capability = "REPLACE",
+    .parse = parse_replace,
+    .run = run_replace,
+    .release = release_append,
+    .literals = &replace_literals,
 };

@@ -3,10 +3,9 @@
 
 static enum run run_capability(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
-    (void)s;
     (void)cmd;
     buf_add(out, STR("* CAPABILITY "));
-    commands_write_capability(out);
+    commands_write_capability(s, out);
     buf_add(out, STR("\r\n"));
     return RUN_DONE;
 }

@@ -36,6 +36,7 @@
     X(noop)                                                                                        \
     X(notify)                                                                                      \
     X(rename)                                                                                      \
+    X(replace)                                                                                     \
     X(resetkey)                                                                                    \
     X(search)                                                                                      \
     X(select)                                                                                      \

@@ -1,4 +1,4 @@
-/* STATUS (RFC 3501, 6.3.10; RFC 7162, 3.1.7; RFC 8438; RFC 8474, 4.3): counts that a view keeps, for a mailbox that is not selected. */
+/* STATUS (RFC 3501, 6.3.10; RFC 7162, 3.1.7; RFC 7889; RFC 8438; RFC 8474, 4.3): counts that a view keeps, for a mailbox that is not selected. */
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
@@ -58,6 +58,8 @@ static uint64_t get_value(const struct imap_session *s, struct mailbox *m, struc
         return view_get_highestmodseq(v);
     case STATUS_SIZE:
         return view_get_total_size(v);
+    case STATUS_APPENDLIMIT: /* one for all mailboxes */
+        return s->args.message_most;
     case STATUS_DELETED:
     case STATUS_MAILBOXID:
         break;
@@ -69,10 +71,15 @@ static const struct {
     enum status_att att;
     const char *name;
 } status_names[] = {
-    {STATUS_MESSAGES, "MESSAGES"}, {STATUS_RECENT, "RECENT"},
-    {STATUS_UIDNEXT, "UIDNEXT"},   {STATUS_UIDVALIDITY, "UIDVALIDITY"},
-    {STATUS_UNSEEN, "UNSEEN"},     {STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ"},
-    {STATUS_SIZE, "SIZE"},         {STATUS_DELETED, "DELETED"},
+    {STATUS_MESSAGES, "MESSAGES"},
+    {STATUS_RECENT, "RECENT"},
+    {STATUS_UIDNEXT, "UIDNEXT"},
+    {STATUS_UIDVALIDITY, "UIDVALIDITY"},
+    {STATUS_UNSEEN, "UNSEEN"},
+    {STATUS_HIGHESTMODSEQ, "HIGHESTMODSEQ"},
+    {STATUS_SIZE, "SIZE"},
+    {STATUS_DELETED, "DELETED"},
+    {STATUS_APPENDLIMIT, "APPENDLIMIT"},
 };
 
 static void write_items(const struct imap_session *s, struct mailbox *m, struct view *v,
