@@ -332,15 +332,20 @@ static void run(struct connection *c)
     }
 }
 
+static void tell_tls(struct connection *c)
+{
+    struct str type = STR_EMPTY;
+    struct buf binding = BUF_INIT(256);
+    dialogue_on_tls(c->dialogue, tls_get_binding(c->client, &type, &binding));
+    buf_release(&binding);
+    c->is_tls_told = true;
+}
+
 static void on_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
     if (c->is_tls && !c->is_tls_told) {
-        struct str type = STR_EMPTY;
-        struct buf binding = BUF_INIT(256);
-        dialogue_on_tls(c->dialogue, tls_get_binding(c->client, &type, &binding));
-        buf_release(&binding);
-        c->is_tls_told = true;
+        tell_tls(c);
     }
     dialogue_feed(c->dialogue, octets);
     if (dialogue_get_backlog(c->dialogue) > DIALOGUE_BACKLOG_MOST) {
@@ -373,6 +378,36 @@ static bool may_plaintext(const struct edge_settings *s, bool is_loopback)
            || (s->plaintext == EDGE_PLAINTEXT_LOOPBACK && is_loopback);
 }
 
+static struct dialogue *make_dialogue(const struct connection *c, bool is_back)
+{
+    const struct edge_settings *s = &c->edge->settings;
+    struct dialogue_args args = {
+        .hostname = s->hostname,
+        .tls = s->tls,
+        .has_certificate = s->tls_context != NULL,
+        .may_plaintext = may_plaintext(s, c->is_loopback),
+        .message_most = s->message_most,
+        .is_back = is_back,
+        .grudges = c->grudges,
+    };
+    return c->service == SERVICE_IMAP ? dialogue_new_imap(&args) : dialogue_new_submission(&args);
+}
+
+void connection_reopen(struct connection *c, struct str octets)
+{
+    stream_free(&c->session);
+    c->dialogue = make_dialogue(c, true);
+    c->commands = 0;
+    list_append(&c->edge->strangers, &c->stranger);
+    if (c->is_tls) {
+        tell_tls(c);
+    }
+    dialogue_feed(c->dialogue, octets);
+    stream_set_handler(c->client, &DIALOGUE_CLIENT, c);
+    connection_note_life(c);
+    run(c);
+}
+
 void connection_new(struct edge *e, enum service service, struct stream *s,
                     const struct address *peer, const struct address *local, bool is_counted)
 {
@@ -386,15 +421,7 @@ void connection_new(struct edge *e, enum service service, struct stream *s,
     c->is_loopback = address_is_loopback(peer, local);
     c->timer = timer_new(e->loop, on_timer, c);
     buf_init(&c->ticket, LINK_OPEN_MOST);
-    struct dialogue_args args = {
-        .hostname = e->settings.hostname,
-        .tls = e->settings.tls,
-        .has_certificate = e->settings.tls_context != NULL,
-        .may_plaintext = may_plaintext(&e->settings, c->is_loopback),
-        .message_most = e->settings.message_most,
-    };
-    c->dialogue =
-        service == SERVICE_IMAP ? dialogue_new_imap(&args) : dialogue_new_submission(&args);
+    c->dialogue = make_dialogue(c, false);
     list_append(&e->connections, &c->node);
     list_append(&e->strangers, &c->stranger);
     e->count++;

@@ -30,12 +30,15 @@ struct connection {
     bool is_compressed;
     uint8_t mark;          /* the session said it, and gives back what came too early; 0: no */
     struct buf given_back; /* with mark */
+    struct dialogue_grudges grudges; /* once logged in: of the time before */
 };
 
 /* What was said to the client still leaves. */
 void connection_finish(struct connection *c);
 /* Something moved: silence is counted anew. */
 void connection_note_life(struct connection *c);
+/* The session is gone: back to the dialogue, which is fed what the client said behind it. */
+void connection_reopen(struct connection *c, struct str octets);
 /* The session is open: from here on octets pass through. */
 void relay_start(struct connection *c);
 

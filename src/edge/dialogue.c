@@ -21,7 +21,8 @@ void dialogue_init(struct dialogue *d, const struct dialogue_ops *ops,
 {
     d->ops = ops;
     d->args = *args;
-    d->state = AT_GREETING;
+    d->state = args->is_back ? AT_COMMAND : AT_GREETING;
+    d->grudges = args->grudges;
     login_init(&d->login);
     buf_init(&d->out, OUT_CAP);
 }
@@ -80,7 +81,7 @@ void dialogue_say_bye(struct dialogue *d, enum err why)
 
 void dialogue_count_fault(struct dialogue *d)
 {
-    if (++d->faults >= FAULTS_MOST && d->state != AT_END) {
+    if (++d->grudges.faults >= FAULTS_MOST && d->state != AT_END) {
         dialogue_say_bye(d, ERR_GAVE_UP);
     }
 }
@@ -101,7 +102,7 @@ void dialogue_follow(struct dialogue *d, enum login_next next)
     case LOGIN_FAILED:
         d->state = AT_COMMAND;
         d->ops->say_failure(d, d->login.err);
-        if (d->login.err == ERR_AUTH_FAILED && ++d->failures >= FAILURES_MOST) {
+        if (d->login.err == ERR_AUTH_FAILED && ++d->grudges.failures >= FAILURES_MOST) {
             dialogue_say_bye(d, ERR_AUTH_FAILED);
         }
         break;
@@ -121,6 +122,11 @@ size_t dialogue_get_backlog(const struct dialogue *d)
 uint64_t dialogue_get_commands(const struct dialogue *d)
 {
     return d->commands;
+}
+
+struct dialogue_grudges dialogue_get_grudges(const struct dialogue *d)
+{
+    return d->grudges;
 }
 
 /* What the owner must do before anything else can be said; INPUT when that is nothing. */

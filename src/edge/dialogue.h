@@ -17,12 +17,21 @@ struct dialogue;
 /* RFC 5383, D45. */
 enum tls_policy { TLS_OFF, TLS_OFFERED, TLS_REQUIRED };
 
+/* What a client did wrong so far. */
+struct dialogue_grudges {
+    unsigned faults;   /* commands that made no sense */
+    unsigned failures; /* logins that failed */
+};
+
 struct dialogue_args {
     struct str hostname; /* borrowed */
     enum tls_policy tls;
     bool has_certificate;  /* false: STARTTLS is answered "not available" */
     bool may_plaintext;    /* PLAIN and LOGIN without TLS, when TLS is not required */
     uint64_t message_most; /* for EHLO's SIZE */
+    /* The client has been here before (RFC 8437): it is not greeted, and its faults are not forgotten. */
+    bool is_back;
+    struct dialogue_grudges grudges;
 };
 
 struct dialogue *dialogue_new_imap(const struct dialogue_args *args);
@@ -49,6 +58,8 @@ enum dialogue_want {
 enum dialogue_want dialogue_step(struct dialogue *d, struct buf *out);
 /* How many commands were handled so far: what tells a slow peer from a busy one. */
 uint64_t dialogue_get_commands(const struct dialogue *d);
+
+struct dialogue_grudges dialogue_get_grudges(const struct dialogue *d);
 
 /* TLS is there. has_binding: tls_get_binding() has data. */
 void dialogue_on_tls(struct dialogue *d, bool has_binding);

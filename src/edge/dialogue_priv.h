@@ -39,8 +39,7 @@ struct dialogue {
     enum dialogue_state state;
     bool is_tls;
     bool has_binding;
-    unsigned faults;   /* commands that made no sense */
-    unsigned failures; /* logins that failed */
+    struct dialogue_grudges grudges;
     uint64_t commands;
     struct buf out; /* said, and not yet fetched by step */
 };

@@ -101,7 +101,9 @@ static bool is_expected(const struct connection *c, uint8_t mark)
     if (c->mark != 0) {
         return mark == c->mark && !c->given_back.is_full;
     }
-    return c->service == SERVICE_IMAP && mark == SESSION_MARK_COMPRESS && !c->is_compressed;
+    bool is_known =
+        mark == SESSION_MARK_UNAUTHENTICATE || (mark == SESSION_MARK_COMPRESS && !c->is_compressed);
+    return c->service == SERVICE_IMAP && is_known;
 }
 
 /* From here on the client is heard and answered through DEFLATE. */
@@ -112,6 +114,19 @@ static void start_deflate(struct connection *c)
     c->is_compressed = true;
     stream_set_handler(c->client, &RELAY_CLIENT, c);
     stream_resume(c->client);
+}
+
+/* Back to the dialogue. What the client said behind the command came back from the session, or is behind its last block. */
+static void end_session(struct connection *c)
+{
+    struct buf octets = c->given_back;
+    c->given_back = (struct buf){0};
+    if (c->is_compressed) {
+        c->client = deflate_strip(&c->client, &octets);
+        c->is_compressed = false;
+    }
+    connection_reopen(c, buf_str(&octets));
+    buf_release(&octets);
 }
 
 static void on_session_mark(void *owner, uint8_t mark)
@@ -127,9 +142,16 @@ static void on_session_mark(void *owner, uint8_t mark)
         c->given_back = BUF_INIT(2 * LINK_WINDOW);
         stream_pause(c->client);
         stream_mark(c->session, mark);
+        if (c->is_compressed) {
+            deflate_end(c->client); /* the OK was the last that is compressed */
+        }
         return;
     }
     c->mark = 0;
+    if (mark == SESSION_MARK_UNAUTHENTICATE) {
+        end_session(c);
+        return;
+    }
     start_deflate(c);
     buf_release(&c->given_back);
 }
@@ -143,6 +165,7 @@ void relay_start(struct connection *c)
     if (rest.n > 0) {
         pass(c->client, c->session, rest);
     }
+    c->grudges = dialogue_get_grudges(c->dialogue);
     dialogue_free(&c->dialogue);
     list_remove(&c->stranger);
     stream_set_handler(c->session, &RELAY_SESSION, c);

@@ -66,6 +66,8 @@ struct command {
     unsigned flags;
     const char
         *capability; /* what its row adds to CAPABILITY, words with SP between; NULL: nothing */
+    /* False: the command is switched off, unknown and not told of. NULL: it never is. */
+    bool (*is_offered)(const struct imap_session *s);
     /* Reads the arguments, from the SP after the name on; what it finds goes to cmd->args in cmd->arena. Says
      * scan_fail() when they are wrong. NULL: no arguments. */
     void (*parse)(struct imap_session *s, struct cmd *cmd, struct scan *c);
@@ -111,7 +113,7 @@ struct cmd {
 
 /* NULL: no such command. */
 const struct command *commands_find(struct str name, bool is_uid);
-/* Appends the capabilities of an authenticated session, separated by SP (RFC 3501, 7.2.1). */
+/* Appends the capabilities of s, separated by SP (RFC 3501, 7.2.1). */
 void commands_write_capability(const struct imap_session *s, struct buf *out);
 
 #endif

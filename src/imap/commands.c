@@ -52,6 +52,11 @@ const struct command *commands_find(struct str name, bool is_uid)
     return NULL;
 }
 
+static bool is_offered(const struct imap_session *s, const struct command *c)
+{
+    return c->is_offered == NULL || c->is_offered(s);
+}
+
 void commands_write_capability(const struct imap_session *s, struct buf *out)
 {
     for (size_t i = 0; i < BASE_COUNT; i++) {
@@ -59,7 +64,7 @@ void commands_write_capability(const struct imap_session *s, struct buf *out)
         buf_add_c(out, BASE_CAPABILITIES[i]);
     }
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (commands[i]->capability != NULL) {
+        if (commands[i]->capability != NULL && is_offered(s, commands[i])) {
             buf_add_char(out, ' ');
             buf_add_c(out, commands[i]->capability);
         }

@@ -191,11 +191,22 @@ static bool may_give(const struct imap_session *s, const struct command *what)
     return s->args.is_peer ? (what->flags & IN_PEER) != 0 : (what->flags & COMMAND_INTERNAL) == 0;
 }
 
+/* The command is there for this session, in this form. */
+static bool is_known(const struct imap_session *s, const struct command *what, bool is_uid)
+{
+    if (what->is_offered != NULL && !what->is_offered(s)) {
+        return false;
+    }
+    if ((what->flags & COMMAND_REV1) && s->is_rev2) {
+        return false;
+    }
+    return is_uid || (what->flags & COMMAND_ONLY_UID) == 0;
+}
+
 static enum err find_command(struct imap_session *s, struct imap_command *parsed)
 {
     const struct command *what = commands_find(parsed->name, parsed->is_uid);
-    if (what == NULL || ((what->flags & COMMAND_ONLY_UID) && !parsed->is_uid)
-        || ((what->flags & COMMAND_REV1) && s->is_rev2)) {
+    if (what == NULL || !is_known(s, what, parsed->is_uid)) {
         return ERR_UNKNOWN_COMMAND;
     }
     if (!may_give(s, what)) {
@@ -600,7 +611,7 @@ static enum session_mark imap_session_take_mark(struct session *base, struct buf
     buf_add(rest, imap_framing_get_rest(s->framing));
     imap_framing_drop_rest(s->framing);
     s->mark = 0;
-    s->phase = PHASE_READ;
+    s->phase = mark == SESSION_MARK_UNAUTHENTICATE ? PHASE_BYE : PHASE_READ;
     return mark;
 }
 

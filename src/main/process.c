@@ -175,6 +175,7 @@ static const struct told FROM_CONFIG[] = {
     {"relay_password", SUBMIT, CONFIG_relay_password},
     {"relay_tls", SUBMIT, CONFIG_relay_tls},
     {"media_entities", STORE, CONFIG_media_entities},
+    {"unauthenticate", STORE, CONFIG_unauthenticate},
     {"server_admin", STORE, CONFIG_server_admin},
     {"server_comment", STORE, CONFIG_server_comment},
     {"argon2_passes", AUTH, CONFIG_argon2_passes},

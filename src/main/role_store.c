@@ -104,6 +104,7 @@ static struct imap_session_args get_imap_args(struct store_role *r, const struct
         .host_names = boot_get(r->boot, STR("host_names")),
         .submit_entities = boot_get(r->boot, STR("submit_entities")),
         .media_entities = boot_get(r->boot, STR("media_entities")),
+        .may_unauthenticate = str_eq(boot_get(r->boot, STR("unauthenticate")), STR("yes")),
         .server_admin = boot_get(r->boot, STR("server_admin")),
         .server_comment = boot_get(r->boot, STR("server_comment")),
         .shared_account = boot_get(r->boot, STR("shared_account")),

@@ -85,7 +85,8 @@ struct deflate {
     bool is_broken;    /* the peer's octets make no sense */
     bool is_scheduled; /* a deferred run is due */
     bool is_ending;
-    bool is_end_due; /* the stream below has ended, behind pending */
+    bool has_ended_out; /* our side of the layer is over */
+    bool is_end_due;    /* the stream below has ended, behind pending */
 };
 
 static struct deflate *of(struct stream *s)
@@ -446,8 +447,12 @@ static void deflate_write(struct stream *s, struct str octets)
     if (d->is_ending) {
         return;
     }
-    pack(d, octets, Z_NO_FLUSH);
-    loop_late(d->pool->loop, LATE_FRAMES, &d->flush);
+    if (d->has_ended_out) {
+        stream_write(d->under, octets);
+    } else {
+        pack(d, octets, Z_NO_FLUSH);
+        loop_late(d->pool->loop, LATE_FRAMES, &d->flush);
+    }
     s->is_over_high = s->is_over_high || stream_get_queued(d->under) > STREAM_HIGH_WATER;
 }
 
@@ -510,12 +515,24 @@ struct stream *deflate_new(struct deflate_pool *p, struct stream *under, struct 
     return &d->base;
 }
 
+/* A last block by itself, behind octets that have left, could reach a peer that thinks the layer over, because it has read its OK:
+ * it would be taken for text. So the last block comes with the last octets, or not at all. */
+void deflate_end(struct stream *s)
+{
+    struct deflate *d = of(s);
+    d->has_ended_out = true;
+    if (!list_is_empty(&d->flush.node)) {
+        late_cancel(&d->flush);
+        pack(d, STR_EMPTY, Z_FINISH);
+    }
+    drop_compressor(d);
+}
+
 struct stream *deflate_strip(struct stream **s, struct buf *rest_out)
 {
     struct deflate *d = of(*s);
     struct stream *under = d->under;
-    late_cancel(&d->flush);
-    pack(d, STR_EMPTY, Z_FINISH);
+    deflate_end(*s);
     buf_add(rest_out, backlog_str(&d->pending));
     stream_pause(under);
     d->under = NULL;

@@ -9,8 +9,9 @@
 #include <stddef.h>
 
 /* DEFLATE without a header (RFC 1951) both ways over any stream, as RFC 4978 puts it between IMAP and TLS. What is written in a
- * turn leaves at its end, flushed to a whole octet. Octets that arrive are inflated only as fast as they are taken: when the user
- * pauses, the rest waits as it came, so a small bomb stays small. Octets that are no DEFLATE are on_end(ERR_SYNTAX); one can still write. */
+ * turn leaves at its end, flushed to a whole octet. Octets that arrive are inflated only as fast as they are taken: when the
+ * user pauses, the rest waits as it came, so a small bomb stays small. Octets that are no DEFLATE are on_end(ERR_SYNTAX); one can
+ * still write. */
 
 /* What all such streams of a process share: compressors, and room to work in. */
 struct deflate_pool;
@@ -23,7 +24,10 @@ void deflate_pool_free(struct deflate_pool **p);
 
 /* Makes a filter over under (taken). early: octets that came before the filter was there; copied. */
 struct stream *deflate_new(struct deflate_pool *p, struct stream *under, struct str early);
-/* Takes the layer off: ends our side of it, and appends to rest what arrived and is not inflated yet: behind the peer's end of
+/* Ends our side of the layer, in the last octets of this turn if any were written in it. What is written from now on passes
+ * as it is. */
+void deflate_end(struct stream *s);
+/* Takes the layer off: ends our side of it, if that was not done, and appends to rest what arrived and is not inflated yet: behind the peer's end of
  * the layer that is plain. Returns the stream under it, paused and without a handler. s must be a DEFLATE stream. */
 struct stream *deflate_strip(struct stream **s, struct buf *rest);
 

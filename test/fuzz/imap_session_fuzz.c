@@ -65,6 +65,7 @@ static struct session *begin(struct world *w, const struct imap_host *host, cons
                                      .session_host = {.wake = wake},
                                      .user = str_from_c(user),
                                      .tag = STR("a"),
+                                     .may_unauthenticate = true,
                                      .hostname = STR("mail.example"),
                                      .local = STR("127.0.0.1"),
                                      .port = 143,

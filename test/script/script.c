@@ -201,6 +201,7 @@ struct script_session *script_open(struct script *s, struct str name)
         .port = 143,
         .submit_entities = STR("submit"),
         .media_entities = STR("media"),
+        .may_unauthenticate = true,
         .server_admin = STR("mailto:admin@example.com"),
         .message_most = 1024 * 1024,
     };

@@ -47,6 +47,7 @@
     X(status)                                                                                      \
     X(store)                                                                                       \
     X(subscribe)                                                                                   \
+    X(unauthenticate)                                                                              \
     X(unselect)                                                                                    \
     X(unsubscribe)                                                                                 \
     X(urlfetch)

@@ -231,13 +231,42 @@ static void test_bomb(void **state)
     buf_release(&b);
 }
 
+/* Our last block comes with our last octets, or, when they have left, not at all; then what is written is plain. */
+static void test_end(void **state)
+{
+    struct world *w = *state;
+    int result = 0;
+    start(w, STR_EMPTY);
+    stream_write(w->user.s, STR("OK"));
+    loop_run(w->loop);
+    size_t n = w->near.heard.len;
+    deflate_end(w->user.s);
+    loop_run(w->loop);
+    assert_int_equal(w->near.heard.len, n);
+    stream_write(w->user.s, STR("plain"));
+    loop_run(w->loop);
+    assert_str(str_skip(buf_str(&w->near.heard), n), STR("plain"));
+    ear_release(&w->user);
+    ear_release(&w->near);
+    struct stream *near = NULL;
+    stream_pair(w->loop, &near, &w->far);
+    ear_put(&w->near, near);
+    start(w, STR_EMPTY);
+    stream_write(w->user.s, STR("OK"));
+    deflate_end(w->user.s);
+    loop_run(w->loop);
+    struct buf b = heard(w, &result);
+    assert_str(buf_str(&b), STR("OK"));
+    assert_int_equal(result, Z_STREAM_END);
+    buf_release(&b);
+}
+
 /* The peer's last block: what follows is not ours. */
 static void test_strip(void **state)
 {
     struct world *w = *state;
     struct buf rest = BUF_INIT(1000);
     start(w, STR_EMPTY);
-    stream_write(w->user.s, STR("OK"));
     say(w, STR("last"), Z_FINISH);
     stream_write(w->near.s, STR("plain"));
     loop_run(w->loop);
@@ -251,11 +280,6 @@ static void test_strip(void **state)
     stream_write(w->near.s, STR(" talk"));
     loop_run(w->loop);
     assert_str(buf_str(&w->user.heard), STR(" talk"));
-    int result = 0;
-    struct buf b = heard(w, &result);
-    assert_str(buf_str(&b), STR("OK"));
-    assert_int_equal(result, Z_STREAM_END);
-    buf_release(&b);
     buf_release(&rest);
 }
 
@@ -377,6 +401,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_early, setup, teardown),
         cmocka_unit_test_setup_teardown(test_nonsense, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bomb, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_strip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
         cmocka_unit_test_setup_teardown(test_freed_inside, setup, teardown),
