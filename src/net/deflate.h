@@ -27,8 +27,8 @@ struct stream *deflate_new(struct deflate_pool *p, struct stream *under, struct 
 /* Ends our side of the layer, in the last octets of this turn if any were written in it. What is written from now on passes
  * as it is. */
 void deflate_end(struct stream *s);
-/* Takes the layer off: ends our side of it, if that was not done, and appends to rest what arrived and is not inflated yet: behind the peer's end of
- * the layer that is plain. Returns the stream under it, paused and without a handler. s must be a DEFLATE stream. */
+/* Takes the layer off: ends our side of it, if that was not done, and appends to rest what arrived and is not inflated yet: behind
+ * the peer's end of the layer that is plain. Returns the stream under it, paused and without a handler. s must be a DEFLATE stream. */
 struct stream *deflate_strip(struct stream **s, struct buf *rest);
 
 #endif
