@@ -535,12 +535,43 @@ static void test_long_text(void **state)
     close_pair(&p);
 }
 
+/* When most of what it knows is gone, it is made again. */
+static void test_stale(void **state)
+{
+    enum { MANY = 10200, GONE = 10100 };
+    struct pair p;
+    uint64_t mark;
+    struct numset uids = NUMSET_INIT;
+    open_pair(&p, 1);
+    for (unsigned i = 0; i < MANY; i++) {
+        (void)fixture_append(p.indexed.inbox, STR("\r\nneedle\r\n"), 0);
+    }
+    assert_int_equal(fixture_commit(&p.indexed), ERR_OK);
+    index_mail(&p, ALL, 1000000);
+    assert_int_equal(count_candidates(&p, "NEEDLE", &mark), MANY);
+    numset_add(&uids, 1, GONE);
+    assert_int_equal(mailbox_expunge(p.indexed.inbox, &uids, false, NULL), ERR_OK);
+    numset_release(&uids);
+    assert_int_equal(fixture_commit(&p.indexed), ERR_OK);
+    for (unsigned i = 0; i < 100; i++) {
+        (void)store_tick(p.indexed.store);
+    }
+    assert_int_equal(count_candidates(&p, "NEEDLE", &mark), MANY);
+    reopen(&p);
+    assert_int_equal(count_candidates(&p, "NEEDLE", &mark), 0); /* it was dropped */
+    assert_int_equal(mark, 0);
+    index_mail(&p, ALL, 1000000);
+    assert_int_equal(count_candidates(&p, "NEEDLE", &mark), MANY - GONE);
+    assert_int_equal(mark, MANY);
+    close_pair(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_candidates),    cmocka_unit_test(test_long_text),
-        cmocka_unit_test(test_other_history), cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_equals_a_scan),
+        cmocka_unit_test(test_candidates), cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_stale),      cmocka_unit_test(test_other_history),
+        cmocka_unit_test(test_damaged),    cmocka_unit_test(test_equals_a_scan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
