@@ -15,18 +15,12 @@
 
 #include "mime/charset.h"
 #include "mime/transfer.h"
+#include "mime/words_priv.h"
 #include "base/utf8.h"
 
 #include <stdint.h>
 
 enum { PARAM_SEGMENTS_MOST = 100 };
-
-struct word {
-    struct str charset;
-    struct str text;
-    bool is_q;
-    size_t size; /* octets of the whole word */
-};
 
 /* The converter that goes on from word to word. */
 struct run {
@@ -46,8 +40,7 @@ static bool is_charset_name(struct str s)
     return s.n > 0;
 }
 
-/* Reads an encoded word at the start of s ("=?"); false when there is none. */
-static bool find_word(struct str s, struct word *out)
+bool word_find(struct str s, struct word *out)
 {
     struct str rest = str_skip(s, 2);
     struct str charset = str_split(&rest, '?');
@@ -60,6 +53,7 @@ static bool find_word(struct str s, struct word *out)
         return false;
     }
     out->charset = str_split(&charset, '*');
+    out->language = charset;
     out->text = str_sub(rest, 0, text_n);
     out->is_q = is_q;
     out->size = (size_t)(rest.p - s.p) + text_n + 2;
@@ -80,15 +74,7 @@ static void decode_q(struct str s, struct buf *out)
     }
 }
 
-static void end_run(struct run *r, struct buf *out)
-{
-    if (r->charset != NULL) {
-        charset_convert(r->charset, STR_EMPTY, true, out);
-        charset_free(&r->charset);
-    }
-}
-
-static void decode_word(const struct word *w, struct buf *out)
+void word_decode(const struct word *w, struct buf *out)
 {
     if (w->is_q) {
         decode_q(w->text, out);
@@ -99,11 +85,19 @@ static void decode_word(const struct word *w, struct buf *out)
     transfer_decode(&t, w->text, true, out);
 }
 
+static void end_run(struct run *r, struct buf *out)
+{
+    if (r->charset != NULL) {
+        charset_convert(r->charset, STR_EMPTY, true, out);
+        charset_free(&r->charset);
+    }
+}
+
 /* Decodes one word; false when its charset is unknown. */
 static bool add_word(struct run *r, const struct word *w, struct buf *out)
 {
     if (r->is_raw) {
-        decode_word(w, out);
+        word_decode(w, out);
         return true;
     }
     if (r->charset != NULL && !str_eq_nocase(r->name, w->charset)) {
@@ -115,7 +109,7 @@ static bool add_word(struct run *r, const struct word *w, struct buf *out)
     }
     r->name = w->charset;
     struct buf raw = BUF_INIT(w->text.n + 1);
-    decode_word(w, &raw);
+    word_decode(w, &raw);
     charset_convert(r->charset, buf_str(&raw), false, out);
     buf_release(&raw);
     return true;
@@ -149,7 +143,7 @@ static void decode(struct run *run, struct str value, struct buf *out)
             break;
         }
         at += next;
-        if (!find_word(str_skip(value, at), &w)) {
+        if (!word_find(str_skip(value, at), &w)) {
             at += 2;
             continue;
         }
@@ -274,19 +268,30 @@ static enum err decode_plain_param(const struct param_list *l, struct str name, 
     return ERR_NOT_FOUND;
 }
 
-enum err words_decode_param(const struct param_list *l, struct str name, struct buf *out)
+/* Joins the segments of an extended parameter; false when it has none. */
+static bool join_segments(const struct param_list *l, struct str name, struct str *charset,
+                          struct buf *raw)
 {
     struct segment s = {0};
+    if (find_segment(l, name, -1, &s)) {
+        add_segment(&s, true, charset, raw);
+        return true;
+    }
+    if (!find_segment(l, name, 0, &s)) {
+        return false;
+    }
+    add_segment(&s, true, charset, raw);
+    for (int i = 1; i < PARAM_SEGMENTS_MOST && find_segment(l, name, i, &s); i++) {
+        add_segment(&s, false, charset, raw);
+    }
+    return true;
+}
+
+enum err words_decode_param(const struct param_list *l, struct str name, struct buf *out)
+{
     struct str charset = STR_EMPTY;
     struct buf raw = BUF_INIT(out->cap);
-    if (find_segment(l, name, -1, &s)) {
-        add_segment(&s, true, &charset, &raw);
-    } else if (find_segment(l, name, 0, &s)) {
-        add_segment(&s, true, &charset, &raw);
-        for (int i = 1; i < PARAM_SEGMENTS_MOST && find_segment(l, name, i, &s); i++) {
-            add_segment(&s, false, &charset, &raw);
-        }
-    } else {
+    if (!join_segments(l, name, &charset, &raw)) {
         return decode_plain_param(l, name, out);
     }
     if (charset_to_utf8(charset, buf_str(&raw), out) == ERR_BAD_CHARSET) {
@@ -294,6 +299,16 @@ enum err words_decode_param(const struct param_list *l, struct str name, struct 
     }
     buf_release(&raw);
     return buf_err(out);
+}
+
+enum err words_decode_param_strict(const struct param_list *l, struct str name, struct buf *out)
+{
+    struct str charset = STR_EMPTY;
+    struct buf raw = BUF_INIT(out->cap);
+    enum err e = join_segments(l, name, &charset, &raw) ? ERR_OK : ERR_NOT_FOUND;
+    e = e == ERR_OK ? charset_to_utf8_strict(charset, buf_str(&raw), out) : e;
+    buf_release(&raw);
+    return e;
 }
 
 /* ---- segments as they stand ---- */

@@ -23,6 +23,10 @@ void words_decode_search(struct str value, struct buf *out);
 /* Appends the value of the parameter called name as UTF-8: RFC 2231 continuations joined and charsets converted; a plain
  * value with encoded words (forbidden, and common) decoded. Errors: ERR_NOT_FOUND; ERR_LIMIT at out's cap. */
 MUST_USE enum err words_decode_param(const struct param_list *l, struct str name, struct buf *out);
+/* The same for the extended form only, and for octets that are valid in its charset only. Errors also: ERR_BAD_CHARSET,
+ * ERR_SYNTAX. */
+MUST_USE enum err words_decode_param_strict(const struct param_list *l, struct str name,
+                                            struct buf *out);
 
 /* Reads the name of an RFC 2231 parameter: "title*3*" is number 3 of base "title"; "title*" is number -1. false: it is a plain
  * name. */
