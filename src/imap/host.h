@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct convert_service;
+
 /* What an IMAP session asks of the world around it. The store role gives one to all its sessions; tests give another. */
 struct imap_host {
     /* Unix time, milliseconds. */
@@ -16,6 +18,7 @@ struct imap_host {
      * takes the stream. NULL: the account belongs to this worker. Not being a function: all accounts do. */
     struct stream *(*open_peer)(void *owner, struct str user, struct str head);
     void *owner;
+    struct convert_service *convert; /* NULL: conversions are never possible now */
 };
 
 #endif

@@ -10,6 +10,7 @@
 #include "main/boot.h"
 
 #include "base/log.h"
+#include "convert/service.h"
 #include "imap/peer.h"
 #include "imap/session.h"
 #include "imap/url_serve.h"
@@ -27,6 +28,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum {
+    CONVERT_CACHE_MOST = 64 * 1024 * 1024,
+    CONVERT_INPUT_MOST = 64 * 1024 * 1024,
+    CONVERT_OUTPUT_MOST = 32 * 1024 * 1024
+};
 enum { TICK_MS = 250, INDEX_BUDGET = 64 * 1024, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
 
 struct store_role {
@@ -42,6 +48,7 @@ struct store_role {
     bool is_indexing; /* the timer runs */
     struct imap_host imap_host;
     struct peers peers;
+    struct convert_service *convert;
 };
 
 /* ---- sessions ---- */
@@ -281,6 +288,17 @@ static void on_stop(void *owner)
 
 /* ---- the process ---- */
 
+static void start_convert(struct store_role *r)
+{
+    struct convert_service_config config = {
+        .cache_most = CONVERT_CACHE_MOST,
+        .input_most = CONVERT_INPUT_MOST,
+        .output_most = CONVERT_OUTPUT_MOST,
+    };
+    r->convert = convert_service_new(&config);
+    r->imap_host.convert = r->convert;
+}
+
 static enum err open_and_confine(struct store_role *r)
 {
     struct str dir = boot_get(r->boot, STR("accounts_dir"));
@@ -305,6 +323,7 @@ static enum err open_and_confine(struct store_role *r)
 static void run(struct store_role *r)
 {
     static const struct boot_handler HANDLER = {on_peer, on_stop};
+    start_convert(r);
     r->group = session_group_new(r->loop, commit, r);
     r->tick = timer_new(r->loop, on_tick, r);
     r->indexer = indexer_new(r->store);
@@ -317,6 +336,7 @@ static void run(struct store_role *r)
 static void close_all(struct store_role *r)
 {
     session_group_free(&r->group);
+    convert_service_free(&r->convert);
     peers_release(&r->peers);
     timer_free(&r->tick);
     timer_free(&r->index);

@@ -3,16 +3,14 @@
  * A name is taken when IANA knows it and when the charset writes ASCII as ASCII: then line ends, header fields and markup stay
  * what they are. That keeps iso-2022-jp, which escapes, and leaves out UTF-16, UTF-7 and EBCDIC.
  *
- * A callback of ours hears of each character that the charset lacks. It writes the replacement, or remembers that there is a
- * loss, which ends the conversion at the end of the piece. The replacement is tried before it is taken, so the callback never
- * meets itself. */
+ * A character that the charset lacks stops the converter, or is substituted by what was named for it; that is tried before it
+ * is taken. */
 #include "mime/charset_writer.h"
 
 #include "base/mem.h"
 #include "base/utf8.h"
 
 #include <unicode/ucnv.h>
-#include <unicode/ucnv_cb.h>
 #include <unicode/ucnv_err.h>
 #include <unicode/ustring.h>
 
@@ -22,37 +20,13 @@
 enum { NAME_MOST = 64, PIVOT_SIZE = 512, OUT_STEP = 1024, PROBE_MOST = 64 };
 
 struct charset_writer {
-    struct charset_writer *self; /* what ICU hands back as const void * */
     UConverter *from;
     UConverter *to;
     UChar pivot[PIVOT_SIZE];
     UChar *pivot_source;
     UChar *pivot_target;
-    bool is_begun; /* of the text that is being written */
-    bool is_lossy; /* a character could not be written */
-    bool has_replacement;
-    UChar replacement[CHARSET_REPLACEMENT_MOST];
-    int32_t replacement_n;
+    bool is_begun; /* some of the text was written */
 };
-
-static void on_unwritable(const void *context, UConverterFromUnicodeArgs *args, const UChar *units,
-                          int32_t n, UChar32 c, UConverterCallbackReason reason, UErrorCode *e)
-{
-    struct charset_writer *w = ((const struct charset_writer *)context)->self;
-    (void)units;
-    (void)n;
-    (void)c;
-    if (reason > UCNV_IRREGULAR) {
-        return;
-    }
-    *e = U_ZERO_ERROR;
-    if (!w->has_replacement) {
-        w->is_lossy = true;
-        return;
-    }
-    const UChar *source = w->replacement;
-    ucnv_cbFromUWriteUChars(args, &source, source + w->replacement_n, 0, e);
-}
 
 static bool is_plain_name(struct str name)
 {
@@ -77,6 +51,13 @@ static enum err open_converters(struct charset_writer *w, const char *name)
     return U_FAILURE(e) ? ERR_BAD_CHARSET : ERR_OK;
 }
 
+static void set_callback(struct charset_writer *w, UConverterFromUCallback callback)
+{
+    UErrorCode e = U_ZERO_ERROR;
+    ucnv_setFromUCallBack(w->to, callback, NULL, NULL, NULL, &e);
+    assert(U_SUCCESS(e));
+}
+
 /* Does the charset write ASCII as it is? */
 static bool keeps_ascii(struct charset_writer *w)
 {
@@ -98,10 +79,7 @@ enum err charset_writer_new(struct str name, struct charset_writer **out)
     struct charset_writer *w = mem_new(sizeof(*w));
     enum err e = open_converters(w, c_name);
     if (e == ERR_OK) {
-        UErrorCode icu = U_ZERO_ERROR;
-        w->self = w;
-        ucnv_setFromUCallBack(w->to, on_unwritable, w, NULL, NULL, &icu);
-        assert(U_SUCCESS(icu));
+        set_callback(w, UCNV_FROM_U_CALLBACK_STOP);
         e = keeps_ascii(w) ? ERR_OK : ERR_BAD_CHARSET;
     }
     if (e != ERR_OK) {
@@ -133,15 +111,19 @@ enum err charset_writer_set_replacement(struct charset_writer *w, struct str utf
         return ERR_LIMIT;
     }
     struct buf out = BUF_INIT(CHARSET_REPLACEMENT_MOST * 8);
-    w->has_replacement = false;
+    set_callback(w, UCNV_FROM_U_CALLBACK_STOP);
     enum err tried = charset_writer_add(w, utf8, true, &out);
     buf_release(&out);
     TRY(tried);
-    u_strFromUTF8(w->replacement, CHARSET_REPLACEMENT_MOST, &w->replacement_n,
-                  utf8.n > 0 ? utf8.p : "", (int32_t)utf8.n, &e);
-    assert(U_SUCCESS(e) || e == U_STRING_NOT_TERMINATED_WARNING);
-    w->has_replacement = true;
-    return ERR_OK;
+    UChar units[CHARSET_REPLACEMENT_MOST];
+    int32_t n = 0;
+    u_strFromUTF8(units, CHARSET_REPLACEMENT_MOST, &n, utf8.n > 0 ? utf8.p : "", (int32_t)utf8.n,
+                  &e);
+    if (n > 0) {
+        ucnv_setSubstString(w->to, units, n, &e);
+    }
+    set_callback(w, n > 0 ? UCNV_FROM_U_CALLBACK_SUBSTITUTE : UCNV_FROM_U_CALLBACK_SKIP);
+    return U_SUCCESS(e) ? ERR_OK : ERR_CONVERSION;
 }
 
 enum err charset_writer_add(struct charset_writer *w, struct str utf8, bool is_last,
@@ -154,7 +136,6 @@ enum err charset_writer_add(struct charset_writer *w, struct str utf8, bool is_l
     if (is_new) {
         w->pivot_source = w->pivot;
         w->pivot_target = w->pivot;
-        w->is_lossy = false;
     }
     while (e == U_BUFFER_OVERFLOW_ERROR) {
         char step[OUT_STEP];
@@ -168,5 +149,9 @@ enum err charset_writer_add(struct charset_writer *w, struct str utf8, bool is_l
     }
     w->is_begun = !is_last;
     TRY(buf_err(out));
-    return w->is_lossy || U_FAILURE(e) ? ERR_CONVERSION : ERR_OK;
+    if (U_FAILURE(e)) {
+        w->is_begun = false;
+        return ERR_CONVERSION;
+    }
+    return ERR_OK;
 }

@@ -21,6 +21,6 @@ MUST_USE enum err charset_writer_set_replacement(struct charset_writer *w, struc
 MUST_USE enum err charset_writer_add(struct charset_writer *w, struct str utf8, bool is_last,
                                      struct buf *out);
 
-enum { CHARSET_REPLACEMENT_MOST = 64 };
+enum { CHARSET_REPLACEMENT_MOST = 32 };
 
 #endif

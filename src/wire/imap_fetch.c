@@ -57,21 +57,21 @@ static const struct row *find_row(struct str name)
 }
 
 /* "<" number "." nz-number ">" */
-static void scan_partial(struct scan *c, struct fetch_att *att)
+bool scan_partial(struct scan *c, struct partial *out)
 {
     if (!scan_accept(c, '<')) {
-        return;
+        return false;
     }
-    att->has_partial = true;
-    att->partial.offset = scan_number64(c);
+    out->offset = scan_number64(c);
     scan_require(c, '.', "a partial range");
     size_t start = c->at;
-    att->partial.length = scan_number64(c);
-    if (scan_is_ok(c) && att->partial.length == 0) {
+    out->length = scan_number64(c);
+    if (scan_is_ok(c) && out->length == 0) {
         c->at = start;
         scan_fail(c, ERR_SYNTAX, "a nonzero length");
     }
     scan_require(c, '>', "the end of a partial range");
+    return true;
 }
 
 static void scan_section(struct scan *c, struct arena *a, struct fetch_att *att)
@@ -86,7 +86,7 @@ static void scan_section(struct scan *c, struct arena *a, struct fetch_att *att)
     }
     scan_require(c, ']', "the end of a section");
     if (att->kind != FETCH_BINARY_SIZE) {
-        scan_partial(c, att);
+        att->has_partial = scan_partial(c, &att->partial);
     }
 }
 

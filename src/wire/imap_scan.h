@@ -172,6 +172,9 @@ struct partial {
     uint64_t length; /* at least 1 */
 };
 
+/* "<offset.length>" when it stands there; says whether. */
+bool scan_partial(struct scan *c, struct partial *out);
+
 enum fetch_att_kind {
     FETCH_ENVELOPE,
     FETCH_FLAGS,

@@ -52,6 +52,15 @@ static bool hear_vanished(struct client_model *m, struct str set)
     return count_uids(set, &n) && remove_messages(m, n);
 }
 
+/* Something about message n, or about the message whose UID n is. */
+static bool hear_message(const struct client_model *m, uint64_t n, struct str word)
+{
+    if (m->is_uid_only) {
+        return m->is_known && m->count > 0 && !str_starts(word, STR("FETCH"));
+    }
+    return m->is_known && n >= 1 && n <= m->count && !str_starts(word, STR("UIDFETCH"));
+}
+
 static bool hear_number(struct client_model *m, uint64_t n, struct str word)
 {
     if (str_eq(word, STR("EXISTS"))) {
@@ -63,11 +72,9 @@ static bool hear_number(struct client_model *m, uint64_t n, struct str word)
     if (str_eq(word, STR("EXPUNGE"))) {
         return !m->is_uid_only && n >= 1 && n <= m->count && remove_messages(m, 1);
     }
-    if (str_starts(word, STR("FETCH ("))) {
-        return m->is_known && !m->is_uid_only && n >= 1 && n <= m->count;
-    }
-    if (str_starts(word, STR("UIDFETCH ("))) {
-        return m->is_known && m->is_uid_only && m->count > 0;
+    if (str_starts(word, STR("FETCH (")) || str_starts(word, STR("UIDFETCH ("))
+        || str_starts(word, STR("CONVERTED ("))) {
+        return hear_message(m, n, word);
     }
     return str_eq(word, STR("RECENT")) && n <= m->count;
 }

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/vec.h"
 #include "client_model.h"
+#include "convert/service.h"
 #include "imap/session.h"
 #include "search/indexer.h"
 #include "store/store.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { CACHE_MOST = 1024 * 1024, INPUT_MOST = 4 * 1024 * 1024 };
 enum { SAID_MOST = 64 * 1024 * 1024, NAME_MOST = 256, ROUNDS_MOST = 1000000 };
 
 struct script_session {
@@ -31,6 +33,7 @@ struct script {
     char user[NAME_MOST];
     struct store *store;
     struct imap_host host;
+    struct convert_service *convert;
     uint64_t now_ms;
     uint64_t pace_ms;
     size_t feed_most; /* octets a session is fed at once */
@@ -77,7 +80,10 @@ struct script *script_new(void)
         exit(2);
     }
     s->now_ms = UINT64_C(1767225600000); /* 1-Jan-2026 00:00:00 */
-    s->host = (struct imap_host){.wall_ms = get_now, .owner = s};
+    static const struct convert_service_config CONVERT = {
+        .cache_most = CACHE_MOST, .input_most = INPUT_MOST, .output_most = INPUT_MOST};
+    s->convert = convert_service_new(&CONVERT);
+    s->host = (struct imap_host){.wall_ms = get_now, .owner = s, .convert = s->convert};
     s->feed_most = SESSION_BACKLOG_MOST;
     copy_name(s->user, STR("anna"));
     open_store(s);
@@ -114,6 +120,7 @@ void script_free(struct script **s)
     close_all(*s);
     vec_release(&(*s)->sessions);
     store_free(&(*s)->store);
+    convert_service_free(&(*s)->convert);
     (void)nftw((*s)->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
     free(*s);
     *s = NULL;

@@ -12,6 +12,8 @@
     X(check)                                                                                       \
     X(close)                                                                                       \
     X(compress)                                                                                    \
+    X(conversions)                                                                                 \
+    X(convert)                                                                                     \
     X(copy)                                                                                        \
     X(create)                                                                                      \
     X(delete)                                                                                      \

@@ -125,10 +125,10 @@ static void test_params(void **state)
           "Content-Disposition: attachment; filename*=iso-8859-1''%E9\r\n");
     check("utf-8",
           "Content-Disposition: attachment; filename*0*=koi8-r''"
-          "%F0%D2%C9%D7%C5%D4%F0%D2%C9%D7%C5%D4%F0%D2%C9%D7%C5%D4.txt\r\n",
+          "%F0%C9%C5%F0%C9%C5%F0%C9%C5%F0%C9%C5%F0%C9%C5%F0%C9%C5.txt\r\n",
           "Content-Disposition: attachment;\r\n"
-          " filename*0*=utf-8''%D0%9F%D1%80%D0%B8%D0%B2%D0%B5%D1%82%D0%9F%D1%80%D0%B8;\r\n"
-          " filename*1*=%D0%B2%D0%B5%D1%82%D0%9F%D1%80%D0%B8%D0%B2%D0%B5%D1%82.txt\r\n");
+          " filename*0*=utf-8''%D0%9F%D0%B8%D0%B5%D0%9F%D0%B8%D0%B5%D0%9F%D0%B8%D0%B5;\r\n"
+          " filename*1*=%D0%9F%D0%B8%D0%B5%D0%9F%D0%B8%D0%B5%D0%9F%D0%B8%D0%B5.txt\r\n");
 }
 
 static void test_failures(void **state)
