@@ -1,31 +1,24 @@
 /* Sorting a mailbox.
  *
- * First the keys are collected, message by message, then they are sorted; both in portions, so that a mailbox of any size leaves its
- * neighbours their turn.
+ * First the keys are collected, message by message, then they are sorted (order.h); both in portions, so that a mailbox of any size
+ * leaves its neighbours their turn.
  *
  *   item   the first 8 octets of the key as a number | where the rest is | sequence number      16 octets a message
  *   rest   length (2, little-endian), octets; of all messages in one buffer; a key of 8 octets has none
  *
- * Most comparisons end at the number. The sort is a merge from the bottom up, which can stop anywhere: runs of RUN items are
- * put in order by insertion, then runs are merged pass by pass between two arrays. It is stable, and the items come by rising
- * sequence number, so what compares equal stays in the order of the mailbox (RFC 5256, 3). A pair of runs that is in order
- * already is copied: mail often arrives sorted. */
+ * Most comparisons end at the number. The sort is stable, and the items come by rising sequence number, so what compares equal stays
+ * in the order of the mailbox (RFC 5256, 3). */
 #include "search/sort.h"
+
+#include "search/order.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 
-enum { RUN = 16, KEY_COST = 512, KEY_MOST = 64 * 1024, PREFIX = 8, PIECE = 4096 };
+enum { KEY_COST = 512, KEY_MOST = 64 * 1024, PREFIX = 8 };
 enum { KEYS_CAP = 1024 * 1024 * 1024 };
 
-struct item {
-    uint64_t prefix;
-    uint32_t rest; /* offset in keys, plus 1; 0: none */
-    uint32_t seq;
-};
-
-enum sort_phase { COLLECT, RUNS, MERGE, DONE };
+enum sort_phase { COLLECT, ORDER, DONE };
 
 struct sort {
     struct mailbox *mailbox;
@@ -38,16 +31,25 @@ struct sort {
     uint32_t next; /* within the range, from 0 */
     struct buf key;
     struct buf keys;
-    struct item *items;
-    struct item *other; /* the target of a merge */
+    struct order order;
+    size_t room; /* of order.items */
     size_t count;
-    size_t room;
-    size_t width; /* of the runs being merged */
-    size_t at;    /* in the target */
-    size_t left;  /* next item of the left run, of the right run */
-    size_t right;
     uint32_t *result;
 };
+
+static struct str get_rest(const struct sort *s, const struct order_item *i)
+{
+    if (i->more == 0) {
+        return STR_EMPTY;
+    }
+    const unsigned char *p = (const unsigned char *)s->keys.p + (i->more - 1);
+    return str_make((const char *)p + 2, (size_t)p[0] | (size_t)p[1] << 8);
+}
+
+static int compare_rest(void *owner, const struct order_item *a, const struct order_item *b)
+{
+    return str_cmp(get_rest(owner, a), get_rest(owner, b));
+}
 
 struct sort *sort_new(const struct sort_args *args)
 {
@@ -63,19 +65,19 @@ struct sort *sort_new(const struct sort_args *args)
     buf_init(&s->key, KEY_MOST);
     buf_init(&s->keys, KEYS_CAP);
     s->room = numset_get_count(s->seqs);
-    s->items = calloc(s->room + 1, sizeof(*s->items));
-    if (s->items == NULL) {
+    struct order_item *items = calloc(s->room + 1, sizeof(*items));
+    if (items == NULL) {
         abort();
     }
+    order_init(&s->order, items, 0);
+    s->order.compare = compare_rest;
+    s->order.owner = s;
     return s;
 }
 
 static void drop_keys(struct sort *s)
 {
-    free(s->items);
-    free(s->other);
-    s->items = NULL;
-    s->other = NULL;
+    order_release(&s->order);
     buf_release(&s->keys);
     buf_release(&s->key);
     sort_keys_release(&s->sort_keys);
@@ -97,25 +99,6 @@ void sort_free(struct sort **sort)
     *sort = NULL;
 }
 
-/* ---- comparing ---- */
-
-static struct str get_rest(const struct sort *s, const struct item *i)
-{
-    if (i->rest == 0) {
-        return STR_EMPTY;
-    }
-    const unsigned char *p = (const unsigned char *)s->keys.p + (i->rest - 1);
-    return str_make((const char *)p + 2, (size_t)p[0] | (size_t)p[1] << 8);
-}
-
-static bool is_after(const struct sort *s, const struct item *a, const struct item *b)
-{
-    if (a->prefix != b->prefix) {
-        return a->prefix > b->prefix;
-    }
-    return (a->rest | b->rest) != 0 && str_cmp(get_rest(s, a), get_rest(s, b)) > 0;
-}
-
 /* ---- collecting ---- */
 
 static enum err collect(struct sort *s, uint32_t seq)
@@ -123,16 +106,16 @@ static enum err collect(struct sort *s, uint32_t seq)
     buf_clear(&s->key);
     TRY(sort_keys_write(&s->sort_keys, s->view, (struct seq){seq}, &s->key));
     struct str key = buf_str(&s->key);
-    struct item item = {.seq = seq};
+    struct order_item item = {.id = seq};
     for (size_t i = 0; i < PREFIX; i++) {
-        item.prefix = item.prefix << 8 | (i < key.n ? (unsigned char)key.p[i] : 0);
+        item.key = item.key << 8 | (i < key.n ? (unsigned char)key.p[i] : 0);
     }
     if (key.n > PREFIX) {
-        item.rest = (uint32_t)s->keys.len + 1;
+        item.more = (uint32_t)s->keys.len + 1;
         buf_add_le16(&s->keys, (uint16_t)(key.n - PREFIX));
         buf_add(&s->keys, str_skip(key, PREFIX));
     }
-    s->items[s->count++] = item;
+    s->order.items[s->order.count++] = item;
     return buf_err(&s->keys);
 }
 
@@ -140,7 +123,7 @@ static enum err step_collect(struct sort *s, uint64_t *budget)
 {
     while (s->range<s->seqs->count && * budget> 0) {
         struct numrange r = s->seqs->at[s->range];
-        assert(s->count < s->room);
+        assert(s->order.count < s->room);
         TRY(collect(s, r.first + s->next));
         if (r.first + s->next == r.last) {
             s->range++;
@@ -151,107 +134,20 @@ static enum err step_collect(struct sort *s, uint64_t *budget)
         *budget -= *budget < KEY_COST ? *budget : KEY_COST;
     }
     if (s->range == s->seqs->count) {
-        s->phase = RUNS;
+        s->phase = ORDER;
     }
     return ERR_OK;
 }
 
-/* ---- sorting ---- */
-
-static void sort_run(struct sort *s, struct item *items, size_t n)
-{
-    for (size_t i = 1; i < n; i++) {
-        struct item item = items[i];
-        size_t k = i;
-        for (; k > 0 && is_after(s, &items[k - 1], &item); k--) {
-            items[k] = items[k - 1];
-        }
-        items[k] = item;
-    }
-}
-
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
-static void begin_pass(struct sort *s, size_t width)
-{
-    s->width = width;
-    s->at = 0;
-    s->left = 0;
-    s->right = least(width, s->count);
-}
-
-static void step_runs(struct sort *s, uint64_t *budget)
-{
-    for (; s->at<s->count && * budget> 0; s->at += RUN) {
-        sort_run(s, s->items + s->at, least(RUN, s->count - s->at));
-        *budget -= *budget < RUN ? *budget : RUN;
-    }
-    if (s->at < s->count) {
-        return;
-    }
-    s->phase = MERGE;
-    s->other = s->count > RUN ? calloc(s->count, sizeof(*s->other)) : NULL;
-    if (s->other == NULL && s->count > RUN) {
-        abort();
-    }
-    begin_pass(s, RUN);
-}
-
-/* Merges up to n items of the pair of runs [start, middle) and [middle, end), of which at - start are done. */
-static void merge(struct sort *s, size_t middle, size_t end, size_t n)
-{
-    for (; n > 0; n--) {
-        bool is_right = s->left == middle
-                        || (s->right < end && is_after(s, &s->items[s->left], &s->items[s->right]));
-        s->other[s->at++] = s->items[is_right ? s->right++ : s->left++];
-    }
-}
-
-/* One portion of a pass. */
-static uint64_t step_pair(struct sort *s)
-{
-    size_t start = s->at / (2 * s->width) * (2 * s->width);
-    size_t middle = least(start + s->width, s->count);
-    size_t end = least(start + 2 * s->width, s->count);
-    if (s->at == start) {
-        s->left = start;
-        s->right = middle;
-        if (middle == end || !is_after(s, &s->items[middle - 1], &s->items[middle])) {
-            memcpy(s->other + start, s->items + start, (end - start) * sizeof(*s->items));
-            s->at = end;
-            return (end - start) / RUN + 1;
-        }
-    }
-    size_t n = least(end - s->at, PIECE);
-    merge(s, middle, end, n);
-    return n;
-}
-
-static void step_merge(struct sort *s, uint64_t *budget)
-{
-    while (s->width<s->count && * budget> 0) {
-        uint64_t cost = step_pair(s);
-        *budget -= *budget < cost ? *budget : cost;
-        if (s->at == s->count) {
-            struct item *items = s->items;
-            s->items = s->other;
-            s->other = items;
-            begin_pass(s, 2 * s->width);
-        }
-    }
-}
-
 static void finish(struct sort *s)
 {
+    s->count = s->order.count;
     s->result = calloc(s->count + 1, sizeof(*s->result));
     if (s->result == NULL) {
         abort();
     }
     for (size_t i = 0; i < s->count; i++) {
-        s->result[i] = s->items[i].seq;
+        s->result[i] = s->order.items[i].id;
     }
     drop_keys(s);
     s->phase = DONE;
@@ -265,14 +161,8 @@ enum step sort_step(struct sort *s, uint64_t budget)
     if (s->err != ERR_OK) {
         return STEP_BAD;
     }
-    if (s->phase == RUNS) {
-        step_runs(s, &budget);
-    }
-    if (s->phase == MERGE) {
-        step_merge(s, &budget);
-        if (s->width >= s->count) {
-            finish(s);
-        }
+    if (s->phase == ORDER && order_step(&s->order, &budget)) {
+        finish(s);
     }
     return s->phase == DONE ? STEP_DONE : STEP_MORE;
 }
@@ -286,12 +176,4 @@ const uint32_t *sort_get_result(const struct sort *s, size_t *count)
 {
     *count = s->count;
     return s->result;
-}
-
-uint32_t *sort_take_result(struct sort *s, size_t *count)
-{
-    uint32_t *result = s->result;
-    *count = s->count;
-    s->result = NULL;
-    return result;
 }

@@ -28,7 +28,5 @@ enum step sort_step(struct sort *s, uint64_t budget);
 enum err sort_get_err(const struct sort *s);
 /* After STEP_DONE: sequence numbers in order. Borrowed. */
 const uint32_t *sort_get_result(const struct sort *s, size_t *count);
-/* Takes the result away; free() it. */
-uint32_t *sort_take_result(struct sort *s, size_t *count);
 
 #endif

@@ -114,18 +114,17 @@ static void write_criterion(struct sort_keys *k, const struct message *m, const 
     }
 }
 
-/* A message whose shape is gone counts as one without fields. */
-static enum err read_envelope(struct sort_keys *k, const struct message *m, struct envelope *e)
+enum err sort_read_envelope(struct arena *arena, struct account *a, uint64_t body_id,
+                            struct envelope *out)
 {
     struct str octets;
-    *e = (struct envelope){.date_s = INT64_MIN};
-    enum err err = account_get_shape(k->account, m->body_id, &octets);
+    *out = (struct envelope){.date_s = INT64_MIN};
+    enum err err = account_get_shape(a, body_id, &octets);
     if (err == ERR_NOT_FOUND || err == ERR_NO_MESSAGE) {
         return ERR_OK;
     }
     TRY(err);
-    arena_clear(k->arena);
-    return shape_parse_envelope(k->arena, octets, e);
+    return shape_parse_envelope(arena, octets, out);
 }
 
 enum err sort_keys_write(struct sort_keys *k, struct view *v, struct seq seq, struct buf *out)
@@ -134,7 +133,8 @@ enum err sort_keys_write(struct sort_keys *k, struct view *v, struct seq seq, st
     struct envelope e = {.date_s = INT64_MIN};
     TRY(view_get(v, seq, &m));
     if (k->has_strings) {
-        TRY(read_envelope(k, &m, &e));
+        arena_clear(k->arena);
+        TRY(sort_read_envelope(k->arena, k->account, m.body_id, &e));
     }
     for (size_t i = 0; i < k->program->count; i++) {
         write_criterion(k, &m, &e, k->program->at[i], out);

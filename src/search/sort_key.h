@@ -55,6 +55,10 @@ void sort_keys_release(struct sort_keys *k);
  * ERR_IO, ERR_CORRUPT. */
 MUST_USE enum err sort_keys_write(struct sort_keys *k, struct view *v, struct seq seq,
                                   struct buf *out);
+/* The envelope of a body, in arena and borrowing until the next call on the account; one without fields when the body is gone.
+ * Errors: ERR_IO, ERR_CORRUPT, ERR_LIMIT. */
+MUST_USE enum err sort_read_envelope(struct arena *arena, struct account *a, uint64_t body_id,
+                                     struct envelope *out);
 /* The sent date of RFC 5256, 2.2. */
 int64_t sort_get_date(const struct message *m, const struct envelope *e);
 

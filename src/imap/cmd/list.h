@@ -50,6 +50,7 @@
     X(store)                                                                                       \
     X(subscribe)                                                                                   \
     X(unauthenticate)                                                                              \
+    X(thread)                                                                                      \
     X(unselect)                                                                                    \
     X(unsubscribe)                                                                                 \
     X(urlfetch)
