@@ -64,18 +64,23 @@ bool session_is_place(const struct imap_session *s, const struct place *p)
     return str_eq(p->owner, s->args.user) && str_eq(p->prefix, s->args.prefix);
 }
 
-/* "Other Users", or below it without a user and a mailbox; "Shared". */
-static bool is_namespace(const struct imap_session *s, struct str name)
+struct str namespace_get_name(size_t i)
 {
-    return str_eq(name, STR(OTHER_USERS)) || str_starts(name, STR(OTHER_USERS "/"))
-           || (s->args.shared_account.n > 0 && str_eq(name, STR(SHARED)));
+    return i == 0 ? STR(OTHER_USERS) : STR(SHARED);
+}
+
+bool session_is_foreign(const struct imap_session *s, struct str name)
+{
+    struct str first = str_sub(name, 0, str_find_char(name, '/'));
+    return str_eq(first, STR(OTHER_USERS))
+           || (s->args.shared_account.n > 0 && str_eq(first, STR(SHARED)));
 }
 
 enum err session_get_store_name(const struct imap_session *s, struct str name, struct str *out)
 {
     struct place p = session_find_place(s, name);
     if (!session_is_place(s, &p) || name.n == p.prefix.n
-        || (p.prefix.n == 0 && is_namespace(s, name))) {
+        || (p.prefix.n == 0 && session_is_foreign(s, name))) {
         return ERR_NO_MAILBOX;
     }
     *out = str_skip(name, p.prefix.n);

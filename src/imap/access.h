@@ -37,6 +37,11 @@ struct place {
     struct str prefix; /* "", or with "/" at its end; borrows from the name, or static */
 };
 struct place session_find_place(const struct imap_session *s, struct str name);
+/* The namespaces of others, by number. */
+enum { NAMESPACE_COUNT = 2 };
+struct str namespace_get_name(size_t i);
+/* The name is one of them, or below. */
+bool session_is_foreign(const struct imap_session *s, struct str name);
 /* The place is the account of this session. */
 bool session_is_place(const struct imap_session *s, const struct place *p);
 

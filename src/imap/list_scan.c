@@ -54,7 +54,7 @@ static void scan_returns(struct scan *c, struct arena *a, struct list_scan *out)
     static const struct option OPTIONS[] = {
         {{"SUBSCRIBED", 10}, LIST_RETURN_SUBSCRIBED},   {{"CHILDREN", 8}, LIST_RETURN_CHILDREN},
         {{"SPECIAL-USE", 11}, LIST_RETURN_SPECIAL_USE}, {{"STATUS", 6}, LIST_RETURN_STATUS},
-        {{"METADATA", 8}, LIST_RETURN_METADATA},
+        {{"METADATA", 8}, LIST_RETURN_METADATA},        {{"MYRIGHTS", 8}, LIST_RETURN_MYRIGHTS},
     };
     scan_sp(c);
     scan_require(c, '(', "return options");

@@ -28,7 +28,8 @@ enum list_return {
     LIST_RETURN_CHILDREN = 2,
     LIST_RETURN_SPECIAL_USE = 4,
     LIST_RETURN_STATUS = 8,
-    LIST_RETURN_METADATA = 16
+    LIST_RETURN_METADATA = 16,
+    LIST_RETURN_MYRIGHTS = 64
 };
 
 struct list_scan {

@@ -225,6 +225,36 @@ void peer_write(struct peer *p, struct str octets)
     p->is_due = true;
 }
 
+/* The number in a literal's mark, which ends the line. */
+static struct str find_number(struct str line)
+{
+    struct str digits = str_skip(line, str_find_last_char(line, '{') + 1);
+    size_t n = 0;
+    while (n < digits.n && ascii_is_digit(digits.p[n])) {
+        n++;
+    }
+    return str_sub(digits, 0, n);
+}
+
+void peer_write_command(struct peer *p, struct str text)
+{
+    for (;;) {
+        size_t line_end = str_find_char(text, '\n');
+        if (line_end == text.n) {
+            peer_write(p, text);
+            return;
+        }
+        struct str number = find_number(str_sub(text, 0, line_end));
+        uint64_t size = 0;
+        (void)str_to_u64(number, SIZE_MAX, &size);
+        peer_write(p, str_make(text.p, (size_t)(number.p - text.p) + number.n));
+        peer_write(p, STR("+}\r\n"));
+        text = str_skip(text, line_end + 1);
+        peer_write(p, str_sub(text, 0, (size_t)size));
+        text = str_skip(text, (size_t)size);
+    }
+}
+
 bool peer_is_full(struct peer *p)
 {
     if (p->stream != NULL) {

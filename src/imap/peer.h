@@ -21,6 +21,9 @@ void peer_free(struct peer **p);
 
 /* Sends octets (copies). */
 void peer_write(struct peer *p, struct str octets);
+/* Sends (part of) a command as the framer gathered it (wire/imap_framing.h), without a line end behind it; its literals go unasked, as
+ * "{n+}". */
+void peer_write_command(struct peer *p, struct str text);
 /* It has enough to do: write again when the session was woken. */
 bool peer_is_full(struct peer *p);
 

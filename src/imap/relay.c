@@ -140,37 +140,11 @@ bool relay_takes(struct imap_session *s, const struct command *what, const struc
 
 /* ---- sending ---- */
 
-/* The number in a literal's mark, which ends the line. */
-static struct str find_number(struct str line)
-{
-    struct str digits = str_skip(line, str_find_last_char(line, '{') + 1);
-    size_t n = 0;
-    while (n < digits.n && ascii_is_digit(digits.p[n])) {
-        n++;
-    }
-    return str_sub(digits, 0, n);
-}
-
-/* The command's text from where it was sent on; its literals were gathered, and go unasked. */
+/* The command's text from where it was sent on. */
 static void send_text(struct relay *r, struct str text)
 {
-    struct str rest = str_skip(text, r->sent);
+    peer_write_command(r->peer, str_skip(text, r->sent));
     r->sent = text.n;
-    for (;;) {
-        size_t line_end = str_find_char(rest, '\n');
-        if (line_end == rest.n) {
-            peer_write(r->peer, rest);
-            return;
-        }
-        struct str number = find_number(str_sub(rest, 0, line_end));
-        uint64_t size = 0;
-        (void)str_to_u64(number, SIZE_MAX, &size);
-        peer_write(r->peer, str_make(rest.p, (size_t)(number.p - rest.p) + number.n));
-        peer_write(r->peer, STR("+}\r\n"));
-        rest = str_skip(rest, line_end + 1);
-        peer_write(r->peer, str_sub(rest, 0, (size_t)size));
-        rest = str_skip(rest, (size_t)size);
-    }
 }
 
 static void begin_command(struct relay *r, struct str tag)

@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "imap/access.h"
 #include "imap/metadata.h"
+#include "imap/listing.h"
 #include "imap/relay.h"
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
@@ -627,6 +628,7 @@ static void imap_session_free(struct session **base)
     watch_cancel(&s->metadata.watch);
     selected_close(s);
     relay_free(&s->far);
+    listing_free(&s->listing);
     imap_framing_free(&s->framing);
     if (s->account != NULL) {
         account_unref(&s->account);

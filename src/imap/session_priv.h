@@ -71,7 +71,8 @@ struct imap_session {
     struct notify *notify; /* NULL: NOTIFY was never given */
     struct imap_framing *framing;
     const struct command *receiving; /* whose literal is being streamed; NULL: none */
-    struct scan refused; /* why on_literal refused: place and expectation, without text */
+    struct scan refused;     /* why on_literal refused: place and expectation, without text */
+    struct listing *listing; /* of a guest (imap/listing.h); NULL: not made */
     struct relay *far; /* whose mailbox is selected (imap/relay.h); NULL: none of another account */
     struct relay *errand;  /* of the command at hand, when it is another one; NULL: none */
     struct upload *upload; /* messages that an APPEND brought; NULL: none (cmd/append.c) */

@@ -151,6 +151,11 @@ enum err account_set_grantor(struct account *a, struct str owner, bool is_granto
     return ERR_OK;
 }
 
+bool account_has_grantor(const struct account *a, struct str owner)
+{
+    return map_find(a->grantors, owner) != NULL;
+}
+
 bool account_next_grantor(const struct account *a, size_t *at, struct str *owner)
 {
     void *value;

@@ -275,6 +275,7 @@ struct mailbox *account_find_parent(const struct account *a, struct str name);
 /* The users who gave this account's user rights to mailboxes of theirs, as far as this account was told. Adding is pending.
  * Errors: ERR_LIMIT. */
 MUST_USE enum err account_set_grantor(struct account *a, struct str owner, bool is_grantor);
+bool account_has_grantor(const struct account *a, struct str owner);
 /* Walks them in no order: start with *at = 0; false at the end. Borrowed until the next commit. */
 bool account_next_grantor(const struct account *a, size_t *at, struct str *owner);
 

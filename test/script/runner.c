@@ -20,7 +20,7 @@
  * With --one-octet each octet of a client arrives by itself; nothing else may change.
  *
  * Verbs: @advance 29m | @pace 4s (from now on every step of a session takes so long) |
- * @user NAME (of sessions opened later) | @open NAME (then expect the greeting) | @close NAME |
+ * @user NAME (of sessions opened later) | @shared NAME (theirs) | @open NAME (then expect the greeting) | @close NAME |
  * @restart (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) |
  * @index (everything is put into the text index) |
  * @send NAME octets with \r \n \\ \xHH (raw) | @quiet NAME (it says nothing) | @ended NAME (it hung up). */
@@ -339,6 +339,8 @@ static void run_verb(struct runner *r, struct str line)
         script_set_pace(r->script, parse_duration_ms(r, args));
     } else if (str_eq(verb, STR("@user"))) {
         script_set_user(r->script, args);
+    } else if (str_eq(verb, STR("@shared"))) {
+        script_set_shared_account(r->script, args);
     } else if (str_eq(verb, STR("@open"))) {
         script_open(r->script, args);
     } else if (str_eq(verb, STR("@close"))) {

@@ -31,6 +31,7 @@ struct script_session {
 struct script {
     char dir[64];
     char user[NAME_MOST];
+    char shared_account[NAME_MOST];
     struct store *store;
     struct imap_host host;
     struct convert_service *convert;
@@ -187,6 +188,11 @@ void script_set_user(struct script *s, struct str user)
     copy_name(s->user, user);
 }
 
+void script_set_shared_account(struct script *s, struct str user)
+{
+    copy_name(s->shared_account, user);
+}
+
 struct script_session *script_open(struct script *s, struct str name)
 {
     struct script_session *x = calloc(1, sizeof(*x));
@@ -209,6 +215,7 @@ struct script_session *script_open(struct script *s, struct str name)
         .submit_entities = STR("submit"),
         .media_entities = STR("media"),
         .may_unauthenticate = true,
+        .shared_account = str_from_c(s->shared_account),
         .server_admin = STR("mailto:admin@example.com"),
         .message_most = 1024 * 1024,
     };

@@ -4,13 +4,18 @@
  * changing it is refused. Everybody else has the rights of his entry and of "anyone", less what entries with "-" in front
  * take away. No rights are tied.
  *
+ * SETACL first tells the account of whoever is given rights (GRANTED, cmd/peer.c), which may be at another worker; when there
+ * is no such account, there is nobody to give rights to.
+ *
  * An identifier is prepared as a login's name is, so what is stored is what a session's asker is compared with. */
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
+#include "imap/peer.h"
 #include "imap/rights.h"
 #include "imap/session_priv.h"
 #include "mime/prepare.h"
+#include "wire/imap_reply.h"
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
 
@@ -19,7 +24,11 @@ struct acl_args {
     struct str written;    /* the identifier as the client wrote it */
     struct str identifier; /* prepared */
     struct mod_rights mod;
+    struct peer *peer; /* in the account of whoever will be given rights */
+    struct imap_reply reply;
 };
+
+enum acl_phase { ACL_BEGIN, ACL_TELL, ACL_CHANGE, ACL_DONE };
 
 /* ---- parsing ---- */
 
@@ -173,16 +182,88 @@ static enum err change(struct imap_session *s, const struct acl_args *args)
     return e;
 }
 
-/* SETACL and DELETEACL: the latter takes everything away (RFC 4314, 3.2). */
+/* DELETEACL takes everything away (RFC 4314, 3.2); SETACL ends so, too. */
 static enum run run_change(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     (void)out;
-    if (cmd->phase == 0) {
-        cmd->phase = 1;
+    if (cmd->phase == ACL_CHANGE) {
+        cmd->phase = ACL_DONE;
         cmd->err = change(s, cmd->args);
         return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
     }
     return RUN_DONE;
+}
+
+/* Rights are given to a user whose LIST has to find the mailbox. The shared account is asked by everybody's. */
+static bool must_tell(const struct imap_session *s, const struct acl_args *args)
+{
+    bool gives = args->mod.rights != 0 && args->mod.op != ACL_OP_REMOVE;
+    return gives && !is_owner(s, args) && !str_starts(args->identifier, STR("-"))
+           && !str_eq(args->identifier, STR("anyone"))
+           && !str_eq(s->args.user, s->args.shared_account);
+}
+
+static void begin_telling(struct imap_session *s, struct acl_args *args)
+{
+    CLEANUP(buf_release) struct buf line = BUF_INIT(2 * ACL_IDENTIFIER_MOST);
+    struct place place = {args->identifier, STR_EMPTY};
+    args->peer = peer_new(s, &place);
+    args->reply = (struct imap_reply){.tag = STR("G")};
+    buf_add(&line, STR("G GRANTED "));
+    imap_write_client_literal_head(&line, s->args.user.n, false);
+    buf_add(&line, s->args.user);
+    imap_write_crlf(&line);
+    peer_write(args->peer, buf_str(&line));
+}
+
+/* The user's account hears of the grant before it is made: so whoever has rights somewhere knows where. */
+static enum step tell(struct acl_args *args, enum err *e)
+{
+    struct str line;
+    enum step step = peer_ask(args->peer, &args->reply, false, &line);
+    if (step == STEP_BAD) {
+        *e = peer_get_err(args->peer) == ERR_NO_MAILBOX ? ERR_NO_USER : peer_get_err(args->peer);
+    } else if (step == STEP_DONE && !imap_reply_is_ok(&args->reply, line)) {
+        *e = ERR_LIMIT;
+    }
+    return step;
+}
+
+static enum run run_setacl(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    struct acl_args *args = cmd->args;
+    struct mailbox *m = NULL;
+    if (cmd->phase == ACL_BEGIN) {
+        cmd->err = session_find_mailbox(s, args->name, RIGHT_ADMINISTER, &m);
+        if (cmd->err != ERR_OK) {
+            return RUN_DONE;
+        }
+        mailbox_unref(&m);
+        cmd->phase = must_tell(s, args) ? ACL_TELL : ACL_CHANGE;
+        if (cmd->phase == ACL_TELL) {
+            begin_telling(s, args);
+        }
+    }
+    if (cmd->phase == ACL_TELL) {
+        if (tell(args, &cmd->err) == STEP_MORE) {
+            return RUN_EVENT;
+        }
+        peer_free(&args->peer);
+        cmd->phase = ACL_CHANGE;
+    }
+    return cmd->err == ERR_OK ? run_change(s, cmd, out) : RUN_DONE;
+}
+
+static enum run run_deleteacl(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    cmd->phase = cmd->phase == ACL_BEGIN ? (unsigned)ACL_CHANGE : cmd->phase;
+    return run_change(s, cmd, out);
+}
+
+static void release_acl(struct cmd *cmd)
+{
+    struct acl_args *args = cmd->args;
+    peer_free(&args->peer);
 }
 
 #define ACL_COMMAND(variable, word, parser, runner)                                                \
@@ -192,10 +273,11 @@ static enum run run_change(struct imap_session *s, struct cmd *cmd, struct buf *
         .flags = COMMAND_NAMES,                                                                    \
         .parse = (parser),                                                                         \
         .run = (runner),                                                                           \
+        .release = release_acl,                                                                    \
     }
 
 ACL_COMMAND(getacl, "GETACL", parse_mailbox, run_getacl);
 ACL_COMMAND(myrights, "MYRIGHTS", parse_mailbox, run_myrights);
 ACL_COMMAND(listrights, "LISTRIGHTS", parse_identifier, run_listrights);
-ACL_COMMAND(setacl, "SETACL", parse_setacl, run_change);
-ACL_COMMAND(deleteacl, "DELETEACL", parse_identifier, run_change);
+ACL_COMMAND(setacl, "SETACL", parse_setacl, run_setacl);
+ACL_COMMAND(deleteacl, "DELETEACL", parse_identifier, run_deleteacl);

@@ -1,5 +1,5 @@
 /* LIST, plain and extended (RFC 3501, 6.3.8; RFC 5258), with CHILDREN (RFC 3348), special uses (RFC 6154), and STATUS (RFC
- * 5819) and METADATA (RFC 9590) behind what was listed.
+ * 5819), METADATA (RFC 9590) and MYRIGHTS (RFC 8440) behind what was listed.
  *
  * One walk over the account's sorted names, as a generator: a step writes a bounded amount and does a bounded amount of work
  * (patterns and names multiply, and a STATUS may have to read a mailbox's pages), then the next one goes on behind the
@@ -12,8 +12,10 @@
  * A name that is no mailbox is \NonExistent for an extended LIST and in IMAP4rev2, and \Noselect for clients that know no more. */
 #include "imap/cmd/list.h"
 
-#include "imap/list_row.h"
 #include "imap/access.h"
+#include "imap/far_list.h"
+#include "imap/list_row.h"
+#include "imap/listing.h"
 #include "imap/list_scan.h"
 #include "imap/metadata.h"
 #include "imap/pattern.h"
@@ -36,6 +38,7 @@ struct list_args {
     struct metadata_get get;
     struct metadata_answer answer; /* under way while answered is set */
     struct mailbox *answered;      /* counted */
+    struct far_list *far;          /* begun, when all names of this account were looked at */
 };
 
 static void parse_list(struct imap_session *s, struct cmd *cmd, struct scan *c)
@@ -85,7 +88,7 @@ static bool has_wanted_below(struct imap_session *s, struct list_args *args, str
                              size_t at)
 {
     struct mailbox_info info;
-    while (account_next_mailbox(s->account, &at, &info) && is_below(info.name, name)) {
+    while (session_next_mailbox(s, &at, &info) && is_below(info.name, name)) {
         args->work += info.name.n;
         if (is_wanted(args, &info)) {
             return true;
@@ -101,7 +104,7 @@ static bool has_unlisted_below(struct imap_session *s, struct list_args *args, s
 {
     size_t work = 0;
     struct mailbox_info info;
-    while (account_next_mailbox(s->account, &at, &info) && is_below(info.name, name)) {
+    while (session_next_mailbox(s, &at, &info) && is_below(info.name, name)) {
         if (!is_wanted(args, &info)) {
             continue;
         }
@@ -144,16 +147,22 @@ static void begin_row(const struct imap_session *s, const struct list_scan *scan
     session_write_mailbox(s, out, info->name);
 }
 
-void list_row_write(struct imap_session *s, struct str name, struct str given, struct buf *out)
+void list_row_write(struct imap_session *s, struct str store_name, struct str given,
+                    struct buf *out)
 {
     const struct list_scan plain = {.is_extended = false};
+    CLEANUP(buf_release) struct buf full = BUF_INIT(PATTERN_MOST);
+    buf_add(&full, s->args.prefix);
+    buf_add(&full, store_name);
+    struct str name = buf_str(&full);
+    listing_free(&s->listing); /* it may be old */
     struct mailbox_info info;
-    size_t at = account_seek_mailbox(s->account, name);
+    size_t at = session_seek_mailbox(s, name);
     if (at == 0) {
         return;
     }
     at--;
-    if (!account_next_mailbox(s->account, &at, &info) || !str_eq(info.name, name)) {
+    if (!session_next_mailbox(s, &at, &info) || !str_eq(info.name, name)) {
         return;
     }
     begin_row(s, &plain, &info, out);
@@ -215,6 +224,12 @@ static void write_data(struct imap_session *s, struct list_args *args, struct st
         args->work += STATUS_WORK;
         begin_metadata(s, args, name);
     }
+    struct mailbox *m = NULL;
+    if ((args->scan.returns & LIST_RETURN_MYRIGHTS) != 0
+        && session_find_mailbox(s, name, 0, &m) == ERR_OK) {
+        session_write_myrights(s, name, m, out); /* RFC 8440 */
+        mailbox_unref(&m);
+    }
 }
 
 /* info: of the name before `at`. */
@@ -237,6 +252,19 @@ static void list_name(struct imap_session *s, struct list_args *args,
     }
 }
 
+/* What other accounts have to list, when a pattern may match there. */
+static enum run run_far(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    struct list_args *args = cmd->args;
+    if (s->args.is_peer) {
+        return RUN_DONE;
+    }
+    if (args->far == NULL) {
+        args->far = far_list_new(s, args->scan.patterns, args->scan.count);
+    }
+    return far_list_run(args->far, s, out);
+}
+
 static enum run run_list(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     struct list_args *args = cmd->args;
@@ -247,13 +275,16 @@ static enum run run_list(struct imap_session *s, struct cmd *cmd, struct buf *ou
     if (args->scan.status & STATUS_HIGHESTMODSEQ) {
         session_enable_condstore(s, out);
     }
+    if (args->far != NULL) {
+        return run_far(s, cmd, out);
+    }
     args->work = 0;
     if (!answer_metadata(s, args, out)) {
         return RUN_MORE;
     }
-    size_t at = args->last.len == 0 ? 0 : account_seek_mailbox(s->account, buf_str(&args->last));
+    size_t at = args->last.len == 0 ? 0 : session_seek_mailbox(s, buf_str(&args->last));
     struct mailbox_info info;
-    while (account_next_mailbox(s->account, &at, &info)) {
+    while (session_next_mailbox(s, &at, &info)) {
         /* Reading a mailbox may make the list anew: the name is copied, and the place found again. */
         buf_clear(&args->last);
         buf_add(&args->last, info.name);
@@ -263,9 +294,9 @@ static enum run run_list(struct imap_session *s, struct cmd *cmd, struct buf *ou
             || out->len >= SESSION_OUTPUT_MOST) {
             return RUN_MORE;
         }
-        at = account_seek_mailbox(s->account, info.name);
+        at = session_seek_mailbox(s, info.name);
     }
-    return RUN_DONE;
+    return run_far(s, cmd, out);
 }
 
 static void release_list(struct cmd *cmd)
@@ -274,6 +305,7 @@ static void release_list(struct cmd *cmd)
     buf_release(&args->last);
     metadata_answer_release(&args->answer);
     mailbox_unref(&args->answered);
+    far_list_free(&args->far);
 }
 
 const struct command command_list = {

@@ -25,6 +25,7 @@
     X(genurlauth)                                                                                  \
     X(getacl)                                                                                      \
     X(getmetadata)                                                                                 \
+    X(granted)                                                                                     \
     X(id)                                                                                          \
     X(idle)                                                                                        \
     X(list)                                                                                        \
@@ -53,7 +54,8 @@
     X(thread)                                                                                      \
     X(unselect)                                                                                    \
     X(unsubscribe)                                                                                 \
-    X(urlfetch)
+    X(urlfetch)                                                                                    \
+    X(visible)
 
 #define DECLARE_COMMAND(name) extern const struct command command_##name;
 COMMANDS(DECLARE_COMMAND)
