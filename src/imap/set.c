@@ -51,3 +51,17 @@ void set_parse(struct imap_session *s, struct cmd *cmd, struct scan *c, struct n
     }
     seq_set_resolve(&set, set_get_last(s, cmd->is_uid), out);
 }
+
+void set_parse_ever(struct imap_session *s, struct cmd *cmd, struct scan c, struct numset *out)
+{
+    struct seq_set set;
+    scan_sp(&c);
+    if (scan_accept(&c, '$')) {
+        add_saved(s, true, out);
+        return;
+    }
+    scan_seq_set(&c, cmd->arena, &set);
+    if (scan_is_ok(&c)) {
+        seq_set_resolve(&set, view_get_uidnext(s->selected.known).v - 1, out);
+    }
+}

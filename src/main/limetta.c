@@ -22,6 +22,8 @@ static const char USAGE[] =
     "       limetta import --user NAME [--mailbox NAME] [--state DIR] PATH\n"
     "       limetta export --user NAME [--mailbox NAME] [--state DIR] PATH\n"
     "       limetta verify --user NAME [--state DIR]\n"
+    "       limetta backup --user NAME [--state DIR] FOLDER\n"
+    "       limetta restore --user NAME [--state DIR] FOLDER\n"
     "       limetta --version\n"
     "limetta(1) says more.\n";
 
@@ -71,10 +73,11 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
-    {"serve", serve, false},       {"user", run_user, true},
-    {"import", tool_import, true}, {"export", tool_export, true},
-    {"verify", tool_verify, true}, {"--version", print_version, false},
-    {"--help", print_help, false}, {"help", print_help, false},
+    {"serve", serve, false},         {"user", run_user, true},
+    {"import", tool_import, true},   {"export", tool_export, true},
+    {"verify", tool_verify, true},   {"backup", tool_backup, true},
+    {"restore", tool_restore, true}, {"--version", print_version, false},
+    {"--help", print_help, false},   {"help", print_help, false},
 };
 
 /* After a tool of root's: the folder's owner owns what is in it. */

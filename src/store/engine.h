@@ -29,6 +29,11 @@ void engine_close(struct engine **e);
  * goes after that. Errors: ERR_NOT_FOUND, ERR_IN_USE, ERR_IO. */
 MUST_USE enum err engine_remove(struct str folder);
 
+/* Copies the account kept in folder `from` to the new folder `to`: its database as of one moment, and the blobs that names. `from`
+ * may be in use. Durable; after an error something may be left in `to`.
+ * Errors: ERR_NOT_FOUND, ERR_EXISTS (to), ERR_CORRUPT (a blob is missing), ERR_NO_SPACE, ERR_IO. */
+MUST_USE enum err engine_copy(struct str from, struct str to);
+
 /* Opens the database; made when must_create. The caller closes it. Errors: ERR_NOT_FOUND, ERR_IO. */
 MUST_USE enum err engine_open_database(struct engine *e, bool must_create, sqlite3 **out);
 /* The database was last closed in good order, as far as can be seen: it has no log. Ask before opening it. */

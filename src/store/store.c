@@ -115,6 +115,12 @@ static void write_folder_name(struct buf *out, struct str user)
     }
 }
 
+void store_write_folder(const struct store *s, struct str user, struct buf *out)
+{
+    buf_addf(out, "%s/", s->dir);
+    write_folder_name(out, user);
+}
+
 static struct account *account_new(struct store *s, struct str user)
 {
     struct account *a = store_allocate(sizeof(*a));
@@ -195,8 +201,7 @@ static enum err furnish(struct account *a)
 static enum err open_stored(struct account *a, bool must_create)
 {
     struct buf folder = BUF_INIT(4096);
-    buf_addf(&folder, "%s/", a->store->dir);
-    write_folder_name(&folder, str_from_c(a->user));
+    store_write_folder(a->store, str_from_c(a->user), &folder);
     enum err result = buf_err(&folder);
     if (result == ERR_OK) {
         result = engine_open(buf_str(&folder), must_create, &a->engine);
@@ -226,8 +231,7 @@ enum err store_delete_account(struct store *s, struct str user)
         return ERR_IN_USE;
     }
     struct buf folder = BUF_INIT(4096);
-    buf_addf(&folder, "%s/", s->dir);
-    write_folder_name(&folder, user);
+    store_write_folder(s, user, &folder);
     enum err e = buf_err(&folder);
     if (e == ERR_OK) {
         e = engine_remove(buf_str(&folder));

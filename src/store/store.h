@@ -44,6 +44,12 @@ void account_ref(struct account *a);
 /* The last reference gone, the account closes after a while of silence (store_tick()). */
 void account_unref(struct account **a);
 struct str account_get_user(const struct account *a);
+/* Copies the account, which may be in use, to a new folder. Errors: those of engine_copy() (store/engine.h). */
+MUST_USE enum err store_backup_account(struct store *s, struct str user, struct str folder);
+/* Makes the account anew from such a folder. Its mailboxes get another UIDVALIDITY, its objects other names, and URLs signed before are
+ * void: UIDs and numbers given after the backup may have meant other messages. Errors: ERR_EXISTS (the account is there), ERR_NOT_FOUND
+ * (no backup in folder), ERR_CORRUPT, ERR_NO_SPACE, ERR_IO; then nothing is left behind. */
+MUST_USE enum err store_restore_account(struct store *s, struct str user, struct str folder);
 /* Removes the account with all its mail, for ever. Errors: ERR_NOT_FOUND, ERR_IN_USE (somebody has it open), ERR_IO. */
 MUST_USE enum err store_delete_account(struct store *s, struct str user);
 /* Housekeeping: closes what idles, syncs lazy flag changes (within a second), checkpoints. Call about 4 times a second;

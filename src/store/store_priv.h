@@ -195,6 +195,8 @@ struct store {
 
 void *store_allocate(size_t size); /* zeroed; aborts when out of memory */
 char *store_copy(struct str s);
+/* Appends the path of the account's folder. */
+void store_write_folder(const struct store *s, struct str user, struct buf *out);
 uint64_t store_get_now_ms(const struct store *s);
 
 /* ---- account.c ---- */

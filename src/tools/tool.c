@@ -110,8 +110,9 @@ enum err tool_open_store(const char *state, struct store **out)
     return store_new(&config, out);
 }
 
-static int prepare(const char *user, struct buf *name)
+int tool_prepare_name(const char *user, struct buf *name)
 {
+    buf_init(name, NAME_MOST + 1);
     if (name_prepare(str_from_c(user), false, name) != ERR_OK) {
         return tool_fail(EXIT_USAGE, "%s cannot be a user's name", user);
     }
@@ -120,9 +121,9 @@ static int prepare(const char *user, struct buf *name)
 
 static int find_user(const char *path, const char *user)
 {
-    CLEANUP(buf_release) struct buf name = BUF_INIT(NAME_MOST + 1);
+    CLEANUP(buf_release) struct buf name = BUF_INIT(0);
     struct users *users;
-    int code = prepare(user, &name);
+    int code = tool_prepare_name(user, &name);
     if (code != EXIT_FINE) {
         return code;
     }
@@ -151,8 +152,8 @@ int tool_check_user(const char *state, const char *user)
 
 int tool_open_account(struct store *s, const char *user, bool must_create, struct account **out)
 {
-    CLEANUP(buf_release) struct buf name = BUF_INIT(NAME_MOST + 1);
-    int code = prepare(user, &name);
+    CLEANUP(buf_release) struct buf name = BUF_INIT(0);
+    int code = tool_prepare_name(user, &name);
     if (code != EXIT_FINE) {
         return code;
     }

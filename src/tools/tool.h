@@ -1,6 +1,7 @@
 #ifndef LIMETTA_TOOLS_TOOL_H
 #define LIMETTA_TOOLS_TOOL_H
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
 #include "store/store.h"
@@ -45,6 +46,8 @@ int tool_exit_code(enum err e);
 MUST_USE enum err tool_open_store(const char *state, struct store **out);
 /* Says so on standard error when the state folder has users, and none of this name. Returns an exit code. */
 int tool_check_user(const char *state, const char *user);
+/* The account's name for a name as people type it; says on standard error why not. Returns an exit code; the caller releases. */
+int tool_prepare_name(const char *user, struct buf *name);
 /* Opens the account of user (a name as people type it) and says on standard error why not. Returns an exit code. */
 int tool_open_account(struct store *s, const char *user, bool must_create, struct account **out);
 /* Commits what is pending and returns how that went. */
@@ -68,6 +71,8 @@ void progress_end(struct progress *p);
 int tool_import(int argc, char **argv);
 int tool_export(int argc, char **argv);
 int tool_verify(int argc, char **argv);
+int tool_backup(int argc, char **argv);
+int tool_restore(int argc, char **argv);
 /* cost: of new passwords; --config is accepted, and read by the caller. */
 int tool_user(int argc, char **argv, const struct verifier_cost *cost);
 

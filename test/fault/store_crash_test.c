@@ -157,7 +157,7 @@ static uint64_t get_shown(const struct crash *c)
     return most;
 }
 
-/* A change after the crash gets a modseq that nobody has seen. */
+/* A change after the crash gets a modseq that nobody has seen (X-RESYNC). */
 static void check_new_modseq(struct mill *m, uint64_t shown)
 {
     struct mailbox *x;

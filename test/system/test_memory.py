@@ -1,5 +1,6 @@
 """What big mailboxes and many idle phones cost in memory."""
 import os
+import re
 import tempfile
 
 from lib.check import limetta_only, message, true
@@ -10,6 +11,7 @@ MAILBOX_MIB = int(os.environ.get('LIMETTA_FETCH_MIB', '1024'))
 GROWTH_KIB = 8 * 1024
 IDLE_SESSIONS = 200
 STORE_KIB, EDGE_TLS_KIB = 4, 24
+VANISHED_KIB = 16 * 1024
 
 
 def rss(server, role):
@@ -103,3 +105,42 @@ def test_idle_compressed_sessions_are_small(make):
         true(each < EDGE_TLS_KIB, f'an idle session with COMPRESS costs {each:.1f} KiB in the edge')
         for c in warm + more:
             c.close()
+
+
+@limetta_only
+def test_a_client_that_was_away_for_100000_expunges(make):
+    """X-RESYNC: the VANISHED set is exact, and costs the worker what it says, not what happened."""
+    with make() as s:
+        c = open_imap(s, 'alice', PASSWORD)
+        c.settimeout(120)
+        for mailbox in ('Seed', 'Big'):
+            c.command(f'CREATE {mailbox}')
+        for i in range(200):
+            c.append('Seed', message(f'seed {i}'))
+        c.command('SELECT Seed')
+        for _ in range(1000):
+            c.command('COPY 1:200 Big')
+        c.command('ENABLE QRESYNC')
+        known = b''.join(c.command('SELECT Big'))
+        validity, modseq = (re.search(rb'%s (\d+)' % k, known).group(1).decode() for k in (b'UIDVALIDITY', b'HIGHESTMODSEQ'))
+        for start in range(1, 200_001, 4000):  # every other one, in fifty commands
+            uids = ','.join(str(u) for u in range(start, start + 4000, 2))
+            c.command(f'UID STORE {uids} +FLAGS.SILENT (\\Deleted)')
+            c.command(f'UID EXPUNGE {uids}')
+        c.close()
+        c = open_imap(s, 'alice', PASSWORD)
+        c.settimeout(120)
+        c.command('ENABLE QRESYNC')
+        before = rss(s, 'store')
+        lines = c.command(f'SELECT Big (QRESYNC ({validity} {modseq}))')
+        growth = rss(s, 'store') - before
+        gone = set()
+        for line in lines:
+            m = re.match(rb'\* VANISHED \(EARLIER\) ([\d:,]+)', line)
+            for part in m.group(1).split(b',') if m else ():
+                first, _, last = part.partition(b':')
+                gone.update(range(int(first), int(last or first) + 1))
+        true(gone == set(range(1, 200_001, 2)), f'{len(gone)} vanished')
+        print(f'NOTE resynchronising after 100,000 expunges grows the store by {growth} KiB', flush=True)
+        true(growth < VANISHED_KIB, f'the store grew by {growth} KiB')
+        c.close()

@@ -55,6 +55,7 @@ struct fetch_args {
     unsigned line_items; /* bits of enum line_item that every response has */
     bool is_hot;         /* line_items are all there is */
     unsigned form;       /* of ENVELOPE and BODYSTRUCTURE, bits of enum structure_form */
+    struct numset ever;  /* the same set, for what is gone */
     struct numset gone;  /* VANISHED */
     size_t gone_at;
     struct walk walk;
@@ -142,6 +143,7 @@ static void parse_fetch(struct imap_session *s, struct cmd *cmd, struct scan *c)
     cmd->args = args;
     buf_init(&args->text, TEXT_MOST);
     args->form = get_form(s);
+    struct scan at_set = *c;
     set_parse(s, cmd, c, &args->set);
     scan_sp(c);
     scan_fetch_atts(c, cmd->arena, &args->atts);
@@ -157,6 +159,9 @@ static void parse_fetch(struct imap_session *s, struct cmd *cmd, struct scan *c)
     }
     if (scan_is_ok(c)) {
         study_atts(args, cmd->is_uid ? session_get_line_uid(s) : 0, c);
+        if (args->modifiers.is_vanished) {
+            set_parse_ever(s, cmd, at_set, &args->ever);
+        }
     }
 }
 
@@ -638,7 +643,7 @@ static enum run fetch_begin(struct imap_session *s, struct cmd *cmd, struct fetc
     if (args->modifiers.is_vanished) {
         cmd->err =
             resync_find_vanished(s->selected.mailbox, s->selected.known,
-                                 args->modifiers.changedsince, &args->set, NULL, &args->gone);
+                                 args->modifiers.changedsince, &args->ever, NULL, &args->gone);
     }
     if (args->modifiers.has_partial) {
         apply_partial(s, args);
@@ -707,6 +712,7 @@ static void release_args(struct fetch_args *args)
     close_message(args);
     section_release(&args->open.octets);
     numset_release(&args->set);
+    numset_release(&args->ever);
     numset_release(&args->gone);
     flags_text_release(&args->flags);
     buf_release(&args->text);
