@@ -31,6 +31,7 @@ static const struct row ROWS[] = {
     {{"BINARY.PEEK", 11}, FETCH_BINARY, true, MUST_PATH},
     {{"BINARY.SIZE", 11}, FETCH_BINARY_SIZE, false, MUST_PATH},
     {{"SAVEDATE", 8}, FETCH_SAVEDATE, false, NO_SECTION},
+    {{"PREVIEW", 7}, FETCH_PREVIEW, false, NO_SECTION},
     {{"EMAILID", 7}, FETCH_EMAILID, false, NO_SECTION},
     {{"THREADID", 8}, FETCH_THREADID, false, NO_SECTION},
 };
@@ -90,6 +91,21 @@ static void scan_section(struct scan *c, struct arena *a, struct fetch_att *att)
     }
 }
 
+/* [SP "(" preview-mod *(SP preview-mod) ")"]; another list belongs to the command */
+static void scan_preview_mods(struct scan *c, struct fetch_att *att)
+{
+    if (!scan_accept_nocase(c, STR(" (LAZY"))) {
+        return;
+    }
+    att->is_lazy = true;
+    while (scan_accept(c, ' ')) {
+        if (!scan_accept_word(c, STR("LAZY"))) {
+            scan_fail(c, ERR_SYNTAX, "LAZY");
+        }
+    }
+    scan_require(c, ')', "the end of a list of modifiers");
+}
+
 static void scan_fetch_att(struct scan *c, struct arena *a, struct fetch_att *att)
 {
     size_t start = c->at;
@@ -105,7 +121,9 @@ static void scan_fetch_att(struct scan *c, struct arena *a, struct fetch_att *at
     }
     att->kind = row->kind;
     att->is_peek = row->is_peek;
-    if (row->section == MAY_SECTION && scan_peek(c) == '[') {
+    if (row->kind == FETCH_PREVIEW) {
+        scan_preview_mods(c, att);
+    } else if (row->section == MAY_SECTION && scan_peek(c) == '[') {
         att->kind = FETCH_BODY_SECTION;
         scan_section(c, a, att);
     } else if (row->section == MUST_SECTION || row->section == MUST_PATH) {

@@ -192,12 +192,14 @@ enum fetch_att_kind {
     FETCH_BINARY_SIZE,
     FETCH_SAVEDATE, /* RFC 8514 */
     FETCH_EMAILID,  /* RFC 8474 */
-    FETCH_THREADID
+    FETCH_THREADID,
+    FETCH_PREVIEW /* RFC 8970 */
 };
 
 struct fetch_att {
     enum fetch_att_kind kind;
     bool is_peek;     /* BODY.PEEK, BINARY.PEEK */
+    bool is_lazy;     /* PREVIEW (LAZY) */
     bool has_partial; /* <a.b> */
     struct partial partial;
     struct section section; /* FETCH_BODY_SECTION, FETCH_BINARY, FETCH_BINARY_SIZE (path only) */

@@ -18,6 +18,7 @@
 #include "imap/access.h"
 #include "imap/fetch.h"
 #include "imap/line.h"
+#include "imap/preview_run.h"
 #include "imap/resync.h"
 #include "imap/section.h"
 #include "imap/session_priv.h"
@@ -45,6 +46,7 @@ struct open_message {
     struct shown shown;
     struct section_octets octets; /* of the literal that is being sent, when it is BODY[...] */
     struct binary_octets binary;  /* when it is BINARY[...] */
+    struct preview_run preview;   /* that is being made */
 };
 
 struct fetch_args {
@@ -91,6 +93,7 @@ static unsigned get_needs(const struct fetch_att *att)
         [FETCH_BINARY] = NEED_COLD | NEED_OCTETS | NEED_SHAPE | NEED_SEEN,
         [FETCH_BINARY_SIZE] = NEED_COLD | NEED_OCTETS | NEED_SHAPE,
         [FETCH_SAVEDATE] = NEED_COLD,
+        [FETCH_PREVIEW] = NEED_COLD | NEED_OCTETS | NEED_SHAPE,
         [FETCH_EMAILID] = NEED_COLD,
         [FETCH_THREADID] = NEED_COLD | NEED_ENVELOPE,
     };
@@ -173,6 +176,7 @@ static void close_message(struct fetch_args *args)
     shown_close(&o->shown);
     section_clear(&o->octets);
     binary_close(&o->binary);
+    preview_run_clear(&o->preview);
     o->is_open = false;
     if (args->arena != NULL) {
         arena_clear(args->arena);
@@ -398,6 +402,24 @@ static enum step write_binary(struct imap_session *s, struct fetch_args *args,
     return STEP_DONE;
 }
 
+/* STEP_MORE: the preview is being made; nothing was written. */
+static enum step write_preview(struct imap_session *s, struct fetch_args *args,
+                               const struct fetch_att *att)
+{
+    struct open_message *o = &args->open;
+    struct str preview;
+    bool is_known = false;
+    enum step step = preview_run_step(&o->preview, &o->shape, o->shown.reader, att->is_lazy,
+                                      &preview, &is_known);
+    if (step == STEP_DONE) {
+        struct buf *text = begin_item(args);
+        buf_add(text, STR("PREVIEW "));
+        imap_write_ntext(text, preview, is_known, session_is_utf8(s));
+        preview_run_clear(&o->preview);
+    }
+    return step;
+}
+
 static void write_object(struct buf *text, const char *name, struct str id)
 {
     buf_addf(text, "%s (%.*s)", name, STR_ARG(id));
@@ -467,6 +489,8 @@ static enum step write_atts(struct imap_session *s, struct fetch_args *args)
         enum step step = STEP_DONE;
         if (is_binary_att(att)) {
             step = write_binary(s, args, att);
+        } else if (att->kind == FETCH_PREVIEW) {
+            step = write_preview(s, args, att);
         } else if (get_line_item(att->kind) == 0) {
             step = write_att(s, args, att) == ERR_OK ? STEP_DONE : STEP_BAD;
         }
@@ -771,7 +795,7 @@ const struct command command_fetch = {
     .name = STR("FETCH"),
     .states = STATE_SELECTED,
     .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_SELECTED,
-    .capability = "BINARY",
+    .capability = "BINARY PREVIEW",
     .parse = parse_fetch,
     .run = run_fetch,
     .release = release_fetch,
