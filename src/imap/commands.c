@@ -70,4 +70,7 @@ void commands_write_capability(const struct imap_session *s, struct buf *out)
         }
     }
     buf_addf(out, " APPENDLIMIT=%llu", (unsigned long long)s->args.message_most); /* RFC 7889 */
+    if (s->args.message_limit > 0) {
+        buf_addf(out, " MESSAGELIMIT=%u", s->args.message_limit); /* RFC 9738 */
+    }
 }

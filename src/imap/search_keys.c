@@ -22,6 +22,8 @@ enum argument {
     ARG_KEYWORD,
     ARG_HEADER,
     ARG_UIDS,
+    ARG_UID_AFTER, /* RFC 9738, 3.2 */
+    ARG_UID_BEFORE,
     ARG_MODSEQ,
     ARG_OBJECTID
 };
@@ -73,6 +75,8 @@ static const struct word words[] = {
     WORD("THREADID", ARG_OBJECTID, SEARCH_THREADID, 0, false),
     WORD("TO", ARG_TEXT, SEARCH_TO, 0, false),
     WORD("UID", ARG_UIDS, SEARCH_UID, 0, false),
+    WORD("UIDAFTER", ARG_UID_AFTER, SEARCH_UID, 0, false),
+    WORD("UIDBEFORE", ARG_UID_BEFORE, SEARCH_UID, 0, false),
     WORD("UNANSWERED", ARG_NONE, SEARCH_FLAGS, FLAG_ANSWERED, true),
     WORD("UNDELETED", ARG_NONE, SEARCH_FLAGS, FLAG_DELETED, true),
     WORD("UNDRAFT", ARG_NONE, SEARCH_FLAGS, FLAG_DRAFT, true),
@@ -173,6 +177,22 @@ static struct search_set parse_uids(struct search_keys *k, struct scan *c)
     return (struct search_set){at, set.count};
 }
 
+/* UIDAFTER, UIDBEFORE (RFC 9738, 3.2): all above, or below, one UID. */
+static struct search_set parse_uid_side(struct search_keys *k, struct scan *c, bool is_after)
+{
+    uint32_t uid = scan_nz_number(c);
+    struct numrange *range = scan_is_ok(c) ? arena_one(k->arena, struct numrange) : NULL;
+    if (range == NULL) {
+        scan_fail(c, ERR_LIMIT, "fewer search keys");
+        return (struct search_set){NULL, 0};
+    }
+    if (uid == (is_after ? UINT32_MAX : 1)) {
+        return (struct search_set){range, 0};
+    }
+    *range = is_after ? (struct numrange){uid + 1, UINT32_MAX} : (struct numrange){1, uid - 1};
+    return (struct search_set){range, 1};
+}
+
 /* MODSEQ [entry-name SP entry-type-req SP] mod-sequence-valzer; the entry does not matter here: flags share one modseq. */
 static int64_t parse_modseq(struct search_keys *k, struct scan *c)
 {
@@ -223,6 +243,10 @@ static void parse_argument(struct search_keys *k, struct scan *c, const struct w
         return;
     case ARG_UIDS:
         key->set = parse_uids(k, c);
+        return;
+    case ARG_UID_AFTER:
+    case ARG_UID_BEFORE:
+        key->set = parse_uid_side(k, c, w->argument == ARG_UID_AFTER);
         return;
     case ARG_MODSEQ:
         key->number = parse_modseq(k, c);

@@ -124,6 +124,19 @@ static void cmd_release(struct imap_session *s)
     *cmd = (struct cmd){0};
 }
 
+/* RFC 9738, 3.1: the tagged reply has one code; when that is another, this one goes before. */
+static void write_limit(struct imap_session *s, struct buf *out)
+{
+    struct cmd *cmd = &s->cmd;
+    if (cmd->limited_uid == 0) {
+        return;
+    }
+    struct buf *to = cmd->code.len == 0 ? &cmd->code : out;
+    buf_add(to, to == out ? STR("* NO [") : STR_EMPTY);
+    buf_addf(to, "MESSAGELIMIT %u %u", s->args.message_limit, cmd->limited_uid);
+    buf_add(to, to == out ? STR("] Only the last ones\r\n") : STR_EMPTY);
+}
+
 static void write_ok(struct imap_session *s, struct buf *out)
 {
     struct cmd *cmd = &s->cmd;
@@ -133,6 +146,7 @@ static void write_ok(struct imap_session *s, struct buf *out)
         buf_addf(&cmd->code, "HIGHESTMODSEQ %llu",
                  (unsigned long long)view_get_highestmodseq(s->selected.known));
     }
+    write_limit(s, out);
     buf_add(out, cmd->tag);
     buf_add(out, STR(" OK "));
     if (cmd->code.len > 0) {

@@ -35,6 +35,7 @@ struct imap_session_args {
     struct str server_admin;   /* URI of who runs the server; empty: not told; borrowed likewise */
     struct str server_comment; /* a note for all users; the same */
     uint64_t message_most;     /* largest message taken, octets; as the store's */
+    uint32_t message_limit;    /* messages that one command may work on (RFC 9738); 0: any number */
 };
 
 /* Opens the account (making it at the first login). Errors: those of store_open_account(). */

@@ -164,6 +164,7 @@ static const struct told FROM_CONFIG[] = {
     {"shared_account", STORE, CONFIG_shared_account},
     {"flag_durability", STORE, CONFIG_flag_durability},
     {"message_most", EDGE | STORE | SUBMIT, CONFIG_message_most},
+    {"message_limit", STORE, CONFIG_message_limit},
     {"login_timeout_s", EDGE, CONFIG_login_timeout_s},
     {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
     {"connections_most", EDGE, CONFIG_connections_most},

@@ -116,6 +116,7 @@ static struct imap_session_args get_imap_args(struct store_role *r, const struct
         .server_comment = boot_get(r->boot, STR("server_comment")),
         .shared_account = boot_get(r->boot, STR("shared_account")),
         .message_most = boot_get_u64(r->boot, STR("message_most"), 0),
+        .message_limit = (uint32_t)boot_get_u64(r->boot, STR("message_limit"), 0),
     };
 }
 

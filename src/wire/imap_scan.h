@@ -98,6 +98,8 @@ struct partial_range {
     int64_t last;
 };
 struct partial_range scan_partial_range(struct scan *c);
+/* How many places it names. */
+uint64_t partial_range_get_count(struct partial_range r);
 /* The numbers of all that stand at the places of the range, counted from 1 at the lowest, or from -1 at the highest; places behind
  * the end name nothing (RFC 9394, 3.1). Adds to out. */
 void partial_range_apply(struct partial_range r, const struct numset *all, struct numset *out);

@@ -133,6 +133,11 @@ struct partial_range scan_partial_range(struct scan *c)
                        : (struct partial_range){first, last};
 }
 
+uint64_t partial_range_get_count(struct partial_range r)
+{
+    return (uint64_t)(r.first < r.last ? r.last - r.first : r.first - r.last) + 1;
+}
+
 void partial_range_apply(struct partial_range r, const struct numset *all, struct numset *out)
 {
     int64_t count = (int64_t)numset_get_count(all);

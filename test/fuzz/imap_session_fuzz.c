@@ -69,7 +69,8 @@ static struct session *begin(struct world *w, const struct imap_host *host, cons
                                      .hostname = STR("mail.example"),
                                      .local = STR("127.0.0.1"),
                                      .port = 143,
-                                     .message_most = 1 << 20};
+                                     .message_most = 1 << 20,
+                                     .message_limit = 2};
     struct session *s = NULL;
     assert(imap_session_new(&args, &s) == ERR_OK);
     return s;

@@ -20,7 +20,8 @@
  * With --one-octet each octet of a client arrives by itself; nothing else may change.
  *
  * Verbs: @advance 29m | @pace 4s (from now on every step of a session takes so long) |
- * @user NAME (of sessions opened later) | @shared NAME (theirs) | @open NAME (then expect the greeting) | @close NAME |
+ * @user NAME (of sessions opened later) | @shared NAME (theirs) | @limit 3 (their MESSAGELIMIT; 0: none) |
+ * @open NAME (then expect the greeting) | @close NAME |
  * @restart (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) |
  * @index (everything is put into the text index) |
  * @send NAME octets with \r \n \\ \xHH (raw) | @quiet NAME (it says nothing) | @ended NAME (it hung up). */
@@ -329,6 +330,15 @@ static void fill(struct runner *r, struct str args)
     }
 }
 
+static void set_limit(struct runner *r, struct str args)
+{
+    uint64_t n = 0;
+    if (!str_to_u64(args, UINT32_MAX, &n)) {
+        fail(r, "no number", args);
+    }
+    script_set_limit(r->script, (uint32_t)n);
+}
+
 static void run_verb(struct runner *r, struct str line)
 {
     struct str args = line;
@@ -337,6 +347,8 @@ static void run_verb(struct runner *r, struct str line)
         script_advance(r->script, parse_duration_ms(r, args));
     } else if (str_eq(verb, STR("@pace"))) {
         script_set_pace(r->script, parse_duration_ms(r, args));
+    } else if (str_eq(verb, STR("@limit"))) {
+        set_limit(r, args);
     } else if (str_eq(verb, STR("@user"))) {
         script_set_user(r->script, args);
     } else if (str_eq(verb, STR("@shared"))) {

@@ -37,6 +37,7 @@ struct script {
     struct convert_service *convert;
     uint64_t now_ms;
     uint64_t pace_ms;
+    uint32_t message_limit;
     size_t feed_most; /* octets a session is fed at once */
     VEC(struct script_session *) sessions;
 };
@@ -218,6 +219,7 @@ struct script_session *script_open(struct script *s, struct str name)
         .shared_account = str_from_c(s->shared_account),
         .server_admin = STR("mailto:admin@example.com"),
         .message_most = 1024 * 1024,
+        .message_limit = s->message_limit,
     };
     if (imap_session_new(&args, &x->core) != ERR_OK) {
         (void)fputs("cannot open a session\n", stderr);
@@ -282,6 +284,11 @@ void script_advance(struct script *s, uint64_t ms)
 void script_set_pace(struct script *s, uint64_t ms)
 {
     s->pace_ms = ms;
+}
+
+void script_set_limit(struct script *s, uint32_t n)
+{
+    s->message_limit = n;
 }
 
 bool script_fill(struct script *s, struct str mailbox, uint32_t n)

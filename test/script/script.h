@@ -31,6 +31,8 @@ void script_restart(struct script *s);
 void script_advance(struct script *s, uint64_t ms);
 /* From now on the clock moves on by ms whenever a session is stepped. */
 void script_set_pace(struct script *s, uint64_t ms);
+/* Messages that one command of sessions opened later may work on; 0: any number. */
+void script_set_limit(struct script *s, uint32_t n);
 /* Appends n small messages to a mailbox of the current user. */
 bool script_fill(struct script *s, struct str mailbox, uint32_t n);
 

@@ -206,7 +206,9 @@ static void catch_up(struct imap_session *s, struct arena *a, const struct appen
             add_parts(s, a, m);
             continue;
         }
-        if (number > MESSAGES_MOST) {
+        if (s->args.message_limit > 0 && number > s->args.message_limit) {
+            fail(u, ERR_MESSAGE_LIMIT);
+        } else if (number > MESSAGES_MOST) {
             fail(u, ERR_LIMIT);
         }
         if (u->err == ERR_OK) {
@@ -387,6 +389,8 @@ static enum run end_first_phase(struct imap_session *s, struct cmd *cmd)
     cmd->phase = 1;
     if (cmd->err == ERR_BAD_URL) {
         write_bad_url(cmd, buf_str(&s->upload->bad_url));
+    } else if (cmd->err == ERR_MESSAGE_LIMIT) {
+        buf_addf(&cmd->code, "MESSAGELIMIT %u", s->args.message_limit);
     }
     return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
 }

@@ -6,6 +6,7 @@
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
+#include "imap/limit.h"
 #include "imap/session_priv.h"
 #include "imap/set.h"
 #include "imap/walk.h"
@@ -62,6 +63,16 @@ static enum err drop_flags(const struct imap_session *s, const struct copy_args 
                                                        ~may_set, UINT64_MAX, NULL);
 }
 
+/* RFC 9738, 3.1: COPY is all or nothing, MOVE is not. */
+static enum err limit_uids(struct imap_session *s, const struct cmd *cmd, struct numset *uids)
+{
+    if (cmd->what != &command_move) {
+        return limit_check(s, uids);
+    }
+    limit_apply(s, uids, true);
+    return ERR_OK;
+}
+
 static enum err copy_messages(struct imap_session *s, struct cmd *cmd, struct copy_args *args)
 {
     enum err e = session_find_mailbox(s, args->name, RIGHT_INSERT, &args->to);
@@ -71,7 +82,10 @@ static enum err copy_messages(struct imap_session *s, struct cmd *cmd, struct co
     }
     struct numset uids = NUMSET_INIT;
     walk_collect_uids(s->selected.known, &args->set, cmd->is_uid, &uids);
-    e = cmd->is_uid ? ERR_OK : check_there(s, &uids);
+    e = limit_uids(s, cmd, &uids);
+    if (e == ERR_OK && !cmd->is_uid) {
+        e = check_there(s, &uids);
+    }
     if (e == ERR_OK) {
         e = mailbox_copy(s->selected.mailbox, &uids, args->to, cmd->what == &command_move, on_pair,
                          args);

@@ -3,8 +3,10 @@
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
+#include "imap/limit.h"
 #include "imap/session_priv.h"
 #include "imap/set.h"
+#include "imap/walk.h"
 
 static void parse_expunge(struct imap_session *s, struct cmd *cmd, struct scan *c)
 {
@@ -17,6 +19,27 @@ static void parse_expunge(struct imap_session *s, struct cmd *cmd, struct scan *
     }
 }
 
+/* Only those that go count (RFC 9738, 3.1). */
+static void limit_deleted(struct imap_session *s, struct numset *uids)
+{
+    struct numset deleted = NUMSET_INIT;
+    struct walk w;
+    struct walk_run run;
+    walk_init(&w, s->selected.known, uids, true);
+    while (walk_next_run(&w, SIZE_MAX, &run)) {
+        for (size_t i = 0; i < run.count; i++) {
+            if (run.flags[i] & FLAG_DELETED) {
+                numset_add(&deleted, run.uids[i], run.uids[i]);
+            }
+        }
+    }
+    limit_apply(s, &deleted, true);
+    if (s->cmd.limited_uid > 0) {
+        numset_intersect(uids, &deleted);
+    }
+    numset_release(&deleted);
+}
+
 static enum run run_expunge(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     (void)out;
@@ -27,6 +50,9 @@ static enum run run_expunge(struct imap_session *s, struct cmd *cmd, struct buf 
     if (!session_may(s, s->selected.mailbox, RIGHT_EXPUNGE)) {
         cmd->err = ERR_NO_PERMISSION;
         return RUN_DONE;
+    }
+    if (cmd->is_uid) {
+        limit_deleted(s, cmd->args);
     }
     cmd->err = mailbox_expunge(s->selected.mailbox, cmd->args, true, NULL);
     return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;

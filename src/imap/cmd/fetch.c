@@ -17,6 +17,7 @@
 
 #include "imap/access.h"
 #include "imap/fetch.h"
+#include "imap/limit.h"
 #include "imap/line.h"
 #include "imap/preview_run.h"
 #include "imap/resync.h"
@@ -669,9 +670,11 @@ static enum run fetch_begin(struct imap_session *s, struct cmd *cmd, struct fetc
             resync_find_vanished(s->selected.mailbox, s->selected.known,
                                  args->modifiers.changedsince, &args->ever, NULL, &args->gone);
     }
-    if (args->modifiers.has_partial) {
+    if (args->modifiers.has_partial && cmd->err == ERR_OK) {
+        cmd->err = limit_check_count(s, partial_range_get_count(args->modifiers.partial));
         apply_partial(s, args);
     }
+    limit_apply(s, &args->set, cmd->is_uid);
     cmd->phase = FETCH_EARLIER;
     if (cmd->err == ERR_OK && (args->needs & NEED_SEEN) != 0 && may_mark_seen(s)) {
         cmd->err = mark_seen(s, args);

@@ -4,6 +4,7 @@
  */
 #include "imap/cmd/list.h"
 
+#include "imap/limit.h"
 #include "imap/searching.h"
 #include "imap/session_priv.h"
 
@@ -40,7 +41,10 @@ static enum run run_search(struct imap_session *s, struct cmd *cmd, struct buf *
     struct searching *q = cmd->args;
     if (cmd->phase == SEARCH_BEGIN) {
         cmd->phase = SEARCH_LOOK;
-        cmd->err = searching_begin(s, q, out);
+        cmd->err = limit_search(s, cmd->arena, q->program);
+        if (cmd->err == ERR_OK) {
+            cmd->err = searching_begin(s, q, out);
+        }
         if (cmd->err != ERR_OK) {
             return RUN_DONE;
         }

@@ -16,6 +16,7 @@
 
 #include "imap/access.h"
 #include "imap/flags.h"
+#include "imap/limit.h"
 #include "imap/line.h"
 #include "imap/session_priv.h"
 #include "imap/set.h"
@@ -167,6 +168,7 @@ static enum err change(struct imap_session *s, struct cmd *cmd, struct store_arg
     CLEANUP(numset_release) struct numset unharmed = NUMSET_INIT;
     bool is_settled = !account_has_pending(s->account); /* the view shows what the store will see */
     TRY(check_rights(s, args));
+    limit_apply(s, &args->set, cmd->is_uid);
     struct numset *uids = &s->news.told.uids;
     if (cmd->is_uid) {
         numset_copy(uids, &args->set);

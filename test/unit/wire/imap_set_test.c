@@ -137,6 +137,42 @@ static void test_partial_range(void **state)
     assert_int_equal(range.last, -100);
 }
 
+/* X-PARTIAL: places from both ends, at the edges of ranges and beyond the end; compared with counting them one by one. */
+static void test_partial_range_apply(void **state)
+{
+    (void)state;
+    static const uint32_t numbers[] = {1, 3, 4, 5, 9, 10, 4294967295};
+    enum { COUNT = sizeof(numbers) / sizeof(numbers[0]) };
+    struct numset all = NUMSET_INIT;
+    for (size_t i = 0; i < COUNT; i++) {
+        numset_add(&all, numbers[i], numbers[i]);
+    }
+    for (int64_t first = -9; first <= 9; first++) {
+        for (int64_t last = -9; last <= 9; last++) {
+            if (first * last <= 0) {
+                continue;
+            }
+            struct numset got = NUMSET_INIT;
+            struct partial_range range = {first, last};
+            partial_range_apply(range, &all, &got);
+            int64_t low = first < last ? first : last;
+            int64_t high = first < last ? last : first;
+            for (int64_t i = 0; i < COUNT; i++) {
+                int64_t place = first > 0 ? i + 1 : i - COUNT;
+                bool is_wanted = place >= low && place <= high;
+                assert_int_equal(numset_has(&got, numbers[i]), is_wanted);
+            }
+            assert_int_equal(partial_range_get_count(range), high - low + 1);
+            numset_release(&got);
+        }
+    }
+    struct numset none = NUMSET_INIT;
+    struct numset got = NUMSET_INIT;
+    partial_range_apply((struct partial_range){-1, -5}, &none, &got);
+    assert_true(numset_is_empty(&got));
+    numset_release(&all);
+}
+
 static void test_bad_select_params(void **state)
 {
     (void)state;
@@ -203,10 +239,10 @@ static void test_select_params(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_sets),       cmocka_unit_test(test_resolve),
-        cmocka_unit_test(test_set_round_trip), cmocka_unit_test(test_uid_set),
-        cmocka_unit_test(test_partial_range),  cmocka_unit_test(test_bad_select_params),
-        cmocka_unit_test(test_select_params),
+        cmocka_unit_test(test_bad_sets),          cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_set_round_trip),    cmocka_unit_test(test_uid_set),
+        cmocka_unit_test(test_partial_range),     cmocka_unit_test(test_partial_range_apply),
+        cmocka_unit_test(test_bad_select_params), cmocka_unit_test(test_select_params),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
