@@ -70,6 +70,11 @@ static enum err add_recipient(void *owner, struct str user, struct str address)
         return ERR_NO_USER;
     }
     TRY(store_open_account(d->args.store, user, true, &a));
+    enum err e = account_check_quota(a, 1, 0);
+    if (e != ERR_OK) {
+        account_unref(&a);
+        return e;
+    }
     struct recipient *r = calloc(1, sizeof(*r));
     if (r == NULL) {
         abort();

@@ -112,6 +112,7 @@ static struct imap_session_args get_imap_args(struct store_role *r, const struct
         .submit_entities = boot_get(r->boot, STR("submit_entities")),
         .media_entities = boot_get(r->boot, STR("media_entities")),
         .may_unauthenticate = str_eq(boot_get(r->boot, STR("unauthenticate")), STR("yes")),
+        .quota_admins = boot_get(r->boot, STR("quota_admins")),
         .server_admin = boot_get(r->boot, STR("server_admin")),
         .server_comment = boot_get(r->boot, STR("server_comment")),
         .shared_account = boot_get(r->boot, STR("shared_account")),
@@ -317,6 +318,9 @@ static enum err open_and_confine(struct store_role *r)
         .is_flag_durability_strict =
             str_eq(boot_get(r->boot, STR("flag_durability")), STR("strict")),
         .message_most = get_delivered_most(r),
+        .quota = {[QUOTA_STORAGE] = boot_get_u64(r->boot, STR("quota_storage"), 0),
+                  [QUOTA_MESSAGE] = boot_get_u64(r->boot, STR("quota_messages"), 0),
+                  [QUOTA_MAILBOX] = boot_get_u64(r->boot, STR("quota_mailboxes"), 0)},
     };
     return store_new(&config, &r->store);
 }

@@ -192,6 +192,7 @@ void account_drop_pending(struct account *a)
     map_free(&a->new_names);
     a->new_annotation_modseq = 0;
     a->has_annotation_octets = false;
+    quota_drop(a);
     leave_dirty(a);
 }
 
@@ -296,6 +297,7 @@ static void install(struct account *a)
         a->names = a->new_names;
         a->new_names = NULL;
     }
+    quota_install(a);
     if (a->new_annotation_modseq != 0) {
         a->annotation_modseq = a->new_annotation_modseq;
         a->new_annotation_modseq = 0;
@@ -382,7 +384,8 @@ void account_commit(struct account *a)
     struct mailbox **changed;
     size_t count;
     bool has_changes = a->new_names != NULL || a->new_subscriptions.count > 0
-                       || a->new_grantors.count > 0 || a->new_annotation_modseq != 0;
+                       || a->new_grantors.count > 0 || a->new_annotation_modseq != 0
+                       || a->has_new_limits;
     gather_changed(a, &changed, &count);
     has_changes = has_changes || count > 0;
     enum err result = ERR_OK;

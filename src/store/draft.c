@@ -116,6 +116,7 @@ enum err draft_append(struct mailbox *m, struct draft *d, struct message *msg)
     TRY(edit_tail(m, d, &p));
     msg->uid.v = d->uidnext++;
     page_add(p, msg);
+    quota_count(m->account, 1, (int64_t)msg->size);
     d->highestmodseq = msg->modseq;
     return ERR_OK;
 }
@@ -161,6 +162,7 @@ static enum err expunge_rows(struct mailbox *m, struct draft *d, size_t i, const
     for (uint32_t row = 0; row < p->count; row++) {
         if (!is_kept[row]) {
             vec_push(&d->released, p->cold->bodies[row]);
+            quota_count(m->account, -1, -(int64_t)p->cold->sizes[row]);
         }
     }
     page_keep(p, is_kept);

@@ -67,7 +67,7 @@ static enum err get_number(struct db *db, enum statement s, const struct value *
     return ERR_OK;
 }
 
-static enum err get_meta(struct db *db, struct str key, uint64_t *out)
+enum err account_get_meta(struct db *db, struct str key, uint64_t *out)
 {
     const struct value values[] = {value_text(key), {0}};
     return get_number(db, STATEMENT_META_GET, values, out);
@@ -85,16 +85,16 @@ static enum err load_meta(struct account *a, struct db *db)
     uint64_t release;
     uint64_t next_body;
     const struct value none[] = {{0}};
-    TRY(get_meta(db, STR("modseq_limit"), &limit));
-    TRY(get_meta(db, STR("modseq_floor"), &floor));
-    TRY(get_meta(db, STR("is_clean"), &is_clean));
-    TRY(get_meta(db, STR("next_mailbox"), &next_mailbox));
-    TRY(get_meta(db, STR("uidvalidity"), &uidvalidity));
-    TRY(get_meta(db, STR("next_body"), &next_body));
-    TRY(get_meta(db, STR("object_seed"), &a->object_seed));
+    TRY(account_get_meta(db, STR("modseq_limit"), &limit));
+    TRY(account_get_meta(db, STR("modseq_floor"), &floor));
+    TRY(account_get_meta(db, STR("is_clean"), &is_clean));
+    TRY(account_get_meta(db, STR("next_mailbox"), &next_mailbox));
+    TRY(account_get_meta(db, STR("uidvalidity"), &uidvalidity));
+    TRY(account_get_meta(db, STR("next_body"), &next_body));
+    TRY(account_get_meta(db, STR("object_seed"), &a->object_seed));
     TRY(get_number(db, STATEMENT_BODY_LAST, none, &last_body));
     TRY(get_number(db, STATEMENT_RELEASE_LAST, none, &release));
-    TRY(get_meta(db, STR("text_mark"), &text_mark));
+    TRY(account_get_meta(db, STR("text_mark"), &text_mark));
     a->is_clean = is_clean != 0;
     a->modseq_limit = limit;
     a->modseq_floor = floor;
@@ -230,6 +230,7 @@ enum err account_load(struct account *a, struct db *db)
     TRY(load_subscriptions(a, db));
     TRY(account_load_grantors(a, db));
     TRY(annotations_load(a, db));
+    TRY(quota_load(a, db));
     /* The clean mark goes with the first transaction; a blob may have come before it. */
     if (!a->is_clean || a->must_reload || !db_was_closed(db)) {
         TRY(account_sweep_blobs(a, db));

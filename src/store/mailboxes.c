@@ -191,10 +191,11 @@ static enum err add_checked(struct account *a, struct str name, unsigned special
     if (map_find(get_names(a), name) != NULL) {
         return ERR_MAILBOX_EXISTS;
     }
-    size_t count = map_get_count(get_names(a)) + 1 + count_missing_parents(a, name);
-    if (count > MAILBOX_COUNT_MOST) {
+    size_t more = 1 + count_missing_parents(a, name);
+    if (map_get_count(get_names(a)) + more > MAILBOX_COUNT_MOST) {
         return ERR_LIMIT;
     }
+    TRY(quota_check_mailboxes(a, map_get_count(get_names(a)), more));
     add_missing_parents(a, name);
     add_one(a, name, special_use);
     return ERR_OK;
@@ -299,6 +300,7 @@ static enum err delete_found(struct account *a, struct mailbox *m)
         for (uint32_t row = 0; row < p->count; row++) {
             vec_push(&d->released, p->cold->bodies[row]);
         }
+        quota_count(a, -(int64_t)p->count, -(int64_t)p->total_size);
     }
     (void)map_remove(edit_names(a), str_from_c(m->new_name != NULL ? m->new_name : m->name));
     m->is_deleting = true;
@@ -395,9 +397,11 @@ static enum err rename_tree(struct account *a, struct str from, struct str to)
     if (map_find(get_names(a), to) != NULL) {
         return ERR_MAILBOX_EXISTS;
     }
-    if (map_get_count(get_names(a)) + count_missing_parents(a, to) > MAILBOX_COUNT_MOST) {
+    size_t more = count_missing_parents(a, to);
+    if (map_get_count(get_names(a)) + more > MAILBOX_COUNT_MOST) {
         return ERR_LIMIT;
     }
+    TRY(quota_check_mailboxes(a, map_get_count(get_names(a)), more));
     struct moves moves = {.list = VEC_INIT};
     enum err result = gather_moves(a, from, to, &moves);
     if (result == ERR_OK) {

@@ -17,6 +17,12 @@ static enum err begin(struct mailbox *m, struct draft **d)
 
 /* ---- append ---- */
 
+static enum err check_append(const struct account *a, uint64_t size, const struct append_args *args)
+{
+    uint64_t again = size < args->replaced_octets ? size : args->replaced_octets;
+    return account_check_quota(a, args->is_replacing ? 0 : 1, size - again);
+}
+
 enum err mailbox_append(struct mailbox *m, struct body_writer *w, const struct append_args *args,
                         struct uid *uid)
 {
@@ -27,6 +33,7 @@ enum err mailbox_append(struct mailbox *m, struct body_writer *w, const struct a
         return ERR_LIMIT;
     }
     struct account *a = m->account;
+    TRY(check_append(a, body_writer_get_shown_size(w), args));
     bool is_first;
     struct message msg = {
         .flags = args->flags,
@@ -201,6 +208,37 @@ static uint64_t translate_flags(const struct copy *c, uint64_t flags)
     return out;
 }
 
+/* Octets of the picked messages. */
+static enum err sum_sizes(struct mailbox *m, const struct draft *d, const struct numset *uids,
+                          uint64_t *octets)
+{
+    struct pick pick = {uids, 0};
+    for (size_t i = 0; i < d->pages.count; i++) {
+        struct page *p = d->pages.at[i];
+        if (!pick_may_have(&pick, p->uids[0], p->uids[p->count - 1])) {
+            continue;
+        }
+        TRY(draft_load_cold(m, p));
+        for (uint32_t row = 0; row < p->count; row++) {
+            *octets += pick_has(&pick, p->uids[row]) ? p->cold->sizes[row] : 0;
+        }
+    }
+    return ERR_OK;
+}
+
+/* A move within an account takes no room. */
+static enum err check_room(const struct copy *c, const struct draft *source, uint64_t count)
+{
+    uint64_t octets = 0;
+    if (c->is_move) {
+        return ERR_OK;
+    }
+    if (quota_has_storage_limit(c->from->account)) {
+        TRY(sum_sizes(c->from, source, c->uids, &octets));
+    }
+    return account_check_quota(c->from->account, count, octets);
+}
+
 static enum err copy_row(struct copy *c, const struct page *p, uint32_t row)
 {
     struct message msg;
@@ -268,6 +306,7 @@ enum err mailbox_copy(struct mailbox *m, const struct numset *uids, struct mailb
     if (count >= UINT32_MAX - (uint64_t)c.d->uidnext) {
         return ERR_LIMIT;
     }
+    TRY(check_room(&c, source, count));
     TRY(map_keywords(&c, flags));
     struct account *a = m->account;
     c.end_uid = source->uidnext;

@@ -60,6 +60,9 @@ enum err store_new(const struct store_config *c, struct store **out)
     s->is_strict = c->is_flag_durability_strict;
     s->inline_most = c->inline_most == 0 ? INLINE_MOST : c->inline_most;
     s->message_most = c->message_most == 0 ? MESSAGE_MOST : c->message_most;
+    for (unsigned i = 0; i < QUOTA_RESOURCE_COUNT; i++) {
+        s->quota[i] = c->quota[i] == 0 ? QUOTA_UNLIMITED : c->quota[i];
+    }
     s->users = map_new();
     list_init(&s->accounts);
     list_init(&s->dirty);

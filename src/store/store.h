@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "base/numset.h"
 #include "base/str.h"
+#include "store/quota.h"
 #include "store/view.h"
 
 #include <stdbool.h>
@@ -29,6 +30,8 @@ struct store_config {
     bool is_flag_durability_strict; /* sync flag changes before the reply, too */
     uint32_t inline_most;           /* larger bodies become blobs; 0: 65536 */
     uint64_t message_most;          /* largest message taken, octets; 0: 64 MiB */
+    uint64_t
+        quota[QUOTA_RESOURCE_COUNT]; /* limits of accounts that have none of their own; 0: none */
 };
 
 MUST_USE enum err store_new(const struct store_config *c, struct store **out);
@@ -187,8 +190,11 @@ void body_writer_free(struct body_writer **w);
 struct append_args {
     uint64_t flags;         /* FLAG_ and keyword bits of the target */
     int64_t internaldate_s; /* Unix time; shown as +0000 */
+    bool
+        is_replacing; /* a message of replaced_octets goes in the same turn: that room is used again */
+    uint64_t replaced_octets;
 };
-/* Appends the finished body (once for each call). Pending. Errors: ERR_NO_SPACE, ERR_IO, ERR_LIMIT. */
+/* Appends the finished body (once for each call). Pending. Errors: ERR_NO_SPACE, ERR_IO, ERR_LIMIT, ERR_OVER_QUOTA. */
 MUST_USE enum err mailbox_append(struct mailbox *m, struct body_writer *w,
                                  const struct append_args *args, struct uid *uid);
 

@@ -6,6 +6,7 @@
 #include "base/vec.h"
 #include "store/db.h"
 #include "store/page.h"
+#include "store/quota.h"
 #include "store/store.h"
 
 /* What the files of this room share. Life of a change: a function of store.h edits drafts (draft.c) and the pending fields
@@ -79,6 +80,12 @@ struct mailbox {
     struct list watches;
 };
 
+/* Messages, and the octets of all of them. */
+struct usage {
+    int64_t messages;
+    int64_t octets;
+};
+
 struct subscription_change {
     char *name;
     bool is_subscribed;
@@ -142,7 +149,14 @@ struct account {
     bool has_annotation_octets; /* they were counted */
     bool is_annotation_loaded;
 
+    struct usage usage;
+    bool is_usage_stored;
+    uint64_t limits[QUOTA_RESOURCE_COUNT]; /* quota.h */
+
     /* pending */
+    struct usage new_usage; /* by how much it changes */
+    uint64_t new_limits[QUOTA_RESOURCE_COUNT];
+    bool has_new_limits;
     uint64_t new_annotation_modseq; /* 0: no annotation and no special use changes */
     struct map *new_names;          /* NULL: no mailbox was created, deleted or renamed */
     VEC(struct subscription_change) new_subscriptions;
@@ -187,7 +201,8 @@ struct store {
     bool is_strict;
     uint32_t inline_most;
     uint64_t message_most;
-    struct map *users; /* user to account */
+    uint64_t quota[QUOTA_RESOURCE_COUNT]; /* of accounts that have no limits of their own */
+    struct map *users;                    /* user to account */
     struct list accounts;
     struct list dirty;
     unsigned warm_count; /* accounts with an open database */
@@ -217,6 +232,8 @@ void account_close(struct account **a);
 
 /* Fills the committed state from the database; keeps the objects there are. */
 MUST_USE enum err account_load(struct account *a, struct db *db);
+/* A number of the table meta; 0: it is not there. */
+MUST_USE enum err account_get_meta(struct db *db, struct str key, uint64_t *out);
 struct mailbox *mailbox_new(struct account *a, uint64_t id);
 void mailbox_free(struct mailbox **m);
 /* A view of the committed state with these pages. */
@@ -315,6 +332,19 @@ MUST_USE enum err annotations_mark_use(struct account *a, struct db *db, const s
 MUST_USE enum err annotations_copy(struct account *a, const struct mailbox *from,
                                    const struct mailbox *to);
 MUST_USE enum err annotations_load(struct account *a, struct db *db);
+
+/* ---- quota.c ---- */
+
+/* The draft of a mailbox gains (or loses) messages. */
+void quota_count(struct account *a, int64_t messages, int64_t octets);
+MUST_USE enum err quota_load(struct account *a, struct db *db);
+MUST_USE enum err quota_write(const struct account *a, struct db *db);
+/* What is pending is forgotten, or the state now. */
+void quota_drop(struct account *a);
+void quota_install(struct account *a);
+/* May there be `more` mailboxes, when there are `now`? Errors: ERR_OVER_QUOTA. */
+MUST_USE enum err quota_check_mailboxes(const struct account *a, size_t now, size_t more);
+bool quota_has_storage_limit(const struct account *a);
 
 /* ---- release.c ---- */
 

@@ -29,6 +29,7 @@ struct verify {
     struct id_list released;
     struct id_list bodies;
     struct arena *arena;
+    struct usage usage; /* found */
 };
 
 __attribute__((format(printf, 2, 3))) static void problem(struct verify *v, const char *format, ...)
@@ -104,8 +105,10 @@ static void check_rows(struct verify *v, struct cursor *at, const struct page *p
         }
         at->last_uid = p->uids[row];
         total += p->cold->sizes[row];
+        v->usage.octets += (int64_t)p->cold->sizes[row];
         vec_push(&v->refs.at, p->cold->bodies[row]);
     }
+    v->usage.messages += p->count;
     if (total != p->total_size) {
         problem(v, "%s: sizes of page %llu do not add up", m->name, (unsigned long long)p->number);
     }
@@ -239,6 +242,17 @@ static void on_blob(void *owner, uint64_t id)
     }
 }
 
+/* The counters of quotas against what is there. */
+static void check_usage(struct verify *v)
+{
+    const struct usage *counted = &v->account->usage;
+    if (counted->messages != v->usage.messages || counted->octets != v->usage.octets) {
+        problem(v, "%lld messages of %lld octets are counted, %lld of %lld found",
+                (long long)counted->messages, (long long)counted->octets,
+                (long long)v->usage.messages, (long long)v->usage.octets);
+    }
+}
+
 static enum err check_annotations(struct verify *v)
 {
     struct rows rows;
@@ -262,6 +276,7 @@ static enum err check_all(struct verify *v)
         TRY(result);
     }
     TRY(check_pages(v));
+    check_usage(v);
     TRY(read_releases(v));
     sort_ids(&v->refs);
     sort_ids(&v->taken);

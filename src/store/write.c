@@ -167,6 +167,7 @@ bool account_must_raise_limit(const struct account *a)
 
 static enum err write_meta(struct account *a, struct db *db)
 {
+    TRY(quota_write(a, db));
     if (a->new_names != NULL) {
         TRY(DB_RUN(db, META_SET, value_text(STR("next_mailbox")), value_id(a->next_mailbox_id)));
         TRY(DB_RUN(db, META_SET, value_text(STR("uidvalidity")), value_int(a->last_uidvalidity)));

@@ -258,8 +258,9 @@ enum status_att {
     STATUS_HIGHESTMODSEQ = 32,
     STATUS_SIZE = 64,
     STATUS_DELETED = 128,
-    STATUS_MAILBOXID = 256,  /* RFC 8474 */
-    STATUS_APPENDLIMIT = 512 /* RFC 7889 */
+    STATUS_MAILBOXID = 256,       /* RFC 8474 */
+    STATUS_APPENDLIMIT = 512,     /* RFC 7889 */
+    STATUS_DELETED_STORAGE = 1024 /* RFC 9208 */
 };
 /* "(" status-att *(SP status-att) ")"; bits of enum status_att. */
 unsigned scan_status_atts(struct scan *c);

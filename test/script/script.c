@@ -217,6 +217,7 @@ struct script_session *script_open(struct script *s, struct str name)
         .media_entities = STR("media"),
         .may_unauthenticate = true,
         .shared_account = str_from_c(s->shared_account),
+        .quota_admins = STR("boss"),
         .server_admin = STR("mailto:admin@example.com"),
         .message_most = 1024 * 1024,
         .message_limit = s->message_limit,

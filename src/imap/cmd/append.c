@@ -23,6 +23,7 @@
 #include "imap/append_scan.h"
 #include "imap/flags.h"
 #include "imap/header_watch.h"
+#include "imap/quota.h"
 #include "imap/session_priv.h"
 #include "wire/imap_write.h"
 
@@ -43,9 +44,10 @@ struct upload {
 
 struct append_command {
     struct append_scan scan;
-    struct mailbox *mailbox; /* counted */
-    struct numset uids;      /* of the appended messages */
-    struct numset replaced;  /* REPLACE: the UID of the message that goes */
+    struct mailbox *mailbox;  /* counted */
+    struct numset uids;       /* of the appended messages */
+    struct numset replaced;   /* REPLACE: the UID of the message that goes */
+    uint64_t replaced_octets; /* of that message */
 };
 
 void upload_free(struct upload **u)
@@ -223,6 +225,16 @@ static void catch_up(struct imap_session *s, struct arena *a, const struct appen
 
 /* ---- while it arrives ---- */
 
+/* Is there room for what came already, and for so much more? */
+static enum err check_quota(struct imap_session *s, uint64_t messages, uint64_t octets)
+{
+    for (size_t i = 0; s->upload != NULL && i < s->upload->writers.count; i++) {
+        messages++;
+        octets += body_writer_get_size(s->upload->writers.at[i]);
+    }
+    return account_check_quota(s->account, messages, octets);
+}
+
 /* May a literal of this kind come into the mailbox? */
 static enum err check_literal(struct imap_session *s, struct str name,
                               const struct imap_literal *literal)
@@ -269,6 +281,9 @@ static enum imap_literal_answer take_literal(struct imap_session *s, struct scan
         *why = scan_get_err(head);
         if (*why == ERR_OK) {
             *why = check_literal(s, scan.mailbox, literal);
+        }
+        if (*why == ERR_OK && messages_most > 1) { /* what REPLACE frees is not known yet */
+            *why = check_quota(s, 1, literal->size);
         }
         answer = *why == ERR_OK ? IMAP_LITERAL_STREAM : IMAP_LITERAL_REFUSE;
     }
@@ -349,6 +364,8 @@ static enum err put_all(struct imap_session *s, struct append_command *args)
         struct append_args store_args = {
             .flags = m->flag_bits,
             .internaldate_s = m->has_date ? m->date_s : now_s,
+            .is_replacing = !numset_is_empty(&args->replaced),
+            .replaced_octets = args->replaced_octets,
         };
         struct uid uid;
         TRY(mailbox_append(args->mailbox, s->upload->writers.at[i++], &store_args, &uid));
@@ -371,6 +388,9 @@ static void write_bad_url(struct cmd *cmd, struct str url)
 static enum err append_all(struct imap_session *s, struct cmd *cmd, struct append_command *args)
 {
     TRY(prepare_all(s, cmd, args));
+    if (numset_is_empty(&args->replaced)) {
+        TRY(check_quota(s, 0, 0));
+    }
     return put_all(s, args);
 }
 
@@ -397,12 +417,12 @@ static enum run end_first_phase(struct imap_session *s, struct cmd *cmd)
 
 static enum run run_append(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
-    (void)out;
     struct append_command *args = cmd->args;
     if (cmd->phase == 0) {
         cmd->err = append_all(s, cmd, args);
         return end_first_phase(s, cmd);
     }
+    quota_warn(s, out);
     write_uids(args, &cmd->code);
     return RUN_DONE;
 }
@@ -487,6 +507,18 @@ static enum err check_replaced(struct mailbox *m, const struct numset *uid, bool
     return e;
 }
 
+/* RFC 8508 §3.4: only the net quota consumption is considered. */
+static uint64_t get_replaced_octets(struct mailbox *m, const struct numset *uid)
+{
+    struct view *v = NULL;
+    struct message msg = {0};
+    if (mailbox_get_view(m, &v) != ERR_OK) {
+        return 0;
+    }
+    struct seq seq = view_find_uid(v, (struct uid){uid->at[0].first});
+    return seq.v > 0 && view_get(v, seq, &msg) == ERR_OK ? msg.size : 0;
+}
+
 static enum err replace(struct imap_session *s, struct cmd *cmd, struct append_command *args)
 {
     struct mailbox *m = s->selected.mailbox;
@@ -494,6 +526,7 @@ static enum err replace(struct imap_session *s, struct cmd *cmd, struct append_c
         return ERR_NO_PERMISSION; /* RFC 8508 §4.1: those of STORE \Deleted and of EXPUNGE */
     }
     TRY(check_replaced(m, &args->replaced, cmd->is_uid));
+    args->replaced_octets = get_replaced_octets(m, &args->replaced);
     TRY(append_all(s, cmd, args));
     return mailbox_expunge(m, &args->replaced, false, NULL);
 }

@@ -7,6 +7,7 @@
 
 #include "imap/access.h"
 #include "imap/limit.h"
+#include "imap/quota.h"
 #include "imap/session_priv.h"
 #include "imap/set.h"
 #include "imap/walk.h"
@@ -115,6 +116,9 @@ static enum run run_copy(struct imap_session *s, struct cmd *cmd, struct buf *ou
         return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
     }
     write_copyuid(args, &cmd->code);
+    if (cmd->what == &command_copy && cmd->code.len > 0) {
+        quota_warn(s, out);
+    }
     if (cmd->what == &command_move && cmd->code.len > 0) {
         buf_add(out, STR("* OK ["));
         buf_add(out, buf_str(&cmd->code));

@@ -26,6 +26,8 @@
     X(getacl)                                                                                      \
     X(getmetadata)                                                                                 \
     X(granted)                                                                                     \
+    X(getquota)                                                                                    \
+    X(getquotaroot)                                                                                \
     X(id)                                                                                          \
     X(idle)                                                                                        \
     X(list)                                                                                        \
@@ -45,6 +47,7 @@
     X(select)                                                                                      \
     X(setacl)                                                                                      \
     X(setmetadata)                                                                                 \
+    X(setquota)                                                                                    \
     X(sort)                                                                                        \
     X(starttls)                                                                                    \
     X(status)                                                                                      \

@@ -23,7 +23,14 @@ static void parse_status(struct imap_session *s, struct cmd *cmd, struct scan *c
     args->atts = scan_status_atts(c);
 }
 
-static uint64_t count_deleted(const struct view *v)
+static uint64_t get_size(struct view *v, uint32_t seq)
+{
+    struct message m;
+    return view_get(v, (struct seq){seq}, &m) == ERR_OK ? m.size : 0;
+}
+
+/* How many messages an EXPUNGE would remove, or their octets. */
+static uint64_t count_deleted(struct view *v, bool is_storage)
 {
     uint64_t count = 0;
     uint32_t total = view_get_count(v);
@@ -33,7 +40,9 @@ static uint64_t count_deleted(const struct view *v)
     for (uint32_t seq = 1; seq <= total;) {
         size_t n = view_get_run(v, (struct seq){seq}, &uids, &modseqs, &flags);
         for (size_t i = 0; i < n; i++) {
-            count += (flags[i] & FLAG_DELETED) != 0;
+            if (flags[i] & FLAG_DELETED) {
+                count += is_storage ? get_size(v, seq + (uint32_t)i) : 1;
+            }
         }
         seq += (uint32_t)n;
     }
@@ -61,10 +70,12 @@ static uint64_t get_value(const struct imap_session *s, struct mailbox *m, struc
     case STATUS_APPENDLIMIT: /* one for all mailboxes */
         return s->args.message_most;
     case STATUS_DELETED:
+        return count_deleted(v, false);
+    case STATUS_DELETED_STORAGE:
     case STATUS_MAILBOXID:
         break;
     }
-    return count_deleted(v);
+    return count_deleted(v, true);
 }
 
 static const struct {
@@ -80,6 +91,7 @@ static const struct {
     {STATUS_SIZE, "SIZE"},
     {STATUS_DELETED, "DELETED"},
     {STATUS_APPENDLIMIT, "APPENDLIMIT"},
+    {STATUS_DELETED_STORAGE, "DELETED-STORAGE"},
 };
 
 static void write_items(const struct imap_session *s, struct mailbox *m, struct view *v,
