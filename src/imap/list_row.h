@@ -6,8 +6,9 @@
 
 struct imap_session;
 
-/* "* LIST" of the mailbox that the account calls store_name, and that nobody asked for: SELECT in IMAP4rev2 (RFC 9051, 6.3.2). given: how the client spelt it;
- * when that is another spelling, OLDNAME says so (6.3.9.7). Writes nothing when it is not there. */
+/* "* LIST" of the mailbox that the account calls store_name, and that nobody asked for: SELECT in IMAP4rev2 (RFC 9051,
+ * 6.3.2). given: how the client spelt it; when that is another spelling, OLDNAME says so (6.3.9.7). Writes nothing when it is
+ * not there. */
 void list_row_write(struct imap_session *s, struct str store_name, struct str given,
                     struct buf *out);
 

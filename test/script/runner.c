@@ -339,43 +339,84 @@ static void set_limit(struct runner *r, struct str args)
     script_set_limit(r->script, (uint32_t)n);
 }
 
+static void advance(struct runner *r, struct str args)
+{
+    script_advance(r->script, parse_duration_ms(r, args));
+}
+
+static void set_pace(struct runner *r, struct str args)
+{
+    script_set_pace(r->script, parse_duration_ms(r, args));
+}
+
+static void set_user(struct runner *r, struct str args)
+{
+    script_set_user(r->script, args);
+}
+
+static void set_shared(struct runner *r, struct str args)
+{
+    script_set_shared_account(r->script, args);
+}
+
+static void open_session(struct runner *r, struct str args)
+{
+    (void)script_open(r->script, args);
+}
+
+static void close_session(struct runner *r, struct str args)
+{
+    script_close(r->script, args);
+}
+
+static void restart(struct runner *r, struct str args)
+{
+    (void)args;
+    script_restart(r->script);
+}
+
+static void make_index(struct runner *r, struct str args)
+{
+    (void)args;
+    script_index(r->script);
+}
+
+static void check_quiet(struct runner *r, struct str args)
+{
+    if (!script_is_silent(script_get_session(r->script, args))) {
+        fail(r, "not quiet", args);
+    }
+}
+
+static void check_ended(struct runner *r, struct str args)
+{
+    if (!script_has_ended(script_get_session(r->script, args))) {
+        fail(r, "not ended", args);
+    }
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct runner *r, struct str args);
+} verbs[] = {
+    {"@advance", advance},   {"@close", close_session}, {"@ended", check_ended},
+    {"@fill", fill},         {"@index", make_index},    {"@limit", set_limit},
+    {"@open", open_session}, {"@pace", set_pace},       {"@quiet", check_quiet},
+    {"@restart", restart},   {"@send", send_raw},       {"@shared", set_shared},
+    {"@user", set_user},
+};
+
 static void run_verb(struct runner *r, struct str line)
 {
     struct str args = line;
     struct str verb = str_split(&args, ' ');
-    if (str_eq(verb, STR("@advance"))) {
-        script_advance(r->script, parse_duration_ms(r, args));
-    } else if (str_eq(verb, STR("@pace"))) {
-        script_set_pace(r->script, parse_duration_ms(r, args));
-    } else if (str_eq(verb, STR("@limit"))) {
-        set_limit(r, args);
-    } else if (str_eq(verb, STR("@user"))) {
-        script_set_user(r->script, args);
-    } else if (str_eq(verb, STR("@shared"))) {
-        script_set_shared_account(r->script, args);
-    } else if (str_eq(verb, STR("@open"))) {
-        script_open(r->script, args);
-    } else if (str_eq(verb, STR("@close"))) {
-        script_close(r->script, args);
-    } else if (str_eq(verb, STR("@restart"))) {
-        script_restart(r->script);
-    } else if (str_eq(verb, STR("@fill"))) {
-        fill(r, args);
-    } else if (str_eq(verb, STR("@index"))) {
-        script_index(r->script);
-    } else if (str_eq(verb, STR("@send"))) {
-        send_raw(r, args);
-    } else if (str_eq(verb, STR("@quiet"))) {
-        if (!script_is_silent(script_get_session(r->script, args))) {
-            fail(r, "not quiet", args);
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (str_eq(verb, str_from_c(verbs[i].name))) {
+            verbs[i].run(r, args);
+            return;
         }
-    } else if (str_eq(verb, STR("@ended"))) {
-        if (!script_has_ended(script_get_session(r->script, args))) {
-            fail(r, "not ended", args);
-        }
-    } else {
-        fail(r, "unknown verb", verb);
     }
+    fail(r, "unknown verb", verb);
 }
 
 /* ---- the file ---- */

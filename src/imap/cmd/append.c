@@ -97,7 +97,7 @@ static enum err add_octets(struct imap_session *s, struct str octets)
 {
     struct upload *u = s->upload;
     header_watch_feed(&u->header, octets);
-    if (u->header.has_8bit && !session_is_utf8(s)) {
+    if (u->header.has_8bit && !session_is_utf8(s) && !s->args.is_peer) {
         return ERR_UTF8_HEADER;
     }
     return body_writer_add(u->writers.at[u->writers.count - 1], octets);

@@ -1,4 +1,5 @@
-/* STATUS (RFC 3501, 6.3.10; RFC 7162, 3.1.7; RFC 7889; RFC 8438; RFC 8474, 4.3): counts that a view keeps, for a mailbox that is not selected. */
+/* STATUS (RFC 3501, 6.3.10; RFC 7162, 3.1.7; RFC 7889; RFC 8438; RFC 8474, 4.3): counts that a view keeps, for a mailbox that
+ * is not selected. */
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
