@@ -1,7 +1,8 @@
-"""Any octets are a message: APPEND takes them whatever they hold, and FETCH gives the same octets back."""
+"""Any octets are a message: APPEND takes them whatever they hold, and FETCH gives the same octets back: BINARY always, BODY where
+no NUL is among them (M-3)."""
 import random
 
-from lib.check import equal, limetta_only, true
+from lib.check import equal, limetta_only, matches, true
 from lib.servers import PASSWORD
 from lib.wire import open_imap
 
@@ -39,13 +40,19 @@ def cases():
 def test_any_octets_are_a_message(make):
     with make() as server:
         c = open_imap(server, 'alice', PASSWORD)
+        c.command('ENABLE UTF8=ACCEPT')  # RFC 9755, 4: else 8-bit headers are refused
         c.command('SELECT INBOX')
         count = 0
         for name, octets in cases():
             c.append('INBOX', octets)
             count += 1
             got = b''.join(c.command(f'FETCH {count} (RFC822.SIZE BODY.PEEK[])'))
-            true(f'RFC822.SIZE {len(octets)} BODY[] {{{len(octets)}}}\r\n'.encode() + octets in got, name)
+            size, literal = matches(got, rb'RFC822.SIZE (\d+) BODY\[\] {(\d+)}\r\n').groups()
+            equal(size, literal)
+            true(b'\0' not in got, name)
+            true(b'\0' in octets or f'BODY[] {{{len(octets)}}}\r\n'.encode() + octets in got, name)
+            stored = b''.join(c.command(f'FETCH {count} (BINARY.SIZE[] BINARY.PEEK[])'))
+            true(b'{%d}\r\n' % len(octets) + octets in stored and b'BINARY.SIZE[] %d ' % len(octets) in stored, name)
             c.command(f'FETCH {count} (ENVELOPE BODYSTRUCTURE BODY BODY.PEEK[HEADER] BODY.PEEK[TEXT] BODY.PEEK[1] '
                       'BODY.PEEK[1.MIME] INTERNALDATE BODY.PEEK[HEADER.FIELDS (Subject)])')
         c.command('SEARCH OR TEXT deep OR SUBJECT x FROM a')

@@ -22,7 +22,46 @@ function until(emitter, event, is_it) {
 
 const text = (n) => `From: a@localhost\r\nTo: alice@localhost\r\nSubject: item ${n}\r\n\r\nbody ${n}\r\n`;
 
+async function content(download) {
+    const chunks = [];
+    for await (const chunk of download.content) {
+        chunks.push(chunk);
+    }
+    return Buffer.concat(chunks);
+}
+
+// BINARY (M-3, M-4): an attachment decoded by the server, range by range; a message with NUL, as it is and as everybody can take it.
+async function binary() {
+    const c = client('alice');
+    await c.connect();
+    assert.ok(c.capabilities.has('BINARY'));
+    await c.mailboxCreate('Pictures');
+    const lock = await c.getMailboxLock('Pictures');
+    const picture = Buffer.from(Array.from({ length: 300000 }, (_, i) => (i * i) >> 3));
+    const encoded = picture.toString('base64').replace(/.{76}/g, '$&\r\n');
+    await c.append('Pictures', 'MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nlook\r\n--b\r\n'
+        + `Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n${encoded}\r\n--b--\r\n`);
+    for (const binary of [true, false]) {
+        const got = await content(await c.download('1', '2', { uid: true, binary, chunkSize: 50000 }));
+        assert.ok(got.equals(picture), `downloaded, binary ${binary}`);
+    }
+    if (server !== 'dovecot') {
+        const head = 'MIME-Version: 1.0\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\n';
+        const octets = Buffer.concat([Buffer.from(head), picture]);
+        const { uid } = await c.append('Pictures', octets);
+        const whole = await c.fetchOne(String(uid), { source: true }, { uid: true, binary: true });
+        assert.ok(whole.source.equals(octets), 'as it is stored');
+        assert.ok((await content(await c.download(String(uid), '1', { uid: true }))).equals(picture), 'as it is shown');
+        const { size, source } = await c.fetchOne(String(uid), { size: true, source: true }, { uid: true });
+        assert.strictEqual(size, source.length);
+    }
+    lock.release();
+    await c.mailboxDelete('Pictures');
+    await c.logout();
+}
+
 async function main() {
+    await binary();
     const c = client('alice');
     await c.connect();
     assert.strictEqual(c.secureConnection, true);
