@@ -184,6 +184,15 @@ static void say(struct session_runner *r)
     }
 }
 
+static void step_core(struct session_runner *r)
+{
+    r->want = SESSION_OUTPUT;
+    for (int i = 0; i < STEPS_MOST && r->want == SESSION_OUTPUT && r->out.len <= SMALL_OUTPUT;
+         i++) {
+        r->want = r->core->ops->step(r->core, &r->out);
+    }
+}
+
 static void step(struct session_runner *r)
 {
     struct session_group *g = r->group;
@@ -193,12 +202,7 @@ static void step(struct session_runner *r)
     if (r->out.p == NULL && g->spares_count > 0) {
         r->out = g->spares[--g->spares_count];
     }
-    for (int i = 0; i < STEPS_MOST; i++) {
-        r->want = r->core->ops->step(r->core, &r->out);
-        if (r->want != SESSION_OUTPUT || r->out.len > SMALL_OUTPUT) {
-            break;
-        }
-    }
+    step_core(r);
     bool is_done = r->want == SESSION_CLOSE || (r->want == SESSION_INPUT && r->is_peer_done);
     if (r->out.len > 0 || is_done || r->want == SESSION_MARK) {
         say(r);

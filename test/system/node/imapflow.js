@@ -1,4 +1,4 @@
-// A tour with imapflow: CONDSTORE, QRESYNC, IDLE, MOVE, SPECIAL-USE as a busy desktop client would use them.
+// A tour with imapflow: COMPRESS, CONDSTORE, QRESYNC, IDLE, MOVE, SPECIAL-USE as a busy desktop client would use them.
 const assert = require('assert');
 const { ImapFlow } = require('imapflow');
 const [, , host, port, , pass, server] = process.argv;
@@ -65,6 +65,7 @@ async function main() {
     const c = client('alice');
     await c.connect();
     assert.strictEqual(c.secureConnection, true);
+    assert.ok(c._inflate, 'COMPRESS=DEFLATE is in use');
     const boxes = await c.list();
     assert.ok(boxes.some((b) => b.specialUse === '\\Sent'), 'a mailbox for sent mail');
     await c.mailboxCreate(['Reise', 'Zürich']);

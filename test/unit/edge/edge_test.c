@@ -707,6 +707,38 @@ static void test_say_bye(void **state)
     loop_run(w->loop);
 }
 
+/* A session may speak of layers, but only in its turn: else it is broken, and the client may come back. */
+static void test_marks_out_of_turn(void **state)
+{
+    struct world *w = *state;
+    static const uint8_t WRONG[] = {0, 3, 255};
+    for (size_t i = 0; i < sizeof(WRONG); i++) {
+        struct role *store = log_in(w, &w->client, "ann");
+        buf_clear(&w->client.heard);
+        stream_mark(store->session.s, WRONG[i]);
+        loop_run(w->loop);
+        assert_true(has_heard(&w->client, "* BYE [UNAVAILABLE]"));
+        assert_int_equal(edge_get_count(w->edge), 0);
+        ear_release(&w->client);
+    }
+}
+
+/* A session that asks for DEFLATE and goes away before it is there. */
+static void test_session_dies_at_a_mark(void **state)
+{
+    struct world *w = *state;
+    struct role *store = log_in(w, &w->client, "ann");
+    buf_clear(&w->client.heard);
+    stream_write(store->session.s, STR("c OK\r\n"));
+    stream_mark(store->session.s, 1);
+    loop_run(w->loop);
+    say(w, &w->client, "too early");
+    stream_free(&store->session.s);
+    loop_run(w->loop);
+    assert_true(has_heard(&w->client, "* BYE [UNAVAILABLE]"));
+    assert_int_equal(edge_get_count(w->edge), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -727,6 +759,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_injection, setup, teardown),
         cmocka_unit_test_setup_teardown(test_half_open_tls, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_marks_out_of_turn, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_session_dies_at_a_mark, setup, teardown),
         cmocka_unit_test_setup_teardown(test_say_bye, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

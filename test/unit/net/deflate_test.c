@@ -335,6 +335,7 @@ static void test_freed_inside(void **state)
     stream_set_handler(w->user.s, &AT_ONCE, &w->user);
     say(w, STR("word"), Z_SYNC_FLUSH);
     assert_null(w->user.s);
+    buf_release(&w->user.heard);
     stream_free(&w->near.s);
     stream_pair(w->loop, &w->near.s, &w->far);
     start(w, STR_EMPTY);
