@@ -18,6 +18,7 @@ enum {
 struct lookup_slice {
     uint64_t first; /* body id */
     uint64_t mark;  /* the bits speak for bodies up to here */
+    uint64_t count; /* bits that are set */
     uint8_t bits[SLICE / 8];
 };
 
@@ -25,6 +26,7 @@ static void on_body(void *owner, uint64_t body_id)
 {
     struct lookup_slice *s = owner;
     uint64_t at = body_id - s->first;
+    s->count++;
     s->bits[at / 8] |= (uint8_t)(1U << at % 8);
 }
 
@@ -66,6 +68,10 @@ bool lookup_may_hold(struct lookup *l, struct account *a, uint64_t body_id, uint
         *cost += SLICE_COST;
     }
     const struct lookup_slice *s = l->slices.at[i];
+    if (l->is_cheap && s->count > SLICE / 2) {
+        l->count = 0; /* half of all have it, so it will be no better elsewhere */
+        return true;
+    }
     uint64_t at = body_id - s->first;
     return body_id > s->mark || (s->bits[at / 8] >> at % 8 & 1) != 0;
 }

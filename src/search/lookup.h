@@ -13,6 +13,8 @@ struct lookup {
     struct str
         keys[2];  /* casemap keys, borrowed; both are in the text of a body that has the key */
     size_t count; /* 0: the index cannot help */
+    bool
+        is_cheap; /* looking at a body oneself costs little more: ask only while it rules much out */
     VEC(struct lookup_slice *) slices; /* owned; NULL: not asked yet */
 };
 

@@ -167,6 +167,7 @@ static enum err prepare_lookup(struct search *s, const struct search_key *k,
         return ERR_OK;
     }
     s->lookup_count++;
+    state->lookup.is_cheap = k->kind < SEARCH_HEADER;
     lookup_add(&state->lookup, state->needle);
     if (k->kind != SEARCH_HEADER || !is_plain_name(k->field)) {
         return ERR_OK;
