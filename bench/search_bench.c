@@ -22,7 +22,7 @@
 enum {
     WORDS = 20000,
     WORD_MOST = 12,
-    INDEX_BUDGET = 64 * 1024, /* as main/role_store.c has it */
+    INDEX_BUDGET = 32 * 1024, /* as main/role_store.c has it */
     SEARCH_BUDGET = 256 * 1024
 };
 

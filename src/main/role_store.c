@@ -33,7 +33,7 @@ enum {
     CONVERT_INPUT_MOST = 64 * 1024 * 1024,
     CONVERT_OUTPUT_MOST = 32 * 1024 * 1024
 };
-enum { TICK_MS = 250, INDEX_BUDGET = 64 * 1024, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
+enum { TICK_MS = 250, INDEX_BUDGET = 32 * 1024, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
 
 struct store_role {
     struct loop *loop;

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 
 enum {
-    PAUSE_MS = 2,        /* between two steps while there is work */
+    PAUSE_MS = 5, /* between two steps while there is work: most of the time is the sessions' */
     WAIT_MOST_MS = 5000, /* another account may have work before the one that waits */
     BODY_COST = 2048,    /* budget units */
     KEY_MOST = 2 * TEXT_MOST

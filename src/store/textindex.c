@@ -232,9 +232,7 @@ void account_load_text(struct account *a, uint64_t hint, bool is_clean)
     if (!t->is_known) {
         t->is_known = true;
         t->mark = is_clean ? hint : INT64_MAX;
-        if (!engine_has_index(a->engine)) {
-            t->mark = 0;
-        } else if (!is_clean && !open_index(a)) {
+        if (!engine_has_index(a->engine) || (!is_clean && !open_index(a))) {
             t->mark = 0;
         }
     }

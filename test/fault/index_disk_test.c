@@ -16,7 +16,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MESSAGES = 24, NEEDLE_EVERY = 5, CALLS_MOST = 120, STEP = 3, HOUR_MS = 3600000 };
+enum {
+    MESSAGES = 24,
+    NEEDLE_EVERY = 5,
+    CALLS_MOST = 120,
+    STEP = 3,
+    SOON_MS = 100,
+    HOUR_MS = 3600000
+};
 
 struct trial {
     char dir[64];
@@ -91,7 +98,9 @@ static void index_all(struct trial *t)
 {
     struct indexer *x = indexer_new(t->store);
     t->now_ms += HOUR_MS;
-    for (unsigned i = 0; i < 1000 && indexer_step(x, 30000) == 2; i++) {
+    uint64_t wait_ms = 1;
+    for (unsigned i = 0; i < 1000 && wait_ms > 0 && wait_ms < SOON_MS; i++) {
+        wait_ms = indexer_step(x, 30000);
     }
     indexer_free(&x);
 }
