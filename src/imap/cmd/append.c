@@ -25,6 +25,7 @@
 #include "imap/header_watch.h"
 #include "imap/quota.h"
 #include "imap/session_priv.h"
+#include "imap/far_copy.h"
 #include "wire/imap_write.h"
 
 #include <limits.h>
@@ -194,6 +195,12 @@ static void add_parts(struct imap_session *s, struct arena *a, const struct appe
     }
 }
 
+/* Another session of ours may bring more (imap/far_copy.h). */
+static size_t get_messages_most(const struct imap_session *s)
+{
+    return s->args.is_peer ? (size_t)FAR_COPY_MESSAGES_MOST : (size_t)MESSAGES_MOST;
+}
+
 /* Gives every message of the text its writer, with all that has come of it. */
 static void catch_up(struct imap_session *s, struct arena *a, const struct append_scan *scan)
 {
@@ -208,10 +215,9 @@ static void catch_up(struct imap_session *s, struct arena *a, const struct appen
             add_parts(s, a, m);
             continue;
         }
-        if (s->args.message_limit > 0 && number > s->args.message_limit) {
-            fail(u, ERR_MESSAGE_LIMIT);
-        } else if (number > MESSAGES_MOST) {
-            fail(u, ERR_LIMIT);
+        bool is_limited = s->args.message_limit > 0 && number > s->args.message_limit;
+        if (is_limited || number > get_messages_most(s)) {
+            fail(u, is_limited ? ERR_MESSAGE_LIMIT : ERR_LIMIT);
         }
         if (u->err == ERR_OK) {
             begin_message(s);
@@ -248,7 +254,7 @@ static enum err check_literal(struct imap_session *s, struct str name,
     if (e != ERR_OK) {
         return e;
     }
-    if (literal->size > s->args.message_most) {
+    if (literal->size > s->args.message_most && !s->args.is_peer) { /* asked already */
         return ERR_TOO_BIG;
     }
     return ERR_OK; /* RFC 5550 §5.2: literal8 for every mailbox */

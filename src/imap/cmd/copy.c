@@ -2,7 +2,9 @@
  *
  * One call of the store, one commit: all messages or none. A MOVE is the same with removal in the same commit; its COPYUID
  * goes out untagged before the news say what vanished (RFC 6851, 4.3).
- */
+ *
+ * To a mailbox of another account the messages are transferred (imap/far_copy.h). A MOVE removes them when they are durable there: should the
+ * server end between the two, they are in both. */
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
@@ -10,6 +12,7 @@
 #include "imap/quota.h"
 #include "imap/session_priv.h"
 #include "imap/set.h"
+#include "imap/far_copy.h"
 #include "imap/walk.h"
 #include "wire/imap_scan.h"
 
@@ -22,7 +25,10 @@ struct copy_args {
     struct mailbox *to; /* counted */
     struct numset from_uids;
     struct numset to_uids;
+    struct far_copy *transfer; /* to another account */
 };
+
+enum copy_phase { COPY_BEGIN, COPY_DONE, COPY_TRANSFER, COPY_MOVED };
 
 static void parse_copy(struct imap_session *s, struct cmd *cmd, struct scan *c)
 {
@@ -107,17 +113,98 @@ static void write_copyuid(const struct copy_args *args, struct buf *code)
     numset_write(code, &args->to_uids);
 }
 
-static enum run run_copy(struct imap_session *s, struct cmd *cmd, struct buf *out)
+/* ---- to another account ---- */
+
+static enum err begin_transfer(struct imap_session *s, struct cmd *cmd, const struct place *place)
 {
     struct copy_args *args = cmd->args;
-    if (cmd->phase == 0) {
-        cmd->phase = 1;
+    if (cmd->what == &command_move && !session_may(s, s->selected.mailbox, RIGHTS_MOVE)) {
+        return ERR_NO_PERMISSION;
+    }
+    walk_collect_uids(s->selected.known, &args->set, cmd->is_uid, &args->from_uids);
+    TRY(limit_uids(s, cmd, &args->from_uids));
+    TRY(cmd->is_uid ? ERR_OK : check_there(s, &args->from_uids));
+    if (numset_is_empty(&args->from_uids)) {
+        return ERR_OK;
+    }
+    return far_copy_new(s, place, args->name, &args->from_uids, &args->transfer);
+}
+
+/* "OK [APPENDUID uidvalidity uids] ..." as COPYUID (RFC 4315, 3). */
+static void write_transferred(const struct copy_args *args, struct buf *code)
+{
+    struct str rest = far_copy_get_reply(args->transfer);
+    if (!str_starts(rest, STR(" OK [APPENDUID "))) {
+        return;
+    }
+    rest = str_skip(rest, STR(" OK [APPENDUID ").n);
+    struct str uidvalidity = str_split(&rest, ' ');
+    struct str uids = str_split(&rest, ']');
+    buf_addf(code, "COPYUID %.*s ", STR_ARG(uidvalidity));
+    numset_write(code, &args->from_uids);
+    buf_addf(code, " %.*s", STR_ARG(uids));
+}
+
+/* What the other account answered is the answer here, when it is not OK. */
+static void answer_as_there(struct cmd *cmd, const struct copy_args *args)
+{
+    if (!str_starts(far_copy_get_reply(args->transfer), STR(" NO"))) {
+        cmd->err = ERR_LIMIT; /* too many flags, too long a name */
+        return;
+    }
+    cmd->is_answered = true;
+    buf_add(&cmd->code, cmd->tag);
+    buf_add(&cmd->code, far_copy_get_reply(args->transfer));
+}
+
+static enum run run_transfer(struct imap_session *s, struct cmd *cmd)
+{
+    struct copy_args *args = cmd->args;
+    enum run run = far_copy_run(args->transfer, s, &cmd->err);
+    if (run != RUN_DONE || cmd->err != ERR_OK) {
+        return run;
+    }
+    cmd->phase = COPY_MOVED;
+    if (!far_copy_is_ok(args->transfer)) {
+        answer_as_there(cmd, args);
+        return RUN_DONE;
+    }
+    write_transferred(args, &cmd->code);
+    if (cmd->what == &command_copy) {
+        return RUN_DONE;
+    }
+    cmd->err = mailbox_expunge(s->selected.mailbox, &args->from_uids, false, NULL);
+    return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
+}
+
+static enum run begin_copy(struct imap_session *s, struct cmd *cmd)
+{
+    struct copy_args *args = cmd->args;
+    struct place place = session_find_place(s, args->name);
+    if (session_is_place(s, &place)) {
+        cmd->phase = COPY_DONE;
         cmd->err = copy_messages(s, cmd, args);
         return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
     }
-    write_copyuid(args, &cmd->code);
-    if (cmd->what == &command_copy && cmd->code.len > 0) {
-        quota_warn(s, out);
+    cmd->phase = COPY_TRANSFER;
+    cmd->err = begin_transfer(s, cmd, &place);
+    return args->transfer != NULL ? run_transfer(s, cmd) : RUN_DONE;
+}
+
+static enum run run_copy(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    struct copy_args *args = cmd->args;
+    if (cmd->phase == COPY_BEGIN) {
+        return begin_copy(s, cmd);
+    }
+    if (cmd->phase == COPY_TRANSFER) {
+        return run_transfer(s, cmd);
+    }
+    if (cmd->phase == COPY_DONE) {
+        write_copyuid(args, &cmd->code);
+        if (cmd->what == &command_copy && cmd->code.len > 0) {
+            quota_warn(s, out);
+        }
     }
     if (cmd->what == &command_move && cmd->code.len > 0) {
         buf_add(out, STR("* OK ["));
@@ -132,6 +219,7 @@ static void release_copy(struct cmd *cmd)
 {
     struct copy_args *args = cmd->args;
     mailbox_unref(&args->to);
+    far_copy_free(&args->transfer);
     numset_release(&args->set);
     numset_release(&args->from_uids);
     numset_release(&args->to_uids);
