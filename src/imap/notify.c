@@ -81,7 +81,13 @@ static bool is_under(struct str name, struct str top)
     return str_eq(name, top) || (name.n > top.n && str_starts(name, top) && name.p[top.n] == '/');
 }
 
-static bool group_has(const struct notify_group *g, const struct mailbox_info *info)
+static bool is_right_under(struct str name, struct str top)
+{
+    return is_under(name, top)
+           && str_find_char(str_skip(name, top.n + 1), '/') == str_skip(name, top.n + 1).n;
+}
+
+bool notify_group_has(const struct notify_group *g, const struct mailbox_info *info)
 {
     switch (g->filter) {
     case NOTIFY_SELECTED:
@@ -93,12 +99,14 @@ static bool group_has(const struct notify_group *g, const struct mailbox_info *i
     case NOTIFY_SUBSCRIBED:
         return info->is_subscribed;
     case NOTIFY_SUBTREE:
+    case NOTIFY_SUBTREE_ONE:
     case NOTIFY_MAILBOXES:
         break;
     }
     for (const struct notify_name *n = g->names; n != NULL; n = n->next) {
-        bool is_it = g->filter == NOTIFY_SUBTREE ? is_under(info->name, n->name)
-                                                 : str_eq(info->name, n->name);
+        bool is_it = g->filter == NOTIFY_SUBTREE       ? is_under(info->name, n->name)
+                     : g->filter == NOTIFY_SUBTREE_ONE ? is_right_under(info->name, n->name)
+                                                       : str_eq(info->name, n->name);
         if (is_it) {
             return true;
         }
@@ -110,7 +118,7 @@ static uint8_t get_events(const struct notify *n, const struct mailbox_info *inf
 {
     unsigned events = 0;
     for (const struct notify_group *g = n->plan.groups; g != NULL; g = g->next) {
-        if ((events | g->events) != events && group_has(g, info)) {
+        if ((events | g->events) != events && notify_group_has(g, info)) {
             events |= g->events;
         }
     }

@@ -11,6 +11,7 @@
 /* NOTIFY (RFC 5465): what a client wants to hear, and what it was told of mailboxes that it has not selected. */
 
 struct imap_session;
+struct mailbox_info;
 struct notify;
 
 enum { NOTIFY_MAILBOXES_MOST = 5000 };
@@ -38,5 +39,8 @@ bool notify_is_waiting(const struct imap_session *s);
 void notify_begin(struct imap_session *s, bool is_idle);
 /* Tells of the other mailboxes: STEP_MORE when out is full for now. */
 enum step notify_step(struct imap_session *s, struct buf *out);
+
+/* Does the group name this mailbox of the account? The selected one has no name there: SELECTED says no. */
+bool notify_group_has(const struct notify_group *g, const struct mailbox_info *info);
 
 #endif

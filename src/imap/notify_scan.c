@@ -31,7 +31,7 @@ static const struct {
     {STR("SELECTED"), NOTIFY_SELECTED},     {STR("SELECTED-DELAYED"), NOTIFY_SELECTED_DELAYED},
     {STR("INBOXES"), NOTIFY_INBOXES},       {STR("PERSONAL"), NOTIFY_PERSONAL},
     {STR("SUBSCRIBED"), NOTIFY_SUBSCRIBED}, {STR("SUBTREE"), NOTIFY_SUBTREE},
-    {STR("MAILBOXES"), NOTIFY_MAILBOXES},
+    {STR("MAILBOXES"), NOTIFY_MAILBOXES},   {STR("SUBTREE-ONE"), NOTIFY_SUBTREE_ONE},
 };
 
 /* How much was read, for the bounds. */
@@ -45,11 +45,13 @@ static bool is_selected(enum notify_filter f)
     return f == NOTIFY_SELECTED || f == NOTIFY_SELECTED_DELAYED;
 }
 
-static void scan_filter(struct scan *c, struct notify_group *g)
+/* unknown: which filter has no meaning here. */
+static void scan_filter(struct scan *c, enum notify_filter unknown, struct notify_group *g)
 {
     struct str word = scan_atom(c);
     for (size_t i = 0; i < sizeof(filter_names) / sizeof(filter_names[0]); i++) {
-        if (str_eq_nocase(word, filter_names[i].name)) {
+        bool is_known = filter_names[i].filter != unknown;
+        if (is_known && str_eq_nocase(word, filter_names[i].name)) {
             g->filter = filter_names[i].filter;
             return;
         }
@@ -151,7 +153,7 @@ static struct notify_group *scan_group(struct scan *c, struct arena *a, struct n
         return NULL;
     }
     scan_require(c, '(', "\"(\" and which mailboxes");
-    scan_filter(c, g);
+    scan_filter(c, NOTIFY_SUBTREE_ONE, g);
     if (g->filter == NOTIFY_SUBTREE || g->filter == NOTIFY_MAILBOXES) {
         scan_names(c, a, g, counts);
     }
@@ -203,6 +205,16 @@ void notify_scan(struct scan *c, struct arena *a, struct notify_plan *out)
         tail = &g->next;
     } while (scan_accept(c, ' '));
     check_groups(c, out);
+}
+
+void notify_scan_mailboxes(struct scan *c, struct arena *a, size_t *count, struct notify_group *out)
+{
+    struct counts counts = {.names = *count};
+    scan_filter(c, NOTIFY_SELECTED_DELAYED, out);
+    if (out->filter >= NOTIFY_SUBTREE) {
+        scan_names(c, a, out, &counts);
+    }
+    *count = counts.names;
 }
 
 void notify_write_events(struct buf *out)

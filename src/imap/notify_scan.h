@@ -31,6 +31,7 @@ enum notify_filter {
     NOTIFY_PERSONAL,
     NOTIFY_SUBSCRIBED,
     NOTIFY_SUBTREE,
+    NOTIFY_SUBTREE_ONE, /* RFC 7377, for ESEARCH */
     NOTIFY_MAILBOXES
 };
 
@@ -60,6 +61,11 @@ struct notify_plan {
 /* Reads from the SP after the command's name on; lives in a or borrows from the text. Errors stay in c: ERR_SYNTAX, also for
  * events that may not stand together (RFC 5465, 5), ERR_LIMIT for more names or groups than the bounds. */
 void notify_scan(struct scan *c, struct arena *a, struct notify_plan *out);
+
+/* filter-mailboxes (RFC 5465, 6), without events: which mailboxes ESEARCH shall search (RFC 7377, 2.2), where SELECTED-DELAYED is not
+ * known, and SUBTREE-ONE is. *count: names so far, for the bound. */
+void notify_scan_mailboxes(struct scan *c, struct arena *a, size_t *count,
+                           struct notify_group *out);
 
 /* Appends the names of all events that are offered, with SP between. */
 void notify_write_events(struct buf *out);

@@ -154,6 +154,11 @@ static void write_head(struct esearch *e, struct buf *out)
     unsigned options = e->wants->options;
     buf_add(out, STR("* ESEARCH (TAG "));
     imap_write_string(out, e->tag);
+    if (e->mailbox.n > 0) {
+        buf_add(out, STR(" MAILBOX "));
+        buf_add(out, e->mailbox);
+        write_item(out, " UIDVALIDITY ", view_get_uidvalidity(r->view));
+    }
     buf_add_c(out, r->is_uid ? ") UID" : ")");
     if ((options & RETURN_MIN) && r->count > 0) {
         write_item(out, " MIN ", get_number(r, get_at(e, 0)));

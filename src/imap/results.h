@@ -48,6 +48,8 @@ struct esearch {
     const struct search_return *wants; /* borrowed */
     struct str tag;
     bool has_modseq; /* the search named MODSEQ: tell that of the results (RFC 4731, 3.2) */
+    struct str
+        mailbox; /* as written to this client; empty: the response tells no mailbox (RFC 7377, 2.1) */
     /* its own */
     unsigned phase;
     struct results_place place;

@@ -123,29 +123,6 @@ static struct str parse_text(struct search_keys *k, struct scan *c)
     return text;
 }
 
-static struct search_set parse_set(struct search_keys *k, struct scan *c, uint32_t last)
-{
-    struct seq_set set;
-    struct search_set out = {NULL, 0};
-    scan_seq_set(c, k->arena, &set);
-    if (!scan_is_ok(c)) {
-        return out;
-    }
-    struct numset numbers = NUMSET_INIT;
-    seq_set_resolve(&set, last, &numbers);
-    struct numrange *at = arena_array(k->arena, struct numrange, numbers.count + 1);
-    if (at == NULL) {
-        scan_fail(c, ERR_LIMIT, "fewer search keys");
-    } else {
-        for (size_t i = 0; i < numbers.count; i++) {
-            at[i] = numbers.at[i];
-        }
-        out = (struct search_set){at, numbers.count};
-    }
-    numset_release(&numbers);
-    return out;
-}
-
 /* "$" (RFC 5182): the UIDs that a search saved, whether UIDs or message numbers are expected. */
 static struct search_set parse_saved(struct search_keys *k, struct scan *c)
 {
@@ -158,8 +135,8 @@ static struct search_set parse_saved(struct search_keys *k, struct scan *c)
     return set;
 }
 
-/* A set of UIDs stays as it was sent: "*" is the last UID whenever the program runs. */
-static struct search_set parse_uids(struct search_keys *k, struct scan *c)
+/* A set stays as it was sent: "*" is the last message of whichever mailbox the program runs in, whenever that is. */
+static struct search_set parse_set(struct search_keys *k, struct scan *c)
 {
     struct seq_set set;
     if (scan_accept(c, '$')) {
@@ -242,7 +219,7 @@ static void parse_argument(struct search_keys *k, struct scan *c, const struct w
         key->text = scan_objectid(c);
         return;
     case ARG_UIDS:
-        key->set = parse_uids(k, c);
+        key->set = parse_set(k, c);
         return;
     case ARG_UID_AFTER:
     case ARG_UID_BEFORE:
@@ -321,20 +298,20 @@ static struct search_key *parse_last(struct search_keys *k, struct scan *c)
 {
     struct search_key *key = new_key(k, c, SEARCH_UID);
     if (key != NULL) {
-        key->set = parse_uids(k, c);
+        key->set = parse_set(k, c);
     }
     return key;
 }
 
 static struct search_key *parse_numbers(struct search_keys *k, struct scan *c)
 {
-    if (k->last_seq == SEQ_FORBIDDEN) {
+    if (k->is_uid_only) {
         scan_fail(c, ERR_UID_REQUIRED, "UID before the numbers");
         return NULL;
     }
     struct search_key *key = new_key(k, c, SEARCH_SEQ);
     if (key != NULL) {
-        key->set = parse_set(k, c, k->last_seq);
+        key->set = parse_set(k, c);
     }
     return key;
 }

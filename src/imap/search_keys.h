@@ -9,15 +9,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* As last_seq: no key may be a message number, the failure is ERR_UID_REQUIRED (RFC 9586, 3.5). */
-#define SEQ_FORBIDDEN UINT32_MAX
-
 /* Where search keys are read from, and what they mean there. */
 struct search_keys {
     struct arena *arena; /* the program lives here */
     struct str charset;  /* of the strings; empty: none was named */
-    uint32_t last_seq;   /* what "*" means; 0: the mailbox is empty; SEQ_FORBIDDEN */
-    uint32_t last_uid;
+    bool is_uid_only;    /* no key may be a message number: ERR_UID_REQUIRED (RFC 9586, 3.5) */
     const struct numset *saved; /* what "$" means: UIDs (RFC 5182); NULL: it cannot be used here */
     bool has_modseq;            /* out: a MODSEQ key was read (RFC 7162, 3.1.5) */
     unsigned count;             /* keys so far */

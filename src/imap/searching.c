@@ -23,6 +23,7 @@ void searching_parse_return(struct imap_session *s, struct cmd *cmd, struct scan
                             struct searching *q)
 {
     search_return_parse(&q->wants, c, cmd->arena);
+    q->is_uid = cmd->is_uid;
     if ((q->wants.options & RETURN_UPDATE) && contexts_has_tag(s->selected.contexts, cmd->tag)) {
         scan_fail(c, ERR_SYNTAX, "another tag: a context that is live has this one");
     }
@@ -48,13 +49,13 @@ static bool find_filter(void *owner, struct arena *a, struct str name, struct st
     return filters_find(owner, a, name, out);
 }
 
-static struct search_keys make_keys(struct imap_session *s, struct cmd *cmd)
+static struct search_keys make_keys(struct imap_session *s, struct cmd *cmd,
+                                    const struct searching *q)
 {
     return (struct search_keys){
         .arena = cmd->arena,
-        .last_seq = set_get_last(s, false),
-        .last_uid = set_get_last(s, true),
-        .saved = &s->selected.saved,
+        .is_uid_only = s->has_uidonly,
+        .saved = q->is_elsewhere ? NULL : &s->selected.saved,
         .find_filter = find_filter,
         .filter_owner = s,
     };
@@ -80,7 +81,7 @@ static void parse_program(struct imap_session *s, struct scan *c, struct search_
 void searching_parse_criteria(struct imap_session *s, struct cmd *cmd, struct scan *c,
                               struct searching *q)
 {
-    struct search_keys keys = make_keys(s, cmd);
+    struct search_keys keys = make_keys(s, cmd, q);
     parse_charset(s, c, &keys);
     scan_sp(c);
     parse_program(s, c, &keys, q);
@@ -89,7 +90,7 @@ void searching_parse_criteria(struct imap_session *s, struct cmd *cmd, struct sc
 void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *c,
                           struct searching *q)
 {
-    struct search_keys keys = make_keys(s, cmd);
+    struct search_keys keys = make_keys(s, cmd, q);
     scan_sp(c);
     if (!s->has_utf8 && scan_accept_word(c, STR("CHARSET"))) {
         parse_charset(s, c, &keys);
@@ -98,7 +99,22 @@ void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *
     parse_program(s, c, &keys, q);
 }
 
-enum err searching_begin(struct imap_session *s, struct searching *q, struct buf *out)
+enum err searching_begin_in(struct imap_session *s, struct searching *q, struct mailbox *m,
+                            struct view *v)
+{
+    const struct search_args args = {
+        .mailbox = m,
+        .view = v,
+        .program = q->program,
+        .recent = m == s->selected.mailbox ? &s->selected.recent : NULL,
+        .now_s = session_get_now_s(s),
+    };
+    enum err e = search_new(&args, &q->search);
+    drop_saved(s, q, e);
+    return e;
+}
+
+enum err searching_prepare(struct imap_session *s, struct searching *q, struct buf *out)
 {
     if (q->undefined_filter.n > 0) {
         buf_addf(&s->cmd.code, "UNDEFINED-FILTER %.*s", STR_ARG(q->undefined_filter));
@@ -108,16 +124,13 @@ enum err searching_begin(struct imap_session *s, struct searching *q, struct buf
     if (q->has_modseq) {
         session_enable_condstore(s, out);
     }
-    const struct search_args args = {
-        .mailbox = s->selected.mailbox,
-        .view = s->selected.known,
-        .program = q->program,
-        .recent = &s->selected.recent,
-        .now_s = session_get_now_s(s),
-    };
-    enum err e = search_new(&args, &q->search);
-    drop_saved(s, q, e);
-    return e;
+    return ERR_OK;
+}
+
+enum err searching_begin(struct imap_session *s, struct searching *q, struct buf *out)
+{
+    TRY(searching_prepare(s, q, out));
+    return searching_begin_in(s, q, s->selected.mailbox, s->selected.known);
 }
 
 enum step searching_step(struct imap_session *s, struct searching *q, struct buf *out)
@@ -128,7 +141,7 @@ enum step searching_step(struct imap_session *s, struct searching *q, struct buf
         drop_saved(s, q, s->cmd.err);
     }
     if (step == STEP_MORE) {
-        progress_tell(s, search_get_progress(q->search), view_get_count(s->selected.known), out);
+        progress_tell(s, search_get_progress(q->search), search_get_goal(q->search), out);
     }
     return step;
 }
@@ -141,7 +154,7 @@ void searching_begin_context(struct imap_session *s, struct searching *q,
     }
     const struct numset *found = search_get_result(q->search);
     const struct context_args args = {.tag = s->cmd.tag,
-                                      .is_uid = s->cmd.is_uid,
+                                      .is_uid = q->is_uid,
                                       .atts = q->wants.update_atts,
                                       .program = q->program,
                                       .found = found,
@@ -182,19 +195,29 @@ static enum step tell_numbers(struct searching *q, struct buf *out)
     return STEP_DONE;
 }
 
-enum step searching_tell(struct searching *q, struct buf *out)
+enum step searching_tell_results(struct searching *q, struct buf *out)
 {
     if (!q->wants.is_given) {
         return tell_numbers(q, out);
     }
     bool is_silent = (q->wants.options & RETURN_SAVE) && !search_return_has_data(&q->wants);
-    enum step step = is_silent ? STEP_DONE : esearch_step(&q->esearch, out);
+    return is_silent ? STEP_DONE : esearch_step(&q->esearch, out);
+}
+
+enum step searching_tell(struct searching *q, struct buf *out)
+{
+    enum step step = searching_tell_results(q, out);
     if (step == STEP_DONE && q->is_refused) {
-        buf_add(out, STR("* NO [NOUPDATE "));
-        imap_write_string(out, q->esearch.tag);
-        buf_add(out, STR("] Too many contexts\r\n"));
+        searching_write_noupdate(q->esearch.tag, out);
     }
     return step;
+}
+
+void searching_write_noupdate(struct str tag, struct buf *out)
+{
+    buf_add(out, STR("* NO [NOUPDATE "));
+    imap_write_string(out, tag);
+    buf_add(out, STR("] Not possible, or too many contexts\r\n"));
 }
 
 void searching_fail(struct imap_session *s, struct searching *q)

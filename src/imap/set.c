@@ -6,13 +6,11 @@
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
 
-uint32_t set_get_last(const struct imap_session *s, bool is_uid)
+/* The number that "*" stands for; 0 in an empty mailbox. */
+static uint32_t get_last(const struct imap_session *s, bool is_uid)
 {
     const struct view *v = s->selected.known;
     uint32_t count = view_get_count(v);
-    if (!is_uid && s->has_uidonly) {
-        return SEQ_FORBIDDEN;
-    }
     if (!is_uid || count == 0) {
         return count;
     }
@@ -49,7 +47,7 @@ void set_parse(struct imap_session *s, struct cmd *cmd, struct scan *c, struct n
         scan_fail(c, ERR_SYNTAX, "numbers of messages that are there");
         return;
     }
-    seq_set_resolve(&set, set_get_last(s, cmd->is_uid), out);
+    seq_set_resolve(&set, get_last(s, cmd->is_uid), out);
 }
 
 void set_parse_ever(struct imap_session *s, struct cmd *cmd, struct scan c, struct numset *out)

@@ -4,7 +4,6 @@
 #include "base/numset.h"
 #include "base/scan.h"
 #include "imap/command.h"
-#include "imap/search_keys.h"
 
 /* Reads " " sequence-set as the running command means it: UIDs when it came with UID, else message sequence numbers,
  * which must be there (RFC 3501, 9 "seq-number"). "*" is the last message that the client knows, "$" what a search
@@ -13,7 +12,5 @@ void set_parse(struct imap_session *s, struct cmd *cmd, struct scan *c, struct n
 /* The same set of UIDs once more (c: where it begins), with "*" as the highest UID that was ever given to a message: for what is
  * gone (RFC 7162, 3.2.6; else "1:*" would leave out what was expunged above the last message). It was parsed before. */
 void set_parse_ever(struct imap_session *s, struct cmd *cmd, struct scan c, struct numset *out);
-/* The highest number that "*" stands for; 0 in an empty mailbox; SEQ_FORBIDDEN for message numbers after ENABLE UIDONLY. */
-uint32_t set_get_last(const struct imap_session *s, bool is_uid);
 
 #endif

@@ -638,6 +638,11 @@ uint32_t search_get_progress(const struct search *s)
     return s->seq - 1;
 }
 
+uint32_t search_get_goal(const struct search *s)
+{
+    return view_get_count(s->view);
+}
+
 uint64_t search_get_highestmodseq(const struct search *s)
 {
     return s->highestmodseq;

@@ -36,6 +36,8 @@ enum err search_get_err(const struct search *s);
 const struct numset *search_get_result(const struct search *s);
 /* How many messages of the view are judged; less than all while search_step() says STEP_MORE. */
 uint32_t search_get_progress(const struct search *s);
+/* Of how many. */
+uint32_t search_get_goal(const struct search *s);
 /* The highest modseq of the matches; 0: none (RFC 7162, 3.1.5). */
 uint64_t search_get_highestmodseq(const struct search *s);
 

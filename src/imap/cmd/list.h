@@ -19,6 +19,7 @@
     X(delete)                                                                                      \
     X(deleteacl)                                                                                   \
     X(enable)                                                                                      \
+    X(esearch)                                                                                     \
     X(examine)                                                                                     \
     X(expunge)                                                                                     \
     X(fetch)                                                                                       \
