@@ -2,6 +2,7 @@
  *
  *     APPEND mailbox *( [SP flags] [SP date] SP data )
  *     data = literal | utf8 | CATENATE SP "(" part *(SP part) ")"        part = TEXT SP literal | utf8 | URL SP astring
+ *     between our own sessions also "EMAILID" SP objectid before data: the name of what is copied from another account
  *     utf8 = "UTF8" SP "(" literal8 ")"              what RFC 6855 asked of clients, and RFC 9755 no more
  *
  * A message's octets do not stand in the text: whenever a literal is announced, the text so far is read, and the place where
@@ -109,6 +110,10 @@ static void scan_message(struct scan *c, struct arena *a, struct append_scan *ou
         m->has_date = true;
         scan_sp(c);
     }
+    if (out->is_peer && scan_accept_nocase(c, STR("EMAILID "))) {
+        m->email_id = scan_objectid(c);
+        scan_sp(c);
+    }
     if (!scan_is_ok(c)) {
         return;
     }
@@ -131,7 +136,7 @@ static void scan_message(struct scan *c, struct arena *a, struct append_scan *ou
 void append_scan(struct scan *c, struct arena *a, struct append_scan *out)
 {
     struct append_message **tail = &out->messages;
-    *out = (struct append_scan){.place = APPEND_AT_WORD};
+    *out = (struct append_scan){.place = APPEND_AT_WORD, .is_peer = out->is_peer};
     scan_sp(c);
     if (scan_is_end(c)) {
         return;

@@ -24,6 +24,8 @@ struct append_message {
     bool has_date;
     int64_t date_s;
     bool is_catenate;
+    struct str
+        email_id; /* of what is copied from another account; empty: it is new. Only our own sessions may say so */
     struct append_part *parts;
     uint64_t flag_bits; /* for the command: in the target's numbering */
 };
@@ -40,6 +42,7 @@ struct append_scan {
     struct str mailbox;
     struct append_message *messages; /* the last one may be incomplete */
     enum append_place place;
+    bool is_peer; /* set by the caller: another session of ours speaks (imap/peer.h) */
 };
 
 /* Reads from the SP after the command's name on. Errors stay in c; where the text just ends too early, that is no error

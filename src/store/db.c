@@ -80,6 +80,8 @@ static const char *const SCHEMA[] = {
     " name TEXT NOT NULL COLLATE NOCASE, modseq INTEGER NOT NULL, value BLOB);"
     "CREATE UNIQUE INDEX annotation_name ON annotation (mailbox, owner, name);"
     "CREATE INDEX annotation_modseq ON annotation (modseq);",
+
+    "CREATE TABLE origin (body INTEGER PRIMARY KEY, email TEXT NOT NULL);",
 };
 
 /* The index has no versions: what is out of date is made again. No contents, no positions, no sizes are kept: it only names

@@ -228,6 +228,7 @@ enum err account_load(struct account *a, struct db *db)
     map_free(&ids);
     TRY(result);
     TRY(load_subscriptions(a, db));
+    TRY(account_load_origins(a, db));
     TRY(account_load_grantors(a, db));
     TRY(annotations_load(a, db));
     TRY(quota_load(a, db));

@@ -5,6 +5,7 @@
 #include "store/store_priv.h"
 
 #include "store/body.h"
+#include "store/object.h"
 
 #include <assert.h>
 
@@ -29,7 +30,7 @@ enum err mailbox_append(struct mailbox *m, struct body_writer *w, const struct a
     struct draft *d;
     TRY(begin(m, &d));
     TRY(body_writer_check(w));
-    if (d->uidnext == UINT32_MAX) {
+    if (d->uidnext == UINT32_MAX || args->email_id.n >= OBJECT_ID_MOST) {
         return ERR_LIMIT;
     }
     struct account *a = m->account;
@@ -42,6 +43,9 @@ enum err mailbox_append(struct mailbox *m, struct body_writer *w, const struct a
         .size = body_writer_get_shown_size(w),
     };
     enum err result = body_writer_store(w, &msg.body_id, &is_first);
+    if (result == ERR_OK && is_first && args->email_id.n > 0) {
+        result = account_add_origin(a, msg.body_id, args->email_id);
+    }
     if (result == ERR_OK) {
         msg.modseq = account_next_modseq(a);
         result = draft_append(m, d, &msg);

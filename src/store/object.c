@@ -3,7 +3,8 @@
  *     F <seed> - <mailbox id>      M <seed> - <body id>      T <the first message's Message-ID, hashed>
  *
  * Ids of mailboxes and bodies are never given twice in an account; the seed, a random number that an account got when it was made,
- * keeps accounts apart. Copies share their body, so they share its name. Everything is in hexadecimal, behind a letter:
+ * keeps accounts apart. A message that was copied from another account keeps the name it has there: the few of these are in a table
+ * of their own, and in memory while the account is open. Copies share their body, so they share its name. Everything is in hexadecimal, behind a letter:
  * no two names differ in case only, and none looks like a number (RFC 8474, 8.1).
  *
  * A conversation is named after the message that began it: the first of its References, else what it is In-Reply-To, else
@@ -34,6 +35,11 @@ struct str object_get_mailbox(const struct mailbox *m, char text[OBJECT_ID_MOST]
 struct str object_get_email(const struct mailbox *m, const struct message *msg,
                             char text[OBJECT_ID_MOST])
 {
+    const char *origin =
+        m->account != NULL ? map_find(m->account->origins, map_id(&msg->body_id)) : NULL;
+    if (origin != NULL) {
+        return str_make(text, (size_t)snprintf(text, OBJECT_ID_MOST, "%s", origin));
+    }
     return write_id(text, 'M', m, msg->body_id);
 }
 
@@ -69,5 +75,53 @@ struct str object_get_thread(const struct mailbox *m, const struct message *msg,
             return str_make(text, (size_t)n);
         }
     }
-    return write_id(text, 'T', m, msg->body_id);
+    struct str email = object_get_email(m, msg, text);
+    text[0] = 'T';
+    return email;
+}
+
+/* ---- names from other accounts ---- */
+
+static void keep_origin(struct account *a, uint64_t body_id, struct str email)
+{
+    char *was = map_put(a->origins, map_id(&body_id), store_copy(email));
+    free(was);
+}
+
+void account_free_origins(struct account *a)
+{
+    size_t at = 0;
+    struct str body;
+    void *email;
+    while (map_next(a->origins, &at, &body, &email)) {
+        free(email);
+    }
+    map_free(&a->origins);
+}
+
+enum err account_load_origins(struct account *a, struct db *db)
+{
+    struct rows rows;
+    bool has_row;
+    account_free_origins(a);
+    a->origins = map_new();
+    TRY(DB_QUERY(db, ORIGIN_ALL, &rows));
+    TRY(db_next(&rows, &has_row));
+    while (has_row) {
+        struct str email = row_str(&rows, 1);
+        if (email.n > 0 && email.n < OBJECT_ID_MOST) {
+            keep_origin(a, row_id(&rows, 0), email);
+        }
+        TRY(db_next(&rows, &has_row));
+    }
+    return ERR_OK;
+}
+
+enum err account_add_origin(struct account *a, uint64_t body_id, struct str email)
+{
+    struct db *db;
+    TRY(account_ready(a, &db));
+    TRY(DB_RUN(db, ORIGIN_ADD, value_id(body_id), value_text(email)));
+    keep_origin(a, body_id, email);
+    return ERR_OK;
 }

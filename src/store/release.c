@@ -81,6 +81,7 @@ static enum err apply_one(struct sweep *s, uint64_t body_id, int64_t delta)
     s->has_dead = true;
     TRY(DB_RUN(s->db, BODY_DELETE, value_id(body_id)));
     TRY(DB_RUN(s->db, SHAPE_DELETE, value_id(body_id)));
+    TRY(DB_RUN(s->db, ORIGIN_DELETE, value_id(body_id)));
     if (is_blob) {
         vec_push(&s->dead_blobs, body_id);
         return ERR_OK;

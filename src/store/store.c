@@ -132,6 +132,7 @@ static struct account *account_new(struct store *s, struct str user)
     a->home = view_home_new(a);
     a->names = map_new();
     a->subscriptions = map_new();
+    a->origins = map_new();
     a->grantors = map_new();
     a->next_mailbox_id = 1;
     a->next_body_id = 1;
@@ -387,6 +388,7 @@ void account_close(struct account **a)
     engine_close(&x->engine);
     map_free(&x->names);
     map_free(&x->subscriptions);
+    account_free_origins(x);
     map_free(&x->grantors);
     account_forget_infos(x);
     vec_release(&x->infos);

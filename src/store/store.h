@@ -193,6 +193,8 @@ struct append_args {
     bool
         is_replacing; /* a message of replaced_octets goes in the same turn: that room is used again */
     uint64_t replaced_octets;
+    struct str
+        email_id; /* it is a copy from another account, where this names it (store/object.h); empty: it is new */
 };
 /* Appends the finished body (once for each call). Pending. Errors: ERR_NO_SPACE, ERR_IO, ERR_LIMIT, ERR_OVER_QUOTA. */
 MUST_USE enum err mailbox_append(struct mailbox *m, struct body_writer *w,

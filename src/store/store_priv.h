@@ -127,9 +127,10 @@ struct account {
 
     /* committed, in memory */
     struct list mailboxes;
-    struct map *names;              /* name to mailbox */
-    struct map *subscriptions;      /* name to anything */
-    struct map *grantors;           /* user to anything */
+    struct map *names;         /* name to mailbox */
+    struct map *subscriptions; /* name to anything */
+    struct map *origins;       /* body id to a text: the name of what came from another account */
+    struct map *grantors;      /* user to anything */
     VEC(struct mailbox_info) infos; /* rows of the mailbox list; built when asked for */
     bool has_infos;
     uint64_t modseq;       /* the last one given out */
@@ -366,6 +367,13 @@ void account_close_text(struct account *a);
 MUST_USE enum err account_verify_text(struct account *a,
                                       void (*on_problem)(void *owner, const char *line),
                                       void *owner);
+
+/* ---- object.c ---- */
+
+MUST_USE enum err account_load_origins(struct account *a, struct db *db);
+void account_free_origins(struct account *a);
+/* Within the turn in which the body is stored. Errors: ERR_NO_SPACE, ERR_IO. */
+MUST_USE enum err account_add_origin(struct account *a, uint64_t body_id, struct str email);
 
 /* ---- shapes.c ---- */
 void account_drop_shapes(struct account *a);

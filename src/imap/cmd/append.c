@@ -278,7 +278,7 @@ static enum imap_literal_answer take_literal(struct imap_session *s, struct scan
                                              unsigned messages_most, enum err *why)
 {
     struct arena *a = arena_new(HEAD_ARENA_MOST);
-    struct append_scan scan;
+    struct append_scan scan = {.is_peer = s->args.is_peer};
     enum imap_literal_answer answer = IMAP_LITERAL_BUFFER;
     append_scan(head, a, &scan);
     check_count(head, &scan, messages_most);
@@ -331,6 +331,7 @@ static void parse_append(struct imap_session *s, struct cmd *cmd, struct scan *c
     (void)s;
     struct append_command *args = arena_one(cmd->arena, struct append_command);
     cmd->args = args;
+    args->scan.is_peer = s->args.is_peer;
     append_scan(c, cmd->arena, &args->scan);
     if (scan_is_ok(c) && args->scan.place != APPEND_AT_END) {
         scan_fail(c, ERR_SYNTAX, "a message literal or CATENATE");
@@ -372,6 +373,7 @@ static enum err put_all(struct imap_session *s, struct append_command *args)
             .internaldate_s = m->has_date ? m->date_s : now_s,
             .is_replacing = !numset_is_empty(&args->replaced),
             .replaced_octets = args->replaced_octets,
+            .email_id = m->email_id,
         };
         struct uid uid;
         TRY(mailbox_append(args->mailbox, s->upload->writers.at[i++], &store_args, &uid));
