@@ -110,7 +110,7 @@ static void scan_message(struct scan *c, struct arena *a, struct append_scan *ou
         m->has_date = true;
         scan_sp(c);
     }
-    if (out->is_peer && scan_accept_nocase(c, STR("EMAILID "))) {
+    if (out->is_copy && scan_accept_nocase(c, STR("EMAILID "))) {
         m->email_id = scan_objectid(c);
         scan_sp(c);
     }
@@ -136,7 +136,7 @@ static void scan_message(struct scan *c, struct arena *a, struct append_scan *ou
 void append_scan(struct scan *c, struct arena *a, struct append_scan *out)
 {
     struct append_message **tail = &out->messages;
-    *out = (struct append_scan){.place = APPEND_AT_WORD, .is_peer = out->is_peer};
+    *out = (struct append_scan){.place = APPEND_AT_WORD, .is_copy = out->is_copy};
     scan_sp(c);
     if (scan_is_end(c)) {
         return;

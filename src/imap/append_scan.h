@@ -42,7 +42,7 @@ struct append_scan {
     struct str mailbox;
     struct append_message *messages; /* the last one may be incomplete */
     enum append_place place;
-    bool is_peer; /* set by the caller: another session of ours speaks (imap/peer.h) */
+    bool is_copy; /* set by the caller: another session of ours copies (cmd/peer.c) */
 };
 
 /* Reads from the SP after the command's name on. Errors stay in c; where the text just ends too early, that is no error

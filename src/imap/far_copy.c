@@ -1,8 +1,9 @@
 /* COPY and MOVE to another account.
  *
- *     X APPEND name (flags) "date" {n}    waits for "+", so what is not allowed costs no octets
+ *     C COPYING
+ *     X APPEND name (flags) "date" EMAILID id {n}    waits for "+", so what is not allowed costs no octets
  *     octets
- *      (flags) "date" {n+}                ... and so on: one command, hence all or none
+ *      (flags) "date" EMAILID id {n+}     ... and so on: one command, hence all or none
  *     octets
  *
  * Flags go by name; those that the asker may not set there are left out by the session that takes them. Nothing is copied here: the
@@ -15,6 +16,7 @@
 #include "imap/peer.h"
 #include "imap/session_priv.h"
 #include "imap/walk.h"
+#include "store/object.h"
 #include "wire/imap_reply.h"
 #include "wire/imap_write.h"
 
@@ -65,7 +67,7 @@ enum err far_copy_new(struct imap_session *s, const struct place *place, struct 
     buf_init(&t->answer, HEAD_MOST);
     t->peer = peer_new(s, place);
     /* A header in UTF-8 is the client's of the day it came, not of today (RFC 9755, 4). */
-    peer_write(t->peer, STR("E ENABLE UTF8=ACCEPT\r\n"));
+    peer_write(t->peer, STR("E ENABLE UTF8=ACCEPT\r\nC COPYING\r\n"));
     buf_add(&head, STR("X APPEND "));
     imap_write_utf8_mailbox(&head, name);
     peer_write_command(t->peer, buf_str(&head));
@@ -104,6 +106,7 @@ static enum err begin_message(struct far_copy *t, const struct imap_session *s)
 {
     struct seq seq;
     struct message m;
+    char id[OBJECT_ID_MOST];
     if (!walk_next(&t->walk, &seq)) {
         peer_write(t->peer, STR("\r\n"));
         t->phase = FAR_COPY_HEAR;
@@ -117,6 +120,8 @@ static enum err begin_message(struct far_copy *t, const struct imap_session *s)
     flags_write(&head, s->selected.mailbox, m.flags, false);
     buf_add(&head, STR(") "));
     imap_write_date_time(&head, m.internaldate_s);
+    buf_add(&head, STR(" EMAILID "));
+    buf_add(&head, object_get_email(s->selected.mailbox, &m, id));
     buf_add_char(&head, ' ');
     imap_write_client_literal_head(&head, body_reader_get_size(t->reader), !t->is_begun);
     TRY(buf_err(&head));

@@ -78,10 +78,12 @@ struct imap_session {
     struct upload *upload; /* messages that an APPEND brought; NULL: none (cmd/append.c) */
     bool has_condstore;    /* a CONDSTORE-enabling command was given (RFC 7162, 3.1) */
     bool has_qresync;
-    bool is_rev2;           /* IMAP4rev2 was enabled (RFC 9051) */
-    bool has_utf8;          /* UTF8=ACCEPT was enabled (RFC 9755); ask session_is_utf8() */
-    bool has_metadata;      /* METADATA or METADATA-SERVER was enabled (RFC 5464, 4.1) */
-    bool has_uidonly;       /* UIDONLY was enabled (RFC 9586): no sequence numbers either way */
+    bool is_rev2;      /* IMAP4rev2 was enabled (RFC 9051) */
+    bool has_utf8;     /* UTF8=ACCEPT was enabled (RFC 9755); ask session_is_utf8() */
+    bool has_metadata; /* METADATA or METADATA-SERVER was enabled (RFC 5464, 4.1) */
+    bool has_uidonly;  /* UIDONLY was enabled (RFC 9586): no sequence numbers either way */
+    bool
+        is_copying; /* what another session of ours appends here are copies: it says their names (cmd/peer.c) */
     bool is_over;           /* LOGOUT or BYE was said */
     bool is_broken;         /* nothing that could be said would be understood: close at once */
     bool is_compressed;     /* COMPRESS was given */

@@ -98,7 +98,7 @@ static enum err add_octets(struct imap_session *s, struct str octets)
 {
     struct upload *u = s->upload;
     header_watch_feed(&u->header, octets);
-    if (u->header.has_8bit && !session_is_utf8(s) && !s->args.is_peer) {
+    if (u->header.has_8bit && !session_is_utf8(s)) {
         return ERR_UTF8_HEADER;
     }
     return body_writer_add(u->writers.at[u->writers.count - 1], octets);
@@ -198,7 +198,7 @@ static void add_parts(struct imap_session *s, struct arena *a, const struct appe
 /* Another session of ours may bring more (imap/far_copy.h). */
 static size_t get_messages_most(const struct imap_session *s)
 {
-    return s->args.is_peer ? (size_t)FAR_COPY_MESSAGES_MOST : (size_t)MESSAGES_MOST;
+    return s->is_copying ? (size_t)FAR_COPY_MESSAGES_MOST : (size_t)MESSAGES_MOST;
 }
 
 /* Gives every message of the text its writer, with all that has come of it. */
@@ -278,7 +278,7 @@ static enum imap_literal_answer take_literal(struct imap_session *s, struct scan
                                              unsigned messages_most, enum err *why)
 {
     struct arena *a = arena_new(HEAD_ARENA_MOST);
-    struct append_scan scan = {.is_peer = s->args.is_peer};
+    struct append_scan scan = {.is_copy = s->is_copying};
     enum imap_literal_answer answer = IMAP_LITERAL_BUFFER;
     append_scan(head, a, &scan);
     check_count(head, &scan, messages_most);
@@ -331,7 +331,7 @@ static void parse_append(struct imap_session *s, struct cmd *cmd, struct scan *c
     (void)s;
     struct append_command *args = arena_one(cmd->arena, struct append_command);
     cmd->args = args;
-    args->scan.is_peer = s->args.is_peer;
+    args->scan.is_copy = s->is_copying;
     append_scan(c, cmd->arena, &args->scan);
     if (scan_is_ok(c) && args->scan.place != APPEND_AT_END) {
         scan_fail(c, ERR_SYNTAX, "a message literal or CATENATE");

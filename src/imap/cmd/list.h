@@ -15,6 +15,7 @@
     X(conversions)                                                                                 \
     X(convert)                                                                                     \
     X(copy)                                                                                        \
+    X(copying)                                                                                     \
     X(create)                                                                                      \
     X(delete)                                                                                      \
     X(deleteacl)                                                                                   \

@@ -3,6 +3,9 @@
  *     VISIBLE *(SP name)   to a guest session, before LIST: these names the asker has subscribed to. NO: it may look up nothing here.
  *     GRANTED SP owner     to the account of somebody who will be given rights: owner is one whom to ask when mailboxes are listed.
  *
+ *     COPYING              before APPEND: its messages are copies from another account, and each may have its name there before the
+ *                          literal, "EMAILID" SP objectid SP (RFC 8474, 5.1: a copy keeps it).
+ *
  * No client can give these commands. */
 #include "imap/cmd/list.h"
 
@@ -78,4 +81,19 @@ const struct command command_granted = {
     .flags = COMMAND_INTERNAL,
     .parse = parse_granted,
     .run = run_granted,
+};
+
+static enum run run_copying(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    (void)cmd;
+    (void)out;
+    s->is_copying = true;
+    return RUN_DONE;
+}
+
+const struct command command_copying = {
+    .name = STR("COPYING"),
+    .states = STATE_ANY,
+    .flags = COMMAND_INTERNAL,
+    .run = run_copying,
 };
