@@ -174,8 +174,20 @@ static void write_failure(struct cmd *cmd, struct buf *out)
                         str_from_c(info->text));
 }
 
+/* RFC 5550, 3.2: the CAPABILITY response code is sent after the login; in which OK is ours to choose. */
+static void pay_capability(struct imap_session *s, struct buf *out)
+{
+    if (s->owes_capability && s->mark == 0) {
+        s->owes_capability = false;
+        buf_add(out, STR("* OK [CAPABILITY "));
+        commands_write_capability(s, out);
+        buf_add(out, STR("] Ok\r\n"));
+    }
+}
+
 static enum go end_command(struct imap_session *s, struct buf *out)
 {
+    pay_capability(s, out);
     if (s->cmd.is_answered) {
         buf_add(out, buf_str(&s->cmd.code));
     } else if (s->cmd.err == ERR_OK) {
@@ -537,6 +549,15 @@ static enum go step_read(struct imap_session *s, struct buf *out)
     return fatal(s, out);
 }
 
+/* The client did not wait for the login to ask for DEFLATE: the list of capabilities, the longest of all that it hears, can go there. */
+static bool is_compress_next(const struct imap_session *s)
+{
+    struct str rest = imap_framing_get_rest(s->framing);
+    size_t tag = str_find_char(rest, ' ');
+    return str_starts_nocase(str_skip(rest, tag + 1), STR("COMPRESS "))
+           && str_find_char(rest, '\n') > tag;
+}
+
 static enum go greet(struct imap_session *s, struct buf *out)
 {
     if (s->args.is_peer) {
@@ -544,10 +565,15 @@ static enum go greet(struct imap_session *s, struct buf *out)
         s->phase = PHASE_READ;
         return GO_ON;
     }
+    s->owes_capability = is_compress_next(s);
     buf_add(out, s->args.tag);
-    buf_add(out, STR(" OK [CAPABILITY "));
-    commands_write_capability(s, out);
-    buf_add(out, STR("] Logged in\r\n"));
+    if (!s->owes_capability) {
+        buf_add(out, STR(" OK [CAPABILITY "));
+        commands_write_capability(s, out);
+        buf_add(out, STR("] Logged in\r\n"));
+    } else {
+        buf_add(out, STR(" OK Logged in\r\n"));
+    }
     s->phase = PHASE_READ;
     return GO_ON;
 }

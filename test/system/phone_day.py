@@ -409,10 +409,10 @@ and SMTP (the rest is TLS: handshakes, session ids, records), and round trips (t
 socket, TLS included.
 
 Resynchronising can be had quickly or cheaply. The quick way asks for everything behind the TLS handshake: 4 round trips. The cheap way
-takes COMPRESS, whose OK must be awaited before anything else is said (RFC 4978, 3): a round trip more, fewer octets. What neither can spare: the
-resumed handshake with STARTTLS and greeting, some 800 octets (the phone keeps its hello short: one group, no session id for old middleboxes);
-and the list of capabilities behind the login (RFC 5550 asks for it), which comes
-before COMPRESS may.
+takes COMPRESS, whose OK must be awaited before anything else is said (RFC 4978, 3): a round trip more, fewer octets. Both pay for the
+resumed handshake with STARTTLS and greeting, some 750 octets (the phone keeps its hello short: one group, no session id for old middleboxes), and
+for the list of capabilities behind the login (RFC 5550 asks for it), some 700; asked for COMPRESS right behind the login, the server puts that
+list where it is compressed.
 
 This page was written by `test/system/phone_day.py --transcript docs/first-look.md`; `./test.sh` runs the same and fails when a
 bound is exceeded.

@@ -3,9 +3,9 @@ import os
 import random
 import zlib
 
-from lib.check import contains, limetta_only, message, true
+from lib.check import contains, equal, limetta_only, matches, message, true
 from lib.servers import PASSWORD, memory
-from lib.wire import Closed, open_imap
+from lib.wire import Closed, Imap, context_for, open_imap, plain
 
 TEXT = '\r\n'.join(f'line {i} of a message that is as dull as most' for i in range(500))
 
@@ -54,6 +54,27 @@ def test_answers(make):
         contains(c.command('COMPRESS DEFLATE', must_be_ok=False)[-1], b' NO [COMPRESSIONACTIVE] ')
         c.command('NOOP')
         c.close()
+
+
+@limetta_only
+def test_list_of_capabilities(make):
+    """M-2, M-7: who asks for DEFLATE right behind the login hears the CAPABILITY code in the first answer that is compressed."""
+    with make() as s:
+        for asks in (b'COMPRESS DEFLATE', b'NOOP'):
+            c = Imap(s.host, s.imap_port)
+            c.command('STARTTLS')
+            c.start_tls(context_for(s.cert))
+            c.send(b'l AUTHENTICATE PLAIN %s\r\nc %s\r\n' % (plain('alice', PASSWORD).encode(), asks))
+            login = b''.join(c.until(b'l') + c.until(b'c'))
+            if asks == b'NOOP':
+                contains(login, b'l OK [CAPABILITY ')
+                continue
+            true(b'CAPABILITY' not in login, login)
+            c.start_deflate()
+            listed = c.command('CAPABILITY')
+            equal(matches(listed[1], rb'^\* OK \[CAPABILITY ([^]]*)\]').group(1), listed[0].strip()[len(b'* CAPABILITY '):])
+            equal(len(c.command('NOOP')), 1, 'said once')
+            c.close()
 
 
 @limetta_only
