@@ -44,6 +44,7 @@ enum {
     ENVELOPE_COST = 1024,
     CONTENT_COST = 2048,
     NEEDLES_AN_OCTET = 16, /* so many are looked for at the price of an octet */
+    RARE_TEXT = 8,         /* octets */
     LOOKUPS_MOST = 32,     /* keys that the text index is asked for */
     DAY_S = 86400
 };
@@ -159,7 +160,8 @@ static bool is_plain_name(struct str name)
     return name.n > 0 && name.n <= SEARCH_TEXT_MOST;
 }
 
-/* What the index is asked for: the text, and for a field that is somewhere in the header its name, too. */
+/* What the index is asked for: the text; for a field that is somewhere in the header its name, too, unless the text is long enough to
+ * be rare by itself (names such as Subject are in every message, and asking for them costs, too). */
 static enum err prepare_lookup(struct search *s, const struct search_key *k,
                                struct key_state *state)
 {
@@ -169,7 +171,8 @@ static enum err prepare_lookup(struct search *s, const struct search_key *k,
     s->lookup_count++;
     state->lookup.is_cheap = k->kind < SEARCH_HEADER;
     lookup_add(&state->lookup, state->needle);
-    if (k->kind != SEARCH_HEADER || !is_plain_name(k->field)) {
+    bool is_rare = state->needle.n >= RARE_TEXT;
+    if (k->kind != SEARCH_HEADER || is_rare || !is_plain_name(k->field)) {
         return ERR_OK;
     }
     struct buf name = BUF_INIT((size_t)SEARCH_TEXT_MOST * 4);

@@ -110,7 +110,7 @@ struct text_state {
     uint64_t count;    /* bodies that ever went in */
     size_t added;      /* octets in the open transaction */
     size_t unmerged;   /* octets since the last work on merging */
-    uint64_t first_ms; /* when the first body came that nobody looked at yet; 0: none did */
+    uint64_t first_ms; /* when the first body came since all was indexed; 0: none did */
     uint64_t due_ms;   /* when to look */
     uint64_t off_until_ms;
 };

@@ -28,7 +28,7 @@
 
 enum {
     QUIET_MS = 1000,         /* mail that comes in a row is indexed together, behind it */
-    PATIENCE_MS = 60 * 1000, /* but not later than this */
+    PATIENCE_MS = 60 * 1000, /* but from then on, whether more comes or not, to the end */
     BUSY_MS = 50,            /* the account is in the middle of something */
     OFF_MS = 10 * 60 * 1000, /* after a failure */
     BATCH_MOST = 256 * 1024, /* octets of text in one transaction */
@@ -339,7 +339,6 @@ uint64_t account_get_next_text(struct account *a)
     struct text_state *t = &a->text;
     struct db *db;
     uint64_t body_id;
-    t->first_ms = 0;
     enum err e = account_ready(a, &db);
     if (e != ERR_OK || !open_index(a) || find_next(a, db, &body_id) != ERR_OK) {
         t->off_until_ms = store_get_now_ms(a->store) + OFF_MS;
@@ -350,6 +349,7 @@ uint64_t account_get_next_text(struct account *a)
         return body_id;
     }
     t->mark = last > t->mark ? last : t->mark; /* there is nothing between */
+    t->first_ms = 0;
     return 0;
 }
 

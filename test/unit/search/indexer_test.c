@@ -547,6 +547,23 @@ static void test_long_text(void **state)
     close_pair(&p);
 }
 
+/* Mail that never stops coming is indexed all the same. */
+static void test_patience(void **state)
+{
+    struct pair p;
+    uint64_t mark;
+    open_pair(&p, 1);
+    for (unsigned i = 0; i < 200; i++) {
+        append_both(&p, STR("\r\nneedle\r\n"));
+        p.indexed.now_ms += 500;
+        (void)indexer_step(p.indexer, UINT64_MAX);
+        bool is_indexed = count_candidates(&p, "NEEDLE", &mark) > 0;
+        assert_true(is_indexed == (i >= 119)); /* 60 seconds */
+    }
+    assert_true(mark > 190);
+    close_pair(&p);
+}
+
 /* When most of what it knows is gone, it is made again. */
 static void test_stale(void **state)
 {
@@ -581,9 +598,10 @@ static void test_stale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_candidates), cmocka_unit_test(test_long_text),
-        cmocka_unit_test(test_stale),      cmocka_unit_test(test_other_history),
-        cmocka_unit_test(test_damaged),    cmocka_unit_test(test_equals_a_scan),
+        cmocka_unit_test(test_candidates),    cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_stale),         cmocka_unit_test(test_patience),
+        cmocka_unit_test(test_other_history), cmocka_unit_test(test_damaged),
+        cmocka_unit_test(test_equals_a_scan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
