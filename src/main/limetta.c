@@ -19,6 +19,7 @@ static const char USAGE[] =
     "       limetta user add|passwd NAME --password-stdin [--state DIR]\n"
     "       limetta user list [--state DIR]\n"
     "       limetta user delete NAME --yes [--with-mail] [--state DIR]\n"
+    "       limetta user quota NAME [--storage KIB] [--messages N] [--mailboxes N] [--state DIR]\n"
     "       limetta import --user NAME [--mailbox NAME] [--state DIR] PATH\n"
     "       limetta export --user NAME [--mailbox NAME] [--state DIR] PATH\n"
     "       limetta verify --user NAME [--state DIR]\n"

@@ -4,6 +4,7 @@
  *     limetta user passwd NAME --password-stdin [--state DIR]
  *     limetta user list [--state DIR]
  *     limetta user delete NAME --yes [--with-mail] [--state DIR]
+ *     limetta user quota NAME [--storage KIB] [--messages N] [--mailboxes N] [--state DIR]
  *
  * Writes the verifier database that a running auth reads; every change counts from the next login on. Mail and login are
  * two things: an account's folder comes with its first use, and stays when its user is deleted, unless --with-mail. The
@@ -12,6 +13,8 @@
 
 #include "auth/names.h"
 #include "auth/users.h"
+#include "store/quota.h"
+#include "tools/user_quota.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -20,8 +23,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char USAGE[] = "limetta user add|passwd|list|delete [NAME] [--password-stdin] [--yes] "
-                            "[--with-mail] [--state DIR] [--config FILE]";
+static const char USAGE[] =
+    "limetta user add|passwd|list|delete|quota [NAME] [--password-stdin] [--yes] "
+    "[--with-mail] [--storage KIB] [--messages N] [--mailboxes N] "
+    "[--state DIR] [--config FILE]";
 
 struct user_args {
     const char *state;
@@ -29,6 +34,7 @@ struct user_args {
     bool is_stdin;
     bool is_yes;
     bool is_with_mail;
+    const char *limits[QUOTA_RESOURCE_COUNT];
     struct str name; /* prepared */
     const struct verifier_cost *cost;
     struct users *users;
@@ -220,6 +226,13 @@ static int list(struct user_args *a)
     return e == ERR_OK ? EXIT_FINE : tool_fail(tool_exit_code(e), "users: %s", tool_explain(e));
 }
 
+static int quota(struct user_args *a)
+{
+    char name[NAME_MOST + 1];
+    (void)snprintf(name, sizeof(name), "%.*s", STR_ARG(a->name));
+    return user_quota(a->state, name, a->limits);
+}
+
 struct user_verb {
     const char *name;
     bool has_name;
@@ -234,6 +247,7 @@ static const struct user_verb *find_verb(const char *name)
         {"passwd", true, false, passwd},
         {"delete", true, false, delete_user},
         {"list", false, false, list},
+        {"quota", true, false, quota},
     };
     for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
         if (name != NULL && strcmp(VERBS[i].name, name) == 0) {
@@ -252,6 +266,9 @@ int tool_user(int argc, char **argv, const struct verifier_cost *cost)
                                           {"--password-stdin", NULL, &a.is_stdin},
                                           {"--yes", NULL, &a.is_yes},
                                           {"--with-mail", NULL, &a.is_with_mail},
+                                          {"--storage", &a.limits[QUOTA_STORAGE], NULL},
+                                          {"--messages", &a.limits[QUOTA_MESSAGE], NULL},
+                                          {"--mailboxes", &a.limits[QUOTA_MAILBOX], NULL},
                                           {NULL, NULL, NULL}};
     int code = tool_parse(argc, argv, options, USAGE, &words);
     if (code != EXIT_FINE) {
