@@ -295,6 +295,9 @@ enum step peer_read_more(struct peer *p, struct str *out)
 
 enum step peer_read(struct peer *p, struct str *out)
 {
+    if (p->is_opening) {
+        pull(p); /* the answer may have come together with the first line */
+    }
     if (p->is_opening || p->in.len == p->in_at) {
         return peer_read_more(p, out);
     }
