@@ -187,10 +187,20 @@ static enum err context_begin(struct context *c, const struct view *v,
     return fix_numbers(c, v, c->program);
 }
 
+/* Scores are not kept, so such an order cannot be. */
+static bool has_relevancy(const struct sort_program *order)
+{
+    bool has = false;
+    for (size_t i = 0; order != NULL && i < order->count; i++) {
+        has = has || order->at[i].kind == SORT_RELEVANCY;
+    }
+    return has;
+}
+
 enum err contexts_add(struct imap_session *s, const struct context_args *args)
 {
     struct contexts *all = s->selected.contexts;
-    if (all != NULL && all->all.count >= CONTEXTS_MOST) {
+    if ((all != NULL && all->all.count >= CONTEXTS_MOST) || has_relevancy(args->order)) {
         return ERR_LIMIT;
     }
     struct context *c = calloc(1, sizeof(*c));

@@ -4,7 +4,7 @@
  * nothing is copied, and both kinds of commands share the writers.
  *
  *   * ESEARCH (TAG "a") UID MIN 3 MAX 9 COUNT 4 | ALL 3,7:9            | MODSEQ 12
- *                                               | PARTIAL (1:100 3,7:9) |
+ *                                               | PARTIAL (1:100 3,7:9) | RELEVANCY (90 45 100 60) |
  *
  * ALL and PARTIAL may be long: the list is written in portions. A range stands only where numbers rise one by one in the order of the
  * results (RFC 5267, 3.2), so a list read from left to right is in order after the ranges are expanded.
@@ -100,7 +100,7 @@ enum step results_write_numbers(const struct results *r, struct results_place *p
 
 /* ---- ESEARCH ---- */
 
-enum { ESEARCH_HEAD, ESEARCH_LIST, ESEARCH_TAIL };
+enum { ESEARCH_HEAD, ESEARCH_LIST, ESEARCH_SCORES };
 
 static struct seq get_at(const struct esearch *e, uint64_t position)
 {
@@ -143,6 +143,7 @@ static void begin_partial(struct esearch *e, struct buf *out)
     const struct partial_range *range = &e->wants->partial;
     uint64_t first = 0;
     find_partial(&e->results, e->wants, &first, &e->end);
+    e->first = first;
     results_seek(&e->results, &e->place, first);
     buf_addf(out, " PARTIAL (%lld:%lld %s", (long long)range->first, (long long)range->last,
              first < e->end ? "" : "NIL");
@@ -244,13 +245,33 @@ static uint64_t find_modseq(const struct esearch *e)
 static void write_tail(struct esearch *e, struct buf *out)
 {
     uint64_t modseq = e->has_modseq ? find_modseq(e) : 0;
-    if (e->wants->options & RETURN_PARTIAL) {
-        buf_add_char(out, ')');
-    }
     if (modseq > 0) {
         write_item(out, " MODSEQ ", modseq);
     }
     imap_write_crlf(out);
+}
+
+/* Ends the list, and begins the scores: of the results that PARTIAL names, else of all (RFC 6203, 4). */
+static void end_list(struct esearch *e, struct buf *out)
+{
+    bool is_partial = (e->wants->options & RETURN_PARTIAL) != 0;
+    buf_add_c(out, is_partial ? ")" : "");
+    e->phase = ESEARCH_SCORES;
+    e->is_behind_first = false;
+    if (e->wants->options & RETURN_RELEVANCY) {
+        results_seek(&e->results, &e->place, is_partial ? e->first : 0);
+        e->end = is_partial ? e->end : e->results.count;
+        buf_add(out, STR(" RELEVANCY ("));
+    }
+}
+
+static void write_score(struct esearch *e, struct buf *out)
+{
+    struct seq seq = {0};
+    (void)results_next(&e->results, &e->place, &seq);
+    buf_add_c(out, e->is_behind_first ? " " : "");
+    e->is_behind_first = true;
+    buf_add_u64(out, e->scores == NULL ? 100 : e->scores[seq.v]);
 }
 
 /* ---- "$" ---- */
@@ -293,12 +314,23 @@ enum step esearch_step(struct esearch *e, struct buf *out)
         write_head(e, out);
         e->phase = ESEARCH_LIST;
     }
-    while (e->place.next < e->end) {
+    while (e->phase == ESEARCH_LIST && e->place.next < e->end) {
         if (out->len >= SESSION_OUTPUT_MOST) {
             return STEP_MORE;
         }
         write_range(e, out);
     }
+    if (e->phase == ESEARCH_LIST) {
+        end_list(e, out);
+    }
+    bool has_scores = (e->wants->options & RETURN_RELEVANCY) != 0;
+    while (has_scores && e->place.next < e->end) {
+        if (out->len >= SESSION_OUTPUT_MOST) {
+            return STEP_MORE;
+        }
+        write_score(e, out);
+    }
+    buf_add_c(out, has_scores ? ")" : "");
     write_tail(e, out);
     return STEP_DONE;
 }

@@ -50,11 +50,13 @@ struct esearch {
     bool has_modseq; /* the search named MODSEQ: tell that of the results (RFC 4731, 3.2) */
     struct str
         mailbox; /* as written to this client; empty: the response tells no mailbox (RFC 7377, 2.1) */
+    const uint8_t *scores; /* by sequence number, for RELEVANCY; NULL: nothing was fuzzy */
     /* its own */
     unsigned phase;
     struct results_place place;
     uint64_t end; /* of the list being written, position */
     bool is_behind_first;
+    uint64_t first; /* where the list of PARTIAL began */
 };
 
 enum step esearch_step(struct esearch *e, struct buf *out);

@@ -94,6 +94,9 @@ static struct search_key *new_key(struct search_keys *k, struct scan *c, enum se
     struct search_key *key = NULL;
     if (k->count++ < SEARCH_KEYS_MOST) {
         key = search_key_new(k->arena, kind);
+        if (key != NULL) {
+            key->is_fuzzy = k->fuzzy_depth > 0;
+        }
     }
     if (key == NULL) {
         scan_fail(c, ERR_LIMIT, "fewer search keys");
@@ -354,6 +357,17 @@ static struct search_key *parse_filter(struct search_keys *k, struct scan *c, un
     return new_key(k, c, SEARCH_OR);
 }
 
+/* "FUZZY" SP search-key (RFC 6203): texts within it are matched by their words; all other keys stay exact (5). */
+static struct search_key *parse_fuzzy(struct search_keys *k, struct scan *c, unsigned depth)
+{
+    scan_sp(c);
+    k->has_fuzzy = true;
+    k->fuzzy_depth++;
+    struct search_key *key = parse_key(k, c, depth + 1);
+    k->fuzzy_depth--;
+    return key;
+}
+
 static struct search_key *parse_key(struct search_keys *k, struct scan *c, unsigned depth)
 {
     if (depth >= SEARCH_DEPTH_MOST / 2) {
@@ -381,6 +395,9 @@ static struct search_key *parse_key(struct search_keys *k, struct scan *c, unsig
     if (scan_accept_word(c, STR("NOT"))) {
         scan_sp(c);
         return negate(k, c, parse_key(k, c, depth + 1));
+    }
+    if (scan_accept_word(c, STR("FUZZY"))) {
+        return parse_fuzzy(k, c, depth);
     }
     if (scan_accept_word(c, STR("FILTER"))) {
         return parse_filter(k, c, depth);

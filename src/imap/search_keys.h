@@ -17,6 +17,8 @@ struct search_keys {
     const struct numset *saved; /* what "$" means: UIDs (RFC 5182); NULL: it cannot be used here */
     bool has_modseq;            /* out: a MODSEQ key was read (RFC 7162, 3.1.5) */
     unsigned count;             /* keys so far */
+    unsigned fuzzy_depth;       /* within how many FUZZY the parser is */
+    bool has_fuzzy;             /* out: a FUZZY was read (RFC 6203) */
     /* The criteria that FILTER name stands for (RFC 5466), in a or borrowed for the parse; false: there is none. NULL: there
      * never is. */
     bool (*find_filter)(void *owner, struct arena *a, struct str name, struct str *out);

@@ -7,10 +7,15 @@ static unsigned parse_option(struct scan *c)
         struct str name;
         enum return_option option;
     } OPTIONS[] = {
-        {{"MIN", 3}, RETURN_MIN},         {{"MAX", 3}, RETURN_MAX},
-        {{"ALL", 3}, RETURN_ALL},         {{"COUNT", 5}, RETURN_COUNT},
-        {{"PARTIAL", 7}, RETURN_PARTIAL}, {{"UPDATE", 6}, RETURN_UPDATE},
-        {{"CONTEXT", 7}, RETURN_CONTEXT}, {{"SAVE", 4}, RETURN_SAVE},
+        {{"MIN", 3}, RETURN_MIN},
+        {{"MAX", 3}, RETURN_MAX},
+        {{"ALL", 3}, RETURN_ALL},
+        {{"COUNT", 5}, RETURN_COUNT},
+        {{"PARTIAL", 7}, RETURN_PARTIAL},
+        {{"UPDATE", 6}, RETURN_UPDATE},
+        {{"CONTEXT", 7}, RETURN_CONTEXT},
+        {{"SAVE", 4}, RETURN_SAVE},
+        {{"RELEVANCY", 9}, RETURN_RELEVANCY},
     };
     for (size_t i = 0; i < sizeof(OPTIONS) / sizeof(OPTIONS[0]); i++) {
         if (scan_accept_word(c, OPTIONS[i].name)) {

@@ -15,8 +15,9 @@ enum return_option {
     RETURN_COUNT = 8,
     RETURN_PARTIAL = 16,
     RETURN_UPDATE = 32,
-    RETURN_CONTEXT = 64, /* a hint that the same will be asked again; nothing follows from it */
-    RETURN_SAVE = 128    /* "$" becomes the result (RFC 5182) */
+    RETURN_CONTEXT = 64,   /* a hint that the same will be asked again; nothing follows from it */
+    RETURN_SAVE = 128,     /* "$" becomes the result (RFC 5182) */
+    RETURN_RELEVANCY = 256 /* RFC 6203, 4 */
 };
 
 struct search_return {

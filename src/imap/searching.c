@@ -74,6 +74,10 @@ static void parse_program(struct imap_session *s, struct scan *c, struct search_
 {
     q->program = search_keys_parse(keys, c);
     q->has_modseq = keys->has_modseq;
+    q->has_fuzzy = keys->has_fuzzy;
+    if ((q->wants.options & RETURN_RELEVANCY) && !keys->has_fuzzy) {
+        scan_fail(c, ERR_SYNTAX, "FUZZY, for RELEVANCY"); /* RFC 6203 §4 */
+    }
     drop_saved(s, q, scan_get_err(c));
     q->undefined_filter = keys->undefined_filter;
 }
@@ -175,8 +179,11 @@ void searching_begin_tell(struct imap_session *s, struct searching *q, struct re
         results_save(&results, &q->wants, &s->selected.saved);
     }
     if (q->wants.is_given) {
-        q->esearch = (struct esearch){
-            .results = results, .wants = &q->wants, .tag = cmd->tag, .has_modseq = q->has_modseq};
+        q->esearch = (struct esearch){.results = results,
+                                      .wants = &q->wants,
+                                      .tag = cmd->tag,
+                                      .has_modseq = q->has_modseq,
+                                      .scores = search_get_scores(q->search)};
         return;
     }
     buf_add(out, STR("* "));

@@ -15,6 +15,7 @@
 /* What SEARCH, SORT and THREAD have in common: search criteria and what is wanted of the result. Lives in a command's args. */
 struct searching {
     struct search_return wants;
+    bool has_fuzzy;              /* the criteria name FUZZY (RFC 6203) */
     bool is_uid;                 /* the results of a live context are told as UIDs */
     bool has_modseq;             /* the criteria name MODSEQ (RFC 7162, 3.1.5) */
     struct str undefined_filter; /* the criteria name a filter that is not there; empty: no */

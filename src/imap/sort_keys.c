@@ -10,15 +10,11 @@ static void parse_criterion(struct scan *c, struct sort_criterion *out)
         struct str name;
         enum sort_kind kind;
     } KEYS[] = {
-        {{"ARRIVAL", 7}, SORT_ARRIVAL},
-        {{"CC", 2}, SORT_CC},
-        {{"DATE", 4}, SORT_DATE},
-        {{"DISPLAYFROM", 11}, SORT_DISPLAYFROM},
-        {{"DISPLAYTO", 9}, SORT_DISPLAYTO},
-        {{"FROM", 4}, SORT_FROM},
-        {{"SIZE", 4}, SORT_SIZE},
-        {{"SUBJECT", 7}, SORT_SUBJECT},
-        {{"TO", 2}, SORT_TO},
+        {{"ARRIVAL", 7}, SORT_ARRIVAL},     {{"CC", 2}, SORT_CC},
+        {{"DATE", 4}, SORT_DATE},           {{"DISPLAYFROM", 11}, SORT_DISPLAYFROM},
+        {{"DISPLAYTO", 9}, SORT_DISPLAYTO}, {{"FROM", 4}, SORT_FROM},
+        {{"RELEVANCY", 9}, SORT_RELEVANCY}, {{"SIZE", 4}, SORT_SIZE},
+        {{"SUBJECT", 7}, SORT_SUBJECT},     {{"TO", 2}, SORT_TO},
     };
     if (scan_accept_word(c, STR("REVERSE"))) {
         out->is_reverse = true;

@@ -50,6 +50,9 @@ bool match_begin_text(struct match *m, const struct content_text *t)
     for (size_t i = 0; i < m->count; i++) {
         struct needle *n = &m->at[i];
         n->is_active = looks_into(n, t);
+        if (n->fuzzy != NULL) {
+            fuzzy_end_text(n->fuzzy);
+        }
         is_wanted = is_wanted || (n->is_active && !n->is_found);
     }
     return is_wanted;
@@ -58,10 +61,15 @@ bool match_begin_text(struct match *m, const struct content_text *t)
 bool match_feed(struct match *m, struct str utf8)
 {
     bool has_new = false;
+    size_t before = m->window.len;
     casemap_write(utf8, &m->window);
     for (size_t i = 0; i < m->count; i++) {
         struct needle *n = &m->at[i];
         if (!n->is_active || n->is_found) {
+            continue;
+        }
+        if (n->fuzzy != NULL) {
+            fuzzy_feed(n->fuzzy, str_skip(buf_str(&m->window), before));
             continue;
         }
         n->is_found = n->key.n == 0 || str_find_str(buf_str(&m->window), n->key) < m->window.len;

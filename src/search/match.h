@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "search/content.h"
+#include "search/fuzzy.h"
 #include "search/program.h"
 
 #include <stdbool.h>
@@ -14,6 +15,7 @@ struct needle {
     struct str key;        /* its casemap key; borrowed */
     enum search_kind kind; /* SEARCH_HEADER, SEARCH_BODY or SEARCH_TEXT: where */
     struct str field;      /* SEARCH_HEADER: the field; borrowed */
+    struct fuzzy *fuzzy;   /* its words, if words like them count, too; borrowed; else NULL */
     bool is_active;        /* the stream at hand counts for it */
     bool is_found;
 };

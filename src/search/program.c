@@ -56,6 +56,7 @@ static struct search_key *copy_one(struct arena *a, const struct search_key *k)
         return NULL;
     }
     copy->number = k->number;
+    copy->is_fuzzy = k->is_fuzzy;
     copy->text = arena_str(a, k->text);
     copy->field = arena_str(a, k->field);
     return copy->text.n == k->text.n && copy->field.n == k->field.n ? copy : NULL;

@@ -5,6 +5,7 @@
 #include "base/numset.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -65,8 +66,9 @@ struct search_key {
     enum search_kind kind;
     struct search_set set;
     int64_t number;
-    struct str text;          /* UTF-8 (the parser converts, mime/charset.h) */
-    struct str field;         /* header field name, without the colon */
+    struct str text;  /* UTF-8 (the parser converts, mime/charset.h) */
+    bool is_fuzzy;    /* SEARCH_FROM and later: words like those of text count (search/fuzzy.h) */
+    struct str field; /* header field name, without the colon */
     struct search_key *child; /* first child */
     struct search_key *next;  /* next sibling */
     struct search_key *last;  /* last child, for appending */

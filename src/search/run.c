@@ -46,7 +46,11 @@ enum {
     NEEDLES_AN_OCTET = 16, /* so many are looked for at the price of an octet */
     RARE_TEXT = 8,         /* octets */
     LOOKUPS_MOST = 32,     /* keys that the text index is asked for */
-    DAY_S = 86400
+    DAY_S = 86400,
+    SCORE_MOST = 100,
+    ENVELOPE_WEIGHT =
+        100,            /* percent of the score of a fuzzy text: in a field that people look at, */
+    CONTENT_WEIGHT = 80 /* and anywhere in the message */
 };
 
 /* What the run knows of a key; search_key.id is the index. */
@@ -54,6 +58,8 @@ struct key_state {
     struct numset set;     /* resolved */
     uint64_t bit;          /* SEARCH_KEYWORD; 0: the mailbox has no such keyword */
     struct str needle;     /* casemap key of text */
+    struct fuzzy *fuzzy;   /* of a fuzzy text that has words; else NULL */
+    unsigned score;        /* of the message judged last, when it was YES; 0: it was not judged */
     struct needle *wanted; /* HEADER, BODY, TEXT */
     struct str field;      /* HEADER: casemap key of "Name: "; empty: any name */
     struct lookup lookup;  /* all texts: what the text index says */
@@ -78,6 +84,7 @@ struct search {
 
     struct numset result;
     uint64_t highestmodseq;
+    uint8_t *scores;      /* by sequence number; NULL: no key is fuzzy */
     uint64_t lookup_cost; /* of looking up in the text index, not yet taken from the budget */
     size_t lookup_count;
     enum err err;
@@ -129,7 +136,8 @@ static uint32_t get_last_uid(const struct view *v)
 static void add_needle(struct search *s, const struct search_key *k, struct key_state *state)
 {
     struct needle *n = &s->needles[s->match.count++];
-    *n = (struct needle){.key = state->needle, .kind = k->kind, .field = k->field};
+    *n = (struct needle){
+        .key = state->needle, .kind = k->kind, .field = k->field, .fuzzy = state->fuzzy};
     state->wanted = n;
     s->wants.has_part_headers = s->wants.has_part_headers || k->kind == SEARCH_TEXT;
     s->wants.has_header = s->wants.has_header || k->kind != SEARCH_BODY;
@@ -147,6 +155,18 @@ static enum err prepare_text(struct search *s, const struct search_key *k, struc
     bool is_kept = state->needle.n == key.len && !key.is_full;
     buf_release(&key);
     return is_kept ? ERR_OK : ERR_LIMIT;
+}
+
+/* A fuzzy text without words ("->") is looked for as it stands. */
+static void prepare_fuzzy(struct search *s, struct key_state *state)
+{
+    state->fuzzy = fuzzy_new(s->arena, state->needle);
+    if (s->scores == NULL) {
+        s->scores = calloc((size_t)view_get_count(s->view) + 1, 1);
+        if (s->scores == NULL) {
+            abort();
+        }
+    }
 }
 
 /* In the text of a message the name stands as it is (content.c decodes encoded words even there). */
@@ -197,7 +217,11 @@ static enum err prepare_leaf(struct search *s, const struct search_key *k, struc
         }
     } else if (k->kind >= SEARCH_FROM) {
         TRY(prepare_text(s, k, state));
-        TRY(prepare_lookup(s, k, state));
+        if (k->is_fuzzy) {
+            prepare_fuzzy(s, state);
+        } else {
+            TRY(prepare_lookup(s, k, state));
+        }
         if (k->kind >= SEARCH_HEADER) {
             add_needle(s, k, state);
         }
@@ -278,6 +302,7 @@ void search_free(struct search **search)
         lookup_release(&s->keys[i].lookup);
     }
     numset_release(&s->result);
+    free(s->scores);
     view_unref(&s->view);
     mailbox_unref(&s->mailbox);
     free(s);
@@ -370,14 +395,27 @@ static bool is_ruled_out(struct search *s, const struct search_key *k)
                                s->message.body_id, &s->lookup_cost);
 }
 
+/* The texts were fed: is it a match, and how good? */
+static bool score_fuzzy(struct key_state *state, unsigned weight)
+{
+    fuzzy_end_text(state->fuzzy);
+    state->score = fuzzy_get_score(state->fuzzy) * weight / 100;
+    return state->score > 0;
+}
+
 static enum tri judge_envelope_text(struct search *s, const struct search_key *k)
 {
     struct key_state *state = &s->keys[k->id];
     if (state->judged_seq != s->seq) {
         struct str needle = state->needle;
         struct str text = get_text(s, k->kind);
-        bool is_found = needle.n == 0 ? envelope_text_is_present(&s->envelope, k->kind)
-                                      : str_find_str(text, needle) < text.n;
+        if (state->fuzzy != NULL) {
+            fuzzy_clear(state->fuzzy);
+            fuzzy_feed(state->fuzzy, text);
+        }
+        bool is_found = state->fuzzy != NULL ? score_fuzzy(state, ENVELOPE_WEIGHT)
+                        : needle.n == 0      ? envelope_text_is_present(&s->envelope, k->kind)
+                                             : str_find_str(text, needle) < text.n;
         state->verdict = tri_of(is_found);
         state->judged_seq = s->seq;
     }
@@ -427,6 +465,9 @@ static enum tri judge_content(struct search *s, const struct search_key *k)
     }
     bool is_over =
         content_is_done(&s->content) || (k->kind == SEARCH_HEADER && s->content.is_main_done);
+    if (is_over && n->fuzzy != NULL) {
+        return tri_of(score_fuzzy(&s->keys[k->id], CONTENT_WEIGHT));
+    }
     return is_over ? NO : UNKNOWN;
 }
 
@@ -498,6 +539,9 @@ static enum err load_content(struct search *s)
 {
     for (size_t i = 0; i < s->match.count; i++) {
         s->needles[i].is_found = false;
+        if (s->needles[i].fuzzy != NULL) {
+            fuzzy_clear(s->needles[i].fuzzy);
+        }
     }
     TRY(shape_parse(s->message_arena, buf_str(&s->shape_octets), &s->shape));
     s->has_content = true;
@@ -540,9 +584,26 @@ static enum err read_content(struct search *s, uint64_t *budget)
     return ERR_OK;
 }
 
+/* How relevant the message at hand is: the mean of its fuzzy keys that were judged and say yes; what only exact keys found is so
+ * fully. */
+static uint8_t get_score(struct search *s)
+{
+    unsigned sum = 0;
+    unsigned count = 0;
+    for (size_t i = 0; i < s->key_count; i++) {
+        sum += s->keys[i].score;
+        count += s->keys[i].score > 0 ? 1 : 0;
+        s->keys[i].score = 0;
+    }
+    return (uint8_t)(count == 0 ? SCORE_MOST : sum / count);
+}
+
 static void end_message(struct search *s, enum tri verdict)
 {
     end_content(s);
+    if (s->scores != NULL) {
+        s->scores[s->seq] = get_score(s);
+    }
     if (verdict == YES) {
         numset_add(&s->result, s->seq, s->seq);
         if (s->message.modseq > s->highestmodseq) {
@@ -644,6 +705,11 @@ uint32_t search_get_progress(const struct search *s)
 uint32_t search_get_goal(const struct search *s)
 {
     return view_get_count(s->view);
+}
+
+const uint8_t *search_get_scores(const struct search *s)
+{
+    return s->scores;
 }
 
 uint64_t search_get_highestmodseq(const struct search *s)

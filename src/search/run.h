@@ -38,6 +38,8 @@ const struct numset *search_get_result(const struct search *s);
 uint32_t search_get_progress(const struct search *s);
 /* Of how many. */
 uint32_t search_get_goal(const struct search *s);
+/* How relevant the matches are, 1 to 100, by sequence number; NULL: no key is fuzzy (RFC 6203, 4). Borrowed. */
+const uint8_t *search_get_scores(const struct search *s);
 /* The highest modseq of the matches; 0: none (RFC 7162, 3.1.5). */
 uint64_t search_get_highestmodseq(const struct search *s);
 

@@ -62,6 +62,7 @@ struct sort *sort_new(const struct sort_args *args)
     s->view = view_ref(args->view);
     s->seqs = args->seqs;
     sort_keys_init(&s->sort_keys, mailbox_get_account(args->mailbox), args->program);
+    s->sort_keys.scores = args->scores;
     buf_init(&s->key, KEY_MOST);
     buf_init(&s->keys, KEYS_CAP);
     s->room = numset_get_count(s->seqs);

@@ -17,6 +17,8 @@ struct sort_args {
     struct mailbox *mailbox;   /* referenced; whose view it is */
     struct view *view;         /* referenced */
     const struct numset *seqs; /* sequence numbers in the view; borrowed until sort_free() */
+    const uint8_t
+        *scores; /* by sequence number, for SORT_RELEVANCY; may be NULL; borrowed likewise */
     const struct sort_program *program; /* borrowed until sort_free() */
 };
 

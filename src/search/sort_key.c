@@ -95,10 +95,12 @@ static void write_text(struct sort_keys *k, const struct envelope *e, enum sort_
 }
 
 static void write_criterion(struct sort_keys *k, const struct message *m, const struct envelope *e,
-                            struct sort_criterion c, struct buf *out)
+                            unsigned score, struct sort_criterion c, struct buf *out)
 {
     size_t at = out->len;
-    if (c.kind == SORT_ARRIVAL) {
+    if (c.kind == SORT_RELEVANCY) {
+        write_number(out, -(int64_t)score);
+    } else if (c.kind == SORT_ARRIVAL) {
         write_number(out, m->internaldate_s);
     } else if (c.kind == SORT_SIZE) {
         write_number(out, (int64_t)m->size);
@@ -131,13 +133,14 @@ enum err sort_keys_write(struct sort_keys *k, struct view *v, struct seq seq, st
 {
     struct message m;
     struct envelope e = {.date_s = INT64_MIN};
+    unsigned score = k->scores == NULL ? 0 : k->scores[seq.v];
     TRY(view_get(v, seq, &m));
     if (k->has_strings) {
         arena_clear(k->arena);
         TRY(sort_read_envelope(k->arena, k->account, m.body_id, &e));
     }
     for (size_t i = 0; i < k->program->count; i++) {
-        write_criterion(k, &m, &e, k->program->at[i], out);
+        write_criterion(k, &m, &e, score, k->program->at[i], out);
     }
     return buf_err(out);
 }

@@ -15,6 +15,7 @@
 
 /* By what messages are ordered (RFC 5256, BASE.6.4.SORT; RFC 5957 for the DISPLAY kinds). */
 enum sort_kind {
+    SORT_RELEVANCY, /* the highest score first (RFC 6203, 6) */
     SORT_ARRIVAL,
     SORT_SIZE,
     SORT_DATE, /* the internal date when there is no readable Date: field */
@@ -43,7 +44,9 @@ struct sort_program {
 struct sort_keys {
     const struct sort_program *program; /* borrowed */
     struct account *account;            /* borrowed */
-    bool has_strings;                   /* some criterion needs the envelope */
+    const uint8_t
+        *scores;      /* by sequence number, for SORT_RELEVANCY; NULL: all are alike; borrowed */
+    bool has_strings; /* some criterion needs the envelope */
     struct arena *arena;
     struct buf text;
     struct collate collate;

@@ -67,7 +67,7 @@ const struct command command_search = {
     .name = STR("SEARCH"),
     .states = STATE_SELECTED,
     .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ | COMMAND_SELECTED,
-    .capability = "ESEARCH CONTEXT=SEARCH SEARCHRES WITHIN",
+    .capability = "ESEARCH CONTEXT=SEARCH SEARCHRES WITHIN SEARCH=FUZZY",
     .parse = parse_search,
     .run = run_search,
     .release = release_search,

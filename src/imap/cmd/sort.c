@@ -22,6 +22,15 @@ struct sort_command {
     struct sort *sort;
 };
 
+static bool has_relevancy(const struct sort_command *args)
+{
+    bool has = false;
+    for (size_t i = 0; i < args->program.count; i++) {
+        has = has || args->program.at[i].kind == SORT_RELEVANCY;
+    }
+    return has;
+}
+
 static void parse_sort(struct imap_session *s, struct cmd *cmd, struct scan *c)
 {
     struct sort_command *args = arena_one(cmd->arena, struct sort_command);
@@ -30,6 +39,9 @@ static void parse_sort(struct imap_session *s, struct cmd *cmd, struct scan *c)
     scan_sp(c);
     sort_keys_parse(c, &args->program);
     searching_parse_criteria(s, cmd, c, &args->q);
+    if (has_relevancy(args) && !args->q.has_fuzzy) {
+        scan_fail(c, ERR_SYNTAX, "FUZZY, for RELEVANCY"); /* RFC 6203 §6 */
+    }
 }
 
 static enum step sort_look(struct imap_session *s, struct cmd *cmd, struct sort_command *args,
@@ -40,6 +52,7 @@ static enum step sort_look(struct imap_session *s, struct cmd *cmd, struct sort_
         const struct sort_args sort = {.mailbox = s->selected.mailbox,
                                        .view = s->selected.known,
                                        .seqs = search_get_result(args->q.search),
+                                       .scores = search_get_scores(args->q.search),
                                        .program = &args->program};
         args->sort = sort_new(&sort);
         cmd->phase = SORT_ORDER;
