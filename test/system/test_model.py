@@ -6,14 +6,18 @@ where the client's own sum is right; and (RFC 7162) a QRESYNC client that loses 
 up to date by what it computed as its mod-sequence, also while a VANISHED was held back. Seeds make failures repeatable.
 """
 import itertools
+import os
 import random
 import re
+import time
 
+from lib.check import limetta_only
 from lib.servers import PASSWORD
 from lib.wire import open_imap
 
 FLAGS = ['\\Seen', '\\Flagged', '\\Answered', '\\Deleted', '\\Draft', '$A', '$B']
 KINDS = [('plain', 'condstore', 'qresync'), ('qresync', 'qresync', 'plain'), ('plain', 'plain', 'qresync')]
+MANY = ('plain', 'condstore', 'qresync', 'qresync')  # of larger companies
 NO_EXPUNGE = ('FETCH', 'STORE', 'SEARCH')  # RFC 3501, 7.4.1
 
 
@@ -140,12 +144,13 @@ class Client:
     def check(self):
         """Asks for everything, which must be what was told already. Returns flags by UID."""
         self.say('NOOP')
-        told = [(m.uid, m.flags) for m in self.messages]
+        told = [(m.uid, m.flags, m.modseq) for m in self.messages]
         self.changed = {}
-        self.say('UID FETCH 1:* (FLAGS)')
+        self.say('UID FETCH 1:* (FLAGS)' if self.kind == 'plain' else 'UID FETCH 1:* (FLAGS MODSEQ)')
         self.is_(len(told) == len(self.messages) == len(self.changed), f'{len(self.changed)} of {len(told)} messages')
-        for (uid, flags), m in zip(told, self.messages):
+        for (uid, flags, modseq), m in zip(told, self.messages):
             self.is_(uid in (None, m.uid) and flags in (None, m.flags), f'told {uid} {flags}, it is {m.uid} {m.flags}')
+            self.is_(modseq in (None, m.modseq), f'told {m.uid} has MODSEQ {modseq}, it is {m.modseq}')
         return dict(self.changed)
 
     def lose_connection(self, meanwhile):
@@ -232,23 +237,30 @@ def act(rnd, c, others, serial):
         c.say('UID FETCH 1:* (FLAGS)')
 
 
-def play(server, seed, steps):
-    rnd, log = random.Random(seed), []
-    mailbox, serial = f'model-{seed}', itertools.count()
+def begin(server, seed, rnd, kinds, log):
+    mailbox = f'model-{seed}'
     c = open_imap(server, 'alice', PASSWORD)
     c.command(f'CREATE {mailbox}')
     for i in range(rnd.randint(0, 8)):
         c.append(mailbox, b'Subject: %d' % i)
     c.command('LOGOUT')
+    return [Client(server, f'{kind[0]}{i}', mailbox, kind, log) for i, kind in enumerate(kinds)]
+
+
+def play(server, seed, steps, kinds=None, is_eager=False):
+    """is_eager: every client is checked after every step; else each now and then, so that news pile up."""
+    rnd, log, serial = random.Random(seed), [], itertools.count()
     try:
-        clients = [Client(server, name, mailbox, kind, log) for name, kind in zip('ABC', rnd.choice(KINDS))]
+        clients = begin(server, seed, rnd, kinds or rnd.choice(KINDS), log)
         for _ in range(steps):
             one = rnd.choice(clients)
             act(rnd, one, [x for x in clients if x is not one], serial)
+            for x in clients if is_eager else ():
+                x.check()
         for x in clients:
             x.check()
         truths = [x.check() for x in clients]
-        assert truths[0] == truths[1] == truths[2], truths
+        assert all(t == truths[0] for t in truths), truths
     except Exception as e:
         tail = '\n'.join(log[-40:])
         raise AssertionError(f'seed {seed}: {e}\n{tail}') from e
@@ -260,3 +272,15 @@ def test_clients_that_believe(make):
     with make() as s:
         for seed in range(25):
             play(s, seed, 60)
+
+
+@limetta_only
+def test_large_companies(make):
+    """X-RESYNC: 2 to 16 clients on one mailbox, for LIMETTA_STRESS_S seconds; half of them are checked after every step."""
+    seconds, games, start = int(os.environ.get('LIMETTA_STRESS_S', '20')), 0, time.monotonic()
+    with make(config={'connections_per_address': 1000}) as s:
+        while time.monotonic() < start + seconds:
+            rnd = random.Random(games)
+            play(s, 1000 + games, 40, [rnd.choice(MANY) for _ in range(rnd.randint(2, 16))], is_eager=games % 2 == 0)
+            games += 1
+    print(f'NOTE {games} games of 2 to 16 clients in {time.monotonic() - start:.0f} s without a difference', flush=True)
