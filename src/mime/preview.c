@@ -106,14 +106,22 @@ static bool is_space(uint32_t c)
            || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
 }
 
-/* Seen by nobody, or a trap. Joiners (U+200C, U+200D) belong to words and pictures, but not to nothing. */
+/* Seen by nobody, or a trap: first and last of each range. */
+static const uint32_t HIDDEN[][2] = {
+    {0x7f, 0x9f},     {0xad, 0xad},     {0x34f, 0x34f},   {0x61c, 0x61c},
+    {0x180e, 0x180e}, {0x200b, 0x200b}, {0x200e, 0x200f}, {0x202a, 0x202e},
+    {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff0, 0xfffc},
+};
+
+/* Joiners (U+200C, U+200D) belong to words and pictures, but not to nothing. */
 static bool is_hidden(uint32_t c, bool is_in_word)
 {
     bool is_joiner = c == 0x200c || c == 0x200d;
-    return (c >= 0x7f && c < 0xa0) || c == 0xad || c == 0x34f || c == 0x61c || c == 0x180e
-           || c == 0x200b || c == 0x200e || c == 0x200f || (is_joiner && !is_in_word)
-           || (c >= 0x202a && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff
-           || (c >= 0xfff0 && c <= 0xfffc);
+    bool is_hidden = is_joiner && !is_in_word;
+    for (size_t i = 0; i < sizeof(HIDDEN) / sizeof(HIDDEN[0]); i++) {
+        is_hidden = is_hidden || (c >= HIDDEN[i][0] && c <= HIDDEN[i][1]);
+    }
+    return is_hidden;
 }
 
 /* "-----" and the like. */

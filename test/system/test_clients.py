@@ -274,6 +274,7 @@ def run_node(server, script, *more):
 
 
 def test_imapflow(make):
+    """A desktop client's tour; M-3: it downloads attachments through BINARY."""
     with make() as s:
         out = run_node(s, 'imapflow.js', s.name)
         contains(out, b'all well', 'imapflow')
