@@ -236,9 +236,11 @@ enum err present_build(struct arena *a, const struct shape *stored,
     if (pieces == NULL && b.err == ERR_OK) {
         b.err = ERR_LIMIT;
     }
+    for (size_t i = 0; b.err == ERR_OK && i < b.pieces.count; i++) {
+        pieces[i] = b.pieces.at[i];
+    }
+    present.pieces = pieces;
     if (b.err == ERR_OK) {
-        memcpy(pieces, b.pieces.at, b.pieces.count * sizeof(*pieces));
-        present.pieces = pieces;
         *out = present;
     }
     vec_release(&b.pieces);
