@@ -24,6 +24,7 @@
 #include "imap/flags.h"
 #include "imap/header_watch.h"
 #include "imap/quota.h"
+#include "imap/relay.h"
 #include "imap/session_priv.h"
 #include "imap/far_copy.h"
 #include "wire/imap_write.h"
@@ -241,16 +242,25 @@ static enum err check_quota(struct imap_session *s, uint64_t messages, uint64_t 
     return account_check_quota(s->account, messages, octets);
 }
 
+/* The mailbox that messages come into, of this session's account: REPLACE cannot be one commit of two accounts, and what is
+ * just APPEND was passed on to where the mailbox is. */
+static enum err find_target(const struct imap_session *s, struct str name, struct mailbox **out)
+{
+    struct place place = session_find_place(s, name);
+    if (!session_is_place(s, &place)) {
+        return ERR_UNSUPPORTED;
+    }
+    enum err e = session_find_mailbox(s, name, RIGHT_INSERT, out);
+    return e == ERR_NO_MAILBOX ? ERR_TRY_CREATE : e;
+}
+
 /* May a literal of this kind come into the mailbox? */
 static enum err check_literal(struct imap_session *s, struct str name,
                               const struct imap_literal *literal)
 {
     struct mailbox *m = NULL;
-    enum err e = session_find_mailbox(s, name, RIGHT_INSERT, &m);
+    enum err e = find_target(s, name, &m);
     mailbox_unref(&m);
-    if (e == ERR_NO_MAILBOX) {
-        return ERR_TRY_CREATE;
-    }
     if (e != ERR_OK) {
         return e;
     }
@@ -352,8 +362,7 @@ static enum err prepare_all(struct imap_session *s, struct cmd *cmd, struct appe
     catch_up(s, cmd->arena, &args->scan);
     struct upload *u = s->upload;
     TRY(u->err);
-    enum err e = session_find_mailbox(s, args->scan.mailbox, RIGHT_INSERT, &args->mailbox);
-    TRY(e == ERR_NO_MAILBOX ? ERR_TRY_CREATE : e);
+    TRY(find_target(s, args->scan.mailbox, &args->mailbox));
     uint64_t may_set = rights_get_flags(session_get_rights(s, args->mailbox));
     for (struct append_message *m = args->scan.messages; m != NULL; m = m->next) {
         TRY(flags_find_bits(args->mailbox, &m->flags, (may_set & ~FLAGS_SYSTEM) != 0,
@@ -461,7 +470,8 @@ static enum imap_literal_answer replace_on_literal(struct imap_session *s, struc
 {
     uint32_t number = 0;
     if (!session_is_selected(s) || s->selected.is_read_only) {
-        *why = session_is_selected(s) ? ERR_READ_ONLY : ERR_WRONG_STATE;
+        enum err none = relay_is_selected(s) ? ERR_UNSUPPORTED : ERR_WRONG_STATE;
+        *why = session_is_selected(s) ? ERR_READ_ONLY : none;
         return IMAP_LITERAL_REFUSE;
     }
     (void)scan_number_or_star(head, &number);
