@@ -3,7 +3,8 @@ made of nothing but what the server said, and whenever one asks for everything, 
 
 So each change must have been told, once, in numbers that hold at that moment; EXPUNGE only where it may come; .SILENT only
 where the client's own sum is right; and (RFC 7162) a QRESYNC client that loses its connection at any moment must be brought
-up to date by what it computed as its mod-sequence, also while a VANISHED was held back. Seeds make failures repeatable.
+up to date by what it computed as its mod-sequence, also while a VANISHED was held back. Where the server offers it, one of them
+speaks IMAP4rev2 without message numbers (RFC 9051, RFC 9586): it must not hear one. Seeds make failures repeatable.
 """
 import itertools
 import os
@@ -17,7 +18,9 @@ from lib.wire import open_imap
 
 FLAGS = ['\\Seen', '\\Flagged', '\\Answered', '\\Deleted', '\\Draft', '$A', '$B']
 KINDS = [('plain', 'condstore', 'qresync'), ('qresync', 'qresync', 'plain'), ('plain', 'plain', 'qresync')]
-MANY = ('plain', 'condstore', 'qresync', 'qresync')  # of larger companies
+MANY = ('plain', 'condstore', 'qresync', 'qresync', 'uidonly')  # of larger companies
+KINDS_OF_TODAY = [('uidonly', 'plain', 'qresync'), ('uidonly', 'uidonly', 'condstore')]
+HAS_QRESYNC = ('qresync', 'uidonly')
 NO_EXPUNGE = ('FETCH', 'STORE', 'SEARCH')  # RFC 3501, 7.4.1
 
 
@@ -70,8 +73,13 @@ class Client:
             more = int(m[1]) - len(self.messages)
             self.is_(more >= 0, f'EXISTS {m[1]} with {len(self.messages)} messages')
             self.messages += [Message() for _ in range(more)]
+        elif m := re.match(rb'\* (\d+) UIDFETCH \((.*)\)\r\n', line, re.S):
+            self.is_(self.kind == 'uidonly', 'UIDFETCH that was not enabled')
+            self.hear_fetch(self.find_uid(int(m[1])), m[2])
+        elif self.kind == 'uidonly' and re.match(rb'\* \d+ (?!EXISTS)|\* SEARCH', line):
+            self.is_(False, f'{line} with IMAP4rev2 and UIDONLY')
         elif m := re.match(rb'\* (\d+) EXPUNGE', line):
-            self.is_(self.kind != 'qresync' and verb not in NO_EXPUNGE, f'EXPUNGE in {verb} ({self.kind})')
+            self.is_(self.kind not in HAS_QRESYNC and verb not in NO_EXPUNGE, f'EXPUNGE in {verb} ({self.kind})')
             self.is_(1 <= int(m[1]) <= len(self.messages), f'EXPUNGE {m[1]} with {len(self.messages)} messages')
             del self.messages[int(m[1]) - 1]
         elif m := re.match(rb'\* VANISHED (\(EARLIER\) )?([\d:,]+)', line):
@@ -89,12 +97,19 @@ class Client:
         if is_earlier:
             self.gone |= uids
             return
-        self.is_(self.kind == 'qresync' and verb not in NO_EXPUNGE, f'VANISHED in {verb} ({self.kind})')
+        self.is_(self.kind in HAS_QRESYNC and verb not in NO_EXPUNGE, f'VANISHED in {verb} ({self.kind})')
         left = [m for m in self.messages if m.uid and m.uid not in uids]
         unknown = [Message() for m in self.messages if not m.uid]
         count = len(self.messages) - len(uids)
         self.is_(len(left) <= count <= len(left) + len(unknown), f'VANISHED {uids} of messages that are not there')
         self.messages = left + unknown[:count - len(left)]
+
+    def find_uid(self, uid):
+        """The message, or the next one of which nothing is known: without numbers their order does not matter."""
+        known = [m for m in self.messages if m.uid == uid] or [m for m in self.messages if m.uid is None]
+        self.is_(known, f'UIDFETCH {uid} with {len(self.messages)} messages')
+        known[0].uid = uid
+        return known[0]
 
     def hear_fetch(self, message, items):
         if m := re.search(rb'UID (\d+)', items):
@@ -113,8 +128,8 @@ class Client:
         self.connection = open_imap(self.server, 'alice', PASSWORD)
         self.connection.settimeout(20)
         self.messages, self.modseq, self.gone, self.changed = [], 0, set(), {}
-        if self.kind == 'qresync':
-            self.say('ENABLE QRESYNC')
+        if self.kind in HAS_QRESYNC:
+            self.say('ENABLE QRESYNC' + (' UIDONLY IMAP4rev2' if self.kind == 'uidonly' else ''))
         self.select(resync)
 
     def say(self, text):
@@ -158,7 +173,7 @@ class Client:
         resync = ({m.uid: m.flags for m in self.messages}, self.modseq, self.uidvalidity)
         self.connection.drop()
         meanwhile()
-        self.connect(resync if self.kind == 'qresync' and is_whole else None)
+        self.connect(resync if self.kind in HAS_QRESYNC and is_whole else None)
 
     def idle(self, rnd, meanwhile):
         tag = self.connection.next_tag()
@@ -175,7 +190,7 @@ class Client:
 
     def store(self, rnd):
         op, is_silent, count = rnd.choice(['', '+', '-']), rnd.random() < .5, len(self.messages)
-        is_uid = rnd.random() < .4 and all(m.uid for m in self.messages)
+        is_uid = (rnd.random() < .4 and all(m.uid for m in self.messages)) or self.kind == 'uidonly'
         last = max(m.uid for m in self.messages) if is_uid else count
         # in a silent UID STORE "*" may be another message than the client thinks: no sum of its can be right
         which = random_set(rnd, last, not (is_uid and is_silent))
@@ -202,7 +217,8 @@ class Client:
 def act(rnd, c, others, serial):
     """One random thing; others may do something meanwhile."""
     count, chance = len(c.messages), rnd.random()
-    which = random_set(rnd, max(count, 1))
+    is_uid = c.kind == 'uidonly'
+    which = random_set(rnd, max([m.uid for m in c.messages] + [1] if is_uid else [count, 1]))
 
     def meanwhile(times):
         for _ in range(times if others else 0):
@@ -214,7 +230,7 @@ def act(rnd, c, others, serial):
     elif chance < .20:
         c.say(rnd.choice(['EXPUNGE', f'UID EXPUNGE {which}']))
     elif chance < .28:
-        c.say(rnd.choice(['', 'UID ']) + f'SEARCH {rnd.choice(["ALL", "DELETED", "RETURN (ALL MIN COUNT) UNSEEN"])}')
+        c.say(rnd.choice(['UID ' if is_uid else '', 'UID ']) + f'SEARCH {rnd.choice(["ALL", "DELETED", "RETURN (ALL MIN COUNT) UNSEEN"])}')
     elif chance < .34:
         c.idle(rnd, meanwhile)
     elif chance < .40:
@@ -229,11 +245,12 @@ def act(rnd, c, others, serial):
     elif chance < .76:
         c.store(rnd)
     elif chance < .90:
-        c.say(f'FETCH {which} {rnd.choice(["(UID FLAGS)", "BODY[]"])}')
+        c.say(f'{"UID " if is_uid else ""}FETCH {which} {rnd.choice(["(UID FLAGS)", "BODY[]"])}')
     else:
         one_range = f'{rnd.randint(1, count)}:*'  # Dovecot 2.3 crashes on sets that name a message twice
-        c.say(f'{rnd.choice(["COPY", "MOVE", "UID MOVE"])} {one_range} {rnd.choice([c.mailbox, "Trash"])}')
-    if c.kind == 'qresync' and any(m.uid is None for m in c.messages):
+        how = rnd.choice(['UID COPY', 'UID MOVE'] if is_uid else ['COPY', 'MOVE', 'UID MOVE'])
+        c.say(f'{how} {one_range} {rnd.choice([c.mailbox, "Trash"])}')
+    if c.kind in HAS_QRESYNC and any(m.uid is None for m in c.messages):
         c.say('UID FETCH 1:* (FLAGS)')
 
 
@@ -270,8 +287,12 @@ def play(server, seed, steps, kinds=None, is_eager=False):
 
 def test_clients_that_believe(make):
     with make() as s:
+        c = open_imap(s, 'alice', PASSWORD)
+        has_uidonly = b'UIDONLY' in c.command('CAPABILITY')[0].split()
+        c.command('LOGOUT')
         for seed in range(25):
-            play(s, seed, 60)
+            rnd = random.Random(seed)
+            play(s, seed, 60, rnd.choice(KINDS + KINDS_OF_TODAY) if has_uidonly else None)
 
 
 @limetta_only
