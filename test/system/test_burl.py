@@ -1,4 +1,6 @@
 """BURL between real processes (S-5, S-6, S-9, S-11, S-14, S-16, S-20): what it answers, what it must not do."""
+import base64
+
 from lib.check import contains, equal, eventually, limetta_only, matches, message, true
 from lib.servers import PASSWORD
 from lib.wire import open_imap, open_smtp, plain, Smtp
@@ -100,6 +102,24 @@ def test_binary_message(make):
             equal(b''.join(c.command(f'FETCH {i} BINARY.PEEK[1]')).count(data), 1)
             contains(c.command(f'FETCH {i} BODYSTRUCTURE')[0], b'"base64"')
         c.close()
+
+
+@limetta_only
+def test_binary_from_another_worker(make):
+    """M-28: structure and decoded octets of a large part whose owner lives elsewhere; it is measured there step by step."""
+    data = bytes(range(256)) * 12000
+    octets = (b'Subject: far\r\nContent-Type: image/png; name=far.png\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+              + base64.encodebytes(data).replace(b'\n', b'\r\n'))
+    with make() as s:
+        url = store_and_sign(s, octets, access='authuser', more='/;SECTION=1')
+        for user in ('alice', 'bob'):
+            c = open_imap(s, user, PASSWORD)
+            got = c.command(f'URLFETCH ("{url}" BODYPARTSTRUCTURE BINARY) ("{url}" BODY) ("{url[:-1]}" BINARY)')
+            contains(got[0], b' (BODYPARTSTRUCTURE ("image" "png" ("name" "far.png") NIL NIL "BINARY" %d' % len(data))
+            contains(got[0], b' (BINARY ~{%d}\r\n' % len(data) + data + b')\r\n')
+            contains(got[1], b' (BODY {%d}\r\n' % len(octets.split(b'\r\n\r\n', 1)[1]))
+            true(got[2].endswith(b' NIL\r\n'), got[2])
+            c.close()
 
 
 @limetta_only
