@@ -198,7 +198,7 @@ static bool seek(const struct binary_part *part, uint64_t offset, struct binary_
     if (part->kind == TRANSFER_BASE64) {
         uint64_t groups = offset / 3;
         uint64_t in_line = l->line / 4;
-        uint64_t ends = l->line > 0 ? groups / in_line * l->newline : 0;
+        uint64_t ends = in_line > 0 ? groups / in_line * l->newline : 0;
         out->raw = groups * 4 + ends;
         out->decoded = groups * 3;
     }
