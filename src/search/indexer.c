@@ -86,6 +86,7 @@ static void add_envelope(struct indexer *x)
 
 static void end_body(struct indexer *x, bool is_whole)
 {
+    buf_add(&x->text, STR("\x01\x01"));
     account_add_text(x->account, x->body_id, buf_str(&x->text), is_whole && !x->text.is_full);
     if (x->has_content) {
         content_release(&x->content);

@@ -20,6 +20,7 @@
  *
  *     meta     key, value     mark, count, rules
  *     trigram  (FTS5)         rowid = body id
+ *     term     (FTS5)         the trigrams there are
  *     partial  id             bodies whose text is not indexed, or not all of it
  *
  * The account's database is in WAL mode and never checkpoints by itself: a checkpoint inside a commit would make one unlucky append
@@ -91,7 +92,8 @@ static const char *const INDEX_SCHEMA[] = {
     "CREATE TABLE partial (id INTEGER PRIMARY KEY);"
     "CREATE VIRTUAL TABLE trigram USING fts5 (text, content='', columnsize=0, detail=none,"
     " tokenize='trigram case_sensitive 1');"
-    "INSERT INTO trigram (trigram, rank) VALUES ('automerge', 0);",
+    "INSERT INTO trigram (trigram, rank) VALUES ('automerge', 0);"
+    "CREATE VIRTUAL TABLE term USING fts5vocab (trigram, 'row');",
 };
 
 /* What differs between the two kinds of database. */

@@ -37,6 +37,8 @@ enum {
     STALE_LEAST = 10000,     /* bodies that are gone: fewer are not worth a new index */
     TRIGRAMS_MOST = 16,      /* of one key that are asked for */
     TRIGRAM = TEXT_SHORTEST,
+    TERMS_MOST = 256,     /* trigrams that a key of one or two characters may stand for */
+    FIRST_DENSE = 0x2e80, /* CJK radicals; what follows are scripts of many characters */
     RULES_SIZE = CASEMAP_VERSION_SIZE + 48,
     REPLACEMENT = 0x1a
 };
@@ -88,9 +90,23 @@ static size_t count_characters(struct str s)
     return n;
 }
 
+/* Only ideographs, kana and the like. Where letters are few, one or two of them are in every text, and looking them up is in vain. */
+static bool is_dense(struct str key)
+{
+    uint32_t c;
+    while (utf8_next(&key, &c)) {
+        bool is_replaced = c == 0xfffe || c == 0xffff; /* the tokenizer makes them U+FFFD */
+        if (c < FIRST_DENSE || is_replaced) {
+            return false;
+        }
+    }
+    return key.n == 0;
+}
+
 bool text_is_findable(struct str key)
 {
-    return count_characters(key) >= TEXT_SHORTEST && utf8_is_valid(key);
+    size_t count = count_characters(key);
+    return utf8_is_valid(key) && (count >= TEXT_SHORTEST || (count > 0 && is_dense(key)));
 }
 
 /* Whose index it is, and how it was made. */
@@ -418,7 +434,7 @@ static size_t measure(struct str s, size_t n)
 
 static void add_token(struct buf *out, struct str trigram)
 {
-    buf_add_c(out, out->len > 0 ? " AND \"" : "\"");
+    buf_add_char(out, '"');
     for (size_t i = 0; i < trigram.n; i++) {
         buf_add_c(out, trigram.p[i] == '"' ? "\"" : "");
         buf_add_char(out, trigram.p[i]);
@@ -427,14 +443,63 @@ static void add_token(struct buf *out, struct str trigram)
 }
 
 /* Of a long key not every trigram is asked for, but ones from everywhere in it. */
-static void add_key(struct buf *out, struct str key)
+static void add_long_key(struct buf *out, struct str key)
 {
     size_t count = count_characters(key) - TRIGRAM + 1;
     size_t step = (count + TRIGRAMS_MOST - 1) / TRIGRAMS_MOST;
     for (size_t i = 0; i < count; i += step) {
+        buf_add_c(out, i > 0 ? " AND " : "");
         add_token(out, str_sub(key, 0, measure(key, TRIGRAM)));
         key = str_skip(key, measure(key, step));
     }
+}
+
+/* A short key is in a text that has any trigram that begins with it. ERR_NOT_FOUND: none has; ERR_LIMIT: too many do. */
+static enum err add_short_key(struct db *db, struct buf *out, struct str key)
+{
+    struct buf end = BUF_INIT(64);
+    struct rows rows;
+    bool has_row = false;
+    int64_t count = 0;
+    buf_add(&end, key);
+    buf_add_char(&end, '\xff'); /* behind every character */
+    enum err e = DB_QUERY(db, TEXT_TERMS, &rows, value_text(key), value_text(buf_str(&end)),
+                          value_int(TERMS_MOST + 1));
+    e = e == ERR_OK ? db_next(&rows, &has_row) : e;
+    while (e == ERR_OK && has_row) {
+        buf_add_c(out, count > 0 ? " OR " : "");
+        add_token(out, row_str(&rows, 0));
+        count++;
+        e = db_next(&rows, &has_row);
+    }
+    buf_release(&end);
+    TRY(e);
+    return count == 0 ? ERR_NOT_FOUND : count > TERMS_MOST ? ERR_LIMIT : ERR_OK;
+}
+
+static enum err add_key(struct db *db, struct buf *out, struct str key)
+{
+    enum err e = ERR_OK;
+    buf_add_c(out, out->len > 0 ? " AND (" : "(");
+    if (count_characters(key) >= TRIGRAM) {
+        add_long_key(out, key);
+    } else {
+        e = add_short_key(db, out, key);
+    }
+    buf_add_char(out, ')');
+    return e;
+}
+
+static enum err write_expression(struct db *db, const struct text_query *q, struct buf *out)
+{
+    struct buf room = BUF_INIT(COLUMNS_MOST);
+    enum err e = ERR_OK;
+    for (size_t i = 0; e == ERR_OK && i < q->count; i++) {
+        buf_clear(&room);
+        e = add_key(db, out, make_plain(q->keys[i], &room));
+    }
+    buf_release(&room);
+    return e;
 }
 
 static enum err tell_rows(struct rows *rows, const struct text_query *q)
@@ -448,20 +513,20 @@ static enum err tell_rows(struct rows *rows, const struct text_query *q)
     return ERR_OK;
 }
 
+/* ERR_LIMIT: the index is of no help for these keys. */
 static enum err find(struct text_state *t, const struct text_query *q)
 {
     struct buf expression = BUF_INIT(COLUMNS_MOST);
-    struct buf room = BUF_INIT(COLUMNS_MOST);
     struct rows rows;
-    for (size_t i = 0; i < q->count; i++) {
-        buf_clear(&room);
-        add_key(&expression, make_plain(q->keys[i], &room));
+    enum err e = write_expression(t->db, q, &expression);
+    bool has_some = e != ERR_NOT_FOUND;
+    e = has_some ? e : ERR_OK;
+    if (e == ERR_OK && has_some) {
+        e = DB_QUERY(t->db, TEXT_FIND, &rows, value_text(buf_str(&expression)), value_id(q->first),
+                     value_id(q->last));
+        e = e == ERR_OK ? tell_rows(&rows, q) : e;
     }
-    enum err e = DB_QUERY(t->db, TEXT_FIND, &rows, value_text(buf_str(&expression)),
-                          value_id(q->first), value_id(q->last));
-    e = e == ERR_OK ? tell_rows(&rows, q) : e;
     buf_release(&expression);
-    buf_release(&room);
     TRY(e);
     TRY(DB_QUERY(t->db, TEXT_FIND_PARTIAL, &rows, value_id(q->first), value_id(q->last)));
     return tell_rows(&rows, q);
@@ -475,6 +540,9 @@ uint64_t account_find_text(struct account *a, const struct text_query *q)
         return 0;
     }
     enum err e = find(t, q);
+    if (e == ERR_LIMIT) {
+        return 0;
+    }
     if (e != ERR_OK) {
         give_up(a, e);
     }

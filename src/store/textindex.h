@@ -15,9 +15,9 @@
 
 enum {
     TEXT_RULES =
-        1, /* raise it when the text of a body is made in another way: indexes made before are dropped */
+        2, /* raise it when the text of a body is made in another way: indexes made before are dropped */
     TEXT_MOST = 1024 * 1024, /* octets of one body's text that are indexed */
-    TEXT_SHORTEST = 3        /* characters a text must have to be looked up */
+    TEXT_SHORTEST = 3 /* characters a text must have to be looked up; but see text_is_findable() */
 };
 
 /* ---- writing ---- */
@@ -35,7 +35,8 @@ void account_flush_text(struct account *a);
 
 /* ---- reading ---- */
 
-/* The text is long enough, and made of characters. */
+/* The text is long enough, and made of characters. One or two of them are enough where that is a word: Chinese and Japanese.
+ * For them the text of a body must end in two characters that are in no key. */
 bool text_is_findable(struct str key);
 /* Bodies from first to last that may hold all the keys; each is findable, there is at least one. */
 struct text_query {

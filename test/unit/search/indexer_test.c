@@ -18,6 +18,12 @@ enum { ARENA_CAP = 4 * 1024 * 1024, MESSAGE_CAP = 4 * 1024 * 1024, ALL = 1 << 30
 
 /* What messages and questions are made of: cases, decompositions that change the length, CJK, characters beyond 16 bits. */
 static const char *const WORDS[] = {
+    "\xe6\x97\xa5\xf4\x8f\xbf\xbf",
+    "\xe6\x97\xa5\xef\xbf\xbe",
+    "\xef\xbf\xbf",
+    "\xe6\x9c\xac",
+    "\xe3\x83\x91\xe3\x83\xb3",
+    "\xed\x95\x9c\xea\xb8\x80",
     "invoice",
     "Invoice",
     "meeting",
@@ -547,6 +553,43 @@ static void test_long_text(void **state)
     close_pair(&p);
 }
 
+/* Where one or two characters are a word they are looked up, too; where they are in too many, or in everything, they are not. */
+static void test_short_words(void **state)
+{
+    struct pair p;
+    uint64_t mark;
+    open_pair(&p, 1);
+    append_both(
+        &p,
+        STR("Content-Type: text/plain; charset=utf-8\r\n\r\n\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e"));
+    append_both(&p, STR("Content-Type: text/plain; charset=utf-8\r\n\r\n\xe6\x97\xa5\xe6\x9c\xac"));
+    append_both(&p, STR("Content-Type: text/plain; charset=utf-8\r\n\r\nx \xe6\x97\xa5"));
+    append_both(&p, STR("\r\nno\r\n"));
+    index_mail(&p, ALL, 5000);
+    assert_int_equal(count_candidates(&p, "\xe6\x97\xa5\xe6\x9c\xac\xe8\xaa\x9e", &mark), 1);
+    assert_int_equal(count_candidates(&p, "\xe6\x97\xa5\xe6\x9c\xac", &mark), 2);
+    assert_int_equal(count_candidates(&p, "\xe6\x97\xa5", &mark), 3);
+    assert_int_equal(count_candidates(&p, "\xe6\x9c\xac\xe6\x97\xa5", &mark), 0);
+    assert_int_equal(mark, 4);
+    assert_false(text_is_findable(STR("NO")));
+    assert_false(text_is_findable(STR("a\xe6\x97\xa5")));
+    assert_false(text_is_findable(STR("")));
+    assert_true(text_is_findable(STR("a\xe6\x97\xa5 ")));
+    struct buf many = BUF_INIT(MESSAGE_CAP);
+    buf_add_c(&many, "Content-Type: text/plain; charset=utf-8\r\n\r\n");
+    for (uint32_t i = 0; i < 300; i++) {
+        buf_add_c(&many, "\xe6\x97\xa5\xe6\x9c\xac");
+        utf8_write(&many, 0x4e00 + i);
+    }
+    append_both(&p, buf_str(&many));
+    buf_release(&many);
+    index_mail(&p, ALL, 5000);
+    (void)count_candidates(&p, "\xe6\x97\xa5\xe6\x9c\xac", &mark);
+    assert_int_equal(mark, 0);
+    ask(&p, 200);
+    close_pair(&p);
+}
+
 /* Mail that never stops coming is indexed all the same. */
 static void test_patience(void **state)
 {
@@ -598,10 +641,10 @@ static void test_stale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_candidates),    cmocka_unit_test(test_long_text),
-        cmocka_unit_test(test_stale),         cmocka_unit_test(test_patience),
-        cmocka_unit_test(test_other_history), cmocka_unit_test(test_damaged),
-        cmocka_unit_test(test_equals_a_scan),
+        cmocka_unit_test(test_candidates),  cmocka_unit_test(test_long_text),
+        cmocka_unit_test(test_stale),       cmocka_unit_test(test_patience),
+        cmocka_unit_test(test_short_words), cmocka_unit_test(test_other_history),
+        cmocka_unit_test(test_damaged),     cmocka_unit_test(test_equals_a_scan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
