@@ -119,7 +119,7 @@ static unsigned find_irrelevant(const struct convert_settings *s, const struct c
 unsigned convert_params_read(const struct convert_params *p, const struct convert_pair *pair,
                              struct convert_settings *out)
 {
-    struct convert_settings s = {.page = 1};
+    struct convert_settings s = {.page = 0};
     unsigned bad = 0;
     for (unsigned i = 0; i < p->count; i++) {
         enum convert_param param = find_param(p->at[i].name);

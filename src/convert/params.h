@@ -35,7 +35,7 @@ struct convert_settings {
     uint64_t size; /* 0: any */
     uint64_t quality;
     uint64_t depth;
-    uint64_t page;
+    uint64_t page; /* 0: all, or the first */
 };
 
 /* What p means for the conversion. Borrows from p. Returns which parameters cannot be honoured, a bit for each place in p:

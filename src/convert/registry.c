@@ -13,7 +13,7 @@ enum {
     TEXT_PARAMS = PARAM_CHARSET | PARAM_REPLACEMENT,
     IMAGE_PARAMS =
         PARAM_PIX_X | PARAM_PIX_Y | PARAM_RESIZE | PARAM_SIZE | PARAM_QUALITY | PARAM_DEPTH,
-    PAGE_PARAMS = PARAM_PIX_X | PARAM_PIX_Y | PARAM_PAGE,
+    PAGE_PARAMS = IMAGE_PARAMS | PARAM_PAGE,
 };
 
 #define OOXML "application/vnd.openxmlformats-officedocument."
@@ -29,7 +29,6 @@ static const char *const IMAGES[] = {"image/jpeg", "image/pjpeg", "image/jpg", "
 static const char *const HEIFS[] = {"image/heif", "image/heic", NULL};
 static const char *const IMAGE_TARGETS[] = {"image/jpeg", "image/png", "image/webp", NULL};
 static const char *const PDFS[] = {"application/pdf", "application/x-pdf", NULL};
-static const char *const PAGE_TARGETS[] = {"image/jpeg", "image/png", NULL};
 static const char *const OFFICES[] = {OOXML "wordprocessingml.document",
                                       OOXML "spreadsheetml.sheet",
                                       OOXML "presentationml.presentation",
@@ -65,7 +64,7 @@ static const struct row ROWS[] = {
     {IMAGES, IMAGE_TARGETS, TOOL_IMAGE, TEXT_NONE, IMAGE_PARAMS},
     {HEIFS, IMAGE_TARGETS, TOOL_HEIF, TEXT_NONE, IMAGE_PARAMS},
     {PDFS, PLAIN, TOOL_PDF_TEXT, TEXT_RESULT, TEXT_PARAMS | PARAM_PAGE},
-    {PDFS, PAGE_TARGETS, TOOL_PDF_IMAGE, TEXT_NONE, PAGE_PARAMS},
+    {PDFS, IMAGE_TARGETS, TOOL_PDF_IMAGE, TEXT_NONE, PAGE_PARAMS},
     {OFFICES, PLAIN, TOOL_OFFICE, TEXT_RESULT, TEXT_PARAMS},
     {DOCS, PLAIN, TOOL_DOC, TEXT_RESULT, TEXT_PARAMS},
     {XLSS, PLAIN, TOOL_XLS, TEXT_RESULT, TEXT_PARAMS},

@@ -14,11 +14,11 @@
 /* What converts. TOOL_HERE: the worker itself, in memory; all others are programs that the convert role runs. */
 enum convert_tool {
     TOOL_HERE,
-    TOOL_IMAGE, /* limetta-convert-image: jpeg, png, gif, webp */
-    TOOL_HEIF,  /* the same program, when its library reads heif */
-    TOOL_PDF_TEXT,
-    TOOL_PDF_IMAGE,
-    TOOL_OFFICE, /* limetta-convert-office: what is a zip with xml in it */
+    TOOL_IMAGE,     /* limetta-convert-image: jpeg, png, gif, webp */
+    TOOL_HEIF,      /* the same program, when its library reads heif */
+    TOOL_PDF_TEXT,  /* pdftotext */
+    TOOL_PDF_IMAGE, /* limetta-convert-image, when its library reads pdf */
+    TOOL_OFFICE,    /* limetta-convert-office: what is a zip with xml in it */
     TOOL_DOC,
     TOOL_XLS,
     TOOL_PPT,

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 /* How a role starts. The supervisor reads the configuration, opens what needs rights, then forks and execs
- * limetta-edge, -auth, -store or -submit with a control socket (SOCK_SEQPACKET) as descriptor 3. Over it come, in this order:
+ * limetta-edge, -auth, -store, -submit or -convert with a control socket (SOCK_SEQPACKET) as descriptor 3. Over it come, in this order:
  * settings, listening sockets, "start"; later: links to peers (a new one replaces the old one of the same peer), "stop".
  * So a role needs no configuration parser, no paths and no rights of its own. */
 struct boot;
@@ -38,7 +38,8 @@ void boot_attach(struct boot *b, struct loop *l, const struct boot_handler *h, v
 
 /* Gives up every right that the role does not need: rlimits, user and groups (when root), no_new_privs, Landlock,
  * seccomp; confine.c has one line a role that says what is kept. Call after boot_receive() and after opening files,
- * before the first peer octet. dir: the one folder it may still use (store, submit), or empty. Errors: ERR_IO. */
+ * before the first peer octet. dir: the one folder it may still use (auth, store, submit: theirs; convert:
+ * that of the programs it runs), or empty. Errors: ERR_IO. */
 MUST_USE enum err confine(const struct boot *b, enum link_role role, struct str dir);
 
 #endif

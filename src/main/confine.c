@@ -7,10 +7,15 @@
  *   submit   its own folder,  makes inet sockets, connects out      yes      some
  *            resolver and CA
  *            files to read
+ *   convert  runs programs,    none                                 yes      some
+ *            reads what they
+ *            need; no mail
  *
  * In this order, each step needing what the later ones take away: resource limits, system user, capabilities,
  * no_new_privs, Landlock (files, TCP ports, signals and abstract sockets as far as the kernel knows them), seccomp.
  * A kernel without Landlock is logged and lived with: user and seccomp still stand.
+ *
+ * convert starts programs, so it must have what they need; each gets less (convert_child.c).
  *
  * seccomp: what is listed is allowed. What no role could mean (exec, ptrace, mount, ...) kills the process, which the
  * supervisor reports. All else fails with EPERM, because libraries probe for system calls and live without them.
@@ -48,6 +53,19 @@ static const char *const SUBMIT_READS[] = {"/etc/resolv.conf",
                                            "/dev/urandom",
                                            NULL};
 static const char *const READS_NOTHING[] = {NULL};
+static const char *const CONVERT_READS[] = {"/lib",
+                                            "/lib64",
+                                            "/usr/lib",
+                                            "/usr/lib64",
+                                            "/usr/bin",
+                                            "/usr/share",
+                                            "/etc/fonts",
+                                            "/etc/ld.so.cache",
+                                            "/etc/alternatives",
+                                            "/var/cache/fontconfig",
+                                            "/dev/null",
+                                            "/dev/urandom",
+                                            NULL};
 
 static const struct keep KEEPS[ROLE_COUNT] = {
     [ROLE_EDGE] = {.files = FILES_NONE,
@@ -66,6 +84,10 @@ static const struct keep KEEPS[ROLE_COUNT] = {
                      .reads = SUBMIT_READS,
                      .calls = CALLS_FILES | CALLS_CONNECT,
                      .fds_most = 16384},
+    [ROLE_CONVERT] = {.files = FILES_PROGRAMS,
+                      .reads = CONVERT_READS,
+                      .calls = CALLS_FILES | CALLS_FORK,
+                      .fds_most = 1024},
 };
 
 /* As many descriptors as wanted and allowed; no core files, which would hold mail and keys. */

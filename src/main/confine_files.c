@@ -64,7 +64,7 @@ static const uint64_t FOLDER_RIGHTS = FS_WRITE_FILE | FS_READ_FILE | FS_READ_DIR
                                       | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_REFER
                                       | FS_TRUNCATE;
 /* Rights that make sense for a plain file; the kernel refuses others there. */
-static const uint64_t FILE_RIGHTS = FS_READ_FILE;
+static const uint64_t FILE_RIGHTS = FS_READ_FILE | FS_EXECUTE;
 
 static struct ruleset what_abi_handles(long abi, const struct keep *keep)
 {
@@ -107,7 +107,15 @@ static enum err add_rules(int fd, const struct keep *keep, const char *dir, uint
     if (keep->files == FILES_FOLDER && dir[0] != '\0') {
         TRY(allow_path(fd, dir, FOLDER_RIGHTS & handled, false));
     }
+    if (keep->files == FILES_PROGRAMS && dir[0] != '\0') {
+        TRY(allow_path(fd, dir, FS_READ_FILE | FS_READ_DIR | FS_EXECUTE, false));
+    }
     return ERR_OK;
+}
+
+bool confine_has_landlock(void)
+{
+    return syscall(CREATE_RULESET, NULL, 0, WANT_VERSION) >= 1;
 }
 
 enum err confine_files(const struct keep *keep, const char *dir)

@@ -55,7 +55,7 @@ MUST_USE enum err control_receive(int fd, bool is_waiting, char packet[CONTROL_P
 /* The pure half of control_receive(): octets of a packet to a message, without descriptors. Errors: ERR_SYNTAX. */
 MUST_USE enum err control_parse(struct str packet, bool has_fd, struct control_message *out);
 
-/* "edge", "auth", "store", "submit". Static; never NULL. */
+/* "edge", "auth", "store", "submit", "convert". Static; never NULL. */
 const char *control_role_name(enum link_role role);
 
 #endif

@@ -24,7 +24,8 @@ enum {
     AUTH = 1 << ROLE_AUTH,
     STORE = 1 << ROLE_STORE,
     SUBMIT = 1 << ROLE_SUBMIT,
-    EVERY = EDGE | AUTH | STORE | SUBMIT
+    CONVERT = 1 << ROLE_CONVERT,
+    EVERY = EDGE | AUTH | STORE | SUBMIT | CONVERT
 };
 enum { CONTROL_BUFFER = 1 << 20, ENVIRONMENT_MOST = 16 };
 
@@ -33,8 +34,9 @@ bool process_may_link(enum link_role a, enum link_role b)
     static const unsigned PEERS[ROLE_COUNT] = {
         [ROLE_EDGE] = AUTH | STORE | SUBMIT,
         [ROLE_AUTH] = EDGE | SUBMIT,
-        [ROLE_STORE] = EDGE | SUBMIT | STORE,
+        [ROLE_STORE] = EDGE | SUBMIT | STORE | CONVERT,
         [ROLE_SUBMIT] = EDGE | AUTH | STORE,
+        [ROLE_CONVERT] = STORE,
     };
     return (PEERS[a] >> b & 1) != 0;
 }
@@ -183,6 +185,15 @@ static const struct told FROM_CONFIG[] = {
     {"quota_admins", STORE, CONFIG_quota_admins},
     {"server_admin", STORE, CONFIG_server_admin},
     {"server_comment", STORE, CONFIG_server_comment},
+    {"convert_slots", CONVERT, CONFIG_convert_slots},
+    {"convert_time_s", CONVERT, CONFIG_convert_time_s},
+    {"convert_memory", CONVERT, CONFIG_convert_memory},
+    {"convert_pixels", CONVERT, CONFIG_convert_pixels},
+    {"convert_input_most", STORE | CONVERT, CONFIG_convert_input_most},
+    {"convert_output_most", STORE | CONVERT, CONFIG_convert_output_most},
+    {"convert_cache", STORE, CONFIG_convert_cache},
+    {"convert_default_image", STORE, CONFIG_convert_default_image},
+    {"convert_default_audio", STORE, CONFIG_convert_default_audio},
     {"argon2_passes", AUTH, CONFIG_argon2_passes},
     {"argon2_memory", AUTH, CONFIG_argon2_memory},
     {"scram_iterations", AUTH, CONFIG_scram_iterations},

@@ -28,11 +28,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum {
-    CONVERT_CACHE_MOST = 64 * 1024 * 1024,
-    CONVERT_INPUT_MOST = 64 * 1024 * 1024,
-    CONVERT_OUTPUT_MOST = 32 * 1024 * 1024
-};
 enum { TICK_MS = 250, INDEX_BUDGET = 32 * 1024, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
 
 struct store_role {
@@ -262,6 +257,49 @@ static void commit(void *owner)
     }
 }
 
+/* ---- conversions ---- */
+
+static struct stream *open_convert(void *owner, struct str head)
+{
+    struct link *l = peers_find(&((struct store_role *)owner)->peers, ROLE_CONVERT, 0);
+    return l == NULL ? NULL : link_open(l, head);
+}
+
+/* The convert role tells what it has. */
+static void on_tools(void *owner, enum err e, struct str body)
+{
+    struct store_role *r = owner;
+    struct fields f;
+    unsigned tools = 0;
+    if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
+        return;
+    }
+    for (struct str names = fields_get(&f, STR("tools")); names.n > 0;) {
+        enum convert_tool tool;
+        if (convert_tool_find(str_split(&names, ' '), &tool)) {
+            tools |= 1U << tool;
+        }
+    }
+    convert_service_set_tools(r->convert, tools);
+    fields_release(&f);
+}
+
+static void start_convert(struct store_role *r)
+{
+    const struct boot *b = r->boot;
+    struct convert_service_config config = {
+        .cache_most = boot_get_u64(b, STR("convert_cache"), 0),
+        .input_most = boot_get_u64(b, STR("convert_input_most"), 1U << 26),
+        .output_most = boot_get_u64(b, STR("convert_output_most"), 1U << 25),
+        .default_image = boot_get(b, STR("convert_default_image")),
+        .default_audio = boot_get(b, STR("convert_default_audio")),
+        .open = open_convert,
+        .owner = r,
+    };
+    r->convert = convert_service_new(&config);
+    r->imap_host.convert = r->convert;
+}
+
 /* ---- links ---- */
 
 static void on_down(void *owner, struct link *l)
@@ -274,12 +312,15 @@ static const struct link_handler LINK_HANDLER = {on_open, NULL, on_down};
 static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
 {
     struct store_role *r = owner;
-    if (role != ROLE_EDGE && role != ROLE_SUBMIT && role != ROLE_STORE) {
+    if (role != ROLE_EDGE && role != ROLE_SUBMIT && role != ROLE_STORE && role != ROLE_CONVERT) {
         log_error("%s has no business with store", control_role_name(role));
         (void)close(fd);
         return;
     }
     peers_add(&r->peers, role, index, fd);
+    if (role == ROLE_CONVERT) {
+        link_request(peers_find(&r->peers, role, index), STR("op=tools\n"), on_tools, r);
+    }
 }
 
 static void on_stop(void *owner)
@@ -289,17 +330,6 @@ static void on_stop(void *owner)
 }
 
 /* ---- the process ---- */
-
-static void start_convert(struct store_role *r)
-{
-    struct convert_service_config config = {
-        .cache_most = CONVERT_CACHE_MOST,
-        .input_most = CONVERT_INPUT_MOST,
-        .output_most = CONVERT_OUTPUT_MOST,
-    };
-    r->convert = convert_service_new(&config);
-    r->imap_host.convert = r->convert;
-}
 
 static enum err open_and_confine(struct store_role *r)
 {

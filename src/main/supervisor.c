@@ -7,7 +7,7 @@
  * of life. Links belong to two processes: when one starts, each running peer gets the other end of a new pair.
  *
  * Stopping goes from the outside in, so that nobody talks to a role that is gone: edge (clients hear goodbye), submit, then
- * auth and stores. Each stage has STOP_STAGE_MS; who is late is killed, which costs nothing but sessions: what was
+ * auth, convert and stores. Each stage has STOP_STAGE_MS; who is late is killed, which costs nothing but sessions: what was
  * acknowledged is on disk. */
 #include "main/supervisor.h"
 
@@ -406,6 +406,7 @@ static void prepare(struct supervisor *s, const struct supervise_options *o)
         add_process(s, ROLE_STORE, i);
     }
     add_process(s, ROLE_SUBMIT, 0);
+    add_process(s, ROLE_CONVERT, 0);
     add_process(s, ROLE_EDGE, 0);
 }
 

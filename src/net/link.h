@@ -15,7 +15,15 @@
  * See link.c for the byte table of frames. */
 struct link;
 
-enum link_role { ROLE_EDGE, ROLE_AUTH, ROLE_STORE, ROLE_SUBMIT, ROLE_SUPERVISOR, ROLE_COUNT };
+enum link_role {
+    ROLE_EDGE,
+    ROLE_AUTH,
+    ROLE_STORE,
+    ROLE_SUBMIT,
+    ROLE_CONVERT,
+    ROLE_SUPERVISOR,
+    ROLE_COUNT
+};
 
 enum { LINK_OPEN_MOST = 32 * 1024, LINK_MESSAGE_MOST = 64 * 1024, LINK_WINDOW = 128 * 1024 };
 

@@ -75,7 +75,7 @@ def test_kill_store_workers_under_load(make):
 def test_kill_each_role(make):
     """Whatever role dies, service is back at once; sessions that did not need it go on."""
     with make() as s:
-        for role in ('auth', 'store', 'submit', 'edge'):
+        for role in ('auth', 'store', 'submit', 'convert', 'edge'):
             idle = open_imap(s, 'alice', PASSWORD)
             pids = s.roles(role)
             true(pids, f'there is a process limetta-{role}')

@@ -195,7 +195,7 @@ def test_missing_role(make):
     """A role that does not start ends the whole thing, with exit code 3, instead of being tried for ever."""
     with make() as s:
         folder = tempfile.mkdtemp(prefix='limetta-test-')
-        for name in ('limetta', 'limetta-auth', 'limetta-store', 'limetta-submit'):
+        for name in ('limetta', 'limetta-auth', 'limetta-store', 'limetta-submit', 'limetta-convert'):
             shutil.copy(os.path.join(os.path.dirname(s.program), name), folder)
         args = [os.path.join(folder, 'limetta'), 'serve', '--state', os.path.join(folder, 'state'), '--listen', s.host,
                 '--port-offset', str(free_offset())]
@@ -257,7 +257,7 @@ def test_confinement(make):
     """D40: no role is root, has a capability, may gain rights, or runs without a seccomp filter; the edge opens no file."""
     with make() as s:
         eventually(lambda: 'limetta is ready' in s.log(), 'the line that says "ready"')
-        for role in ('edge', 'auth', 'store', 'submit'):
+        for role in ('edge', 'auth', 'store', 'submit', 'convert'):
             pids = eventually(lambda: s.roles(role), role)
             for pid in pids:
                 with open(f'/proc/{pid}/status') as f:

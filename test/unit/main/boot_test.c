@@ -34,7 +34,7 @@ static void test_bad_packets(void **state)
         {"\3\0\0\0\0\0\0\0x", 9, false},  /* something left over */
         {"\3\0\0\0\0\0\0\0", 8, true},    /* a descriptor where none belongs */
         {"\4\0\1\0\0\0\0\0", 8, false},   /* a peer without one */
-        {"\4\0\4\0\0\0\0\0", 8, true},    /* the supervisor is no peer */
+        {"\4\0\5\0\0\0\0\0", 8, true},    /* the supervisor is no peer */
         {"\4\0\2\0\0\4\0\0", 8, true},    /* index 1024 */
         {"\1\0\0\0\0\0\0\0", 8, false},   /* a setting without name */
         {"\1\0\1\1\0\0\0\0k", 9, false},  /* a setting with a role */

@@ -105,6 +105,20 @@ static int probe_exec(void)
     return 1;
 }
 
+/* What it may run, it may run; and that has no more than it. */
+static int probe_exec_own(void)
+{
+    char *const argv[] = {(char[]){"cat"}, (char[]){"/etc/passwd"}, NULL};
+    pid_t pid = fork();
+    int status = 0;
+    if (pid == 0) {
+        (void)execv("/bin/cat", argv);
+        _exit(2);
+    }
+    bool is_ended = pid > 0 && waitpid(pid, &status, 0) == pid;
+    return is_ended && WIFEXITED(status) && WEXITSTATUS(status) == 1 ? 0 : 1;
+}
+
 static int probe_fork(void)
 {
     pid_t pid = fork();
@@ -223,14 +237,14 @@ struct probe {
     int expected;
 };
 
-#define ALL_ROLES 0xfU
+#define ALL_ROLES 0x1fU
 #define ONLY(role) (1U << (role))
 
 static const struct probe PROBES[] = {
     {"read /etc/passwd", probe_reads_passwd, ALL_ROLES, false, 0},
     {"write outside the folder", probe_writes_elsewhere, ALL_ROLES, false, 0},
-    {"exec", probe_exec, ALL_ROLES, true, 128 + SIGSYS},
-    {"fork", probe_fork, ALL_ROLES, true, 0},
+    {"exec", probe_exec, ALL_ROLES & ~ONLY(ROLE_CONVERT), true, 128 + SIGSYS},
+    {"fork", probe_fork, ALL_ROLES & ~ONLY(ROLE_CONVERT), true, 0},
     {"ptrace", probe_ptrace, ALL_ROLES, true, 128 + SIGSYS},
     {"signal another process", probe_kill, ALL_ROLES, true, 0},
     {"signal another thread", probe_signal_by_thread, ALL_ROLES, true, 0},
@@ -241,9 +255,12 @@ static const struct probe PROBES[] = {
     {"unix socket", probe_unix, ALL_ROLES, true, 0},
     {"raw socket", probe_packet, ALL_ROLES, false, 0},
     {"inet socket", probe_inet, ALL_ROLES & ~ONLY(ROLE_SUBMIT), true, 0},
-    {"executable memory", probe_code, ALL_ROLES & ~ONLY(ROLE_SUBMIT), true, 0},
+    {"executable memory", probe_code, ALL_ROLES & ~ONLY(ROLE_SUBMIT) & ~ONLY(ROLE_CONVERT), true,
+     0},
+    {"convert's exec", probe_exec_own, ONLY(ROLE_CONVERT), true, 0},
     {"submit's inet socket", probe_inet, ONLY(ROLE_SUBMIT), false, 1},
-    {"own folder", probe_own_folder, ALL_ROLES & ~ONLY(ROLE_EDGE), false, 0},
+    {"own folder", probe_own_folder, ALL_ROLES & ~ONLY(ROLE_EDGE) & ~ONLY(ROLE_CONVERT), false, 0},
+    {"convert writes no folder", probe_tries_folder, ONLY(ROLE_CONVERT), false, 0},
     {"edge has no folder", probe_tries_folder, ONLY(ROLE_EDGE), false, 0},
     {"still root", probe_root, ALL_ROLES, false, 0},
     {"core files", probe_core, ALL_ROLES, false, 0},
