@@ -3,8 +3,8 @@
  *   SEARCH   * ESEARCH (TAG "t") UID REMOVEFROM (0 4:7,9)          the set, in the order of the mailbox
  *   SORT     * ESEARCH (TAG "t") UID REMOVEFROM (3 9,4 7 12)       position, results in order, position, ...
  *
- * A position counts from 1 and holds when all pairs before it were carried out. For REMOVEFROM one pass over the order closes the gaps while
- * it tells them: a run of results that go is a pair, at the place behind those that stay. For ADDTO the new results come sorted;
+ * A position counts from 1 and holds when all pairs before it were carried out. For REMOVEFROM one pass over the order closes the
+ * gaps while it tells them: a run of results that go is a pair, at the place behind those that stay. For ADDTO the new results come sorted;
  * each has found its place in the old order by halving; those that go to one place are a pair, at that place
  * plus those that came before. A line holds a bounded number of ranges or results.
  */
