@@ -8,7 +8,8 @@
  * is open at a time: its columns, its shape, a reader of its octets; text is gathered up to the next literal, the literal
  * streams from the store, and a client that does not read holds just that. A message is opened before anything of its
  * response is written, so one that cannot be read (expunged by somebody, or damaged) is left out whole; the tagged
- * reply then says so.
+ * reply then says so. BINARY[...] is measured, then decoded while it is sent (binary.h), and a PREVIEW is made when its turn
+ * comes (preview_run.h): either may take several calls before there is a word to write.
  *
  * Numbers and flags are those of the view the client knows; newer ones follow as news. BODY[...] without PEEK sets \Seen:
  * before, in one commit for all messages of the command; the responses show it.
