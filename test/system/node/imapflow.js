@@ -75,6 +75,15 @@ async function main() {
         assert.strictEqual(r.uid, i + 1);
     }
     assert.strictEqual((await c.status('INBOX', { messages: true, unseen: true })).unseen, 5);
+    if (server !== 'dovecot') {
+        // X-LIST-EXTENDED, X-LIST-STATUS, X-QUOTA
+        const listed = await c.list({ statusQuery: { messages: true, unseen: true } });
+        assert.strictEqual(listed.find((b) => b.path === 'INBOX').status.messages, 10);
+        assert.ok(listed.find((b) => b.path === 'INBOX').subscribed);
+        const quota = await c.getQuota('INBOX');
+        assert.strictEqual(quota.quotaRoot, 'Account');
+        assert.deepStrictEqual([quota.mailbox.usage, quota.mailbox.limit], [8, 20000]);
+    }
     assert.deepStrictEqual(await c.search({ seen: true }, { uid: true }), [2, 4, 6, 8, 10]);
     assert.deepStrictEqual(await c.search({ header: { subject: 'item 7' } }, { uid: true }), [8]);
     const seen = [];
