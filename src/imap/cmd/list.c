@@ -130,14 +130,31 @@ static void write_childinfo(const struct list_args *args, struct buf *out)
     buf_add(out, STR("))"));
 }
 
+static bool may_read(const struct imap_session *s, struct str name)
+{
+    struct mailbox *m = NULL;
+    bool may = !session_is_guest(s) || session_find_mailbox(s, name, RIGHT_READ, &m) == ERR_OK;
+    mailbox_unref(&m);
+    return may;
+}
+
+/* The attribute that says why it cannot be selected, and a space. */
+static const char *get_existence(const struct imap_session *s, const struct list_scan *scan,
+                                 const struct mailbox_info *info)
+{
+    if (!info->is_mailbox) {
+        return scan->is_extended || s->is_rev2 ? "\\NonExistent " : "\\Noselect ";
+    }
+    /* RFC 5819 §2: when its STATUS is asked for and cannot be had. */
+    return (scan->returns & LIST_RETURN_STATUS) && !may_read(s, info->name) ? "\\Noselect " : "";
+}
+
 /* "* LIST (attributes) "/" name", without the line end. */
 static void begin_row(const struct imap_session *s, const struct list_scan *scan,
                       const struct mailbox_info *info, struct buf *out)
 {
     buf_add(out, STR("* LIST ("));
-    if (!info->is_mailbox) {
-        buf_add_c(out, scan->is_extended || s->is_rev2 ? "\\NonExistent " : "\\Noselect ");
-    }
+    buf_add_c(out, get_existence(s, scan, info));
     buf_add_c(out, info->has_children ? "\\HasChildren" : "\\HasNoChildren");
     if (info->is_subscribed && (scan->returns & LIST_RETURN_SUBSCRIBED)) {
         buf_add(out, STR(" \\Subscribed"));
