@@ -34,6 +34,8 @@ static const char *const BASE_CAPABILITIES[] = {
     "UIDONLY",     /* RFC 9586 */
     "SAVEDATE",    /* RFC 8514 */
     "INPROGRESS",  /* RFC 9585 */
+    "ACL",         /* RFC 4314 */
+    "RIGHTS=texk", /* RFC 4314 */
 };
 
 enum { BASE_COUNT = sizeof(BASE_CAPABILITIES) / sizeof(BASE_CAPABILITIES[0]) };

@@ -32,6 +32,7 @@ struct peer {
     enum err err;
     struct buf in;
     size_t in_at;
+    size_t given; /* octets of it that were given and not used: not enough for whoever reads */
 };
 
 static void wake(const struct peer *p)
@@ -282,32 +283,32 @@ static void pull(struct peer *p)
     }
 }
 
+static enum step give(struct peer *p, struct str *out)
+{
+    *out = str_skip(buf_str(&p->in), p->in_at);
+    p->given = out->n;
+    return STEP_DONE;
+}
+
 enum step peer_read_more(struct peer *p, struct str *out)
 {
-    size_t had = p->in.len - p->in_at;
     pull(p);
-    *out = str_skip(buf_str(&p->in), p->in_at);
-    if (!p->is_opening && out->n > had) {
-        return STEP_DONE;
+    if (!p->is_opening && p->in.len - p->in_at > p->given) {
+        return give(p, out);
     }
     return p->is_ended ? STEP_BAD : STEP_MORE;
 }
 
 enum step peer_read(struct peer *p, struct str *out)
 {
-    if (p->is_opening) {
-        pull(p); /* the answer may have come together with the first line */
-    }
-    if (p->is_opening || p->in.len == p->in_at) {
-        return peer_read_more(p, out);
-    }
-    *out = str_skip(buf_str(&p->in), p->in_at);
-    return STEP_DONE;
+    bool has_some = !p->is_opening && p->in.len > p->in_at;
+    return has_some ? give(p, out) : peer_read_more(p, out);
 }
 
 void peer_use(struct peer *p, size_t n)
 {
     p->in_at += n;
+    p->given = 0;
 }
 
 enum err peer_get_err(const struct peer *p)

@@ -2,6 +2,7 @@
  *
  * A tool that root runs on a state folder of somebody else (the system user of a server that root started) leaves what it
  * made to that user, or the server could not read it. */
+#include "auth/names.h"
 #include "auth/verifier.h"
 #include "main/config.h"
 #include "main/serve.h"
@@ -25,6 +26,7 @@ static const char USAGE[] =
     "       limetta verify --user NAME [--state DIR]\n"
     "       limetta backup --user NAME [--state DIR] FOLDER\n"
     "       limetta restore --user NAME [--state DIR] FOLDER\n"
+    "       limetta share MAILBOX IDENTIFIER RIGHTS [--state DIR] [--config FILE]\n"
     "       limetta --version\n"
     "limetta(1) says more.\n";
 
@@ -55,6 +57,19 @@ static int run_user(int argc, char **argv)
     return tool_user(argc, argv, &cost);
 }
 
+static int run_share(int argc, char **argv)
+{
+    struct config *c = NULL;
+    enum err e = config_read(find_option(argc, argv, "--config", NULL), &c);
+    if (e != ERR_OK) {
+        return e == ERR_SYNTAX ? EXIT_USAGE : EXIT_ENVIRONMENT;
+    }
+    char account[NAME_MOST + 1];
+    (void)snprintf(account, sizeof(account), "%.*s", STR_ARG(config_get(c, CONFIG_shared_account)));
+    config_free(&c);
+    return tool_share(argc, argv, account);
+}
+
 static int print_version(int argc, char **argv)
 {
     (void)printf("limetta %s\n", LIMETTA_VERSION);
@@ -74,11 +89,17 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
-    {"serve", serve, false},         {"user", run_user, true},
-    {"import", tool_import, true},   {"export", tool_export, true},
-    {"verify", tool_verify, true},   {"backup", tool_backup, true},
-    {"restore", tool_restore, true}, {"--version", print_version, false},
-    {"--help", print_help, false},   {"help", print_help, false},
+    {"serve", serve, false},
+    {"user", run_user, true},
+    {"import", tool_import, true},
+    {"export", tool_export, true},
+    {"verify", tool_verify, true},
+    {"backup", tool_backup, true},
+    {"restore", tool_restore, true},
+    {"share", run_share, true},
+    {"--version", print_version, false},
+    {"--help", print_help, false},
+    {"help", print_help, false},
 };
 
 /* After a tool of root's: the folder's owner owns what is in it. */

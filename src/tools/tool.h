@@ -23,7 +23,7 @@ struct tool_option {
 };
 
 /* The words of a command line that are no options. */
-enum { TOOL_WORDS_MOST = 2 };
+enum { TOOL_WORDS_MOST = 3 };
 struct tool_words {
     int most; /* how many the tool takes; the caller sets it */
     int count;
@@ -75,5 +75,7 @@ int tool_backup(int argc, char **argv);
 int tool_restore(int argc, char **argv);
 /* cost: of new passwords; --config is accepted, and read by the caller. */
 int tool_user(int argc, char **argv, const struct verifier_cost *cost);
+/* account: the shared one, as configured; "": there is none. */
+int tool_share(int argc, char **argv, const char *account);
 
 #endif

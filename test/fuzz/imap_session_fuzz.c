@@ -1,5 +1,6 @@
 /* Fuzzes a whole IMAP session: octets of a client in, invariants out. The store is real, in a folder of its own; each input
- * gets a fresh account with two messages, and a second session idles on its INBOX, so that news is made, too.
+ * gets a fresh account with two messages, and a second session idles on its INBOX, so that news is made, too. There is a second
+ * account, whose INBOX is shared, and which is the shared account as well.
  *
  * Invariants: every session ends up waiting for input or closing within a bounded number of steps, what it says ends with
  * a line end, a step says no more than a bounded amount, and a client that counts messages is never told of one that it
@@ -69,6 +70,7 @@ static struct session *begin(struct world *w, const struct imap_host *host, cons
                                      .hostname = STR("mail.example"),
                                      .local = STR("127.0.0.1"),
                                      .port = 143,
+                                     .shared_account = STR("bob"),
                                      .message_most = 1 << 20,
                                      .message_limit = 2};
     struct session *s = NULL;
@@ -116,6 +118,16 @@ static void say(struct world *w, struct client_model *model, struct session *s, 
     (void)settle(w, model, s);
 }
 
+static void share(struct world *w, const struct imap_host *host)
+{
+    struct client_model model = {0};
+    struct session *bob = begin(w, host, "bob");
+    (void)settle(w, &model, bob);
+    say(w, &model, bob, STR("a APPEND INBOX {27+}\r\nSubject: one\r\n\r\nHello one.\r\n"));
+    say(w, &model, bob, STR("b SETACL INBOX phone lrswitek\r\n"));
+    bob->ops->free(&bob);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size > 32 * 1024) {
@@ -134,6 +146,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             "boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b\r\n"
             "Content-Type: a/b\r\n\r\nyz\r\n--b--\r\n"));
     say(&w, &others, other, STR("c SELECT INBOX\r\nd IDLE\r\n"));
+    share(&w, &host);
     struct session *s = begin(&w, &host, "phone");
     bool is_open = settle(&w, &model, s);
     for (size_t at = 0; at < size && is_open; at += 4096) {

@@ -12,10 +12,10 @@
 
 #include "imap/access.h"
 #include "imap/peer.h"
-#include "imap/rights.h"
 #include "imap/session_priv.h"
 #include "mime/prepare.h"
 #include "wire/imap_reply.h"
+#include "wire/imap_rights.h"
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
 
@@ -72,7 +72,7 @@ static void parse_setacl(struct imap_session *s, struct cmd *cmd, struct scan *c
     scan_sp(c);
     struct str rights = scan_astring(c, cmd->arena);
     if (scan_is_ok(c)) {
-        rights_scan(c, rights, &args->mod);
+        scan_mod_rights(c, rights, &args->mod);
     }
 }
 
@@ -83,7 +83,7 @@ static void write_entry(struct buf *out, struct str identifier, unsigned rights)
     buf_add_char(out, ' ');
     imap_write_astring(out, identifier);
     buf_add_char(out, ' ');
-    rights_write(out, rights);
+    imap_write_rights(out, rights);
 }
 
 static enum run run_getacl(struct imap_session *s, struct cmd *cmd, struct buf *out)
@@ -126,7 +126,7 @@ static enum run run_listrights(struct imap_session *s, struct cmd *cmd, struct b
     buf_add_char(out, ' ');
     imap_write_astring(out, args->written);
     buf_add_char(out, ' ');
-    rights_write(out, is_owner(s, args) ? RIGHT_ALL : 0);
+    imap_write_rights(out, is_owner(s, args) ? RIGHT_ALL : 0);
     buf_add_c(out, is_owner(s, args) ? "" : " l r s w i p k x t e c d a");
     imap_write_crlf(out);
     return RUN_DONE;
@@ -138,7 +138,7 @@ void session_write_myrights(const struct imap_session *s, struct str name, const
     buf_add(out, STR("* MYRIGHTS "));
     session_write_mailbox(s, out, name);
     buf_add_char(out, ' ');
-    rights_write(out, session_get_rights(s, m));
+    imap_write_rights(out, session_get_rights(s, m));
     imap_write_crlf(out);
 }
 
@@ -159,10 +159,23 @@ static enum run run_myrights(struct imap_session *s, struct cmd *cmd, struct buf
 /* The owner keeps all rights: what would leave them so is fine, and changes nothing. */
 static enum err check_owner(const struct acl_args *args)
 {
-    bool is_kept = args->mod.op == ACL_OP_ADD
-                   || (args->mod.op == ACL_OP_SET && args->mod.rights == RIGHT_ALL)
-                   || (args->mod.op == ACL_OP_REMOVE && args->mod.rights == 0);
+    bool is_kept = args->mod.op == IMAP_RIGHTS_ADD
+                   || (args->mod.op == IMAP_RIGHTS_SET && args->mod.rights == RIGHT_ALL)
+                   || (args->mod.op == IMAP_RIGHTS_REMOVE && args->mod.rights == 0);
     return is_kept ? ERR_OK : ERR_UNSUPPORTED;
+}
+
+static enum acl_op get_op(enum imap_rights_op op)
+{
+    switch (op) {
+    case IMAP_RIGHTS_ADD:
+        return ACL_OP_ADD;
+    case IMAP_RIGHTS_REMOVE:
+        return ACL_OP_REMOVE;
+    case IMAP_RIGHTS_SET:
+        break;
+    }
+    return ACL_OP_SET;
 }
 
 static enum err change(struct imap_session *s, const struct acl_args *args)
@@ -176,7 +189,7 @@ static enum err change(struct imap_session *s, const struct acl_args *args)
                && str_eq(str_skip(args->identifier, 1), s->args.user)) {
         e = args->mod.rights == 0 ? ERR_OK : ERR_UNSUPPORTED;
     } else {
-        e = mailbox_set_rights(m, args->identifier, args->mod.op, args->mod.rights);
+        e = mailbox_set_rights(m, args->identifier, get_op(args->mod.op), args->mod.rights);
     }
     mailbox_unref(&m);
     return e;
@@ -197,7 +210,7 @@ static enum run run_change(struct imap_session *s, struct cmd *cmd, struct buf *
 /* Rights are given to a user whose LIST has to find the mailbox. The shared account is asked by everybody's. */
 static bool must_tell(const struct imap_session *s, const struct acl_args *args)
 {
-    bool gives = args->mod.rights != 0 && args->mod.op != ACL_OP_REMOVE;
+    bool gives = args->mod.rights != 0 && args->mod.op != IMAP_RIGHTS_REMOVE;
     return gives && !is_owner(s, args) && !str_starts(args->identifier, STR("-"))
            && !str_eq(args->identifier, STR("anyone"))
            && !str_eq(s->args.user, s->args.shared_account);

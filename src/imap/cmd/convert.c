@@ -573,7 +573,7 @@ static void release_convert(struct cmd *cmd)
 const struct command command_convert = {
     .name = STR("CONVERT"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ,
+    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_SELECTED,
     .capability = "CONVERT",
     .parse = parse_convert,
     .run = run_convert,
