@@ -9,6 +9,7 @@
 #include "unit.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -325,11 +326,18 @@ static void damage(struct pair *p)
 {
     char path[200];
     struct stat st;
+    sqlite3 *db = NULL;
     write_path(p, "index.db", path);
-    int fd = open(path, O_RDWR);
-    if (fd < 0) {
-        return;
+    if (pick(p, 4) > 0) { /* else all is in the log, as a rule */
+        assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    } else {
+        write_path(p, "index.db-wal", path);
     }
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0);
     assert_int_equal(fstat(fd, &st), 0);
     for (unsigned i = 0; i < 40 && st.st_size > 0; i++) {
         uint8_t octets[64];
