@@ -1,4 +1,4 @@
-/* Fuzzes mime/words: header text and parameters of any octets decode to valid UTF-8. */
+/* Fuzzes mime/words: header text and parameters of any octets decode to valid UTF-8, and segments are joined. */
 #include "fuzz.h"
 
 #include "base/utf8.h"
@@ -7,6 +7,21 @@
 #include <assert.h>
 
 enum { ARENA_CAP = 16 * 1024 * 1024, TEXT_CAP = 16 * 1024 * 1024 };
+
+/* Where there is a first segment, they are joined. */
+static void join(const struct param_list *l, struct str name)
+{
+    struct str base;
+    int number = 0;
+    bool is_extended = false;
+    struct buf joined = BUF_INIT(TEXT_CAP);
+    bool is_segment = words_parse_segment(name, &base, &number);
+    assert(!is_segment || (base.n < name.n && number >= -1));
+    if (is_segment && number == 0) {
+        assert(words_join_param(l, base, &joined, &is_extended) == ERR_OK);
+    }
+    buf_release(&joined);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -24,6 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (words_decode_param(&f.params, name, &text) == ERR_OK) {
                 assert(utf8_is_valid(buf_str(&text)));
             }
+            join(&f.params, f.params.at[i].name);
         }
     }
     buf_release(&text);
