@@ -1,6 +1,8 @@
 /* Annotations: small values under names, of a mailbox or of the account (mailbox 0).
  *
- *     annotation: mailbox, owner, name, modseq, value      owner: the user of a /private one, empty for a /shared one
+ *     annotation: mailbox, owner, name, modseq, value
+ *         owner: of a /shared one empty, of a /private one its user, but "/", which is no user, for the account's own: so an
+ *         account that comes back under another name keeps them
  *
  * They are rare and read one at a time, so nothing of them is kept in memory: they are written into the turn's transaction at once,
  * after everything that could be refused was checked, and read from the database. A removed one leaves a row
@@ -13,9 +15,14 @@
 
 #include "store/store_priv.h"
 
-static struct str get_owner(struct str name, struct str user)
+static struct str get_user(const struct account *a, struct str user)
 {
-    return str_starts_nocase(name, STR("/private")) ? user : STR_EMPTY;
+    return str_eq(user, str_from_c(a->user)) ? STR("/") : user;
+}
+
+static struct str get_owner(const struct account *a, struct str name, struct str user)
+{
+    return str_starts_nocase(name, STR("/private")) ? get_user(a, user) : STR_EMPTY;
 }
 
 static uint64_t get_id(const struct mailbox *m)
@@ -44,17 +51,17 @@ struct growth {
     int64_t octets;
 };
 
-static enum err add_growth(struct db *db, uint64_t mailbox_id, struct str user,
-                           const struct annotation *x, struct growth *g)
+static enum err add_growth(const struct account *a, struct db *db, uint64_t mailbox_id,
+                           struct str user, const struct annotation *x, struct growth *g)
 {
     if (x->name.n > ANNOTATION_NAME_MOST || x->value.n > ANNOTATION_VALUE_MOST) {
         return ERR_ANNOTATION_SIZE;
     }
     uint64_t had = 0; /* name and value, octets */
-    TRY(get_one(
-        db, STATEMENT_ANNOTATION_SIZE,
-        DB_VALUES(value_id(mailbox_id), value_text(get_owner(x->name, user)), value_text(x->name)),
-        &had));
+    TRY(get_one(db, STATEMENT_ANNOTATION_SIZE,
+                DB_VALUES(value_id(mailbox_id), value_text(get_owner(a, x->name, user)),
+                          value_text(x->name)),
+                &had));
     g->count += x->has_value && had == 0;
     g->octets += (x->has_value ? (int64_t)(x->name.n + x->value.n) : 0) - (int64_t)had;
     return ERR_OK;
@@ -95,7 +102,7 @@ static enum err write_all(struct account *a, struct db *db, uint64_t mailbox_id,
     TRY(account_begin_transaction(a, db));
     TRY(forget_removed(a, db, mailbox_id));
     for (size_t i = 0; i < count; i++) {
-        struct value owner = value_text(get_owner(at[i].name, user));
+        struct value owner = value_text(get_owner(a, at[i].name, user));
         struct value modseq = value_id(a->new_annotation_modseq);
         if (at[i].has_value) {
             TRY(DB_RUN(db, ANNOTATION_SET, value_id(mailbox_id), owner, value_text(at[i].name),
@@ -118,7 +125,7 @@ enum err account_set_annotations(struct account *a, struct mailbox *m, struct st
         return ERR_NO_MAILBOX;
     }
     for (size_t i = 0; i < count; i++) {
-        TRY(add_growth(db, get_id(m), user, &at[i], &growth));
+        TRY(add_growth(a, db, get_id(m), user, &at[i], &growth));
     }
     TRY(check_growth(a, db, get_id(m), &growth));
     a->new_annotation_modseq = account_next_modseq(a);
@@ -131,7 +138,8 @@ enum err account_set_annotations(struct account *a, struct mailbox *m, struct st
 
 enum err annotations_mark_use(struct account *a, struct db *db, const struct mailbox *m)
 {
-    return DB_RUN(db, ANNOTATION_UNSET, value_id(m->id), value_text(str_from_c(a->user)),
+    return DB_RUN(db, ANNOTATION_UNSET, value_id(m->id),
+                  value_text(get_user(a, str_from_c(a->user))),
                   value_text(STR("/private/specialuse")), value_id(m->use_modseq));
 }
 
@@ -165,8 +173,8 @@ enum err account_get_annotation(struct account *a, struct mailbox *m, struct str
     struct db *db;
     struct rows rows;
     TRY(account_ready(a, &db));
-    TRY(DB_QUERY(db, ANNOTATION_GET, &rows, value_id(get_id(m)), value_text(get_owner(name, user)),
-                 value_text(name)));
+    TRY(DB_QUERY(db, ANNOTATION_GET, &rows, value_id(get_id(m)),
+                 value_text(get_owner(a, name, user)), value_text(name)));
     TRY(db_next(&rows, has_value));
     if (*has_value) {
         buf_add(out, row_str(&rows, 0));
@@ -182,7 +190,7 @@ enum err account_next_annotation(struct account *a, struct mailbox *m, struct st
     struct rows rows;
     TRY(account_ready(a, &db));
     TRY(DB_QUERY(db, ANNOTATION_NEXT, &rows, value_id(get_id(m)),
-                 value_text(get_owner(after, user)), value_text(after)));
+                 value_text(get_owner(a, after, user)), value_text(after)));
     TRY(db_next(&rows, has_next));
     if (!*has_next) {
         return ERR_OK;
@@ -216,7 +224,7 @@ enum err account_next_annotation_change(struct account *a, struct str user,
     }
     TRY(account_ready(a, &db));
     TRY(DB_QUERY(db, ANNOTATION_CHANGED, &rows, value_id(after->modseq), value_id(after->row),
-                 value_id(a->annotation_modseq), value_text(user)));
+                 value_id(a->annotation_modseq), value_text(get_user(a, user))));
     TRY(db_next(&rows, has_next));
     if (!*has_next) {
         return ERR_OK;
