@@ -6,6 +6,7 @@
  */
 #include "imap/cmd/list.h"
 
+#include "imap/progress.h"
 #include "imap/searching.h"
 #include "imap/session_priv.h"
 #include "imap/sort_keys.h"
@@ -64,6 +65,9 @@ static enum step sort_order(struct imap_session *s, struct cmd *cmd, struct sort
                             struct buf *out)
 {
     enum step step = sort_step(args->sort, SORT_BUDGET);
+    if (step == STEP_MORE) {
+        progress_tell(s, search_get_goal(args->q.search), 0, out);
+    }
     if (step == STEP_BAD) {
         cmd->err = sort_get_err(args->sort);
         searching_fail(s, &args->q);

@@ -9,6 +9,7 @@
  */
 #include "imap/cmd/list.h"
 
+#include "imap/progress.h"
 #include "imap/searching.h"
 #include "imap/session_priv.h"
 #include "search/thread.h"
@@ -130,9 +131,13 @@ static enum step thread_look(struct imap_session *s, struct cmd *cmd, struct thr
     return step;
 }
 
-static enum step thread_build(struct cmd *cmd, struct thread_command *args, struct buf *out)
+static enum step thread_build(struct imap_session *s, struct cmd *cmd, struct thread_command *args,
+                              struct buf *out)
 {
     enum step step = thread_step(args->thread, THREAD_BUDGET);
+    if (step == STEP_MORE) {
+        progress_tell(s, search_get_goal(args->q.search), 0, out);
+    }
     if (step == STEP_BAD) {
         cmd->err = thread_get_err(args->thread);
     }
@@ -155,7 +160,7 @@ static enum run run_thread(struct imap_session *s, struct cmd *cmd, struct buf *
     case THREAD_LOOK:
         return thread_look(s, cmd, args, out) == STEP_BAD ? RUN_DONE : RUN_MORE;
     case THREAD_BUILD:
-        return thread_build(cmd, args, out) == STEP_BAD ? RUN_DONE : RUN_MORE;
+        return thread_build(s, cmd, args, out) == STEP_BAD ? RUN_DONE : RUN_MORE;
     case THREAD_TELL:
         break;
     }
