@@ -3,9 +3,9 @@
  *     this worker owns the account ------> a session core, fed and stepped by this one, as a part of it
  *     another worker does ---- link -----> a session core there, run like those of clients
  *
- * Both speak the same octets: first "ok" LF, or "no <name of the error>" LF when it could not be opened; then it is IMAP. What comes is kept up to READ_AHEAD_MOST, then the stream is paused; a core in this process is
- * only stepped when nothing it said is left. So a client that reads slowly stops the session in the other account as it would
- * stop its own.
+ * Both speak the same octets: first "ok" LF, or "no <name of the error>" LF when it could not be opened; then it is IMAP.
+ * What comes is kept up to READ_AHEAD_MOST, then the stream is paused; a core in this process is only stepped when nothing
+ * it said is left. So a client that reads slowly stops the session in the other account as it would stop its own.
  *
  * A core wakes us from within a commit, or from within its own step; it is then stepped by the next call from our session,
  * never from inside the wake-up. */
@@ -309,6 +309,13 @@ void peer_use(struct peer *p, size_t n)
 {
     p->in_at += n;
     p->given = 0;
+}
+
+void peer_shrink(struct peer *p)
+{
+    buf_consume(&p->in, p->in_at);
+    p->in_at = 0;
+    buf_shrink(&p->in);
 }
 
 enum err peer_get_err(const struct peer *p)

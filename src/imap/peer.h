@@ -33,6 +33,8 @@ enum step peer_read(struct peer *p, struct str *out);
 /* The same, but when nothing more has come behind what is there. */
 enum step peer_read_more(struct peer *p, struct str *out);
 void peer_use(struct peer *p, size_t n);
+/* Gives memory back while nothing is to be said. */
+void peer_shrink(struct peer *p);
 /* ERR_UNAVAILABLE, or why it could not be opened: ERR_NO_MAILBOX (there is no such account), ERR_IN_USE and others. */
 enum err peer_get_err(const struct peer *p);
 

@@ -211,6 +211,9 @@ static enum run end_command(struct imap_session *s, struct cmd *cmd, struct rela
         relay_free(&s->far);
     }
     relay_free(&s->errand);
+    if (s->far != NULL) {
+        peer_shrink(s->far->peer);
+    }
     return RUN_DONE;
 }
 
@@ -252,7 +255,11 @@ static enum run hear(struct imap_session *s, struct cmd *cmd, struct relay *r, s
     if (step == STEP_BAD) {
         return lose(s, cmd, r, out);
     }
-    return cmd->what == &command_idle && !r->has_line ? RUN_LINE : RUN_EVENT;
+    if (cmd->what == &command_idle && !r->has_line) {
+        peer_shrink(r->peer);
+        return RUN_LINE;
+    }
+    return RUN_EVENT;
 }
 
 enum run relay_run(struct imap_session *s, struct cmd *cmd, struct buf *out)

@@ -70,7 +70,7 @@ def test_two_workers(make):
         g.send(b'DONE\r\n')
         g.until(b'i')
 
-        # COPY and MOVE to and fro
+        # COPY and MOVE, both ways
         g.command('CREATE Mine')
         uidvalidity = matches(answer(g, 'COPY 1 Mine'), rb'OK \[COPYUID (\d+) 1 1\]').group(1)
         g.command('SELECT Mine')

@@ -3,8 +3,8 @@
  * One call of the store, one commit: all messages or none. A MOVE is the same with removal in the same commit; its COPYUID
  * goes out untagged before the news say what vanished (RFC 6851, 4.3).
  *
- * To a mailbox of another account the messages are transferred (imap/far_copy.h). A MOVE removes them when they are durable there: should the
- * server end between the two, they are in both. */
+ * To a mailbox of another account the messages are transferred (imap/far_copy.h). A MOVE removes them when they are durable
+ * there: should the server end between the two, they are in both. */
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
