@@ -98,11 +98,16 @@ class Client:
             self.gone |= uids
             return
         self.is_(self.kind in HAS_QRESYNC and verb not in NO_EXPUNGE, f'VANISHED in {verb} ({self.kind})')
-        left = [m for m in self.messages if m.uid and m.uid not in uids]
-        unknown = [Message() for m in self.messages if not m.uid]
-        count = len(self.messages) - len(uids)
-        self.is_(len(left) <= count <= len(left) + len(unknown), f'VANISHED {uids} of messages that are not there')
-        self.messages = left + unknown[:count - len(left)]
+        known = {m.uid for m in self.messages if m.uid}
+        for uid in sorted(uids - known):
+            unknown = [i for i, m in enumerate(self.messages) if not m.uid and self.may_be(i, uid)]
+            self.is_(unknown, f'VANISHED {uid} of a message that is not there')
+            del self.messages[unknown[0]]
+        self.messages = [m for m in self.messages if m.uid not in uids]
+
+    def may_be(self, i, uid):
+        """Can the message at place i, whose UID is not known, have this one?"""
+        return (all(m.uid < uid for m in self.messages[:i] if m.uid) and all(m.uid > uid for m in self.messages[i:] if m.uid))
 
     def find_uid(self, uid):
         """The message, or the next one of which nothing is known: without numbers their order does not matter."""
