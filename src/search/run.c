@@ -646,6 +646,103 @@ static bool is_gone(enum err e)
     return e == ERR_NOT_FOUND || e == ERR_NO_MESSAGE;
 }
 
+/* ---- whole pages ---- */
+
+static enum tri tri_of_range(const struct numset *set, uint32_t first, uint32_t last)
+{
+    for (size_t i = 0; i < set->count && set->at[i].first <= last; i++) {
+        if (set->at[i].first <= first && set->at[i].last >= last) {
+            return YES;
+        }
+        if (set->at[i].last >= first) {
+            return UNKNOWN;
+        }
+    }
+    return NO;
+}
+
+/* Are all bits set in all messages of the page, or one of them in none? */
+static enum tri tri_of_bits(const struct view_sums *page, uint64_t bits)
+{
+    if ((page->all_flags & bits) == bits) {
+        return YES;
+    }
+    return (page->any_flags & bits) == bits ? UNKNOWN : NO;
+}
+
+static enum tri judge_sums(const struct search *s, const struct search_key *k,
+                           const struct view_sums *page)
+{
+    const struct key_state *state = &s->keys[k->id];
+    uint64_t number = (uint64_t)k->number;
+    if (k->kind == SEARCH_SEQ) {
+        return tri_of_range(&state->set, s->seq, s->seq + page->count - 1);
+    }
+    if (k->kind == SEARCH_UID) {
+        return tri_of_range(&state->set, page->first.v, page->last.v);
+    }
+    if (k->kind == SEARCH_FLAGS) {
+        return tri_of_bits(page, number);
+    }
+    if (k->kind == SEARCH_KEYWORD) {
+        return state->bit != 0 ? tri_of_bits(page, state->bit) : NO;
+    }
+    if (k->kind == SEARCH_RECENT) {
+        return s->recent != NULL ? tri_of_range(s->recent, page->first.v, page->last.v) : NO;
+    }
+    if (page->min_modseq >= number) {
+        return YES;
+    }
+    return page->max_modseq < number ? NO : UNKNOWN;
+}
+
+/* What the program says of all messages of the page alike; UNKNOWN: of each its own. The depth was checked in prepare(). */
+static enum tri judge_page(const struct search *s, const struct search_key *k,
+                           const struct view_sums *page)
+{
+    if (k->kind == SEARCH_ALL) {
+        return YES;
+    }
+    if (k->kind == SEARCH_NOT) {
+        enum tri t = k->child == NULL ? NO : judge_page(s, k->child, page);
+        return t == UNKNOWN ? UNKNOWN : tri_of(t == NO);
+    }
+    if (k->kind != SEARCH_AND && k->kind != SEARCH_OR) {
+        return k->kind <= SEARCH_MODSEQ ? judge_sums(s, k, page) : UNKNOWN;
+    }
+    enum tri decisive = tri_of(k->kind == SEARCH_OR);
+    enum tri all = tri_of(k->kind == SEARCH_AND);
+    for (const struct search_key *child = k->child; child != NULL; child = child->next) {
+        enum tri t = judge_page(s, child, page);
+        if (t == decisive) {
+            return t;
+        }
+        all = t == UNKNOWN ? UNKNOWN : all;
+    }
+    return all;
+}
+
+/* Ends a whole page at once, if its sums are enough: a search by flags then looks at some hundred pages, not at each message. */
+static bool skip_page(struct search *s, uint64_t *budget)
+{
+    struct view_sums page;
+    bool is_possible = s->round == HOT && s->within == NULL && s->scores == NULL;
+    if (!is_possible || !view_get_sums(s->view, (struct seq){s->seq}, &page)) {
+        return false;
+    }
+    --*budget;
+    enum tri verdict = judge_page(s, s->program, &page);
+    if (verdict == UNKNOWN) {
+        return false;
+    }
+    if (verdict == YES) {
+        numset_add(&s->result, s->seq, s->seq + page.count - 1);
+        s->highestmodseq = page.max_modseq > s->highestmodseq ? page.max_modseq : s->highestmodseq;
+    }
+    s->seq += page.count;
+    return true;
+}
+
 /* Goes on to the next message that may be looked at, or behind the last. */
 static void skip_to_wanted(struct search *s)
 {
@@ -668,6 +765,9 @@ enum step search_step(struct search *s, uint64_t budget)
     uint32_t count = view_get_count(s->view);
     skip_to_wanted(s);
     while (s->err == ERR_OK && s->seq <= count && budget > 0) {
+        if (skip_page(s, &budget)) {
+            continue;
+        }
         enum tri verdict = UNKNOWN;
         enum err e = judge_message(s, &budget, &verdict);
         if (is_gone(e)) {

@@ -214,6 +214,23 @@ uint32_t page_find_row(const struct page *p, uint32_t uid)
     return low;
 }
 
+const struct page_sums *page_get_sums(struct page *p)
+{
+    assert(!p->is_draft);
+    if (p->sums.is_made) {
+        return &p->sums;
+    }
+    struct page_sums sums = {.is_made = true, .all_flags = UINT64_MAX, .min_modseq = UINT64_MAX};
+    for (uint32_t i = 0; i < p->count; i++) {
+        sums.any_flags |= p->flags[i];
+        sums.all_flags &= p->flags[i];
+        sums.min_modseq = p->modseqs[i] < sums.min_modseq ? p->modseqs[i] : sums.min_modseq;
+        sums.max_modseq = p->modseqs[i] > sums.max_modseq ? p->modseqs[i] : sums.max_modseq;
+    }
+    p->sums = sums;
+    return &p->sums;
+}
+
 void page_get_hot(const struct page *p, uint32_t row, struct message *out)
 {
     assert(row < p->count);

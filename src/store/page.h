@@ -26,6 +26,15 @@ struct cold {
     int64_t *savedates; /* when the message came into this mailbox, Unix time */
 };
 
+/* What the hot columns of a page say in sum; made on first use. */
+struct page_sums {
+    bool is_made;
+    uint64_t any_flags; /* set in some row */
+    uint64_t all_flags; /* set in every row */
+    uint64_t min_modseq;
+    uint64_t max_modseq;
+};
+
 /* Up to PAGE_MESSAGES_MOST messages by rising UID. Immutable, unless is_draft: then one draft owns it. */
 struct page {
     unsigned refs;
@@ -41,6 +50,7 @@ struct page {
     uint64_t *modseqs;
     uint64_t *flags;
     uint32_t *uids;
+    struct page_sums sums; /* of a page that is no draft any more */
 };
 
 /* A draft without rows. */
@@ -64,6 +74,8 @@ void page_keep(struct page *p, const bool *is_kept);
 
 /* First row with UID >= uid; count when there is none. */
 uint32_t page_find_row(const struct page *p, uint32_t uid);
+/* Not of a draft. */
+const struct page_sums *page_get_sums(struct page *p);
 void page_get_hot(const struct page *p, uint32_t row, struct message *out);
 /* The cold columns must be loaded. */
 void page_get(const struct page *p, uint32_t row, struct message *out);

@@ -212,6 +212,35 @@ struct seq view_find_uid(const struct view *v, struct uid uid)
     return (struct seq){is_there ? v->first_seqs[i] + row : 0};
 }
 
+bool view_get_sums(const struct view *v, struct seq seq, struct view_sums *out)
+{
+    uint32_t low = 0;
+    uint32_t high = v->page_count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (v->first_seqs[middle] < seq.v) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == v->page_count || v->first_seqs[low] != seq.v) {
+        return false;
+    }
+    struct page *p = v->pages[low];
+    const struct page_sums *sums = page_get_sums(p);
+    *out = (struct view_sums){
+        .count = p->count,
+        .first = {p->uids[0]},
+        .last = {p->uids[p->count - 1]},
+        .any_flags = sums->any_flags,
+        .all_flags = sums->all_flags,
+        .min_modseq = sums->min_modseq,
+        .max_modseq = sums->max_modseq,
+    };
+    return true;
+}
+
 size_t view_get_run(const struct view *v, struct seq seq, const uint32_t **uids,
                     const uint64_t **modseqs, const uint64_t **flags)
 {

@@ -62,6 +62,19 @@ struct seq view_find_uid_from(const struct view *v, struct uid uid);
 size_t view_get_run(const struct view *v, struct seq seq, const uint32_t **uids,
                     const uint64_t **modseqs, const uint64_t **flags);
 
+/* What is true of many messages at once: those of the page that begins at seq. */
+struct view_sums {
+    uint32_t count; /* messages */
+    struct uid first;
+    struct uid last;
+    uint64_t any_flags; /* set in some of them */
+    uint64_t all_flags; /* set in all */
+    uint64_t min_modseq;
+    uint64_t max_modseq;
+};
+/* false: no page begins at seq. */
+bool view_get_sums(const struct view *v, struct seq seq, struct view_sums *out);
+
 /* ---- diff: all news comes from here ---- */
 
 enum diff_kind {

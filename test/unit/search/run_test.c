@@ -440,6 +440,98 @@ static void test_vanished(void **state)
     fixture_close(&f);
 }
 
+/* Mail enough for several pages, flags in stretches, so that some pages are alike in a flag and some are not. */
+static void fill_pages(struct fixture *f)
+{
+    struct body_writer *w = NULL;
+    struct uid uid;
+    fixture_open(f);
+    assert_int_equal(body_writer_new(f->account, &w), ERR_OK);
+    assert_int_equal(body_writer_add(w, STR("Subject: x\r\n\r\n")), ERR_OK);
+    assert_int_equal(body_writer_finish(w), ERR_OK);
+    for (unsigned i = 0; i < 1500; i++) {
+        const struct append_args args = {.flags = (i / 200) & 0x1f};
+        assert_int_equal(mailbox_append(f->inbox, w, &args, &uid), ERR_OK);
+    }
+    body_writer_free(&w);
+    assert_int_equal(fixture_commit(f), ERR_OK);
+}
+
+static struct search_key *random_program(struct arena *a, unsigned *dice, unsigned depth)
+{
+    static const enum search_kind KINDS[] = {SEARCH_FLAGS, SEARCH_SEQ, SEARCH_UID, SEARCH_MODSEQ,
+                                             SEARCH_AND,   SEARCH_OR,  SEARCH_NOT, SEARCH_RECENT};
+    enum search_kind kind = KINDS[(unsigned)rand_r(dice) % (depth > 3 ? 4 : 8)];
+    struct search_key *k = key(a, kind, 1 + rand_r(dice) % 0x1f);
+    if (kind == SEARCH_SEQ || kind == SEARCH_UID) {
+        struct numrange *range = arena_one(a, struct numrange);
+        uint32_t first = 1 + (uint32_t)rand_r(dice) % 1500;
+        *range = (struct numrange){first, first + (uint32_t)rand_r(dice) % 900};
+        k->set = (struct search_set){range, 1};
+    }
+    if (kind == SEARCH_MODSEQ) {
+        k->number = rand_r(dice) % 1600;
+    }
+    unsigned children = kind == SEARCH_NOT ? 1 : (unsigned)rand_r(dice) % 3;
+    bool has_children = kind == SEARCH_AND || kind == SEARCH_OR || kind == SEARCH_NOT;
+    for (unsigned i = 0; has_children && i < children; i++) {
+        search_key_add(k, random_program(a, dice, depth + 1));
+    }
+    return k;
+}
+
+/* within: looks at each message by itself, when it names all. */
+static uint64_t run_within(struct fixture *f, struct search_key *program,
+                           const struct numset *within, struct numset *out)
+{
+    struct numset recent = NUMSET_INIT;
+    struct search *s = NULL;
+    numset_add(&recent, 300, 1100);
+    const struct search_args args = {.mailbox = f->inbox,
+                                     .view = fixture_view(f->inbox),
+                                     .program = program,
+                                     .recent = &recent,
+                                     .within = within};
+    assert_int_equal(search_new(&args, &s), ERR_OK);
+    while (search_step(s, 50) == STEP_MORE) {
+    }
+    numset_copy(out, search_get_result(s));
+    uint64_t modseq = search_get_highestmodseq(s);
+    search_free(&s);
+    numset_release(&recent);
+    return modseq;
+}
+
+/* Whole pages are judged as their messages are. */
+static void test_pages(void **state)
+{
+    struct fixture f;
+    struct numset all = NUMSET_INIT;
+    fill_pages(&f);
+    numset_add(&all, 1, 1500);
+    for (unsigned i = 0; i < 300; i++) {
+        unsigned dice = i;
+        struct arena *a = arena_new(ARENA_CAP);
+        struct search_key *program = random_program(a, &dice, 0);
+        struct numset by_page = NUMSET_INIT;
+        struct numset by_message = NUMSET_INIT;
+        assert_int_equal(run_within(&f, program, NULL, &by_page),
+                         run_within(&f, program, &all, &by_message));
+        struct buf x = BUF_INIT(1 << 20);
+        struct buf y = BUF_INIT(1 << 20);
+        numset_write(&x, &by_page);
+        numset_write(&y, &by_message);
+        assert_true(str_eq(buf_str(&x), buf_str(&y)));
+        buf_release(&x);
+        buf_release(&y);
+        numset_release(&by_page);
+        numset_release(&by_message);
+        arena_free(&a);
+    }
+    numset_release(&all);
+    fixture_close(&f);
+}
+
 static void test_bounds(void **state)
 {
     (void)state;
@@ -482,6 +574,7 @@ int main(void)
         cmocka_unit_test(test_keywords),      cmocka_unit_test(test_large_bodies),
         cmocka_unit_test(test_large_headers), cmocka_unit_test(test_header_borders),
         cmocka_unit_test(test_vanished),      cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_pages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
