@@ -20,7 +20,7 @@
 
 #include <stdint.h>
 
-enum { PARAM_SEGMENTS_MOST = 100 };
+enum { PARAM_SEGMENTS_MOST = 100, SEGMENT_DIGITS_MOST = 3 };
 
 /* The converter that goes on from word to word. */
 struct run {
@@ -223,7 +223,8 @@ static bool is_segment(const struct param *p, struct str name, int number, struc
     } else {
         out->is_extended = false;
     }
-    return rest.n <= 3 && str_to_u64(rest, PARAM_SEGMENTS_MOST, &v) && v == (uint64_t)number;
+    return rest.n <= SEGMENT_DIGITS_MOST && str_to_u64(rest, PARAM_SEGMENTS_MOST, &v)
+           && v == (uint64_t)number;
 }
 
 static bool find_segment(const struct param_list *l, struct str name, int number,
@@ -327,7 +328,7 @@ bool words_parse_segment(struct str name, struct str *base, int *number)
         return true;
     }
     rest.n -= str_ends(rest, STR("*")) ? 1 : 0;
-    if (!str_to_u64(rest, PARAM_SEGMENTS_MOST, &v)) {
+    if (rest.n > SEGMENT_DIGITS_MOST || !str_to_u64(rest, PARAM_SEGMENTS_MOST, &v)) {
         return false;
     }
     *number = (int)v;
