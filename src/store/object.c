@@ -3,9 +3,9 @@
  *     F <seed> - <mailbox id>      M <seed> - <body id>      T <the first message's Message-ID, hashed>
  *
  * Ids of mailboxes and bodies are never given twice in an account; the seed, a random number that an account got when it was made,
- * keeps accounts apart. A message that was copied from another account keeps the name it has there: the few of these are in a table
- * of their own, and in memory while the account is open. Copies share their body, so they share its name. Everything is in hexadecimal, behind a letter:
- * no two names differ in case only, and none looks like a number (RFC 8474, 8.1).
+ * keeps accounts apart. A message that was copied from another account keeps the name it has there: the few of these are in
+ * a table of their own, and in memory while the account is open. Copies share their body, so they share its name. Everything
+ * is in hexadecimal, behind a letter: no two names differ in case only, and none looks like a number (RFC 8474, 8.1).
  *
  * A conversation is named after the message that began it: the first of its References, else what it is In-Reply-To, else
  * itself. This is a function of the message alone. So it needs no table, it cannot change, the same mail in another account or
