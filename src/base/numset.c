@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FEW = 8 }; /* ranges that are worth no merge */
+
 void numset_release(struct numset *s)
 {
     free(s->at);
@@ -82,11 +84,53 @@ void numset_add(struct numset *s, uint32_t first, uint32_t last)
     s->count -= to - from - 1;
 }
 
+/* Few ranges are added one by one; many are merged, so that the cost is that of both sets and not of their product. */
 void numset_add_set(struct numset *s, const struct numset *other)
 {
-    for (size_t i = 0; i < other->count; i++) {
-        numset_add(s, other->at[i].first, other->at[i].last);
+    if (other->count <= FEW || s->count == 0) {
+        for (size_t i = 0; i < other->count; i++) {
+            numset_add(s, other->at[i].first, other->at[i].last);
+        }
+        return;
     }
+    struct numset all = NUMSET_INIT;
+    size_t i = 0;
+    size_t k = 0;
+    while (i < s->count || k < other->count) {
+        bool is_ours = k == other->count || (i < s->count && s->at[i].first <= other->at[k].first);
+        struct numrange r = is_ours ? s->at[i++] : other->at[k++];
+        numset_add(&all, r.first, r.last);
+    }
+    numset_release(s);
+    *s = all;
+}
+
+void numset_subtract(struct numset *s, const struct numset *other)
+{
+    if (other->count <= FEW) {
+        for (size_t i = 0; i < other->count; i++) {
+            numset_remove(s, other->at[i].first, other->at[i].last);
+        }
+        return;
+    }
+    struct numset left = NUMSET_INIT;
+    size_t k = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        uint64_t from = s->at[i].first;
+        while (k < other->count && other->at[k].last < from) {
+            k++;
+        }
+        for (size_t j = k; from <= s->at[i].last; j++) {
+            bool is_free = j == other->count || other->at[j].first > s->at[i].last;
+            uint64_t end = is_free ? (uint64_t)s->at[i].last + 1 : other->at[j].first;
+            if (from < end) {
+                numset_add(&left, (uint32_t)from, (uint32_t)(end - 1));
+            }
+            from = is_free ? end : (uint64_t)other->at[j].last + 1;
+        }
+    }
+    numset_release(s);
+    *s = left;
 }
 
 void numset_remove(struct numset *s, uint32_t a, uint32_t b)

@@ -36,6 +36,8 @@ void numset_clear(struct numset *s);
 /* Adds the numbers between first and last, both included, in either order; merges what touches. Appending in rising order costs O(1). */
 void numset_add(struct numset *s, uint32_t first, uint32_t last);
 void numset_add_set(struct numset *s, const struct numset *other);
+/* Removes what is in other. */
+void numset_subtract(struct numset *s, const struct numset *other);
 /* Removes the numbers between a and b, both included, in either order. */
 void numset_remove(struct numset *s, uint32_t a, uint32_t b);
 /* Keeps what is in other, too. */

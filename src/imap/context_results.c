@@ -221,9 +221,7 @@ static void add_result(struct pairs *p, size_t position, bool goes_on, uint32_t 
 
 static void take_away(struct context_results *r, const struct numset *removed)
 {
-    for (size_t i = 0; i < removed->count; i++) {
-        numset_remove(&r->uids, removed->at[i].first, removed->at[i].last);
-    }
+    numset_subtract(&r->uids, removed);
     end_change(r);
 }
 

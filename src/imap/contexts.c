@@ -232,6 +232,18 @@ static struct context_line make_line(const struct imap_session *s, const struct 
     return (struct context_line){.tag = c->tag, .view = v, .is_uid = c->is_uid || s->has_uidonly};
 }
 
+/* Adds to out the members of few that are in all; costs what few has, however much is in all. */
+static void find_common(const struct numset *few, const struct numset *all, struct numset *out)
+{
+    for (size_t i = 0; i < few->count; i++) {
+        for (uint64_t n = few->at[i].first; n <= few->at[i].last; n++) {
+            if (numset_has(all, (uint32_t)n)) {
+                numset_add(out, (uint32_t)n, (uint32_t)n);
+            }
+        }
+    }
+}
+
 enum step contexts_tell_removed(struct imap_session *s, const struct numset *vanished,
                                 struct buf *out)
 {
@@ -239,8 +251,7 @@ enum step contexts_tell_removed(struct imap_session *s, const struct numset *van
     for (; all != NULL && all->at < all->all.count; all->at++) {
         struct context *c = all->all.at[all->at];
         if (c->phase == CONTEXT_IDLE) {
-            numset_copy(&c->removed, &c->results.uids);
-            numset_intersect(&c->removed, vanished);
+            find_common(vanished, &c->results.uids, &c->removed);
             c->phase = CONTEXT_TELL_REMOVED;
         }
         struct context_line line = make_line(s, c, s->selected.known);
@@ -267,15 +278,10 @@ static void compare(struct context *c, const struct numset *changed, const struc
     for (size_t i = 0; i < found->count; i++) {
         context_add_uids(target, found->at[i], &now);
     }
-    numset_copy(&c->removed, &c->results.uids);
-    numset_intersect(&c->removed, &candidates);
+    find_common(&candidates, &c->results.uids, &c->removed);
     numset_copy(&c->added, &now);
-    for (size_t i = 0; i < c->removed.count; i++) {
-        numset_remove(&c->added, c->removed.at[i].first, c->removed.at[i].last);
-    }
-    for (size_t i = 0; i < now.count; i++) {
-        numset_remove(&c->removed, now.at[i].first, now.at[i].last);
-    }
+    numset_subtract(&c->added, &c->removed);
+    numset_subtract(&c->removed, &now);
     numset_release(&candidates);
     numset_release(&now);
 }

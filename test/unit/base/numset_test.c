@@ -62,12 +62,52 @@ static void test_against_a_bitmap(void **state)
     }
 }
 
+/* Union and difference of many ranges, which are merges, are those of their numbers. */
+static void test_whole_sets(void **state)
+{
+    enum { MOST = 200 };
+    (void)state;
+    unsigned random = 7;
+    for (unsigned round = 0; round < 300; round++) {
+        CLEANUP(numset_release) struct numset one = NUMSET_INIT;
+        CLEANUP(numset_release) struct numset two = NUMSET_INIT;
+        struct numset *const sets[2] = {&one, &two};
+        bool has[2][MOST] = {{false}};
+        for (unsigned k = 0; k < 2; k++) {
+            for (unsigned n = 0; n < MOST; n++) {
+                random = random * 1664525U + 1013904223U;
+                has[k][n] = (random >> 24) % (round % 5 + 2) == 0;
+                if (has[k][n]) {
+                    numset_add(sets[k], n, n);
+                }
+            }
+        }
+        CLEANUP(numset_release) struct numset all = NUMSET_INIT;
+        CLEANUP(numset_release) struct numset left = NUMSET_INIT;
+        numset_copy(&all, &one);
+        numset_add_set(&all, &two);
+        numset_copy(&left, &one);
+        numset_subtract(&left, &two);
+        for (unsigned n = 0; n < MOST; n++) {
+            assert_int_equal(numset_has(&all, n), has[0][n] || has[1][n]);
+            assert_int_equal(numset_has(&left, n), has[0][n] && !has[1][n]);
+        }
+        for (size_t i = 1; i < all.count; i++) {
+            assert_true(all.at[i].first > all.at[i - 1].last + 1);
+        }
+        for (size_t i = 1; i < left.count; i++) {
+            assert_true(left.at[i].first > left.at[i - 1].last + 1);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_merges),
         cmocka_unit_test(test_remove_in_either_order),
         cmocka_unit_test(test_against_a_bitmap),
+        cmocka_unit_test(test_whole_sets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
