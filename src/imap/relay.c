@@ -22,7 +22,7 @@
 
 #include <stdlib.h>
 
-enum { NAME_ARENA_MOST = 512 * 1024, TAG_MOST = 64 * 1024, PREFIX_MOST = 4096 };
+enum { NAME_ARENA_MOST = 512 * 1024, TAG_MOST = 64 * 1024, PREFIX_MOST = 4096, MARK_MOST = 64 };
 
 struct relay {
     struct peer *peer;
@@ -120,7 +120,7 @@ static void begin_errand(struct imap_session *s, const struct place *place, bool
 bool relay_takes(struct imap_session *s, const struct command *what, const struct scan *args)
 {
     struct place place;
-    if (s->errand != NULL) {
+    if (s->sink != NULL) {
         return true; /* a literal of it went there */
     }
     if (s->args.is_peer) {
@@ -154,6 +154,7 @@ static void begin_command(struct relay *r, struct str tag)
     r->reply = (struct imap_reply){.tag = buf_str(&r->tag)};
     r->sent = 0;
     r->has_line = false;
+    r->is_answered = false;
 }
 
 static void send_command(struct imap_session *s, struct cmd *cmd, struct relay *r, struct buf *out)
@@ -165,7 +166,7 @@ static void send_command(struct imap_session *s, struct cmd *cmd, struct relay *
     if (cmd->what == &command_enable) {
         session_set_modes(s, str_skip(text, s->cmd_scan.at));
     }
-    if (r->reply.tag.n == 0 || r == s->far) {
+    if (s->sink == NULL) {
         begin_command(r, cmd->tag);
     }
     send_text(r, text);
@@ -211,6 +212,7 @@ static enum run end_command(struct imap_session *s, struct cmd *cmd, struct rela
         relay_free(&s->far);
     }
     relay_free(&s->errand);
+    s->sink = NULL;
     if (s->far != NULL) {
         peer_shrink(s->far->peer);
     }
@@ -228,6 +230,7 @@ static enum run lose(struct imap_session *s, struct cmd *cmd, struct relay *r, s
         relay_free(&s->far);
     }
     relay_free(&s->errand);
+    s->sink = NULL;
     return RUN_DONE;
 }
 
@@ -280,46 +283,63 @@ enum run relay_run(struct imap_session *s, struct cmd *cmd, struct buf *out)
 
 /* ---- literals that stream ---- */
 
+/* Where the literal of a command goes, when that is not here. */
+static struct relay *find_sink(struct imap_session *s, const struct command *what,
+                               const struct imap_command *parsed)
+{
+    struct place place;
+    if (s->args.is_peer) {
+        return NULL;
+    }
+    if (s->far != NULL && (what->flags & COMMAND_SELECTED) != 0) {
+        return s->far;
+    }
+    struct arena *a = arena_new(NAME_ARENA_MOST);
+    if ((what->flags & COMMAND_NAMES) != 0 && find_place(s, &parsed->args, a, &place)) {
+        begin_errand(s, &place, false);
+    }
+    arena_free(&a);
+    return s->errand;
+}
+
+/* Sends the text so far, and announces the literal as the client did. */
+static void announce(struct relay *r, struct str text, const struct imap_literal *literal)
+{
+    CLEANUP(buf_release) struct buf mark = BUF_INIT(MARK_MOST);
+    send_text(r, text);
+    buf_add_c(&mark, literal->is_binary ? "~" : "");
+    imap_write_client_literal_head(&mark, literal->size, literal->is_sync);
+    peer_write(r->peer, buf_str(&mark));
+    r->sent = text.n + mark.len + (literal->is_sync ? 1 : 0); /* the framer's placeholder */
+}
+
 bool relay_takes_literal(struct imap_session *s, const struct command *what,
                          const struct imap_command *parsed)
 {
-    struct place place;
-    if (s->errand == NULL) {
-        struct arena *a = arena_new(NAME_ARENA_MOST);
-        bool is_far = !s->args.is_peer && (what->flags & COMMAND_NAMES) != 0
-                      && find_place(s, &parsed->args, a, &place);
-        if (is_far) {
-            begin_errand(s, &place, false);
-            begin_command(s->errand, parsed->tag);
-        }
-        arena_free(&a);
-    }
-    if (s->errand == NULL) {
-        return false;
-    }
     const struct imap_literal *literal = imap_framing_get_literal(s->framing);
+    if (s->sink == NULL) {
+        s->sink = find_sink(s, what, parsed);
+        if (s->sink == NULL) {
+            return false;
+        }
+        begin_command(s->sink, parsed->tag);
+    }
     if (literal->size > s->args.message_most) {
         (void)imap_framing_answer(s->framing, IMAP_LITERAL_REFUSE, ERR_TOO_BIG);
         return true;
     }
-    CLEANUP(buf_release) struct buf mark = BUF_INIT(64);
-    struct str text = imap_framing_get_text(s->framing);
-    send_text(s->errand, text);
-    buf_add_c(&mark, literal->is_binary ? "~" : "");
-    imap_write_client_literal_head(&mark, literal->size, literal->is_sync);
-    peer_write(s->errand->peer, buf_str(&mark));
-    s->errand->sent = text.n + mark.len + (literal->is_sync ? 1 : 0);
-    if (!literal->is_sync) {
+    announce(s->sink, imap_framing_get_text(s->framing), literal);
+    if (literal->is_sync) {
+        s->phase = PHASE_LITERAL;
+    } else {
         (void)imap_framing_answer(s->framing, IMAP_LITERAL_STREAM, ERR_OK);
-        return true;
     }
-    s->phase = PHASE_LITERAL;
     return true;
 }
 
 enum step relay_step_literal(struct imap_session *s, struct buf *out)
 {
-    struct relay *r = s->errand;
+    struct relay *r = s->sink;
     struct str line = STR_EMPTY;
     enum step step = peer_ask(r->peer, &r->reply, true, &line);
     if (step == STEP_MORE) {
@@ -339,17 +359,24 @@ enum step relay_step_literal(struct imap_session *s, struct buf *out)
 
 void relay_on_octets(struct imap_session *s, struct str octets)
 {
-    peer_write(s->errand->peer, octets);
+    peer_write(s->sink->peer, octets);
 }
 
 bool relay_is_full(const struct imap_session *s)
 {
-    return s->errand != NULL && peer_is_full(s->errand->peer);
+    return s->sink != NULL && peer_is_full(s->sink->peer);
 }
 
-bool relay_drop(struct imap_session *s)
+bool relay_drop(struct imap_session *s, struct buf *out)
 {
-    bool is_answered = s->errand != NULL && s->errand->is_answered;
+    struct relay *r = s->sink;
+    bool is_answered = r != NULL && r->is_answered;
+    if (r != NULL && r == s->far && r->sent > 0 && !is_answered) {
+        /* half a command is there: nothing else would be understood */
+        buf_add(out, STR("* OK [CLOSED] Closed\r\n"));
+        relay_free(&s->far);
+    }
     relay_free(&s->errand);
+    s->sink = NULL;
     return is_answered;
 }

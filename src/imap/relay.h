@@ -36,7 +36,7 @@ enum step relay_step_literal(struct imap_session *s, struct buf *out);
 void relay_on_octets(struct imap_session *s, struct str octets);
 /* No more input should be read now; the session is woken. */
 bool relay_is_full(const struct imap_session *s);
-/* The command that was going by is dropped. true: its tagged reply was told. */
-bool relay_drop(struct imap_session *s);
+/* The command that was going by is dropped. true: its tagged reply was told. Else what has to be told before it is in out. */
+bool relay_drop(struct imap_session *s, struct buf *out);
 
 #endif

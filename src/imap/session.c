@@ -117,6 +117,7 @@ static void cmd_release(struct imap_session *s)
     commit_wait_cancel(&s->commit);
     upload_free(&s->upload);
     relay_free(&s->errand);
+    s->sink = NULL;
     buf_release(&cmd->code);
     view_unref(&cmd->view_before);
     arena_free(&cmd->arena);
@@ -489,7 +490,7 @@ static void write_dropped(struct imap_session *s, struct buf *out)
     struct str tag = imap_find_tag(imap_framing_get_text(s->framing));
     enum err e = imap_framing_get_err(s->framing);
     upload_free(&s->upload);
-    if (relay_drop(s)) {
+    if (relay_drop(s, out)) {
         return;
     }
     if (e == ERR_SYNTAX && s->refused.err == e) {
@@ -503,7 +504,7 @@ static void write_dropped(struct imap_session *s, struct buf *out)
 /* Octets of a literal, or its end. */
 static void on_stream(struct imap_session *s, bool is_end)
 {
-    if (s->errand != NULL) {
+    if (s->sink != NULL) {
         relay_on_octets(s, imap_framing_get_octets(s->framing));
         return;
     }

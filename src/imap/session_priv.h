@@ -74,7 +74,9 @@ struct imap_session {
     struct scan refused;     /* why on_literal refused: place and expectation, without text */
     struct listing *listing; /* of a guest (imap/listing.h); NULL: not made */
     struct relay *far; /* whose mailbox is selected (imap/relay.h); NULL: none of another account */
-    struct relay *errand;  /* of the command at hand, when it is another one; NULL: none */
+    struct relay *errand; /* of the command at hand, when it is another one; NULL: none */
+    struct relay *
+        sink; /* far or errand: where literals of the command at hand stream to; NULL: nowhere else */
     struct upload *upload; /* messages that an APPEND brought; NULL: none (cmd/append.c) */
     bool has_condstore;    /* a CONDSTORE-enabling command was given (RFC 7162, 3.1) */
     bool has_qresync;
