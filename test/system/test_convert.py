@@ -4,7 +4,9 @@ Everything that is converted is made here, from nothing. What this machine does 
 import base64
 import io
 import os
+import random
 import re
+import shutil
 import signal
 import struct
 import threading
@@ -12,15 +14,17 @@ import time
 import zipfile
 import zlib
 
-from lib.check import contains, equal, eventually, limetta_only, true
+from lib.check import Skip, contains, equal, eventually, limetta_only, run, true
 from lib.servers import PASSWORD
 from lib.wire import open_imap
 
 
+def chunk(kind, data):
+    return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
+
 def png(width, height, rows=None, is_whole=True):
     """A picture, grey; without rows all black, in a few octets whatever its size."""
-    def chunk(kind, data):
-        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
     packer = zlib.compressobj(9)
     line = b'\0' * (width + 1)
     data = b''.join(packer.compress(line) for _ in range(height if rows is None else rows)) + packer.flush()
@@ -118,9 +122,17 @@ def size_of_jpeg(octets):
     return width, height
 
 
+def need(server, c, program, source, target):
+    """Where the program is, the conversion must be; elsewhere there is nothing to test."""
+    if not has(c, source, target):
+        there = shutil.which(program, path=os.path.dirname(server.program) + ':/usr/bin')
+        true(not there, f'{there} is there, and does not convert {source} to {target}')
+        raise Skip(f'there is no {program} here')
+
+
 def ready(server):
     c = open_imap(server, 'alice', PASSWORD)
-    eventually(lambda: has(c, '*', 'text/*') and c.command('CONVERSIONS "application/*" "*"')[:-1], 'the convert role tells what it has')
+    eventually(lambda: has(c, 'application/vnd.oasis.opendocument.text', 'text/plain'), 'the convert role tells what it has')
     c.command('SELECT INBOX')
     return c
 
@@ -130,8 +142,7 @@ def test_pictures(make):
     """Sizes, boxes, formats, limits of size; exact and the same every time."""
     with make() as server:
         c = ready(server)
-        if not has(c, 'image/png', 'image/jpeg'):
-            return
+        need(server, c, 'limetta-convert-image', 'image/png', 'image/jpeg')
         n = put(c, 'image/png', png(400, 200))
         out = result(convert(c, n, 'image/jpeg'))
         equal(size_of_jpeg(out), (400, 200))
@@ -162,6 +173,7 @@ def test_documents(make):
     """PDF and office documents as text, in the charset asked for; a page as a picture."""
     with make() as server:
         c = ready(server)
+        need(server, c, 'pdftotext', 'application/pdf', 'text/plain')
         cases = [('application/pdf', pdf(), b'Hello phone'), (OOXML + 'wordprocessingml.document', docx(), 'One & two\r\nGr\u00fc\u00dfe\r\n'.encode()),
                  ('application/vnd.oasis.opendocument.text', odt(), b'Title\r\none\ttwo  x\r\n'),
                  (OOXML + 'spreadsheetml.sheet', xlsx(), 'name\tcaf\u00e9\r\n12.5\tin\r\n'.encode())]
@@ -183,9 +195,21 @@ def test_documents(make):
 
 
 @limetta_only
+def test_old_documents(make):
+    """The programs for older formats run where they are confined: what is no such document they hand on as the text it is."""
+    with make() as server:
+        c = ready(server)
+        need(server, c, 'catdoc', 'application/msword', 'text/plain')
+        n = put(c, 'application/msword', b'{\\rtf1\\ansi One two}')
+        contains(result(convert(c, n, 'text/plain')), b'One two')
+        c.close()
+
+
+@limetta_only
 def test_sound(make):
     with make() as server:
         c = ready(server)
+        need(server, c, 'ffmpeg', 'audio/wav', 'audio/mpeg')
         n = put(c, 'audio/wav', wav())
         for target, beginning in (('audio/mpeg', (b'\xff', b'ID3')), ('audio/aac', (b'\xff',)), ('audio/amr', (b'#!AMR',)), ('audio/ogg', (b'OggS',))):
             if has(c, 'audio/wav', target):
@@ -195,14 +219,14 @@ def test_sound(make):
 
 
 def bombs():
-    yield 'a picture of 60000 by 60000', 'image/png', 'image/jpeg', png(60000, 60000, rows=60000)
+    yield 'a picture of 60000 by 60000', 'image/png', 'image/jpeg', png(60000, 60000, rows=100)
     yield 'a header without a picture', 'image/png', 'image/jpeg', png(1 << 30, 1 << 30, rows=1)
     yield 'half a picture', 'image/png', 'image/jpeg', png(3000, 3000, is_whole=False)[:40]
     yield 'no picture at all', 'image/jpeg', 'image/png', b'\xff\xd8\xff' + b'x' * 1000
     yield 'nothing', 'image/jpeg', 'image/png', b''
     yield 'an SVG that wants a file', 'image/png', 'image/jpeg', b'<svg xmlns="http://www.w3.org/2000/svg"><image href="/etc/passwd"/></svg>'
     yield 'a script', 'image/gif', 'image/jpeg', b'push graphic-context\nviewbox 0 0 1 1\nimage over 0,0 0,0 "|id"\n'
-    yield 'a document of 4 GB', OOXML + 'wordprocessingml.document', 'text/plain', zipped({'word/document.xml': b'<w:t>' + b'a' * 300_000_000})
+    yield 'a document of 150 MB in 150 KB', OOXML + 'wordprocessingml.document', 'text/plain', zipped({'word/document.xml': b'<w:t>' + b'a' * 150_000_000})
     yield 'a zip that is none', OOXML + 'wordprocessingml.document', 'text/plain', b'PK\3\4' + b'\xff' * 1000
     yield 'a PDF that draws itself', 'application/pdf', 'image/jpeg', pdf(b'/X Do ' * 5000, b'<</Type/XObject/Subtype/Form/BBox[0 0 300 200]'
                                                                            b'/Resources<</XObject<</X 6 0 R>>>>/Length 12>>stream\n/X Do /X Do \nendstream')
@@ -257,8 +281,7 @@ def test_killed(make):
         c = ready(server)
         text = put(c, 'text/html', b'<p>one</p>')
         picture = put(c, 'image/png', png(40, 20))
-        if not has(c, 'image/png', 'image/jpeg'):
-            return
+        need(server, c, 'limetta-convert-image', 'image/png', 'image/jpeg')
         pid, = server.roles('convert')
         os.kill(pid, signal.SIGSTOP)
         tag = c.next_tag()
@@ -276,8 +299,7 @@ def test_many_at_once(make):
     """More conversions than slots, from two users: all are answered, and the one of few is not behind the one of many."""
     with make(config={'convert_slots': 1, 'convert_cache': 0}) as server:
         c = ready(server)
-        if not has(c, 'image/png', 'image/jpeg'):
-            return
+        need(server, c, 'limetta-convert-image', 'image/png', 'image/jpeg')
         n = put(c, 'image/png', png(1500, 1500))
         busy = []
         for i in range(12):
@@ -296,4 +318,50 @@ def test_many_at_once(make):
             contains(b''.join(x.until(tag)), b'BINARY.SIZE[1] ')
             x.close()
         true(bob < (time.monotonic() - start) or bob < 0.5, f'bob waited {bob:.2f} s')
+        c.close()
+
+
+@limetta_only
+def test_linked(make):
+    """No role links a decoder of pictures, documents or sound, the convert role neither: only the program that is run for one."""
+    with make() as server:
+        for role in ('edge', 'auth', 'store', 'submit', 'convert'):
+            linked = run(['ldd', os.path.join(os.path.dirname(server.program), f'limetta-{role}')])
+            for library in (b'vips', b'jpeg', b'png', b'heif', b'webp', b'poppler', b'glib'):
+                true(library not in linked, f'limetta-{role} links {library.decode()}')
+
+
+@limetta_only
+def test_figures(make):
+    """Prints how long conversions take."""
+    def noisy(width, height):
+        dice = random.Random(1)
+        line = bytearray(dice.randbytes(width))
+        packer, out = zlib.compressobj(1), b''
+        for y in range(height):
+            line[y * 7 % width] = y % 256
+            out += packer.compress(b'\0' + bytes(line))
+        return out + packer.flush()
+
+    with make(config={'convert_cache': 0}) as server:
+        c = ready(server)
+        need(server, c, 'limetta-convert-image', 'image/png', 'image/jpeg')
+        whole = png(4000, 3000, rows=1)
+        n = put(c, 'image/png', whole[:33] + chunk(b'IDAT', noisy(4000, 3000)) + chunk(b'IEND', b''))
+        jpeg = result(convert(c, n, 'image/jpeg'))
+        cases = [('png of 12 megapixels to 320 by 240', n, 'image/jpeg', '("pix-x" "320" "pix-y" "240")'),
+                 ('jpeg of 12 megapixels to 320 by 240', put(c, 'image/jpeg', jpeg), 'image/jpeg', '("pix-x" "320" "pix-y" "240")'),
+                 ('jpeg of 12 megapixels to 1600 by 1200', c.number, 'image/jpeg', '("pix-x" "1600" "pix-y" "1200")'),
+                 ('PDF page to text', put(c, 'application/pdf', pdf()), 'text/plain', ''),
+                 ('PDF page to 320 pixels', c.number, 'image/png', '("pix-x" "320")'),
+                 ('docx to text', put(c, OOXML + 'wordprocessingml.document', docx()), 'text/plain', ''),
+                 ('10 s of sound to mp3', put(c, 'audio/wav', wav(10)), 'audio/mpeg', '')]
+        for what, number, target, params in cases:
+            times = []
+            for _ in range(5):
+                start = time.monotonic()
+                answer = convert(c, number, target, params, items='BINARY.SIZE[1]')
+                times.append((time.monotonic() - start) * 1000)
+            if b'ERROR' not in answer:
+                print(f'    {what}: {sorted(times)[2]:.0f} ms')
         c.close()
