@@ -24,6 +24,7 @@
 
 #include "imap/context_results.h"
 #include "imap/fetch.h"
+#include "imap/notify.h"
 #include "imap/session_priv.h"
 #include "base/vec.h"
 #include "search/run.h"
@@ -187,6 +188,12 @@ static enum err context_begin(struct context *c, const struct view *v,
     return fix_numbers(c, v, c->program);
 }
 
+/* The client told NOTIFY not to tell it of every message of this mailbox, so message numbers would mean nothing to it. */
+static bool is_deaf(const struct imap_session *s, bool is_uid)
+{
+    return !is_uid && !s->has_uidonly && notify_get_selected_events(s) != NOTIFY_MESSAGES;
+}
+
 /* Scores are not kept, so such an order cannot be. */
 static bool has_relevancy(const struct sort_program *order)
 {
@@ -200,7 +207,8 @@ static bool has_relevancy(const struct sort_program *order)
 enum err contexts_add(struct imap_session *s, const struct context_args *args)
 {
     struct contexts *all = s->selected.contexts;
-    if ((all != NULL && all->all.count >= CONTEXTS_MOST) || has_relevancy(args->order)) {
+    bool is_many = all != NULL && all->all.count >= CONTEXTS_MOST;
+    if (is_many || has_relevancy(args->order) || is_deaf(s, args->is_uid)) {
         return ERR_LIMIT;
     }
     struct context *c = calloc(1, sizeof(*c));
@@ -296,7 +304,7 @@ static enum err begin_search(struct imap_session *s, struct context *c, struct v
                                      .now_s = session_get_now_s(s),
                                      .within = changed};
     c->phase = CONTEXT_SEARCH;
-    return search_new(&args, &c->search);
+    return is_deaf(s, c->is_uid) ? ERR_LIMIT : search_new(&args, &c->search);
 }
 
 /* The changes are known; a sorted context needs the order of what is new. */
