@@ -6,19 +6,24 @@
  *   item   the first 8 octets of the key as a number | where the rest is | sequence number      16 octets a message
  *   rest   length (2, little-endian), octets; of all messages in one buffer; a key of 8 octets has none
  *
+ * If the order of the whole mailbox is known from an earlier sort (sort_memo.h), it is only gone through.
+ *
  * Most comparisons end at the number. The sort is stable, and the items come by rising sequence number, so what compares equal stays
  * in the order of the mailbox (RFC 5256, 3). */
 #include "search/sort.h"
 
 #include "search/order.h"
+#include "search/sort_memo.h"
 
 #include <assert.h>
 #include <stdlib.h>
 
+/* Of a part of the mailbox smaller than this the keys are made faster than the known order is gone through. */
+enum { FILTER_SHARE = 32 };
 enum { KEY_COST = 512, KEY_MOST = 64 * 1024, PREFIX = 8 };
 enum { KEYS_CAP = 1024 * 1024 * 1024 };
 
-enum sort_phase { COLLECT, ORDER, DONE };
+enum sort_phase { COLLECT, ORDER, FILTER, DONE };
 
 struct sort {
     struct mailbox *mailbox;
@@ -27,6 +32,9 @@ struct sort {
     struct sort_keys sort_keys;
     enum sort_phase phase;
     enum err err;
+    bool is_all;            /* all messages of view */
+    struct sort_memo *memo; /* counted: the order is known; NULL: it is to be found */
+    size_t memo_at;
     size_t range;  /* of seqs */
     uint32_t next; /* within the range, from 0 */
     struct buf key;
@@ -51,6 +59,15 @@ static int compare_rest(void *owner, const struct order_item *a, const struct or
     return str_cmp(get_rest(owner, a), get_rest(owner, b));
 }
 
+static uint32_t *new_result(size_t count)
+{
+    uint32_t *result = calloc(count + 1, sizeof(*result));
+    if (result == NULL) {
+        abort();
+    }
+    return result;
+}
+
 struct sort *sort_new(const struct sort_args *args)
 {
     struct sort *s = calloc(1, sizeof(*s));
@@ -63,9 +80,19 @@ struct sort *sort_new(const struct sort_args *args)
     s->seqs = args->seqs;
     sort_keys_init(&s->sort_keys, mailbox_get_account(args->mailbox), args->program);
     s->sort_keys.scores = args->scores;
+    uint32_t count = view_get_count(s->view);
+    s->room = numset_get_count(s->seqs);
+    s->is_all = s->room == count && args->scores == NULL;
+    if (args->scores == NULL && s->room > count / FILTER_SHARE) {
+        s->memo = sort_memo_find(s->mailbox, s->view, args->program);
+    }
+    if (s->memo != NULL) {
+        s->phase = FILTER;
+        s->result = new_result(s->room);
+        return s;
+    }
     buf_init(&s->key, KEY_MOST);
     buf_init(&s->keys, KEYS_CAP);
-    s->room = numset_get_count(s->seqs);
     struct order_item *items = calloc(s->room + 1, sizeof(*items));
     if (items == NULL) {
         abort();
@@ -78,6 +105,7 @@ struct sort *sort_new(const struct sort_args *args)
 
 static void drop_keys(struct sort *s)
 {
+    sort_memo_unref(&s->memo);
     order_release(&s->order);
     buf_release(&s->keys);
     buf_release(&s->key);
@@ -143,15 +171,31 @@ static enum err step_collect(struct sort *s, uint64_t *budget)
 static void finish(struct sort *s)
 {
     s->count = s->order.count;
-    s->result = calloc(s->count + 1, sizeof(*s->result));
-    if (s->result == NULL) {
-        abort();
-    }
+    s->result = new_result(s->count);
     for (size_t i = 0; i < s->count; i++) {
         s->result[i] = s->order.items[i].id;
     }
+    if (s->is_all) {
+        sort_memo_keep(s->mailbox, s->view, s->sort_keys.program, s->result, s->count);
+    }
     drop_keys(s);
     s->phase = DONE;
+}
+
+/* Takes from the known order what is wanted. */
+static void step_filter(struct sort *s, uint64_t *budget)
+{
+    for (; s->memo_at<s->memo->count && * budget> 0; s->memo_at++) {
+        uint32_t seq = s->memo->seqs[s->memo_at];
+        if (s->is_all || numset_has(s->seqs, seq)) {
+            s->result[s->count++] = seq;
+        }
+        --*budget;
+    }
+    if (s->memo_at == s->memo->count) {
+        drop_keys(s);
+        s->phase = DONE;
+    }
 }
 
 enum step sort_step(struct sort *s, uint64_t budget)
@@ -164,6 +208,9 @@ enum step sort_step(struct sort *s, uint64_t budget)
     }
     if (s->phase == ORDER && order_step(&s->order, &budget)) {
         finish(s);
+    }
+    if (s->phase == FILTER) {
+        step_filter(s, &budget);
     }
     return s->phase == DONE ? STEP_DONE : STEP_MORE;
 }

@@ -335,6 +335,19 @@ static enum err write_clean_mark(struct account *a)
     return ERR_OK;
 }
 
+struct account_memo *account_find_memo(const struct account *a)
+{
+    return a->memo;
+}
+
+void account_set_memo(struct account *a, struct account_memo *memo)
+{
+    if (a->memo != NULL) {
+        a->memo->drop(a->memo);
+    }
+    a->memo = memo;
+}
+
 void account_rest(struct account *a)
 {
     assert(!a->is_in_transaction);
@@ -347,6 +360,7 @@ void account_rest(struct account *a)
     }
     account_close_db(a);
     account_drop_shapes(a);
+    account_set_memo(a, NULL);
     list_each(node, &a->mailboxes)
     {
         struct mailbox *m = list_entry(node, struct mailbox, node);
@@ -392,6 +406,7 @@ void account_close(struct account **a)
     map_free(&x->grantors);
     account_forget_infos(x);
     vec_release(&x->infos);
+    account_set_memo(x, NULL);
     vec_release(&x->shape_slots);
     buf_release(&x->shape_octets);
     free(x->user);

@@ -59,6 +59,16 @@ MUST_USE enum err store_delete_account(struct store *s, struct str user);
  * returns ms until it must be called again, 0 for not before the next change. */
 uint64_t store_tick(struct store *s);
 
+/* Something made from an account's mail that is worth keeping while the account is in use: one thing, dropped when it rests. Embed it
+ * at the beginning. */
+struct account_memo {
+    void (*drop)(struct account_memo *memo);
+};
+/* What is kept; NULL: nothing. */
+struct account_memo *account_find_memo(const struct account *a);
+/* Takes memo (NULL: nothing) and drops what was kept. */
+void account_set_memo(struct account *a, struct account_memo *memo);
+
 /* ---- commit ---- */
 
 /* Something that waits for the account's pending changes to be durable. Embed it. */
