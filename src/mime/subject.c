@@ -25,13 +25,18 @@ struct base {
 static void collapse(struct str text, struct buf *out)
 {
     bool was_space = false;
-    for (size_t i = 0; i < text.n; i++) {
+    char *to = buf_reserve(out, text.n);
+    size_t n = 0;
+    for (size_t i = 0; to != NULL && i < text.n; i++) {
         char c = text.p[i];
         bool is_space = c == ' ' || c == '\t' || c == '\r' || c == '\n';
         if (!is_space || !was_space) {
-            buf_add_char(out, is_space ? ' ' : c);
+            to[n++] = is_space ? ' ' : c;
         }
         was_space = is_space;
+    }
+    if (to != NULL) {
+        buf_commit(out, n);
     }
 }
 

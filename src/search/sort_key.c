@@ -45,14 +45,20 @@ static void write_number(struct buf *out, int64_t number)
 static void write_string(struct buf *out, struct str key)
 {
     struct str s = str_sub(key, 0, SORT_STRING_MOST);
+    char *to = buf_reserve(out, 2 * s.n + 1);
+    size_t n = 0;
+    if (to == NULL) {
+        return;
+    }
     for (size_t i = 0; i < s.n; i++) {
         bool is_escaped = (unsigned char)s.p[i] <= ESCAPE;
         if (is_escaped) {
-            buf_add_char(out, ESCAPE);
+            to[n++] = ESCAPE;
         }
-        buf_add_char(out, is_escaped ? (char)(s.p[i] + 1) : s.p[i]);
+        to[n++] = is_escaped ? (char)(s.p[i] + 1) : s.p[i];
     }
-    buf_add_char(out, '\0');
+    to[n++] = '\0';
+    buf_commit(out, n);
 }
 
 static const struct address_list *get_list(const struct envelope *e, enum sort_kind kind)
