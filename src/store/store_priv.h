@@ -185,7 +185,7 @@ struct account {
     struct text_state text;
 
     struct account_memo *memo; /* NULL: nothing is kept */
-    struct buf shape_octets; /* shapes read ahead; see shapes.c */
+    struct buf shape_octets;   /* shapes read ahead; see shapes.c */
     VEC(struct shape_slot) shape_slots;
     uint64_t shape_wanted;
 };

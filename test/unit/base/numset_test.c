@@ -62,33 +62,37 @@ static void test_against_a_bitmap(void **state)
     }
 }
 
+enum { WHOLE_MOST = 200 };
+
+static void fill(struct numset *set, bool has[WHOLE_MOST], unsigned one_in, unsigned *random)
+{
+    for (unsigned n = 0; n < WHOLE_MOST; n++) {
+        *random = *random * 1664525U + 1013904223U;
+        has[n] = (*random >> 24) % one_in == 0;
+        if (has[n]) {
+            numset_add(set, n, n);
+        }
+    }
+}
+
 /* Union and difference of many ranges, which are merges, are those of their numbers. */
 static void test_whole_sets(void **state)
 {
-    enum { MOST = 200 };
     (void)state;
     unsigned random = 7;
     for (unsigned round = 0; round < 300; round++) {
         CLEANUP(numset_release) struct numset one = NUMSET_INIT;
         CLEANUP(numset_release) struct numset two = NUMSET_INIT;
-        struct numset *const sets[2] = {&one, &two};
-        bool has[2][MOST] = {{false}};
-        for (unsigned k = 0; k < 2; k++) {
-            for (unsigned n = 0; n < MOST; n++) {
-                random = random * 1664525U + 1013904223U;
-                has[k][n] = (random >> 24) % (round % 5 + 2) == 0;
-                if (has[k][n]) {
-                    numset_add(sets[k], n, n);
-                }
-            }
-        }
+        bool has[2][WHOLE_MOST];
+        fill(&one, has[0], round % 5 + 2, &random);
+        fill(&two, has[1], round % 5 + 2, &random);
         CLEANUP(numset_release) struct numset all = NUMSET_INIT;
         CLEANUP(numset_release) struct numset left = NUMSET_INIT;
         numset_copy(&all, &one);
         numset_add_set(&all, &two);
         numset_copy(&left, &one);
         numset_subtract(&left, &two);
-        for (unsigned n = 0; n < MOST; n++) {
+        for (unsigned n = 0; n < WHOLE_MOST; n++) {
             assert_int_equal(numset_has(&all, n), has[0][n] || has[1][n]);
             assert_int_equal(numset_has(&left, n), has[0][n] && !has[1][n]);
         }
