@@ -45,12 +45,11 @@ uint64_t rights_get_flags(unsigned rights)
 
 struct place session_find_place(const struct imap_session *s, struct str name)
 {
-    struct str rest = name;
     if (s->args.shared_account.n > 0 && str_starts(name, STR(SHARED "/"))) {
         return (struct place){s->args.shared_account, STR(SHARED "/")};
     }
     if (str_starts(name, STR(OTHER_USERS "/"))) {
-        rest = str_skip(name, STR(OTHER_USERS "/").n);
+        struct str rest = str_skip(name, STR(OTHER_USERS "/").n);
         struct str owner = str_sub(rest, 0, str_find_char(rest, '/'));
         if (owner.n > 0 && owner.n < rest.n) {
             return (struct place){owner, str_sub(name, 0, name.n - rest.n + owner.n + 1)};

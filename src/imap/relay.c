@@ -226,7 +226,7 @@ static enum run lose(struct imap_session *s, struct cmd *cmd, struct relay *r, s
     s->is_over = s->is_over || r->reply.has_said_bye;
     cmd->err = peer_get_err(r->peer);
     if (r == s->far) {
-        buf_add(out, STR("* OK [CLOSED] The mailbox is out of reach\r\n"));
+        buf_add_c(out, s->is_over ? "" : "* OK [CLOSED] The mailbox is out of reach\r\n");
         relay_free(&s->far);
     }
     relay_free(&s->errand);
