@@ -228,5 +228,5 @@ unsigned fuzzy_get_score(const struct fuzzy *f)
         }
         sum += f->at[i].score;
     }
-    return sum / (unsigned)f->count;
+    return f->count == 0 ? 0 : sum / (unsigned)f->count;
 }
