@@ -3,8 +3,8 @@
  * Open addressing with linear probing over a power of two of slots, at most 3/4 full. Removal leaves no
  * tombstone: it shifts the following run back. But map_next() promises that the entry just given may be
  * removed, which a shift would break, so removal marks the slot as empty-but-passed (TOMB) and growth sweeps
- * them away. The hash is FNV-1a started from a random value drawn once a process, so a peer that picks keys
- * (mailbox names, recipients) cannot line them up. */
+ * them away. The hash is SipHash-1-3 under a key drawn at random for each map, so a peer that picks names (mailboxes,
+ * recipients) cannot make them collide: with a plain hash and a seed mixed in, keys that collide do so under every seed. */
 #include "base/map.h"
 
 #include <assert.h>
@@ -25,29 +25,78 @@ struct map {
     size_t size;
     size_t count;
     size_t used; /* count and tombs */
-    uint64_t seed;
+    uint64_t secret[2];
 };
 
 static char tomb_mark;
 #define TOMB (&tomb_mark)
 
-static uint64_t hash_of(const struct map *m, struct str key)
+/* ---- SipHash-1-3 (Aumasson and Bernstein) ---- */
+
+struct sip {
+    uint64_t a;
+    uint64_t b;
+    uint64_t c;
+    uint64_t d;
+};
+
+static uint64_t rotate(uint64_t x, unsigned bits)
 {
-    uint64_t h = str_hash(key) ^ m->seed;
-    h ^= h >> 33;
-    h *= 0xff51afd7ed558ccdU;
-    h ^= h >> 33;
-    return h;
+    return x << bits | x >> (64 - bits);
 }
 
-static uint64_t random_seed(void)
+static void sip_round(struct sip *s)
 {
-    uint64_t seed = 0;
-    if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
-        abort();
-    }
-    return seed;
+    s->a += s->b;
+    s->b = rotate(s->b, 13) ^ s->a;
+    s->a = rotate(s->a, 32);
+    s->c += s->d;
+    s->d = rotate(s->d, 16) ^ s->c;
+    s->a += s->d;
+    s->d = rotate(s->d, 21) ^ s->a;
+    s->c += s->b;
+    s->b = rotate(s->b, 17) ^ s->c;
+    s->c = rotate(s->c, 32);
 }
+
+static void sip_word(struct sip *s, uint64_t word)
+{
+    s->d ^= word;
+    sip_round(s);
+    s->a ^= word;
+}
+
+static uint64_t load(const char *p, size_t n)
+{
+    uint64_t word = 0;
+    for (size_t i = 0; i < n; i++) {
+        word |= (uint64_t)(unsigned char)p[i] << (8 * i);
+    }
+    return word;
+}
+
+static uint64_t hash_of(const struct map *m, struct str key)
+{
+    struct sip s = {
+        m->secret[0] ^ 0x736f6d6570736575U,
+        m->secret[1] ^ 0x646f72616e646f6dU,
+        m->secret[0] ^ 0x6c7967656e657261U,
+        m->secret[1] ^ 0x7465646279746573U,
+    };
+    size_t whole = key.n / 8 * 8;
+    for (size_t i = 0; i < whole; i += 8) {
+        sip_word(&s, load(key.p + i, 8));
+    }
+    uint64_t rest = key.n > whole ? load(key.p + whole, key.n - whole) : 0;
+    sip_word(&s, (uint64_t)key.n << 56 | rest);
+    s.c ^= 0xff;
+    sip_round(&s);
+    sip_round(&s);
+    sip_round(&s);
+    return s.a ^ s.b ^ s.c ^ s.d;
+}
+
+/* ---- the map ---- */
 
 static void *must_alloc(size_t count, size_t size)
 {
@@ -63,7 +112,9 @@ struct map *map_new(void)
     struct map *m = must_alloc(1, sizeof(*m));
     m->size = SLOTS_FIRST;
     m->slots = must_alloc(m->size, sizeof(*m->slots));
-    m->seed = random_seed();
+    if (getrandom(m->secret, sizeof(m->secret), 0) != (ssize_t)sizeof(m->secret)) {
+        abort();
+    }
     return m;
 }
 
