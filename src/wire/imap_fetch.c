@@ -24,6 +24,7 @@ static const struct row ROWS[] = {
     {{"INTERNALDATE", 12}, FETCH_INTERNALDATE, false, NO_SECTION},
     {{"MODSEQ", 6}, FETCH_MODSEQ, false, NO_SECTION},
     {{"RFC822", 6}, FETCH_RFC822, false, NO_SECTION},
+    {{"RFC822.PEEK", 11}, FETCH_RFC822, true, NO_SECTION}, /* of RFC 1730; Outlook still says it */
     {{"RFC822.HEADER", 13}, FETCH_RFC822_HEADER, false, NO_SECTION},
     {{"RFC822.SIZE", 11}, FETCH_RFC822_SIZE, false, NO_SECTION},
     {{"RFC822.TEXT", 11}, FETCH_RFC822_TEXT, false, NO_SECTION},

@@ -200,7 +200,7 @@ enum fetch_att_kind {
 
 struct fetch_att {
     enum fetch_att_kind kind;
-    bool is_peek;     /* BODY.PEEK, BINARY.PEEK */
+    bool is_peek;     /* BODY.PEEK, BINARY.PEEK, RFC822.PEEK */
     bool is_lazy;     /* PREVIEW (LAZY) */
     bool has_partial; /* <a.b> */
     struct partial partial;

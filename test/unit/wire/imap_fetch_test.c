@@ -167,7 +167,7 @@ static void test_bad_atts(void **state)
         {"BINARY", 6},
         {"BINARY[TEXT]", 7},
         {"BINARY.SIZE[1]<0.1>", 14},
-        {"RFC822.PEEK", 0},
+        {"RFC822.BODY", 0},
         {"BODY[1.2.HEADER.FIELDS (a b]", 28},
     };
     struct arena *a = arena_new(ARENA_CAP);
@@ -218,12 +218,13 @@ static void test_atts(void **state)
     struct fetch_atts atts =
         parse_atts(a, "(FLAGS uid MODSEQ BODY BODYSTRUCTURE ENVELOPE INTERNALDATE RFC822 "
                       "RFC822.HEADER RFC822.SIZE RFC822.TEXT BODY[] BODY.PEEK[1.2.TEXT]<5.10> "
-                      "BINARY[1] BINARY.PEEK[2]<0.7> BINARY.SIZE[3.1])");
+                      "BINARY[1] BINARY.PEEK[2]<0.7> BINARY.SIZE[3.1] RFC822.PEEK)");
     static const enum fetch_att_kind want[] = {
         FETCH_FLAGS,         FETCH_UID,         FETCH_MODSEQ,       FETCH_BODY,
         FETCH_BODYSTRUCTURE, FETCH_ENVELOPE,    FETCH_INTERNALDATE, FETCH_RFC822,
         FETCH_RFC822_HEADER, FETCH_RFC822_SIZE, FETCH_RFC822_TEXT,  FETCH_BODY_SECTION,
         FETCH_BODY_SECTION,  FETCH_BINARY,      FETCH_BINARY,       FETCH_BINARY_SIZE,
+        FETCH_RFC822,
     };
     assert_int_equal(atts.count, sizeof(want) / sizeof(want[0]));
     for (uint32_t i = 0; i < atts.count; i++) {
@@ -237,6 +238,7 @@ static void test_atts(void **state)
     assert_int_equal(atts.at[12].partial.length, 10);
     assert_true(atts.at[14].is_peek && atts.at[14].has_partial);
     assert_int_equal(atts.at[15].section.path[1], 1);
+    assert_true(atts.at[16].is_peek && !atts.at[7].is_peek);
     arena_free(&a);
 }
 
