@@ -66,7 +66,7 @@ enum err far_copy_new(struct imap_session *s, const struct place *place, struct 
     walk_init(&t->walk, t->view, &t->uids, true);
     buf_init(&t->answer, HEAD_MOST);
     t->peer = peer_new(s, place);
-    /* A header in UTF-8 is the client's of the day it came, not of today (RFC 9755, 4). */
+    /* The name goes as UTF-8. */
     peer_write(t->peer, STR("E ENABLE UTF8=ACCEPT\r\nC COPYING\r\n"));
     buf_add(&head, STR("X APPEND "));
     imap_write_utf8_mailbox(&head, name);

@@ -22,7 +22,6 @@
 #include "imap/access.h"
 #include "imap/append_scan.h"
 #include "imap/flags.h"
-#include "imap/header_watch.h"
 #include "imap/quota.h"
 #include "imap/relay.h"
 #include "imap/session_priv.h"
@@ -37,11 +36,10 @@ enum { MESSAGES_MOST = 256, HEAD_ARENA_MOST = 1024 * 1024, READ_SIZE = 64 * 1024
 /* Messages that came, not yet appended. */
 struct upload {
     VEC(struct body_writer *) writers;
-    unsigned part;              /* parts of the last message that are in its writer */
-    struct header_watch header; /* of the last message */
-    bool is_catenate;           /* the literal that is streaming is a part, not a message */
-    enum err err;               /* the first failure */
-    struct buf bad_url;         /* which URL it was, for ERR_BAD_URL */
+    unsigned part;      /* parts of the last message that are in its writer */
+    bool is_catenate;   /* the literal that is streaming is a part, not a message */
+    enum err err;       /* the first failure */
+    struct buf bad_url; /* which URL it was, for ERR_BAD_URL */
 };
 
 struct append_command {
@@ -94,25 +92,21 @@ static enum err check_url(struct imap_session *s, const struct imap_url *u)
                : url_check(s->account, u, &asker, s->args.host->wall_ms(s->args.host->owner));
 }
 
-/* Octets of the last message. A header in UTF-8 is for clients that know of it (RFC 9755, 4). */
-static enum err add_octets(struct imap_session *s, struct str octets)
+/* Octets of the last message. RFC 9755 §4 would have a header with octets above 127 refused when the client did not enable UTF-8;
+ * old mail that is moved here must not fail for what it holds (docs/imap.md). */
+static enum err add_octets(struct upload *u, struct str octets)
 {
-    struct upload *u = s->upload;
-    header_watch_feed(&u->header, octets);
-    if (u->header.has_8bit && !session_is_utf8(s)) {
-        return ERR_UTF8_HEADER;
-    }
     return body_writer_add(u->writers.at[u->writers.count - 1], octets);
 }
 
-static enum err copy_octets(struct imap_session *s, struct url_octets *octets)
+static enum err copy_octets(struct upload *u, struct url_octets *octets)
 {
     while (url_octets_get_size(octets) > 0) {
         struct str piece;
         if (url_octets_read(octets, READ_SIZE, &piece) != STEP_DONE) {
             return ERR_IO;
         }
-        TRY(add_octets(s, piece));
+        TRY(add_octets(u, piece));
     }
     return ERR_OK;
 }
@@ -139,7 +133,7 @@ static enum err copy_url(struct imap_session *s, struct arena *a, struct str url
     TRY(imap_url_parse(a, url, &u));
     TRY(check_url(s, &u));
     TRY(open_url(s, &u, &octets));
-    enum err e = copy_octets(s, &octets);
+    enum err e = copy_octets(s->upload, &octets);
     url_octets_release(&octets);
     return e;
 }
@@ -178,7 +172,6 @@ static void begin_message(struct imap_session *s)
     }
     vec_push(&u->writers, w);
     u->part = 0;
-    u->header = (struct header_watch){0};
 }
 
 /* Brings the URL parts of message m, the last one of the upload, into its writer; literals are there already. */
@@ -321,7 +314,7 @@ static void append_on_octets(struct imap_session *s, struct str octets)
 {
     struct upload *u = s->upload;
     if (u->err == ERR_OK) {
-        u->err = add_octets(s, octets);
+        u->err = add_octets(u, octets);
     }
 }
 
