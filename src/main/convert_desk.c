@@ -171,13 +171,21 @@ static void finish_if_done(struct job *j)
     answer(j, str_make(line, (size_t)n), buf_str(&j->result));
 }
 
+/* It may have ended and left its last octets in the pipe; and 0 would mean all our relatives. */
+static void kill_child(const struct job *j)
+{
+    if (j->pid > 0) {
+        (void)kill(j->pid, SIGKILL);
+    }
+}
+
 static void on_output(void *owner)
 {
     struct job *j = owner;
     char *at = buf_reserve(&j->result, READ_SIZE);
     if (at == NULL) {
         j->is_too_much = true;
-        (void)kill(j->pid, SIGKILL);
+        kill_child(j);
         close_output(j);
         finish_if_done(j);
         return;
@@ -199,9 +207,7 @@ static void on_time(void *owner)
         return;
     }
     j->is_late = true;
-    if (j->pid > 0) {
-        (void)kill(j->pid, SIGKILL);
-    }
+    kill_child(j);
 }
 
 static void run(struct job *j)
