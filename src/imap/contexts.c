@@ -33,7 +33,14 @@
 
 #include <stdlib.h>
 
-enum { PROGRAM_CAP = 256 * 1024, RESULTS_BUDGET = 16 * 1024, STEPS_AT_ONCE = 16, AGE_EVERY_S = 60 };
+enum {
+    PROGRAM_CAP = 256 * 1024,
+    RESULTS_BUDGET = 16 * 1024,
+    STEPS_AT_ONCE = 16,
+    AGE_EVERY_S = 60,
+    AGE_BUDGET = 256 * 1024, /* keys compared with the age of messages in a step, */
+    AGE_COST = 8             /* where reading a message counts for so many */
+};
 
 /* How far the news of one context are. */
 enum context_phase {
@@ -51,6 +58,7 @@ struct context {
     bool is_uid;
     bool has_star;
     bool has_time;
+    size_t key_count;
     struct search_key *program;
     struct sort_program order;
     struct context_results results;
@@ -72,6 +80,9 @@ struct contexts {
     size_t at;             /* the context whose news are being told */
     bool is_begun;         /* changed is filled */
     int64_t judged_s;      /* when messages were last judged by their age */
+    int64_t aging_s;       /* they are being judged as of this time; 0: they are not */
+    size_t age_at;         /* by this context, */
+    uint32_t age_seq;      /* up to this message */
     struct numset changed; /* sequence numbers in target of what may have changed */
 };
 
@@ -138,16 +149,31 @@ void contexts_free(struct contexts **all)
     *all = NULL;
 }
 
+/* What message numbers from a to b mean now, as UIDs: what lies between and is not there is gone for good. */
+static void add_numbers(const struct view *v, uint32_t a, uint32_t b, struct numset *uids)
+{
+    struct message first;
+    struct message last;
+    uint32_t count = view_get_count(v);
+    if (a == 0 || a > count) {
+        return;
+    }
+    view_get_hot(v, (struct seq){a}, &first);
+    view_get_hot(v, (struct seq){b < count ? b : count}, &last);
+    numset_add(uids, first.uid.v, last.uid.v);
+}
+
 /* Message numbers become the UIDs that they mean now. */
 static enum err fix_numbers(struct context *c, const struct view *v, struct search_key *k)
 {
+    c->key_count++;
     if (k->kind == SEARCH_SEQ) {
         struct numset uids = NUMSET_INIT;
         uint32_t count = view_get_count(v);
         for (size_t i = 0; i < k->set.count; i++) {
             uint32_t a = k->set.at[i].first == 0 ? count : k->set.at[i].first;
             uint32_t b = k->set.at[i].last == 0 ? count : k->set.at[i].last;
-            context_add_uids(v, (struct numrange){a < b ? a : b, a < b ? b : a}, &uids);
+            add_numbers(v, a < b ? a : b, a < b ? b : a, &uids);
         }
         k->kind = SEARCH_UID;
         enum err e = search_set_copy(c->arena, uids.at, uids.count, &k->set);
@@ -425,21 +451,30 @@ static bool has_crossed(const struct search_key *k, int64_t date_s, int64_t from
 }
 
 /* Which messages time has made older or younger than a context cares for. */
-static void find_aged(struct imap_session *s, struct view *target)
+static enum step find_aged(struct contexts *all, struct view *target)
 {
-    struct contexts *all = s->selected.contexts;
-    int64_t now_s = session_get_now_s(s);
-    for (size_t i = 0; i < all->all.count; i++) {
-        struct context *c = all->all.at[i];
-        for (uint32_t seq = 1; c->has_time && seq <= view_get_count(target); seq++) {
+    uint64_t budget = AGE_BUDGET;
+    for (; all->age_at < all->all.count; all->age_at++) {
+        const struct context *c = all->all.at[all->age_at];
+        while (c->has_time && all->age_seq < view_get_count(target)) {
+            uint64_t cost = c->key_count + AGE_COST;
+            if (cost > budget) {
+                return STEP_MORE;
+            }
             struct message m;
+            uint32_t seq = ++all->age_seq;
+            budget -= cost;
             if (view_get(target, (struct seq){seq}, &m) == ERR_OK
-                && has_crossed(c->program, m.internaldate_s, all->judged_s, now_s)) {
+                && has_crossed(c->program, m.internaldate_s, all->judged_s, all->aging_s)) {
                 numset_add(&all->changed, seq, seq);
             }
         }
+        all->age_seq = 0;
     }
-    all->judged_s = now_s;
+    all->judged_s = all->aging_s;
+    all->aging_s = 0;
+    all->age_at = 0;
+    return STEP_DONE;
 }
 
 /* Some context asks for the age of messages, and was not judged for a while. */
@@ -454,12 +489,15 @@ static bool is_age_due(struct imap_session *s)
 }
 
 /* Which messages of target have to be looked at. */
-static void find_changed(struct imap_session *s, struct view *target)
+static enum step find_changed(struct imap_session *s, struct view *target)
 {
     struct contexts *all = s->selected.contexts;
     struct diff d;
-    if (is_age_due(s)) {
-        find_aged(s, target);
+    if (all->aging_s == 0 && is_age_due(s)) {
+        all->aging_s = session_get_now_s(s);
+    }
+    if (all->aging_s != 0 && find_aged(all, target) == STEP_MORE) {
+        return STEP_MORE;
     }
     struct diff_item item;
     diff_init(&d, s->selected.known, target);
@@ -474,6 +512,7 @@ static void find_changed(struct imap_session *s, struct view *target)
         }
     }
     all->is_begun = true;
+    return STEP_DONE;
 }
 
 static void give_up(struct contexts *all, struct buf *out)
@@ -521,11 +560,12 @@ static bool step_all(struct imap_session *s, struct view *target, struct buf *ou
 enum step contexts_tell_changed(struct imap_session *s, struct view *target, struct buf *out)
 {
     struct contexts *all = s->selected.contexts;
-    if (all == NULL || (!all->is_begun && target == s->selected.known && !is_age_due(s))) {
+    bool is_due = all != NULL && (all->aging_s != 0 || is_age_due(s));
+    if (all == NULL || (!all->is_begun && target == s->selected.known && !is_due)) {
         return STEP_DONE;
     }
-    if (!all->is_begun) {
-        find_changed(s, target);
+    if (!all->is_begun && find_changed(s, target) == STEP_MORE) {
+        return STEP_MORE;
     }
     for (unsigned i = 0; i < STEPS_AT_ONCE && out->len < SESSION_OUTPUT_MOST; i++) {
         if (!step_all(s, target, out)) {

@@ -121,9 +121,7 @@ static enum err find_unharmed(struct imap_session *s, const struct store_args *a
 static enum err change_unharmed(struct imap_session *s, struct store_args *args,
                                 const struct numset *unharmed)
 {
-    for (size_t i = 0; i < unharmed->count; i++) {
-        numset_remove(&args->modified, unharmed->at[i].first, unharmed->at[i].last);
-    }
+    numset_subtract(&args->modified, unharmed);
     return mailbox_store_flags(s->selected.mailbox, unharmed, get_op(args->att.op), args->flags,
                                UINT64_MAX, NULL);
 }
@@ -156,9 +154,7 @@ static enum err change_flags(struct imap_session *s, struct store_args *args,
     }
     CLEANUP(numset_release) struct numset rest = NUMSET_INIT;
     numset_copy(&rest, uids);
-    for (size_t i = 0; i < args->modified.count; i++) {
-        numset_remove(&rest, args->modified.at[i].first, args->modified.at[i].last);
-    }
+    numset_subtract(&rest, &args->modified);
     return mailbox_store_flags(m, &rest, FLAG_OP_REMOVE, args->may_change & ~args->flags,
                                UINT64_MAX, NULL);
 }
@@ -253,10 +249,7 @@ static enum err begin_tell(struct imap_session *s, struct cmd *cmd, struct store
     struct view *now = NULL;
     TRY(mailbox_get_view(s->selected.mailbox, &now));
     s->news.told.view = view_ref(now);
-    for (size_t i = 0; i < args->modified.count; i++) {
-        struct numrange r = args->modified.at[i];
-        numset_remove(&s->news.told.uids, r.first, r.last);
-    }
+    numset_subtract(&s->news.told.uids, &args->modified);
     walk_init(&args->walk, s->selected.known, &args->set, cmd->is_uid);
     return ERR_OK;
 }
