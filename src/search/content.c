@@ -17,7 +17,12 @@
 #include "mime/field.h"
 #include "mime/words.h"
 
-enum { PIECE = 32 * 1024, TEXT_CAP = 16 * PIECE };
+enum {
+    PIECE = 32 * 1024,
+    TEXT_CAP = 16 * PIECE,
+    FIELDS_A_STEP = 64, /* fields may be tiny, and each is a text of its own for whoever looks */
+    FIELD_COST = 16
+};
 
 struct plan {
     struct content *c;
@@ -176,7 +181,10 @@ static size_t tell_fields(struct content *c, struct str piece, bool is_last, boo
     struct field f;
     size_t at = skip_rest(c, piece);
     size_t from = at;
-    while (field_next(piece, &at, &f)) {
+    for (unsigned told = 0; field_next(piece, &at, &f); told++) {
+        if (told == FIELDS_A_STEP) {
+            return f.offset;
+        }
         bool may_go_on = at == piece.n && !is_last;
         if (may_go_on && f.offset > from) {
             return f.offset;
@@ -204,7 +212,7 @@ static enum err step_header(struct content *c, const struct content_stretch *s, 
     size_t used = tell_fields(c, piece, is_last, is_new);
     c->is_in_line = piece.p[used - 1] != '\n';
     c->done += used;
-    *cost = used;
+    *cost = used + FIELDS_A_STEP * FIELD_COST;
     if (c->done >= s->size) {
         *is_new = *is_new || s->is_main;
         end_stretch(c);

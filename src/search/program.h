@@ -75,7 +75,13 @@ struct search_key {
     size_t id;                /* search/run.c's: place of its result */
 };
 
-enum { SEARCH_DEPTH_MOST = 50, SEARCH_KEYS_MOST = 1000, SEARCH_TEXT_MOST = 8192 };
+enum {
+    SEARCH_DEPTH_MOST = 50,
+    SEARCH_KEYS_MOST = 1000,
+    SEARCH_TEXT_MOST = 8192,
+    SEARCH_FUZZY_WORDS_MOST =
+        64 /* of all fuzzy keys: each is compared with each word of a message */
+};
 
 /* A key of that kind, empty otherwise; NULL at the arena's cap. */
 struct search_key *search_key_new(struct arena *a, enum search_kind kind);

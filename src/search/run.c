@@ -44,6 +44,10 @@ enum {
     ENVELOPE_COST = 1024,
     CONTENT_COST = 2048,
     NEEDLES_AN_OCTET = 16, /* so many are looked for at the price of an octet */
+    KEYS_A_UNIT = 8,       /* so many are judged */
+    OCTETS_A_UNIT = 4,     /* so many are looked through, of what is at hand */
+    MAP_COST = 4,          /* of the casemap key of an octet */
+    FUZZY_COST = 4,        /* of an octet beside one word */
     RARE_TEXT = 8,         /* octets */
     LOOKUPS_MOST = 32,     /* keys that the text index is asked for */
     DAY_S = 86400,
@@ -84,9 +88,10 @@ struct search {
 
     struct numset result;
     uint64_t highestmodseq;
-    uint8_t *scores;      /* by sequence number; NULL: no key is fuzzy */
-    uint64_t lookup_cost; /* of looking up in the text index, not yet taken from the budget */
+    uint8_t *scores;     /* by sequence number; NULL: no key is fuzzy */
+    uint64_t judge_cost; /* of judging, not yet taken from the budget */
     size_t lookup_count;
+    size_t fuzzy_words;
     enum err err;
 
     /* the message at hand */
@@ -158,15 +163,20 @@ static enum err prepare_text(struct search *s, const struct search_key *k, struc
 }
 
 /* A fuzzy text without words ("->") is looked for as it stands. */
-static void prepare_fuzzy(struct search *s, struct key_state *state)
+static enum err prepare_fuzzy(struct search *s, struct key_state *state)
 {
     state->fuzzy = fuzzy_new(s->arena, state->needle);
+    s->fuzzy_words += state->fuzzy == NULL ? 0 : state->fuzzy->count;
+    if (s->fuzzy_words > SEARCH_FUZZY_WORDS_MOST) {
+        return ERR_LIMIT;
+    }
     if (s->scores == NULL) {
         s->scores = calloc((size_t)view_get_count(s->view) + 1, 1);
         if (s->scores == NULL) {
             abort();
         }
     }
+    return ERR_OK;
 }
 
 /* In the text of a message the name stands as it is (content.c decodes encoded words even there). */
@@ -218,7 +228,7 @@ static enum err prepare_leaf(struct search *s, const struct search_key *k, struc
     } else if (k->kind >= SEARCH_FROM) {
         TRY(prepare_text(s, k, state));
         if (k->is_fuzzy) {
-            prepare_fuzzy(s, state);
+            TRY(prepare_fuzzy(s, state));
         } else {
             TRY(prepare_lookup(s, k, state));
         }
@@ -380,6 +390,7 @@ static struct str get_text(struct search *s, enum search_kind kind)
     }
     struct buf text = BUF_INIT(ENVELOPE_TEXT_MOST);
     envelope_text_write(&s->envelope, kind, &text);
+    s->judge_cost += text.len * MAP_COST;
     buf_clear(&s->texts[i]);
     casemap_write(buf_str(&text), &s->texts[i]);
     buf_release(&text);
@@ -392,7 +403,7 @@ static bool is_ruled_out(struct search *s, const struct search_key *k)
 {
     return s->round >= COLD
            && !lookup_may_hold(&s->keys[k->id].lookup, mailbox_get_account(s->mailbox),
-                               s->message.body_id, &s->lookup_cost);
+                               s->message.body_id, &s->judge_cost);
 }
 
 /* The texts were fed: is it a match, and how good? */
@@ -409,9 +420,11 @@ static enum tri judge_envelope_text(struct search *s, const struct search_key *k
     if (state->judged_seq != s->seq) {
         struct str needle = state->needle;
         struct str text = get_text(s, k->kind);
+        s->judge_cost += text.n / OCTETS_A_UNIT;
         if (state->fuzzy != NULL) {
             fuzzy_clear(state->fuzzy);
             fuzzy_feed(state->fuzzy, text);
+            s->judge_cost += text.n * state->fuzzy->count * FUZZY_COST;
         }
         bool is_found = state->fuzzy != NULL ? score_fuzzy(state, ENVELOPE_WEIGHT)
                         : needle.n == 0      ? envelope_text_is_present(&s->envelope, k->kind)
@@ -514,10 +527,11 @@ static enum tri judge(struct search *s, const struct search_key *k)
 
 /* ---- going on ---- */
 
-static enum err load_shape(struct search *s)
+static enum err load_shape(struct search *s, uint64_t *cost)
 {
     struct str octets;
     TRY(account_get_shape(mailbox_get_account(s->mailbox), s->message.body_id, &octets));
+    *cost += octets.n / OCTETS_A_UNIT;
     arena_clear(s->message_arena);
     buf_clear(&s->shape_octets);
     buf_add(&s->shape_octets, octets);
@@ -562,7 +576,7 @@ static enum err enter_next_round(struct search *s, uint64_t *cost)
         TRY(view_get(s->view, (struct seq){s->seq}, &s->message));
     } else if (s->round == COLD) {
         *cost = ENVELOPE_COST;
-        TRY(load_shape(s));
+        TRY(load_shape(s, cost));
     } else {
         *cost = CONTENT_COST;
         TRY(load_content(s));
@@ -578,7 +592,7 @@ static enum err read_content(struct search *s, uint64_t *budget)
     while (!is_new && !content_is_done(&s->content) && *budget > 0) {
         uint64_t cost = 0;
         TRY(content_step(&s->content, &is_new, &cost));
-        cost *= 1 + s->match.count / NEEDLES_AN_OCTET;
+        cost *= 1 + s->match.count / NEEDLES_AN_OCTET + s->fuzzy_words * FUZZY_COST;
         *budget -= cost < *budget ? cost : *budget;
     }
     return ERR_OK;
@@ -627,8 +641,9 @@ static enum err judge_message(struct search *s, uint64_t *budget, enum tri *verd
             TRY(read_content(s, budget));
         }
         *verdict = judge(s, s->program);
-        *budget -= s->lookup_cost < *budget ? s->lookup_cost : *budget;
-        s->lookup_cost = 0;
+        s->judge_cost += s->key_count / KEYS_A_UNIT;
+        *budget -= s->judge_cost < *budget ? s->judge_cost : *budget;
+        s->judge_cost = 0;
         if (*verdict != UNKNOWN) {
             return ERR_OK;
         }

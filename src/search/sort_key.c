@@ -9,7 +9,12 @@
  * sorts breaks ties by it, and REVERSE has no say there. */
 #include "search/sort_key.h"
 
-enum { KEY_TEXT_CAP = 64 * SHAPE_FIELD_MOST, ESCAPE = 1 };
+enum {
+    KEY_TEXT_CAP = 64 * SHAPE_FIELD_MOST,
+    ESCAPE = 1,
+    OCTETS_A_UNIT = 4, /* of a shape, of work */
+    MAP_COST = 4       /* of an octet of a collation key */
+};
 
 void sort_keys_init(struct sort_keys *k, struct account *a, const struct sort_program *program)
 {
@@ -115,6 +120,7 @@ static void write_criterion(struct sort_keys *k, const struct message *m, const 
     } else {
         buf_clear(&k->text);
         write_text(k, e, c.kind);
+        k->work += k->text.len * MAP_COST;
         write_string(out, buf_str(&k->text));
     }
     for (; c.is_reverse && at < out->len; at++) {
@@ -123,15 +129,17 @@ static void write_criterion(struct sort_keys *k, const struct message *m, const 
 }
 
 enum err sort_read_envelope(struct arena *arena, struct account *a, uint64_t body_id,
-                            struct envelope *out)
+                            struct envelope *out, size_t *size)
 {
     struct str octets;
+    *size = 0;
     *out = (struct envelope){.date_s = INT64_MIN};
     enum err err = account_get_shape(a, body_id, &octets);
     if (err == ERR_NOT_FOUND || err == ERR_NO_MESSAGE) {
         return ERR_OK;
     }
     TRY(err);
+    *size = octets.n;
     return shape_parse_envelope(arena, octets, out);
 }
 
@@ -140,11 +148,13 @@ enum err sort_keys_write(struct sort_keys *k, struct view *v, struct seq seq, st
     struct message m;
     struct envelope e = {.date_s = INT64_MIN};
     unsigned score = k->scores == NULL ? 0 : k->scores[seq.v];
+    size_t octets = 0;
     TRY(view_get(v, seq, &m));
     if (k->has_strings) {
         arena_clear(k->arena);
-        TRY(sort_read_envelope(k->arena, k->account, m.body_id, &e));
+        TRY(sort_read_envelope(k->arena, k->account, m.body_id, &e, &octets));
     }
+    k->work = octets / OCTETS_A_UNIT;
     for (size_t i = 0; i < k->program->count; i++) {
         write_criterion(k, &m, &e, score, k->program->at[i], out);
     }

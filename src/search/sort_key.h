@@ -47,6 +47,7 @@ struct sort_keys {
     const uint8_t
         *scores;      /* by sequence number, for SORT_RELEVANCY; NULL: all are alike; borrowed */
     bool has_strings; /* some criterion needs the envelope */
+    uint64_t work;    /* octets that the last key was made of, roughly */
     struct arena *arena;
     struct buf text;
     struct collate collate;
@@ -59,9 +60,9 @@ void sort_keys_release(struct sort_keys *k);
 MUST_USE enum err sort_keys_write(struct sort_keys *k, struct view *v, struct seq seq,
                                   struct buf *out);
 /* The envelope of a body, in arena and borrowing until the next call on the account; one without fields when the body is gone.
- * Errors: ERR_IO, ERR_CORRUPT, ERR_LIMIT. */
+ * *octets: of its shape, which is what it costs. Errors: ERR_IO, ERR_CORRUPT, ERR_LIMIT. */
 MUST_USE enum err sort_read_envelope(struct arena *arena, struct account *a, uint64_t body_id,
-                                     struct envelope *out);
+                                     struct envelope *out, size_t *octets);
 /* The sent date of RFC 5256, 2.2. */
 int64_t sort_get_date(const struct message *m, const struct envelope *e);
 

@@ -8,7 +8,13 @@
 
 #include <stdlib.h>
 
-enum { MESSAGE_COST = 512, SUBJECT_CAP = 64 * SHAPE_FIELD_MOST };
+enum {
+    MESSAGE_COST = 512,
+    OCTETS_A_UNIT = 4, /* of a shape */
+    MAP_COST = 4,      /* of an octet of a collation key */
+    SUBJECT_CAP = 64 * SHAPE_FIELD_MOST,
+    SUBJECT_MOST = 1000 /* octets of its key that count */
+};
 
 struct thread {
     struct mailbox *mailbox;
@@ -60,15 +66,18 @@ static enum err add(struct thread *t, uint32_t seq)
 {
     struct message m;
     struct envelope e;
+    size_t octets = 0;
     TRY(view_get(t->view, (struct seq){seq}, &m));
     arena_clear(t->arena);
-    TRY(sort_read_envelope(t->arena, mailbox_get_account(t->mailbox), m.body_id, &e));
+    TRY(sort_read_envelope(t->arena, mailbox_get_account(t->mailbox), m.body_id, &e, &octets));
     buf_clear(&t->subject);
     bool is_reply = collate_write_subject(&t->collate, e.subject.s, &t->subject);
+    t->tree.work += octets / OCTETS_A_UNIT + t->subject.len * MAP_COST;
     const struct thread_message message = {.seq = seq,
                                            .date_s = sort_get_date(&m, &e),
                                            .arrival_s = m.internaldate_s,
-                                           .subject = buf_str(&t->subject),
+                                           .subject =
+                                               str_sub(buf_str(&t->subject), 0, SUBJECT_MOST),
                                            .is_reply = is_reply,
                                            .message_id = e.message_id.s,
                                            .references = e.references.s,

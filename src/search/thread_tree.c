@@ -2,7 +2,8 @@
  *
  * While messages are added there are only parents: for REFERENCES the links of step (1), with a dummy for each id that is named and not
  * there. "A must not be below B" is asked by walking up from A, but only when B has children at all. The walk is bounded: a
- * parent deeper than WALK_MOST is not taken.
+ * parent deeper than WALK_MOST is not taken, and none when the walks for one message are longer than WALKED_MOST. So is memory: anybody
+ * may send mail that names a thousand ids, so beyond a generous sum only the last reference of a message counts.
  *
  * Then phases run over all nodes, one node a call, so that they can stop anywhere; none recurses, however deep threads are:
  *
@@ -27,8 +28,12 @@ enum {
     NODES_MOST = 8 * 1000 * 1000,
     REFERENCES_MOST = 1000, /* of a message; of more, only the last one counts besides */
     WALK_MOST = 20000,
-    ID_MOST = 64 * 1024,
-    WORK_A_STEP = 64 /* of a walk */
+    WALKED_MOST = 100 * 1000, /* for one message */
+    ID_MOST = 1000,           /* octets; of a longer id the first ones count */
+    WORK_A_STEP = 16,         /* of a walk */
+    NODE_SIZE = 128,          /* of a node and its place in the map, without the id */
+    FREE_OCTETS = 64 * 1024 * 1024,
+    MESSAGE_OCTETS = 1024
 };
 
 static struct thread_node *get(struct thread_tree *t, uint32_t i)
@@ -70,6 +75,7 @@ static void put_number(struct map *m, struct str key, uint32_t number)
 
 static uint32_t new_node(struct thread_tree *t)
 {
+    t->octets += NODE_SIZE + t->id.len;
     vec_push(&t->nodes, (struct thread_node){.latest = INT64_MIN});
     return (uint32_t)(t->nodes.count - 1);
 }
@@ -92,10 +98,12 @@ static bool is_below(struct thread_tree *t, uint32_t a, uint32_t b)
         return a == b;
     }
     unsigned steps = 0;
-    while (a != 0 && a != b && steps < WALK_MOST) {
+    unsigned most = t->walked < WALKED_MOST ? WALK_MOST : 0;
+    while (a != 0 && a != b && steps < most) {
         a = get(t, a)->parent;
         steps++;
     }
+    t->walked += steps;
     t->work += steps / WORK_A_STEP;
     return a != 0;
 }
@@ -123,17 +131,25 @@ static bool next_id(struct thread_tree *t, struct str *field)
     return message_id_next(field, &t->id);
 }
 
+/* How many references of a message count, before its last one: all, unless what mail names that is not there takes more memory than
+ * mail may ask for. */
+static unsigned get_references_most(const struct thread_tree *t)
+{
+    return t->octets > FREE_OCTETS + t->dated.count * MESSAGE_OCTETS ? 0 : REFERENCES_MOST;
+}
+
 /* (1.A): links the references among each other; returns the last one, 0: there is none. */
 static uint32_t link_references(struct thread_tree *t, const struct thread_message *m)
 {
     struct str field = m->references;
     uint32_t last = 0;
+    unsigned most = get_references_most(t);
     for (unsigned i = 0; next_id(t, &field); i++) {
-        if (i >= REFERENCES_MOST && field.n > 0) {
+        if (i >= most && field.n > 0) {
             continue;
         }
         uint32_t node = get_node(t);
-        if (last != 0 && i < REFERENCES_MOST) {
+        if (last != 0 && i < most) {
             link_parent(t, last, node);
         }
         last = node;
@@ -171,6 +187,7 @@ enum err thread_tree_add(struct thread_tree *t, const struct thread_message *m)
     if (t->nodes.count > NODES_MOST) {
         return ERR_LIMIT;
     }
+    t->walked = 0;
     uint32_t node = take_node(t, m);
     get(t, node)->seq = m->seq;
     get(t, node)->is_reply = m->is_reply;

@@ -60,6 +60,8 @@ struct thread_tree {
     uint32_t *table;      /* subject to node */
     struct buf id;        /* scratch */
     uint64_t work;        /* units done beside what is counted */
+    uint64_t walked;      /* steps of walks, for the message being added */
+    uint64_t octets;      /* taken by nodes, with their ids */
     unsigned phase;
     size_t at; /* of the phase */
 };

@@ -210,11 +210,79 @@ static void test_deep(void **state)
     }
 }
 
+/* Mail that names a thousand ids each, all of them made up: memory ends at a bound, and what is there is still threaded. */
+static void test_flood_of_references(void **state)
+{
+    enum { MESSAGES = 2000, IDS = 1000, NODES_MOST = 700 * 1000 };
+    (void)state;
+    struct thread_tree t;
+    CLEANUP(buf_release) struct buf references = BUF_INIT(64 * 1024);
+    thread_tree_init(&t, THREAD_REFERENCES);
+    for (uint32_t i = 1; i <= MESSAGES; i++) {
+        char id[32];
+        (void)snprintf(id, sizeof(id), "<m%u@x>", i);
+        buf_clear(&references);
+        for (unsigned k = 0; k < IDS; k++) {
+            buf_addf(&references, "<%u.%u@x> ", i, k);
+        }
+        buf_addf(&references, "<m%u@x>", i - 1);
+        const struct thread_message m = {.seq = i,
+                                         .date_s = i,
+                                         .message_id = str_from_c(id),
+                                         .references = buf_str(&references)};
+        assert_int_equal(thread_tree_add(&t, &m), ERR_OK);
+    }
+    assert_true(t.nodes.count < NODES_MOST);
+    uint64_t budget = UINT64_MAX;
+    assert_true(thread_tree_step(&t, &budget));
+    uint32_t depth = 0;
+    for (uint32_t n = t.nodes.at[0].child; n != 0; n = t.nodes.at[n].child) {
+        assert_int_equal(t.nodes.at[n].next, 0);
+        depth++;
+    }
+    assert_true(depth >= MESSAGES);
+    thread_tree_release(&t);
+}
+
+/* References that name the end of a deep thread before each of many others: the walks for one message are bounded. */
+static void test_bounded_walks(void **state)
+{
+    enum { DEPTH = 20000, OTHERS = 500, WORK_MOST = 50 * 1000 };
+    (void)state;
+    struct thread_tree t;
+    CLEANUP(buf_release) struct buf references = BUF_INIT(64 * 1024);
+    char id[32];
+    char parent[32];
+    thread_tree_init(&t, THREAD_REFERENCES);
+    for (uint32_t i = 1; i <= DEPTH; i++) {
+        (void)snprintf(id, sizeof(id), "<%u@x>", i);
+        (void)snprintf(parent, sizeof(parent), "<%u@x>", i - 1);
+        const struct thread_message m = {
+            .seq = i, .message_id = str_from_c(id), .references = str_from_c(i > 1 ? parent : "")};
+        assert_int_equal(thread_tree_add(&t, &m), ERR_OK);
+    }
+    for (uint32_t i = 1; i <= OTHERS; i++) { /* tops with something below */
+        (void)snprintf(id, sizeof(id), "<b%u@x>", i);
+        (void)snprintf(parent, sizeof(parent), "<a%u@x>", i);
+        const struct thread_message m = {
+            .seq = DEPTH + i, .message_id = str_from_c(id), .references = str_from_c(parent)};
+        assert_int_equal(thread_tree_add(&t, &m), ERR_OK);
+        buf_addf(&references, "<%u@x> <a%u@x> ", (unsigned)DEPTH, i);
+    }
+    const struct thread_message m = {.seq = DEPTH + OTHERS + 1, .references = buf_str(&references)};
+    t.work = 0;
+    assert_int_equal(thread_tree_add(&t, &m), ERR_OK);
+    assert_true(t.walked > 0 && t.work < WORK_MOST);
+    thread_tree_release(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_x_thread_cases),
         cmocka_unit_test(test_deep),
+        cmocka_unit_test(test_flood_of_references),
+        cmocka_unit_test(test_bounded_walks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
