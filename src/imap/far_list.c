@@ -17,7 +17,11 @@
 
 #include <stdlib.h>
 
-enum { PLACES_OCTETS_MOST = 1024 * 1024, NAMES_OCTETS_MOST = 2 * 1024 * 1024 };
+enum {
+    PLACES_OCTETS_MOST = 1024 * 1024,
+    NAMES_OCTETS_MOST = 2 * 1024 * 1024, /* more count as not subscribed */
+    MARKS_MOST = 64                      /* what stands around a name */
+};
 
 enum far_phase { FAR_OPEN, FAR_VISIBLE, FAR_LIST };
 
@@ -105,7 +109,8 @@ static void write_visible(struct imap_session *s, struct str prefix, struct buf 
     struct mailbox_info info;
     buf_add(out, STR("V VISIBLE"));
     for (size_t at = 0; account_next_mailbox(s->account, &at, &info);) {
-        if (info.is_subscribed && str_starts(info.name, prefix)) {
+        bool is_room = out->len + info.name.n < NAMES_OCTETS_MOST - MARKS_MOST;
+        if (is_room && info.is_subscribed && str_starts(info.name, prefix)) {
             buf_add_char(out, ' ');
             imap_write_client_literal_head(out, info.name.n, false);
             buf_add(out, info.name);

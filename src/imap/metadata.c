@@ -20,7 +20,7 @@
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
 
-enum { USES_TEXT_MOST = 256 };
+enum { USES_TEXT_MOST = 256, LOOKS_A_STEP = 32 /* of up to ANNOTATION_VALUE_MOST octets each */ };
 
 /* ---- entries that are computed ---- */
 
@@ -223,6 +223,8 @@ static enum err answer_next(struct imap_session *s, struct metadata_answer *m, s
 enum step metadata_answer_step(struct imap_session *s, struct metadata_answer *m, struct buf *out,
                                enum err *e)
 {
+    unsigned looks =
+        0; /* what is looked at need not be told: deeper than asked, longer than asked */
     while (m->entry < m->get->entries.count) {
         bool is_over;
         *e = answer_next(s, m, out, &is_over);
@@ -233,7 +235,7 @@ enum step metadata_answer_step(struct imap_session *s, struct metadata_answer *m
             m->entry++;
             buf_release(&m->at);
         }
-        if (out->len >= SESSION_OUTPUT_MOST) {
+        if (out->len >= SESSION_OUTPUT_MOST || ++looks == LOOKS_A_STEP) {
             return STEP_MORE;
         }
     }

@@ -18,13 +18,18 @@
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
 
-enum { SOURCES_MOST = 100, NAME_TEXT_MOST = 16 * MAILBOX_NAME_MOST };
+enum {
+    SOURCES_MOST = 100,
+    NAME_TEXT_MOST = 16 * MAILBOX_NAME_MOST,
+    STEP_NAMES_MOST = 100 * 1000 /* names compared in a step */
+};
 
 enum esearch_phase { ESEARCH_BEGIN, ESEARCH_NEXT, ESEARCH_LOOK, ESEARCH_TELL };
 
 struct esearch_command {
     struct searching q;
     struct notify_group *sources; /* NULL: the selected mailbox */
+    size_t names;                 /* that the sources spell out */
     bool has_selected;            /* it is among the sources */
     bool has_others;
     bool is_updating; /* the live context was begun */
@@ -41,7 +46,6 @@ static void parse_sources(struct cmd *cmd, struct esearch_command *args, struct 
 {
     struct scan ahead = *c;
     struct notify_group **tail = &args->sources;
-    size_t names = 0;
     unsigned count = 0;
     if (!scan_accept(&ahead, ' ') || !scan_accept_word(&ahead, STR("IN"))) {
         args->has_selected = true;
@@ -56,7 +60,7 @@ static void parse_sources(struct cmd *cmd, struct esearch_command *args, struct 
             scan_fail(c, ERR_LIMIT, "fewer sources");
             return;
         }
-        notify_scan_mailboxes(c, cmd->arena, &names, g);
+        notify_scan_mailboxes(c, cmd->arena, &args->names, g);
         args->has_selected = args->has_selected || g->filter == NOTIFY_SELECTED;
         args->has_others = args->has_others || g->filter != NOTIFY_SELECTED;
         *tail = g;
@@ -153,21 +157,26 @@ static void close_mailbox(struct esearch_command *args)
     mailbox_unref(&args->mailbox);
 }
 
-/* Steps to the next mailbox to be searched; false: there is none. */
-static bool next_mailbox(struct imap_session *s, struct esearch_command *args, enum err *e)
+/* Steps towards the next mailbox to be searched, which is then at hand. STEP_DONE with none: there is no other. */
+static enum step next_mailbox(struct imap_session *s, struct esearch_command *args, enum err *e)
 {
     struct mailbox_info info;
     size_t at = args->at.len == 0 ? 0 : account_seek_mailbox(s->account, buf_str(&args->at));
+    size_t work = 0;
     *e = ERR_OK;
     while (*e == ERR_OK && args->view == NULL && account_next_mailbox(s->account, &at, &info)) {
         buf_clear(&args->at);
         buf_add(&args->at, info.name);
+        work += 2 * args->names + SOURCES_MOST; /* once for the name, once for the rights */
         if (info.is_mailbox && is_meant(s, args, &info)) {
             *e = open_mailbox(s, args, &info);
             *e = *e == ERR_NO_MAILBOX ? ERR_OK : *e;
         }
+        if (work >= STEP_NAMES_MOST) {
+            return args->view == NULL && *e == ERR_OK ? STEP_MORE : STEP_DONE;
+        }
     }
-    return args->view != NULL;
+    return STEP_DONE;
 }
 
 /* ---- running ---- */
@@ -189,7 +198,10 @@ static enum run esearch_end(struct cmd *cmd, struct esearch_command *args, struc
 static enum run esearch_next(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     struct esearch_command *args = cmd->args;
-    if (!next_mailbox(s, args, &cmd->err)) {
+    if (next_mailbox(s, args, &cmd->err) == STEP_MORE) {
+        return RUN_MORE;
+    }
+    if (args->view == NULL) {
         return cmd->err == ERR_OK ? esearch_end(cmd, args, out) : RUN_DONE;
     }
     cmd->phase = ESEARCH_LOOK;

@@ -25,7 +25,7 @@
 
 enum {
     STEP_WORK_MOST = 4 * 1024 * 1024, /* octets of names times octets of patterns, roughly 10 ms */
-    STATUS_WORK = 64 * 1024,
+    METADATA_WORK = 64 * 1024,
     AHEAD_WORK_MOST = 1024 * 1024,
     PATTERN_MOST = 2 * MAILBOX_NAME_MOST /* longer ones match nothing (RFC 5258, 3) */
 };
@@ -234,11 +234,10 @@ static void write_data(struct imap_session *s, struct list_args *args, struct st
                        struct buf *out)
 {
     if (args->scan.returns & LIST_RETURN_STATUS) {
-        args->work += STATUS_WORK;
-        err_ignore(status_write(s, name, args->scan.status, out));
+        err_ignore(status_write(s, name, args->scan.status, out, &args->work));
     }
     if (args->scan.returns & LIST_RETURN_METADATA) {
-        args->work += STATUS_WORK;
+        args->work += METADATA_WORK;
         begin_metadata(s, args, name);
     }
     struct mailbox *m = NULL;

@@ -8,6 +8,8 @@
 #include "store/object.h"
 #include "wire/imap_scan.h"
 
+enum { MAILBOX_WORK = 32 * 1024, FLAGS_WORK = 8, SIZE_WORK = 32 };
+
 struct status_args {
     struct str name;
     unsigned atts; /* bits of enum status_att */
@@ -118,13 +120,22 @@ static void write_items(const struct imap_session *s, struct mailbox *m, struct 
     }
 }
 
-enum err status_write(const struct imap_session *s, struct str name, unsigned atts, struct buf *out)
+static size_t get_work(const struct view *v, unsigned atts)
 {
+    bool reads_sizes = (atts & STATUS_DELETED_STORAGE) != 0;
+    return MAILBOX_WORK + (size_t)view_get_count(v) * (reads_sizes ? SIZE_WORK : FLAGS_WORK);
+}
+
+enum err status_write(const struct imap_session *s, struct str name, unsigned atts, struct buf *out,
+                      size_t *work)
+{
+    *work += MAILBOX_WORK;
     struct mailbox *m = NULL;
     struct view *v = NULL;
     TRY(session_find_mailbox(s, name, RIGHT_READ, &m));
     enum err e = mailbox_get_view(m, &v);
     if (e == ERR_OK) {
+        *work += get_work(v, atts);
         buf_add(out, STR("* STATUS "));
         session_write_mailbox(s, out, name);
         buf_add(out, STR(" ("));
@@ -141,7 +152,8 @@ static enum run run_status(struct imap_session *s, struct cmd *cmd, struct buf *
     if (args->atts & STATUS_HIGHESTMODSEQ) {
         session_enable_condstore(s, out);
     }
-    cmd->err = status_write(s, args->name, args->atts, out);
+    size_t work = 0;
+    cmd->err = status_write(s, args->name, args->atts, out, &work);
     return RUN_DONE;
 }
 
