@@ -1,5 +1,5 @@
 /* Fuzzes wire/imap_reply: in whatever pieces an answer comes, its end is found at the same place, and nothing is lost or made up
- * before it. The first octet is the size of a piece, the next three are the tag and a space. And rights: what is read is
+ * before it. The first octet is the size of a piece, the next three are the tag, two letters or digits, and a space. And rights: what is read is
  * written, and reads the same again. */
 #include "fuzz.h"
 
@@ -50,6 +50,11 @@ static void check_rights(struct str s)
     buf_release(&out);
 }
 
+static bool is_tag_octet(char c)
+{
+    return ascii_is_alpha(c) || ascii_is_digit(c);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str s = str_make((const char *)data, size);
@@ -58,6 +63,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     size_t piece = (unsigned char)s.p[0] + 1U;
     struct str tag = str_sub(s, 1, 2);
+    if (!is_tag_octet(tag.p[0]) || !is_tag_octet(tag.p[1])) {
+        return 0;
+    }
     struct buf whole = BUF_INIT(HEARD_MOST);
     struct buf pieces = BUF_INIT(HEARD_MOST);
     bool is_found = false;
