@@ -12,6 +12,8 @@
  * The selected mailbox is the business of news.c; here is only what the client's wish says about it. Its row follows the
  * known view, so that what the client saw while it was selected is not told again.
  *
+ * A session in another account (imap/relay.h) gets the wish, too, and heeds what it says about the selected mailbox.
+ *
  * An event can be told twice or together with another one, but never be lost: rows are compared, not counted.
  */
 #include "imap/notify.h"
@@ -20,6 +22,7 @@
 #include "base/vec.h"
 #include "imap/metadata.h"
 #include "imap/session_priv.h"
+#include "imap/special_use.h"
 #include "wire/imap_write.h"
 
 #include <stdlib.h>
@@ -49,6 +52,7 @@ struct row {
     uint64_t id;    /* of the mailbox; 0: there is none */
     struct marks marks;
     bool has_marks;
+    unsigned special_use; /* enum special_use */
     bool is_subscribed;
     bool has_children;
     bool is_gone;          /* nothing of that name is left: dropped when told */
@@ -157,6 +161,11 @@ bool notify_wants_metadata(const struct imap_session *s, uint64_t mailbox_id)
         }
     }
     return false;
+}
+
+struct str notify_get_text(const struct imap_session *s)
+{
+    return s->notify != NULL ? s->notify->plan.text : STR_EMPTY;
 }
 
 bool notify_is_own(const struct imap_session *s, struct uid uid)
@@ -331,6 +340,7 @@ static void compare_name(struct pass *p, const struct mailbox_info *info)
     }
     r.events = get_events(p->notify, info);
     r.has_children = info->has_children;
+    r.special_use = info->special_use;
     uint64_t id = info->is_mailbox ? info->id : 0;
     if (r.id != id) {
         compare_id(p, &r, id);
@@ -357,6 +367,7 @@ static void compare_gone(struct pass *p, const struct row *was)
     r.id = 0;
     r.is_subscribed = false;
     r.has_children = false;
+    r.special_use = 0;
     r.is_gone = true;
     if (!is_moved && (r.events & wanted) != 0) {
         tell(p, &r, TELL_LIST);
@@ -529,6 +540,7 @@ static void write_list(struct imap_session *s, const struct row *r, struct buf *
     buf_add_c(out, r->id != 0 ? "* LIST (" : "* LIST (\\NonExistent ");
     buf_add_c(out, r->has_children ? "\\HasChildren" : "\\HasNoChildren");
     buf_add_c(out, r->is_subscribed ? " \\Subscribed" : "");
+    special_use_write(out, r->special_use, false);
     buf_add(out, STR(") \"/\" "));
     session_write_mailbox(s, out, str_from_c(r->name));
     if (r->old_name != NULL && r->id != 0) {
@@ -563,7 +575,7 @@ static void write_overflow(struct notify *n, struct buf *out)
     n->has_overflow = false;
     n->has_lines = false;
     n->selected = NULL;
-    n->plan = (struct notify_plan){0};
+    n->plan = (struct notify_plan){.text = STR("n NOTIFY NONE")};
     release_rows(n);
     buf_add(out,
             STR("* OK [NOTIFICATIONOVERFLOW] Too many mailboxes; nothing is notified now\r\n"));
@@ -620,10 +632,14 @@ enum step notify_step(struct imap_session *s, struct buf *out)
 
 /* ---- wishing ---- */
 
+/* A guest watches the selected mailbox only: all other names mean those of its own account. */
 static void read_plan(struct notify *n, const struct notify_plan *plan)
 {
     n->plan = *plan;
     n->selected = NULL;
+    if (n->session->args.is_peer) {
+        n->plan = (struct notify_plan){0};
+    }
     for (const struct notify_group *g = plan->groups; g != NULL; g = g->next) {
         if (g->filter == NOTIFY_SELECTED || g->filter == NOTIFY_SELECTED_DELAYED) {
             n->selected = g;
@@ -661,14 +677,17 @@ static struct notify *notify_new(struct imap_session *s)
 
 enum err notify_set(struct imap_session *s, struct arena **arena, const struct notify_plan *plan)
 {
-    if (plan->is_set && count_names(s->account) > NOTIFY_MAILBOXES_MOST) {
+    bool has_names = plan->is_set && !s->args.is_peer;
+    if (has_names && count_names(s->account) > NOTIFY_MAILBOXES_MOST) {
         return ERR_NOTIFY_OVERFLOW;
     }
     if (s->notify == NULL) {
         s->notify = notify_new(s);
     }
     struct notify *n = s->notify;
-    metadata_enable(s);
+    if (!s->args.is_peer) {
+        metadata_enable(s);
+    }
     arena_free(&n->arena);
     n->arena = *arena;
     *arena = NULL;

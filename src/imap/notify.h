@@ -30,6 +30,10 @@ const struct fetch_atts *notify_find_atts(const struct imap_session *s);
 /* Did this session itself bring the message into the selected mailbox? Only known while notify_find_atts() is not NULL. */
 bool notify_is_own(const struct imap_session *s, struct uid uid);
 
+/* The command that said what the client wants, whole: for sessions in other accounts, which watch the mailbox that is selected
+ * there. Empty: it was never given. */
+struct str notify_get_text(const struct imap_session *s);
+
 /* Does the client want to hear of changed annotations of this mailbox (0: of the server)? */
 bool notify_wants_metadata(const struct imap_session *s, uint64_t mailbox_id);
 

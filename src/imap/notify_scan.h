@@ -55,6 +55,7 @@ struct notify_plan {
     bool is_set;     /* else NONE */
     bool has_status; /* the STATUS indicator */
     bool is_unknown; /* an event was named that is not offered here */
+    struct str text; /* the whole command; set by who reads it */
     struct notify_group *groups;
 };
 

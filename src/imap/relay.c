@@ -31,6 +31,7 @@ struct relay {
     struct imap_reply reply;
     size_t sent;      /* octets of the command's text */
     bool has_line;    /* the client's line (IDLE) was passed on */
+    bool is_before;   /* the reply at hand is that to NOTIFY, which was sent before the command */
     bool is_answered; /* a literal was refused, and the client told */
 };
 
@@ -108,6 +109,24 @@ static bool find_place(const struct imap_session *s, const struct scan *args, st
     return !session_is_place(s, out);
 }
 
+/* ESEARCH without sources, or with SELECTED alone (RFC 7377, 2.2). */
+static bool is_search_of_selected(const struct scan *args)
+{
+    struct scan c = *args;
+    if (!scan_accept(&c, ' ') || !scan_accept_word(&c, STR("IN"))) {
+        return true;
+    }
+    return scan_accept(&c, ' ') && scan_accept(&c, '(') && scan_accept_word(&c, STR("SELECTED"))
+           && scan_accept(&c, ')');
+}
+
+/* Is the command, which names no mailbox, for the selected one? */
+static bool is_for_selected(const struct command *what, const struct scan *args)
+{
+    return (what->flags & COMMAND_SELECTED) != 0
+           || (what == &command_esearch && is_search_of_selected(args));
+}
+
 /* Opens the relay that a command for this place goes to. may_share: the one whose mailbox is selected will do. */
 static void begin_errand(struct imap_session *s, const struct place *place, bool may_share)
 {
@@ -127,7 +146,7 @@ bool relay_takes(struct imap_session *s, const struct command *what, const struc
         return false; /* it was sent to where it belongs */
     }
     if ((what->flags & COMMAND_NAMES) == 0) {
-        return s->far != NULL && (what->flags & COMMAND_SELECTED) != 0;
+        return s->far != NULL && is_for_selected(what, args);
     }
     struct arena *a = arena_new(NAME_ARENA_MOST);
     bool is_far = find_place(s, args, a, &place);
@@ -154,7 +173,21 @@ static void begin_command(struct relay *r, struct str tag)
     r->reply = (struct imap_reply){.tag = buf_str(&r->tag)};
     r->sent = 0;
     r->has_line = false;
+    r->is_before = false;
     r->is_answered = false;
+}
+
+/* Before the first mailbox is selected there: what the client wants to hear of it (RFC 5465). */
+static void send_notify(const struct imap_session *s, struct relay *r)
+{
+    struct str text = notify_get_text(s);
+    if (text.n == 0) {
+        return;
+    }
+    peer_write_command(r->peer, text);
+    peer_write(r->peer, STR("\r\n"));
+    r->reply.tag = imap_find_tag(text);
+    r->is_before = true;
 }
 
 static void send_command(struct imap_session *s, struct cmd *cmd, struct relay *r, struct buf *out)
@@ -168,6 +201,9 @@ static void send_command(struct imap_session *s, struct cmd *cmd, struct relay *
     }
     if (s->sink == NULL) {
         begin_command(r, cmd->tag);
+    }
+    if (s->errand != NULL && opens_mailbox(cmd->what)) {
+        send_notify(s, r);
     }
     send_text(r, text);
     peer_write(r->peer, STR("\r\n"));
@@ -191,6 +227,12 @@ static void forward_line(struct imap_session *s, struct relay *r)
 }
 
 /* ---- hearing ---- */
+
+/* Something of what it says is still to come. */
+static bool is_amid(const struct relay *r)
+{
+    return r->reply.is_in_line || r->reply.literal > 0;
+}
 
 /* line: the tagged reply, which is told behind the news. */
 static enum run end_command(struct imap_session *s, struct cmd *cmd, struct relay *r,
@@ -222,7 +264,7 @@ static enum run end_command(struct imap_session *s, struct cmd *cmd, struct rela
 /* It ended before the answer did. */
 static enum run lose(struct imap_session *s, struct cmd *cmd, struct relay *r, struct buf *out)
 {
-    s->is_broken = r->reply.is_in_line || r->reply.literal > 0;
+    s->is_broken = is_amid(r);
     s->is_over = s->is_over || r->reply.has_said_bye;
     cmd->err = peer_get_err(r->peer);
     if (r == s->far) {
@@ -232,6 +274,16 @@ static enum run lose(struct imap_session *s, struct cmd *cmd, struct relay *r, s
     relay_free(&s->errand);
     s->sink = NULL;
     return RUN_DONE;
+}
+
+/* All was passed on that came while the client idles there: what NOTIFY asked for of the own account goes between. */
+static enum run idle(struct imap_session *s, const struct relay *r, struct buf *out)
+{
+    peer_shrink(r->peer);
+    if (!is_amid(r) && notify_is_waiting(s) && session_tell(s, out) == STEP_MORE) {
+        return RUN_MORE;
+    }
+    return RUN_LINE;
 }
 
 static enum run hear(struct imap_session *s, struct cmd *cmd, struct relay *r, struct buf *out)
@@ -249,20 +301,60 @@ static enum run hear(struct imap_session *s, struct cmd *cmd, struct relay *r, s
             continue;
         }
         peer_use(r->peer, used);
-        if (event == IMAP_REPLY_TAGGED) {
+        if (event == IMAP_REPLY_TAGGED && !r->is_before) {
             return end_command(s, cmd, r, str_sub(in, 0, used));
         }
-        buf_add(out, str_sub(in, 0, used));
+        if (event == IMAP_REPLY_TAGGED) {
+            r->is_before = false;
+            r->reply.tag = buf_str(&r->tag);
+        } else {
+            buf_add(out, str_sub(in, 0, used));
+        }
         step = peer_read(r->peer, &in);
     }
     if (step == STEP_BAD) {
         return lose(s, cmd, r, out);
     }
-    if (cmd->what == &command_idle && !r->has_line) {
-        peer_shrink(r->peer);
-        return RUN_LINE;
+    return cmd->what == &command_idle && !r->has_line ? idle(s, r, out) : RUN_EVENT;
+}
+
+static enum step lose_unasked(struct imap_session *s, struct buf *out)
+{
+    const struct relay *r = s->far;
+    bool is_over = is_amid(r) || r->reply.has_said_bye;
+    if (!is_over) {
+        buf_add(out, STR("* OK [CLOSED] The mailbox is out of reach\r\n"));
     }
-    return RUN_EVENT;
+    relay_free(&s->far);
+    return is_over ? STEP_BAD : STEP_DONE;
+}
+
+enum step relay_step_unasked(struct imap_session *s, struct buf *out)
+{
+    struct relay *r = s->far;
+    struct str in = STR_EMPTY;
+    size_t used = 0;
+    if (r == NULL || s->notify == NULL) {
+        return STEP_DONE;
+    }
+    enum step step = peer_read(r->peer, &in);
+    while (step == STEP_DONE) {
+        if (out->len >= SESSION_OUTPUT_MOST) {
+            return STEP_MORE;
+        }
+        if (imap_reply_next(&r->reply, in, &used) == IMAP_REPLY_MORE) {
+            step = peer_read_more(r->peer, &in);
+            continue;
+        }
+        peer_use(r->peer, used);
+        buf_add(out, str_sub(in, 0, used));
+        step = peer_read(r->peer, &in);
+    }
+    if (step == STEP_BAD) {
+        return lose_unasked(s, out);
+    }
+    peer_shrink(r->peer);
+    return is_amid(r) ? STEP_MORE : STEP_DONE;
 }
 
 enum run relay_run(struct imap_session *s, struct cmd *cmd, struct buf *out)

@@ -21,6 +21,10 @@ bool relay_is_selected(const struct imap_session *s);
 /* The command is for another account: then s->cmd.is_relayed, and relay_run() runs it. args: behind its name. */
 bool relay_takes(struct imap_session *s, const struct command *what, const struct scan *args);
 enum run relay_run(struct imap_session *s, struct cmd *cmd, struct buf *out);
+/* What the session whose mailbox is selected says by itself, because NOTIFY asked for it (RFC 5465); between commands. STEP_DONE: there
+ * is nothing. STEP_MORE: out is full, or a response has not come whole; then nothing else may be said, and the session is woken.
+ * STEP_BAD: the session is over. */
+enum step relay_step_unasked(struct imap_session *s, struct buf *out);
 void relay_free(struct relay **r);
 /* Leaves the selected mailbox, of whatever account, because another one will be selected: tells CLOSED (RFC 7162, 3.2.11). */
 void relay_leave_selected(struct imap_session *s, struct buf *out);

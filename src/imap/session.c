@@ -517,6 +517,24 @@ static void on_stream(struct imap_session *s, bool is_end)
     s->receiving = NULL;
 }
 
+/* No command is there: hears the mailbox in another account, if that is selected. */
+static enum go step_far(struct imap_session *s, struct buf *out)
+{
+    switch (relay_step_unasked(s, out)) {
+    case STEP_MORE:
+        s->phase = PHASE_FAR;
+        return out->len >= SESSION_OUTPUT_MOST ? GO_OUTPUT : GO_EVENT;
+    case STEP_BAD:
+        s->phase = PHASE_BYE;
+        return GO_ON;
+    case STEP_DONE:
+        break;
+    }
+    s->phase = PHASE_READ;
+    imap_framing_shrink(s->framing);
+    return GO_INPUT;
+}
+
 static enum go step_read(struct imap_session *s, struct buf *out)
 {
     if (relay_is_full(s)) {
@@ -530,8 +548,7 @@ static enum go step_read(struct imap_session *s, struct buf *out)
             s->phase = PHASE_UNASKED;
             return GO_ON;
         }
-        imap_framing_shrink(s->framing);
-        return GO_INPUT;
+        return step_far(s, out);
     case IMAP_FRAME_COMMAND:
         return begin_command(s, out);
     case IMAP_FRAME_LITERAL:
@@ -602,6 +619,8 @@ static enum go step_phase(struct imap_session *s, struct buf *out)
         return step_news(s, out);
     case PHASE_UNASKED:
         return step_unasked(s, out);
+    case PHASE_FAR:
+        return step_far(s, out);
     case PHASE_MARK:
         return GO_MARK;
     case PHASE_BYE:

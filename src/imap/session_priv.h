@@ -49,6 +49,7 @@ enum phase {
     PHASE_LINE,     /* waits for session_wake() or a line of the client */
     PHASE_NEWS,     /* tells what changed, then the tagged reply */
     PHASE_UNASKED,  /* tells what NOTIFY asked for, between commands */
+    PHASE_FAR,      /* the same, of a mailbox in another account */
     PHASE_MARK,     /* the tagged reply is said; the edge is to hear of s->mark */
     PHASE_BYE       /* it is over */
 };

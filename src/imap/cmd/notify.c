@@ -1,10 +1,12 @@
 /* NOTIFY (RFC 5465): the client says once what it wants to hear, and hears it from then on: in commands, in IDLE, and between
  * commands. What it means is in notify.c; here its arguments are taken and kept beyond the command's life.
  *
- * NOTIFY SET implies a NOOP: all that is new in the selected mailbox is told with it, then the new wish holds. */
+ * NOTIFY SET implies a NOOP: all that is new in the selected mailbox is told with it, then the new wish holds. While a mailbox of
+ * another account is selected, the session there hears the wish, too, and answers. */
 #include "imap/cmd/list.h"
 
 #include "imap/notify.h"
+#include "imap/relay.h"
 #include "imap/session_priv.h"
 
 enum { PLAN_ARENA_MOST = 1024 * 1024 };
@@ -23,6 +25,7 @@ static void parse_notify(struct imap_session *s, struct cmd *cmd, struct scan *c
     struct str text = c->s;
     c->s = arena_str(args->arena, text);
     notify_scan(c, args->arena, &args->plan);
+    args->plan.text = c->s;
     c->s = text;
 }
 
@@ -39,7 +42,8 @@ static enum run run_notify(struct imap_session *s, struct cmd *cmd, struct buf *
     }
     cmd->tells_all = args->plan.is_set;
     cmd->err = notify_set(s, &args->arena, &args->plan);
-    return RUN_DONE;
+    cmd->is_relayed = cmd->err == ERR_OK && relay_is_selected(s);
+    return cmd->is_relayed ? RUN_MORE : RUN_DONE;
 }
 
 static void release_notify(struct cmd *cmd)
@@ -51,6 +55,7 @@ static void release_notify(struct cmd *cmd)
 const struct command command_notify = {
     .name = STR("NOTIFY"),
     .states = STATE_ANY,
+    .flags = COMMAND_PEER,
     .capability = "NOTIFY",
     .parse = parse_notify,
     .run = run_notify,
