@@ -16,6 +16,7 @@
 #include "mime/words.h"
 
 enum { ARENA_MOST = 4 * 1024 * 1024, TEXT_MOST = 1024 * 1024, SEGMENTS_MOST = 100 };
+enum { VALUE_MOST = 64 * 1024 };       /* a longer field is nobody's file name: it stays as it is */
 enum { LINE_MOST = FOLD_COLUMNS - 2 }; /* a space in front, a semicolon behind */
 
 struct params {
@@ -33,7 +34,8 @@ bool recode_has_params(const struct field *field)
 {
     bool is_mime = str_eq_nocase(field->name, STR("Content-Type"))
                    || str_eq_nocase(field->name, STR("Content-Disposition"));
-    return is_mime && str_find_str(field->value, STR("*")) < field->value.n
+    return is_mime && field->value.n <= VALUE_MOST
+           && str_find_str(field->value, STR("*")) < field->value.n
            && str_find_char(field->value, '\'') < field->value.n;
 }
 

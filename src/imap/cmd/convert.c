@@ -26,7 +26,8 @@ enum {
     TEXT_MOST = 8 * 1024 * 1024,
     HEADER_MOST = 1024 * 1024,
     KEY_MOST = 8 * 1024,
-    PIECES_A_STEP = 8 /* read of a part before the neighbours have their turn */
+    PIECES_A_STEP = 8, /* read of a part before the neighbours have their turn */
+    ITEMS_A_STEP = 4   /* written before that */
 };
 
 /* The message that is being written. */
@@ -536,7 +537,7 @@ static enum run run_convert(struct imap_session *s, struct cmd *cmd, struct buf 
     if (cmd->phase == 0 && begin_convert(s, cmd) == RUN_DONE) {
         return RUN_DONE;
     }
-    while (drain(args, out) == STEP_DONE) {
+    for (unsigned i = 0; i < ITEMS_A_STEP && drain(args, out) == STEP_DONE;) {
         if (!args->open.is_open) {
             if (!walk_next(&args->walk, &args->open.seq)) {
                 return end_convert(cmd, args);
@@ -547,6 +548,7 @@ static enum run run_convert(struct imap_session *s, struct cmd *cmd, struct buf 
             close_message(args);
         } else {
             enum err e = ERR_OK;
+            i++;
             enum step step = step_att(s, args, &e);
             if (step == STEP_MORE) {
                 return RUN_EVENT;
