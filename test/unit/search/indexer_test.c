@@ -30,8 +30,8 @@ static const char *const WORDS[] = {
     "meeting",
     "a",
     "to",
-    "Stra\xc3\x9f"
-    "e",
+    ("Stra\xc3\x9f"
+     "e"),
     "STRASSE",
     "\xc4\xb0stanbul",
     "istanbul",
