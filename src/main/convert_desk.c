@@ -6,7 +6,8 @@
  *
  * A conversion that waits is not read: its octets stay with the worker, so memory is bounded by the slots. The part is
  * gathered in a file in memory, the result in a buffer up to a bound. Whose turn it is: the first in line of the user who has
- * the fewest conversions running, so that nobody's hundred pictures stand before somebody's one.
+ * the fewest conversions running, and of those the one whose last turn was longest ago, so that nobody's hundred pictures
+ * stand before somebody's one.
  *
  * Whatever the child does, it costs this process a few octets of state: it is another program with limits of its own
  * (convert_child.c), its output is counted, its time is measured by the clock, too. A session that goes away takes its child
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 enum { JOBS_MOST = 256, JOBS_OF_USER_MOST = 24, USER_MOST = 256, READ_SIZE = 64 * 1024 };
+enum { USERS = 1024 };
 enum { TAKE_MS = 60 * 1000, GRACE_MS = 1000 };
 
 enum job_state { JOB_WAITING, JOB_TAKING, JOB_RUNNING, JOB_ANSWERED };
@@ -62,6 +64,9 @@ struct convert_desk {
     struct list jobs; /* in the order they came */
     unsigned count;
     unsigned running; /* slots taken */
+    uint64_t turn;    /* conversions begun */
+    uint64_t turns
+        [USERS]; /* when a user had his last turn, by the hash of his name; who shares a place shares the turn */
 };
 
 static void start_next(void *owner);
@@ -315,17 +320,29 @@ static unsigned count_jobs(const struct convert_desk *d, const char *user, bool 
     return count;
 }
 
+static size_t get_place(const struct job *j)
+{
+    return str_hash(str_from_c(j->user)) % USERS;
+}
+
 static struct job *find_next(const struct convert_desk *d)
 {
     struct job *best = NULL;
     unsigned best_running = 0;
+    uint64_t best_turn = 0;
     list_each(node, &d->jobs)
     {
         struct job *j = list_entry(node, struct job, node);
-        unsigned running = j->state == JOB_WAITING ? count_jobs(d, j->user, true) : 0;
-        if (j->state == JOB_WAITING && (best == NULL || running < best_running)) {
+        if (j->state != JOB_WAITING) {
+            continue;
+        }
+        unsigned running = count_jobs(d, j->user, true);
+        uint64_t turn = d->turns[get_place(j)];
+        if (best == NULL || running < best_running
+            || (running == best_running && turn < best_turn)) {
             best = j;
             best_running = running;
+            best_turn = turn;
         }
     }
     return best;
@@ -339,6 +356,7 @@ static void start_next(void *owner)
         if (j == NULL) {
             return;
         }
+        d->turns[get_place(j)] = ++d->turn;
         take(j);
     }
 }
