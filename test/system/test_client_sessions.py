@@ -6,7 +6,7 @@ import re
 import tempfile
 
 from lib.check import contains, equal, limetta_only, matches, message, run, true
-from lib.clients import imaplib_login, mbsync_config, mutt_config, ok, run_node, run_on_terminal, subjects
+from lib.clients import imaplib_login, mbsync_config, mutt_config, offlineimap_config, ok, run_node, run_on_terminal, subjects
 from lib.servers import PASSWORD
 from lib.wire import open_imap
 
@@ -24,16 +24,16 @@ def test_imapflow(make):
 FOLDERS = ('INBOX', 'Work', 'Work/Plans', 'Größe')
 
 
-def near_folder(mail, mailbox):
-    """Where mbsync keeps a mailbox: SubFolders Verbatim; it leaves names as they are on the wire."""
-    return os.path.join(mail, 'Inbox' if mailbox == 'INBOX' else mailbox)
+def near_folder(mail, mailbox, inbox='Inbox'):
+    """Where a mailbox is kept here; its name is as on the wire, but for INBOX."""
+    return os.path.join(mail, inbox if mailbox == 'INBOX' else mailbox)
 
 
-def near_state(mail, mailbox):
+def near_state(mail, mailbox, inbox='Inbox'):
     """Subject -> flags of a Maildir; no subject twice."""
     found = {}
     for part in ('cur', 'new'):
-        folder = os.path.join(near_folder(mail, mailbox), part)
+        folder = os.path.join(near_folder(mail, mailbox, inbox), part)
         for name in os.listdir(folder):
             with open(os.path.join(folder, name), 'rb') as f:
                 subject = matches(f.read(), rb'Subject: ([^\r\n]*)').group(1).decode()
@@ -56,9 +56,9 @@ def far_state(c, mailbox):
     return found
 
 
-def file_of(mail, mailbox, subject):
+def file_of(mail, mailbox, subject, inbox='Inbox'):
     for part in ('cur', 'new'):
-        folder = os.path.join(near_folder(mail, mailbox), part)
+        folder = os.path.join(near_folder(mail, mailbox, inbox), part)
         for name in os.listdir(folder):
             with open(os.path.join(folder, name), 'rb') as f:
                 if f'Subject: {subject}\n'.encode() in f.read().replace(b'\r\n', b'\n'):
@@ -125,6 +125,43 @@ def test_mbsync_folders(make):
         contains(second['Größe'], 'Work/Plans 7')
         run(sync)
         equal(check('no changes'), second)
+        c.close()
+
+
+def test_offlineimap(make):
+    """M-7: three connections at once, compressed; a move and a deletion here, a flag and a new message there; then nothing is left to do."""
+    with make() as s, tempfile.TemporaryDirectory() as folder:
+        c = open_imap(s, 'alice', PASSWORD)
+        c.command('CREATE Work')
+        for mailbox in ('INBOX', 'Work'):
+            for i in range(6):
+                c.append(mailbox, message(f'{mailbox} {i}'), '(\\Seen)')
+        mail, conf = os.path.join(folder, 'mail'), os.path.join(folder, 'rc')
+        with open(conf, 'w') as f:
+            f.write(offlineimap_config(s, folder))
+        sync = ['offlineimap', '-c', conf, '-o', '-d', 'imap']
+        env = {**os.environ, 'HOME': folder}
+
+        def check(what, *counts):
+            states = [far_state(c, name) for name in ('INBOX', 'Work')]
+            equal([near_state(mail, name, inbox='INBOX') for name in ('INBOX', 'Work')], states, what)
+            equal([len(x) for x in states], list(counts), what)
+            return states
+        out = run(sync, env=env)
+        contains(out, b'COMPRESS', 'offlineimap compresses')
+        check('first run', 6, 6)
+        path = file_of(mail, 'INBOX', 'INBOX 1', inbox='INBOX')
+        os.rename(path, os.path.join(mail, 'Work', 'new', re.sub(r',U=.*', '', os.path.basename(path))))
+        os.remove(file_of(mail, 'INBOX', 'INBOX 2', inbox='INBOX'))
+        c.append('Work', message('news'))
+        c.command('SELECT INBOX')
+        c.command('UID STORE 6 +FLAGS.SILENT (\\Flagged)')
+        c.command('UNSELECT')
+        run(sync, env=env)
+        states = check('changes of both sides', 4, 8)
+        equal((states[0]['INBOX 5'], states[1]['news']), ('FS', ''))
+        run(sync, env=env)
+        equal(check('nothing to do', 4, 8), states)
         c.close()
 
 

@@ -396,3 +396,84 @@ def test_trojita(make):
         c.say('UNSELECT')
         c.say('LOGOUT')
         other.close()
+
+
+# ---- more of what runs on phones ----
+
+@limetta_only
+def test_delta_chat(make):
+    """M-1, M-7, M-9, X-METADATA, X-MOVE: a chat over mail: metadata of the server and a token of the device, prefetch by UID, MOVE, IDLE."""
+    with make() as s:
+        other = seed(s)
+        c = Client(s)
+        c.c.login('alice', PASSWORD)
+        c.say('CAPABILITY')
+        c.say('COMPRESS DEFLATE')
+        c.c.start_deflate()
+        c.say('ID ("name" "Delta Chat")')
+        c.say('GETMETADATA "" (/shared/comment /shared/admin /shared/vendor/deltachat/irohrelay)')
+        c.say('SETMETADATA "INBOX" (/private/devicetoken "fcm-chat.delta:token")')
+        contains(c.say('GETMETADATA "INBOX" (/private/devicetoken)'), b'/private/devicetoken "fcm-chat.delta:token"')
+        contains(c.say('SELECT "INBOX" (CONDSTORE)'), b'HIGHESTMODSEQ')
+        c.say('CREATE "DeltaChat"')
+        c.say('SUBSCRIBE "DeltaChat"')
+        c.say('LIST "" "*"')
+        c.say('GETQUOTAROOT "INBOX"')
+        got = c.say('UID FETCH 1:* (UID INTERNALDATE RFC822.SIZE BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE X-MICROSOFT-ORIGINAL-MESSAGE-ID '
+                    'FROM CHAT-VERSION IN-REPLY-TO REFERENCES AUTO-SUBMITTED AUTOCRYPT-SETUP-MESSAGE)])')
+        equal(len(re.findall(rb'RFC822\.SIZE \d+ BODY\[HEADER', got)), 6)
+        equal(c.say('UID FETCH 2,4,6 (FLAGS BODY.PEEK[])').count(b'filename=p.png'), 3)
+        c.say('UID STORE 4:6 +FLAGS (\\Seen)')
+        c.say('UID STORE 6 +FLAGS ($MDNSent)')
+        matches(c.say('UID MOVE 4:6 "DeltaChat"'), rb'COPYUID \d+ 4:6 1:3\]')
+        contains(c.idle(lambda: other.append('INBOX', message('chat')), rb'\* 4 EXISTS'), b'OK')
+        contains(c.say('UID FETCH 7:* (UID FLAGS)'), b'UID 7 ')
+        c.say('UID STORE 7 +FLAGS (\\Deleted)')
+        c.say('CLOSE')
+        contains(c.say('STATUS "INBOX" (UIDNEXT UIDVALIDITY HIGHESTMODSEQ)'), b'UIDNEXT 8')
+        c.say('LOGOUT')
+        other.close()
+
+
+@limetta_only
+def test_jakarta_mail(make):
+    """M-1: FairEmail and other programs in Java fetch by message numbers, EXAMINE for a look, and append with a literal that waits."""
+    with make() as s:
+        other = seed(s)
+        c = Client(s)
+        c.say('CAPABILITY')
+        c.c.login('alice', PASSWORD)
+        c.say('CAPABILITY')
+        c.say('ID ("name" "FairEmail" "version" "1.2200" "os" "Android")')
+        c.say('NAMESPACE')
+        c.say('LIST "" "%"')
+        c.say('LIST "" INBOX')
+        c.say('EXAMINE INBOX')
+        c.say('FETCH 1:6 (UID FLAGS)')
+        equal(len(re.findall(rb'ENVELOPE', c.say('FETCH 1:6 (ENVELOPE INTERNALDATE RFC822.SIZE FLAGS BODYSTRUCTURE UID)'))), 6)
+        contains(c.say('FETCH 2 (BODY.PEEK[HEADER])'), b'Subject: letter 1')
+        contains(c.say('FETCH 2 (BODY.PEEK[1.MIME])'), b'charset=utf-8')
+        got = b''
+        while len(got) < 77998:  # in pieces, as it reads a stream
+            more = matches(c.say(f'FETCH 2 (BODY.PEEK[2]<{len(got)}.16384>)'), rb'BODY\[2\]<\d+> \{(\d+)\}\r\n')
+            got += more.string[more.end():more.end() + int(more.group(1))]
+        equal(got + b'\r\n', ATTACHMENT * 1000)
+        c.refused('STORE 1 +FLAGS (\\Seen)')
+        c.say('SELECT INBOX')
+        equal(c.say('SEARCH 1:99999 NOT DELETED').split(b'\r\n')[0], b'* SEARCH 1 2 3 4 5 6')
+        equal(c.say('SEARCH OR SUBJECT "letter 1" FROM "nobody" UNDELETED').split(b'\r\n')[0], b'* SEARCH 2')
+        equal(c.say('SEARCH HEADER Message-ID <letter.3@test.example> ALL').split(b'\r\n')[0], b'* SEARCH 4')
+        contains(c.say('FETCH 2:3,6 (FLAGS)'), b'* 6 FETCH')
+        c.say('STORE 4,6 +FLAGS (\\Seen \\Answered)')
+        c.say('UID FETCH 3:* (UID)')
+        contains(c.literal('APPEND Drafts (\\Draft) "21-Nov-2026 12:00:00 +0100"', message('draft')), b'APPENDUID')
+        c.say('COPY 1 Archive')
+        c.say('STORE 1 +FLAGS (\\Deleted)')
+        equal(c.say('EXPUNGE').split(b'\r\n')[0], b'* 1 EXPUNGE')
+        contains(c.idle(lambda: other.command('SELECT INBOX') and other.command('UID STORE 2 +FLAGS (\\Deleted)')
+                        and other.command('EXPUNGE'), rb'\* 1 EXPUNGE'), b'OK')
+        contains(c.say('NOOP'), b'OK')
+        c.say('STATUS Drafts (MESSAGES UNSEEN RECENT UIDNEXT UIDVALIDITY)')
+        c.say('CLOSE')
+        c.say('LOGOUT')
+        other.close()

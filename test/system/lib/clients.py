@@ -69,6 +69,32 @@ SyncState *
 '''
 
 
+def offlineimap_config(server, folder):
+    return f'''
+[general]
+accounts = phone
+ui = basic
+metadata = {folder}/state
+[Account phone]
+localrepository = near
+remoterepository = far
+[Repository near]
+type = Maildir
+localfolders = {folder}/mail
+[Repository far]
+type = IMAP
+remotehost = localhost
+remoteport = {server.imap_port}
+remoteuser = alice
+remotepass = {PASSWORD}
+ssl = no
+starttls = yes
+sslcacertfile = {server.cert}
+usecompression = yes
+maxconnections = 3
+'''
+
+
 NPM = ['npm', 'install', '--no-audit', '--no-fund', '--fetch-retries=1', '--fetch-retry-mintimeout=1000', '--fetch-timeout=20000']
 NO_NETWORK = ('ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'ECONNRESET', 'ETIMEDOUT', 'ENETUNREACH', 'EHOSTUNREACH', 'ERR_SOCKET_TIMEOUT',
               'SELF_SIGNED_CERT', 'UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE')
