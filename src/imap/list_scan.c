@@ -10,6 +10,8 @@
  * SUBSCRIBED does, so here RECURSIVEMATCH may stand beside it. */
 #include "imap/list_scan.h"
 
+#include "imap/pattern.h"
+
 struct option {
     struct str name;
     unsigned bit;
@@ -84,7 +86,7 @@ static void add_pattern(struct scan *c, struct arena *a, struct str reference,
     if (pattern.n == 0 || !scan_is_ok(c)) {
         return;
     }
-    patterns[out->count] = arena_printf(a, "%.*s%.*s", STR_ARG(reference), STR_ARG(pattern));
+    patterns[out->count] = pattern_make(a, reference, pattern);
     if (patterns[out->count++].p == NULL) {
         scan_fail(c, ERR_LIMIT, "shorter patterns");
     }

@@ -11,6 +11,8 @@
  */
 #include "imap/notify_scan.h"
 
+#include "store/store.h"
+
 static const struct {
     struct str name;
     unsigned event;
@@ -59,6 +61,17 @@ static void scan_filter(struct scan *c, enum notify_filter unknown, struct notif
     scan_fail(c, ERR_SYNTAX, "which mailboxes, as in SELECTED or PERSONAL");
 }
 
+/* As the mailbox is called, which is compared by octets here. What cannot be a name names nothing. */
+static struct str spell(struct arena *a, struct str name)
+{
+    CLEANUP(buf_release) struct buf normal = BUF_INIT(MAILBOX_NAME_MOST);
+    struct str spelt = STR_EMPTY;
+    if (mailbox_name_normalise(name, &normal) == ERR_OK) {
+        spelt = arena_str(a, buf_str(&normal));
+    }
+    return spelt.p != NULL ? spelt : name;
+}
+
 static void scan_name(struct scan *c, struct arena *a, struct notify_group *g,
                       struct counts *counts)
 {
@@ -68,7 +81,7 @@ static void scan_name(struct scan *c, struct arena *a, struct notify_group *g,
         return;
     }
     counts->names++;
-    *n = (struct notify_name){.next = g->names, .name = scan_mailbox(c, a)};
+    *n = (struct notify_name){.next = g->names, .name = spell(a, scan_mailbox(c, a))};
     g->names = n;
 }
 

@@ -6,6 +6,9 @@
  */
 #include "imap/pattern.h"
 
+#include "base/buf.h"
+#include "mime/nfc.h"
+
 /* A wildcard to come back to. */
 struct retry {
     size_t pattern; /* behind the wildcard; 0: none */
@@ -66,4 +69,14 @@ bool pattern_matches(struct str pattern, struct str name)
         }
     }
     return true;
+}
+
+struct str pattern_make(struct arena *a, struct str reference, struct str pattern)
+{
+    CLEANUP(buf_release) struct buf normal = BUF_INIT(NFC_MOST);
+    struct str whole = arena_printf(a, "%.*s%.*s", STR_ARG(reference), STR_ARG(pattern));
+    if (whole.p == NULL || nfc_write(whole, &normal) != ERR_OK || normal.is_full) {
+        return whole; /* too long to match anything */
+    }
+    return arena_str(a, buf_str(&normal));
 }

@@ -1,11 +1,13 @@
 /* Mailbox names and the list of mailboxes.
  *
- * Names are UTF-8 with '/' between levels. INBOX is one name in any case (RFC 3501, 5.1), also as the first level of a longer
+ * Names are UTF-8 with '/' between levels, in Normalization Form C, whoever names them (RFC 9051, 5.1): two names that look alike
+ * are one. INBOX is one name in any case (RFC 3501, 5.1), also as the first level of a longer
  * name. A level is never empty; control characters are refused, because no client can show or type them.
  *
  * The list that LIST and LSUB walk is built from the committed names when somebody asks, and forgotten when one changes: rows
  * for mailboxes, for parents that are none themselves, and for names that are only subscribed. */
 #include "base/utf8.h"
+#include "mime/nfc.h"
 #include "store/store_priv.h"
 
 #include <assert.h>
@@ -42,10 +44,23 @@ enum err name_normalise(struct str name, char **out)
         }
         first = depth == 0 ? level : first;
     }
-    *out = store_copy(name);
+    CLEANUP(buf_release) struct buf normal = BUF_INIT(NFC_MOST);
+    if (nfc_write(name, &normal) != ERR_OK || normal.len > MAILBOX_NAME_MOST) {
+        return ERR_MAILBOX_NAME;
+    }
+    *out = store_copy(buf_str(&normal));
     if (str_eq_nocase(first, STR("INBOX"))) {
         memcpy(*out, "INBOX", first.n);
     }
+    return ERR_OK;
+}
+
+enum err mailbox_name_normalise(struct str name, struct buf *out)
+{
+    char *normal = NULL;
+    TRY(name_normalise(name, &normal));
+    buf_add_c(out, normal);
+    free(normal);
     return ERR_OK;
 }
 

@@ -103,6 +103,10 @@ enum special_use {
 
 enum { MAILBOX_NAME_MOST = 1000, MAILBOX_COUNT_MOST = 20000, MAILBOX_DEPTH_MOST = 32 };
 
+/* Appends a name as it is spelt here: in Normalization Form C, INBOX in capitals, also as the first level of a longer one. All
+ * functions that take names do so. Errors: ERR_MAILBOX_NAME for what cannot be a name. */
+MUST_USE enum err mailbox_name_normalise(struct str name, struct buf *out);
+
 /* Committed state. Errors: ERR_NO_MAILBOX, ERR_MAILBOX_NAME. Counts a reference; the object stays valid (is_deleted) when
  * the mailbox is deleted. */
 MUST_USE enum err account_find_mailbox(struct account *a, struct str name, struct mailbox **out);

@@ -303,7 +303,7 @@ MUST_USE enum err expunged_parse(struct str s, struct runs *out);
 
 /* ---- names.c ---- */
 
-/* Errors: ERR_MAILBOX_NAME. out: allocated, INBOX spelt so. */
+/* As mailbox_name_normalise(). out: allocated. */
 MUST_USE enum err name_normalise(struct str name, char **out);
 void account_forget_infos(struct account *a);
 

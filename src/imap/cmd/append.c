@@ -22,6 +22,7 @@
 #include "imap/access.h"
 #include "imap/append_scan.h"
 #include "imap/flags.h"
+#include "imap/list_row.h"
 #include "imap/quota.h"
 #include "imap/relay.h"
 #include "imap/session_priv.h"
@@ -432,6 +433,7 @@ static enum run run_append(struct imap_session *s, struct cmd *cmd, struct buf *
         cmd->err = append_all(s, cmd, args);
         return end_first_phase(s, cmd);
     }
+    list_row_tell_spelling(s, args->scan.mailbox, args->scan.mailbox, out);
     quota_warn(s, out);
     write_uids(args, &cmd->code);
     return RUN_DONE;

@@ -83,12 +83,40 @@ static bool is_below(struct str name, struct str parent)
     return str_starts(name, parent) && name.n > parent.n && name.p[parent.n] == '/';
 }
 
+/* The names below that of the row before `at`, one after the other. Below a namespace of others, whose mailboxes are not rows of an
+ * owner, these are the subscriptions. */
+struct below {
+    struct str name;
+    size_t at;
+    bool is_elsewhere;
+};
+
+static struct below begin_below(const struct imap_session *s, struct str name, size_t at)
+{
+    bool is_elsewhere = !s->args.is_peer && session_is_foreign(s, name);
+    return (struct below){name, is_elsewhere ? 0 : at, is_elsewhere};
+}
+
+static bool next_below(struct imap_session *s, struct below *b, struct mailbox_info *info)
+{
+    if (!b->is_elsewhere) {
+        return session_next_mailbox(s, &b->at, info) && is_below(info->name, b->name);
+    }
+    while (account_next_mailbox(s->account, &b->at, info)) {
+        if (info->is_subscribed && is_below(info->name, b->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Something below the name before `at` is wanted. */
 static bool has_wanted_below(struct imap_session *s, struct list_args *args, struct str name,
                              size_t at)
 {
     struct mailbox_info info;
-    while (session_next_mailbox(s, &at, &info) && is_below(info.name, name)) {
+    struct below below = begin_below(s, name, at);
+    while (next_below(s, &below, &info)) {
         args->work += info.name.n;
         if (is_wanted(args, &info)) {
             return true;
@@ -104,7 +132,8 @@ static bool has_unlisted_below(struct imap_session *s, struct list_args *args, s
 {
     size_t work = 0;
     struct mailbox_info info;
-    while (session_next_mailbox(s, &at, &info) && is_below(info.name, name)) {
+    struct below below = begin_below(s, name, at);
+    while (next_below(s, &below, &info)) {
         if (!is_wanted(args, &info)) {
             continue;
         }
@@ -164,6 +193,18 @@ static void begin_row(const struct imap_session *s, const struct list_scan *scan
     session_write_mailbox(s, out, info->name);
 }
 
+/* false: there is no such row. */
+static bool find_row(struct imap_session *s, struct str name, struct mailbox_info *info)
+{
+    listing_free(&s->listing); /* it may be old */
+    size_t at = session_seek_mailbox(s, name);
+    if (at == 0) {
+        return false;
+    }
+    at--;
+    return session_next_mailbox(s, &at, info) && str_eq(info->name, name);
+}
+
 void list_row_write(struct imap_session *s, struct str store_name, struct str given,
                     struct buf *out)
 {
@@ -172,23 +213,42 @@ void list_row_write(struct imap_session *s, struct str store_name, struct str gi
     buf_add(&full, s->args.prefix);
     buf_add(&full, store_name);
     struct str name = buf_str(&full);
-    listing_free(&s->listing); /* it may be old */
     struct mailbox_info info;
-    size_t at = session_seek_mailbox(s, name);
-    if (at == 0) {
-        return;
+    if (find_row(s, name, &info)) {
+        begin_row(s, &plain, &info, out);
+    } else {
+        buf_add(out, STR("* LIST (\\NonExistent) \"/\" "));
+        session_write_mailbox(s, out, name);
     }
-    at--;
-    if (!session_next_mailbox(s, &at, &info) || !str_eq(info.name, name)) {
-        return;
-    }
-    begin_row(s, &plain, &info, out);
     if (!str_eq(given, name)) {
         buf_add(out, STR(" (\"OLDNAME\" ("));
         session_write_mailbox(s, out, given);
         buf_add(out, STR("))"));
     }
     buf_add(out, STR("\r\n"));
+}
+
+/* Appends the account's name of it; true: that is another one. */
+static bool is_respelt(const struct imap_session *s, struct str name, struct buf *normal)
+{
+    struct str store_name;
+    return session_get_store_name(s, name, &store_name) == ERR_OK
+           && mailbox_name_normalise(store_name, normal) == ERR_OK
+           && !str_eq(buf_str(normal), store_name);
+}
+
+void list_row_tell_spelling(struct imap_session *s, struct str name, struct str old,
+                            struct buf *out)
+{
+    CLEANUP(buf_release) struct buf normal = BUF_INIT(MAILBOX_NAME_MOST);
+    CLEANUP(buf_release) struct buf normal_old = BUF_INIT(MAILBOX_NAME_MOST);
+    if (!s->is_rev2) {
+        return;
+    }
+    bool is_name_respelt = is_respelt(s, name, &normal);
+    if (is_respelt(s, old, &normal_old) || is_name_respelt) {
+        list_row_write(s, buf_str(&normal), old, out);
+    }
 }
 
 static void write_row(const struct imap_session *s, const struct list_args *args,

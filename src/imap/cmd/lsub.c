@@ -27,7 +27,7 @@ static void parse_lsub(struct imap_session *s, struct cmd *cmd, struct scan *c)
     scan_sp(c);
     struct str pattern = scan_list_mailbox(c, cmd->arena);
     args->is_delimiter = pattern.n == 0;
-    args->pattern = arena_printf(cmd->arena, "%.*s%.*s", STR_ARG(reference), STR_ARG(pattern));
+    args->pattern = pattern_make(cmd->arena, reference, pattern);
 }
 
 /* The parent of a subscribed name that matches where the name itself does not. */

@@ -3,6 +3,7 @@
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
+#include "imap/list_row.h"
 #include "imap/session_priv.h"
 #include "imap/special_use.h"
 #include "store/object.h"
@@ -133,10 +134,11 @@ static enum err rename_mailbox(struct imap_session *s, const struct mailbox_args
 
 static enum run run_create(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
-    (void)out;
     const struct mailbox_args *args = cmd->args;
+    struct str name = without_delimiter(args->name);
     if (cmd->phase > 0) {
-        write_mailboxid(s, without_delimiter(args->name), &cmd->code);
+        list_row_tell_spelling(s, name, name, out);
+        write_mailboxid(s, name, &cmd->code);
         return RUN_DONE;
     }
     return write_done(cmd, create(s, args));
@@ -152,9 +154,9 @@ static void leave_deleted(struct imap_session *s)
 
 static enum run run_delete(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
-    (void)out;
     const struct mailbox_args *args = cmd->args;
     if (cmd->phase > 0) {
+        list_row_tell_spelling(s, args->name, args->name, out);
         leave_deleted(s);
         return RUN_DONE;
     }
@@ -163,9 +165,9 @@ static enum run run_delete(struct imap_session *s, struct cmd *cmd, struct buf *
 
 static enum run run_rename(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
-    (void)out;
     const struct mailbox_args *args = cmd->args;
     if (cmd->phase > 0) {
+        list_row_tell_spelling(s, without_delimiter(args->to), args->name, out);
         return RUN_DONE;
     }
     return write_done(cmd, rename_mailbox(s, args));
