@@ -32,12 +32,20 @@
 #include <limits.h>
 #include <stdlib.h>
 
-enum { MESSAGES_MOST = 256, HEAD_ARENA_MOST = 1024 * 1024, READ_SIZE = 64 * 1024 };
+enum {
+    MESSAGES_MOST = 256,
+    HEAD_ARENA_MOST = 1024 * 1024,
+    READ_SIZE = 64 * 1024,
+    COPY_OCTETS_MOST = 1024 * 1024 /* of URLs, in a step */
+};
 
 /* Messages that came, not yet appended. */
 struct upload {
     VEC(struct body_writer *) writers;
-    unsigned part;      /* parts of the last message that are in its writer */
+    unsigned part;         /* parts of the last message that are in its writer */
+    struct url_octets url; /* the one after them, while has_url */
+    bool has_url;
+    uint64_t copied;    /* octets of all URLs of the command */
     bool is_catenate;   /* the literal that is streaming is a part, not a message */
     enum err err;       /* the first failure */
     struct buf bad_url; /* which URL it was, for ERR_BAD_URL */
@@ -51,6 +59,14 @@ struct append_command {
     uint64_t replaced_octets; /* of that message */
 };
 
+static void close_url(struct upload *u)
+{
+    if (u->has_url) {
+        url_octets_release(&u->url);
+        u->has_url = false;
+    }
+}
+
 void upload_free(struct upload **u)
 {
     if (*u == NULL) {
@@ -59,6 +75,7 @@ void upload_free(struct upload **u)
     for (size_t i = 0; i < (*u)->writers.count; i++) {
         body_writer_free(&(*u)->writers.at[i]);
     }
+    close_url(*u);
     vec_release(&(*u)->writers);
     buf_release(&(*u)->bad_url);
     free(*u);
@@ -100,15 +117,22 @@ static enum err add_octets(struct upload *u, struct str octets)
     return body_writer_add(u->writers.at[u->writers.count - 1], octets);
 }
 
-static enum err copy_octets(struct upload *u, struct url_octets *octets)
+/* Copies from the open URL as long as *budget lasts; closes it at its end. */
+static enum err copy_octets(struct imap_session *s, uint64_t *budget)
 {
-    while (url_octets_get_size(octets) > 0) {
+    struct upload *u = s->upload;
+    while (url_octets_get_size(&u->url) > 0) {
         struct str piece;
-        if (url_octets_read(octets, READ_SIZE, &piece) != STEP_DONE) {
+        if (*budget == 0) {
+            return ERR_OK;
+        }
+        if (url_octets_read(&u->url, READ_SIZE, &piece) != STEP_DONE) {
             return ERR_IO;
         }
+        *budget -= *budget < piece.n ? *budget : piece.n;
         TRY(add_octets(u, piece));
     }
+    close_url(u);
     return ERR_OK;
 }
 
@@ -127,28 +151,40 @@ static enum err open_url(struct imap_session *s, const struct imap_url *u, struc
     return e;
 }
 
-static enum err copy_url(struct imap_session *s, struct arena *a, struct str url)
+/* Octets that nobody sends are cheap to ask for: all URLs of a command bring as much as one message may have. */
+static enum err check_copied(struct imap_session *s)
 {
-    struct imap_url u;
-    struct url_octets octets;
-    TRY(imap_url_parse(a, url, &u));
-    TRY(check_url(s, &u));
-    TRY(open_url(s, &u, &octets));
-    enum err e = copy_octets(s->upload, &octets);
-    url_octets_release(&octets);
-    return e;
+    struct upload *u = s->upload;
+    u->copied += url_octets_get_size(&u->url);
+    return u->copied > s->args.message_most ? ERR_TOO_BIG : ERR_OK;
 }
 
-static void add_url(struct imap_session *s, struct arena *a, struct str url)
+static enum err copy_url(struct imap_session *s, struct arena *a, struct str url, uint64_t *budget)
+{
+    struct upload *u = s->upload;
+    struct imap_url parsed;
+    if (!u->has_url) {
+        TRY(imap_url_parse(a, url, &parsed));
+        TRY(check_url(s, &parsed));
+        TRY(open_url(s, &parsed, &u->url));
+        u->has_url = true;
+        TRY(check_copied(s));
+    }
+    return copy_octets(s, budget);
+}
+
+/* STEP_MORE: the budget is used. */
+static enum step add_url(struct imap_session *s, struct arena *a, struct str url, uint64_t *budget)
 {
     struct upload *u = s->upload;
     if (u->err != ERR_OK) {
-        return;
+        return STEP_DONE;
     }
-    fail(u, copy_url(s, a, url));
+    fail(u, copy_url(s, a, url, budget));
     if (u->err == ERR_BAD_URL) {
         buf_add(&u->bad_url, url);
     }
+    return u->err == ERR_OK && u->has_url ? STEP_MORE : STEP_DONE;
 }
 
 /* ---- the upload keeps up with the text ---- */
@@ -176,18 +212,20 @@ static void begin_message(struct imap_session *s)
 }
 
 /* Brings the URL parts of message m, the last one of the upload, into its writer; literals are there already. */
-static void add_parts(struct imap_session *s, struct arena *a, const struct append_message *m)
+static enum step add_parts(struct imap_session *s, struct arena *a, const struct append_message *m,
+                           uint64_t *budget)
 {
     unsigned number = 0;
     for (const struct append_part *part = m->parts; part != NULL; part = part->next) {
         if (number++ < s->upload->part) {
             continue;
         }
-        if (part->is_url) {
-            add_url(s, a, part->url);
+        if (part->is_url && add_url(s, a, part->url, budget) == STEP_MORE) {
+            return STEP_MORE;
         }
         s->upload->part = number;
     }
+    return STEP_DONE;
 }
 
 /* Another session of ours may bring more (imap/far_copy.h). */
@@ -196,8 +234,22 @@ static size_t get_messages_most(const struct imap_session *s)
     return s->is_copying ? (size_t)FAR_COPY_MESSAGES_MOST : (size_t)MESSAGES_MOST;
 }
 
-/* Gives every message of the text its writer, with all that has come of it. */
-static void catch_up(struct imap_session *s, struct arena *a, const struct append_scan *scan)
+/* Gives message number n of the text its writer. */
+static void begin_number(struct imap_session *s, size_t n)
+{
+    struct upload *u = s->upload;
+    bool is_limited = s->args.message_limit > 0 && n > s->args.message_limit;
+    if (is_limited || n > get_messages_most(s)) {
+        fail(u, is_limited ? ERR_MESSAGE_LIMIT : ERR_LIMIT);
+    }
+    if (u->err == ERR_OK) {
+        begin_message(s);
+    }
+}
+
+/* Gives every message of the text its writer, with all that has come of it. STEP_MORE: budget octets were copied. */
+static enum step catch_up(struct imap_session *s, struct arena *a, const struct append_scan *scan,
+                          uint64_t budget)
 {
     struct upload *u = get_upload(s);
     size_t number = 0;
@@ -206,22 +258,17 @@ static void catch_up(struct imap_session *s, struct arena *a, const struct appen
         if (number < u->writers.count) {
             continue;
         }
-        if (number == u->writers.count) {
-            add_parts(s, a, m);
-            continue;
-        }
-        bool is_limited = s->args.message_limit > 0 && number > s->args.message_limit;
-        if (is_limited || number > get_messages_most(s)) {
-            fail(u, is_limited ? ERR_MESSAGE_LIMIT : ERR_LIMIT);
-        }
-        if (u->err == ERR_OK) {
-            begin_message(s);
+        if (number > u->writers.count) {
+            begin_number(s, number);
         }
         if (u->err != ERR_OK) {
-            return;
+            return STEP_DONE;
         }
-        add_parts(s, a, m);
+        if (add_parts(s, a, m, &budget) == STEP_MORE) {
+            return STEP_MORE;
+        }
     }
+    return STEP_DONE;
 }
 
 /* ---- while it arrives ---- */
@@ -298,7 +345,7 @@ static enum imap_literal_answer take_literal(struct imap_session *s, struct scan
         answer = *why == ERR_OK ? IMAP_LITERAL_STREAM : IMAP_LITERAL_REFUSE;
     }
     if (answer == IMAP_LITERAL_STREAM) {
-        catch_up(s, a, &scan);
+        (void)catch_up(s, a, &scan, UINT64_MAX); /* the literal follows at once */
         s->upload->is_catenate = scan.place == APPEND_AT_TEXT;
     }
     arena_free(&a);
@@ -351,9 +398,8 @@ static enum err finish_bodies(struct upload *u)
 }
 
 /* All bits, then all bodies: what can be refused is refused before anything is appended. */
-static enum err prepare_all(struct imap_session *s, struct cmd *cmd, struct append_command *args)
+static enum err prepare_all(struct imap_session *s, struct append_command *args)
 {
-    catch_up(s, cmd->arena, &args->scan);
     struct upload *u = s->upload;
     TRY(u->err);
     TRY(find_target(s, args->scan.mailbox, &args->mailbox));
@@ -396,9 +442,9 @@ static void write_bad_url(struct cmd *cmd, struct str url)
     buf_addf(&cmd->code, "BADURL \"%.*s\"", STR_ARG(url));
 }
 
-static enum err append_all(struct imap_session *s, struct cmd *cmd, struct append_command *args)
+static enum err append_all(struct imap_session *s, struct append_command *args)
 {
-    TRY(prepare_all(s, cmd, args));
+    TRY(prepare_all(s, args));
     if (numset_is_empty(&args->replaced)) {
         TRY(check_quota(s, 0, 0));
     }
@@ -426,11 +472,19 @@ static enum run end_first_phase(struct imap_session *s, struct cmd *cmd)
     return cmd->err == ERR_OK ? RUN_COMMIT : RUN_DONE;
 }
 
+static enum step bring_urls(struct imap_session *s, struct cmd *cmd, struct append_command *args)
+{
+    return catch_up(s, cmd->arena, &args->scan, COPY_OCTETS_MOST);
+}
+
 static enum run run_append(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     struct append_command *args = cmd->args;
+    if (cmd->phase == 0 && bring_urls(s, cmd, args) == STEP_MORE) {
+        return RUN_MORE;
+    }
     if (cmd->phase == 0) {
-        cmd->err = append_all(s, cmd, args);
+        cmd->err = append_all(s, args);
         return end_first_phase(s, cmd);
     }
     list_row_tell_spelling(s, args->scan.mailbox, args->scan.mailbox, out);
@@ -540,13 +594,16 @@ static enum err replace(struct imap_session *s, struct cmd *cmd, struct append_c
     }
     TRY(check_replaced(m, &args->replaced, cmd->is_uid));
     args->replaced_octets = get_replaced_octets(m, &args->replaced);
-    TRY(append_all(s, cmd, args));
+    TRY(append_all(s, args));
     return mailbox_expunge(m, &args->replaced, false, NULL);
 }
 
 static enum run run_replace(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     struct append_command *args = cmd->args;
+    if (cmd->phase == 0 && bring_urls(s, cmd, args) == STEP_MORE) {
+        return RUN_MORE;
+    }
     if (cmd->phase == 0) {
         cmd->err = replace(s, cmd, args);
         return end_first_phase(s, cmd);
