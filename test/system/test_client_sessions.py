@@ -128,6 +128,7 @@ def test_mbsync_folders(make):
         c.close()
 
 
+@limetta_only
 def test_offlineimap(make):
     """M-7: three connections at once, compressed; a move and a deletion here, a flag and a new message there; then nothing is left to do."""
     with make() as s, tempfile.TemporaryDirectory() as folder:
