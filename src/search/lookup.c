@@ -11,8 +11,8 @@
 
 enum {
     SLICE = 32768,
-    SLICES_MOST = 65536, /* bodies behind them are looked at */
-    SLICE_COST = 64 * 1024
+    SLICES_MOST = 65536,    /* bodies behind them are looked at */
+    SLICE_COST = 512 * 1024 /* up to 4 ms, when a text is everywhere */
 };
 
 struct lookup_slice {
@@ -52,6 +52,12 @@ void lookup_add(struct lookup *l, struct str key)
     if (l->count < sizeof(l->keys) / sizeof(l->keys[0]) && text_is_findable(key)) {
         l->keys[l->count++] = key;
     }
+}
+
+bool lookup_is_known(const struct lookup *l, uint64_t body_id)
+{
+    uint64_t i = body_id / SLICE;
+    return l->count == 0 || i >= SLICES_MOST || (i < l->slices.count && l->slices.at[i] != NULL);
 }
 
 bool lookup_may_hold(struct lookup *l, struct account *a, uint64_t body_id, uint64_t *cost)

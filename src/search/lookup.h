@@ -20,6 +20,8 @@ struct lookup {
 
 /* A body is asked for. cost grows by what it cost. False: the body does not hold the keys, for sure. */
 bool lookup_may_hold(struct lookup *l, struct account *a, uint64_t body_id, uint64_t *cost);
+/* The index need not be asked for that. */
+bool lookup_is_known(const struct lookup *l, uint64_t body_id);
 /* Adds a key, if it can be looked up. */
 void lookup_add(struct lookup *l, struct str key);
 void lookup_release(struct lookup *l);

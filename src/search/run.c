@@ -50,6 +50,7 @@ enum {
     FUZZY_COST = 4,        /* of an octet beside one word */
     RARE_TEXT = 8,         /* octets */
     LOOKUPS_MOST = 32,     /* keys that the text index is asked for */
+    ASKS_COST_MOST = 256 * 1024,
     DAY_S = 86400,
     SCORE_MOST = 100,
     ENVELOPE_WEIGHT =
@@ -398,12 +399,16 @@ static struct str get_text(struct search *s, enum search_kind kind)
     return buf_str(&s->texts[i]);
 }
 
-/* The message at hand does not hold the key's text, says the index. */
+/* The message at hand does not hold the key's text, says the index. A question to it may take milliseconds, so a pass over the keys
+ * asks few: what is not asked yet may be there. */
 static bool is_ruled_out(struct search *s, const struct search_key *k)
 {
-    return s->round >= COLD
-           && !lookup_may_hold(&s->keys[k->id].lookup, mailbox_get_account(s->mailbox),
-                               s->message.body_id, &s->judge_cost);
+    struct lookup *l = &s->keys[k->id].lookup;
+    if (s->round < COLD
+        || (s->judge_cost >= ASKS_COST_MOST && !lookup_is_known(l, s->message.body_id))) {
+        return false;
+    }
+    return !lookup_may_hold(l, mailbox_get_account(s->mailbox), s->message.body_id, &s->judge_cost);
 }
 
 /* The texts were fed: is it a match, and how good? */
