@@ -505,7 +505,7 @@ static uint64_t run_within(struct fixture *f, struct search_key *program,
 /* Whole pages are judged as their messages are. */
 static void test_pages(void **state)
 {
-    struct fixture f;
+    struct fixture f = {0};
     struct numset all = NUMSET_INIT;
     fill_pages(&f);
     numset_add(&all, 1, 1500);

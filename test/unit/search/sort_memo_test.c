@@ -87,7 +87,7 @@ static void test_orders(void **state)
         {{{SORT_ARRIVAL, true}}, 1},
     };
     for (size_t p = 0; p < sizeof(PROGRAMS) / sizeof(PROGRAMS[0]); p++) {
-        struct fixture f;
+        struct fixture f = {0};
         unsigned dice = (unsigned)p + 1;
         fixture_open(&f);
         for (unsigned i = 0; i < COUNT + 100; i++) {
@@ -113,7 +113,7 @@ static void test_orders(void **state)
 /* One order an account; small mailboxes and other programs leave it alone or replace it. */
 static void test_what_is_kept(void **state)
 {
-    struct fixture f;
+    struct fixture f = {0};
     unsigned dice = 7;
     struct numset all = NUMSET_INIT;
     struct buf out = BUF_INIT(1 << 20);
