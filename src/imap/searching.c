@@ -29,13 +29,19 @@ void searching_parse_return(struct imap_session *s, struct cmd *cmd, struct scan
     }
 }
 
-/* After ENABLE UTF8=ACCEPT strings are UTF-8: another label contradicts that (RFC 9755, 3). */
+/* After ENABLE UTF8=ACCEPT strings are UTF-8: another label contradicts that (RFC 9755, 3). IMAP4rev2 takes labels (RFC 9051,
+ * 6.4.4: UTF-8 and US-ASCII MUST be supported), and RFC 9755 is no extension of it. */
+static bool is_utf8_only(const struct imap_session *s)
+{
+    return s->has_utf8 && !s->is_rev2;
+}
+
 static void parse_charset(struct imap_session *s, struct scan *c, struct search_keys *keys)
 {
     struct charset *charset = NULL;
     scan_sp(c);
     keys->charset = scan_astring(c, keys->arena);
-    if (s->has_utf8 && !str_eq_nocase(keys->charset, STR("UTF-8"))) {
+    if (is_utf8_only(s) && !str_eq_nocase(keys->charset, STR("UTF-8"))) {
         scan_fail(c, ERR_SYNTAX, "UTF-8 after ENABLE UTF8=ACCEPT");
     }
     if (scan_is_ok(c) && charset_new(keys->charset, &charset) != ERR_OK) {
@@ -96,7 +102,7 @@ void searching_parse_keys(struct imap_session *s, struct cmd *cmd, struct scan *
 {
     struct search_keys keys = make_keys(s, cmd, q);
     scan_sp(c);
-    if (!s->has_utf8 && scan_accept_word(c, STR("CHARSET"))) {
+    if (!is_utf8_only(s) && scan_accept_word(c, STR("CHARSET"))) {
         parse_charset(s, c, &keys);
         scan_sp(c);
     }

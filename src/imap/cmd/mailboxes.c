@@ -99,6 +99,9 @@ static enum err create(struct imap_session *s, const struct mailbox_args *args)
     struct str name;
     TRY(find_new_name(s, args->name, &name));
     TRY(session_check_create(s, name));
+    if (session_is_guest(s) && args->special_use != 0) {
+        return ERR_USE_ATTR; /* else a guest's mailbox would take it from the owner's, and get his mail */
+    }
     return account_create_mailbox(s->account, name, args->special_use);
 }
 
