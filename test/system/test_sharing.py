@@ -116,6 +116,32 @@ def test_worker_dies(make):
 
 
 @limetta_only
+def test_notify(make):
+    """NOTIFY (RFC 5465) speaks by itself of a mailbox at another worker, until that one dies."""
+    with make(users=USERS, config={'workers': 8}) as s:
+        owner, guest, o, g = open_all(s)
+        o.command('CREATE Team')
+        o.command(f'SETACL Team {guest} lrswite')
+        g.command('NOTIFY SET (SELECTED (MessageNew (UID BODY.PEEK[]) MessageExpunge FlagChange))')
+        g.command(f'SELECT "Other Users/{owner}/Team"')
+        big = message('big', ('x' * 70 + '\r\n') * 20000)
+        o.append('Team', big)
+        contains(g.response(), b'* 1 EXISTS')
+        contains(g.response(), b'RECENT')
+        true(big in g.response(), 'octet for octet')
+        o.command('SELECT Team')
+        o.command('STORE 1 +FLAGS (\\Deleted)')
+        contains(g.response(), b'* 1 FETCH (UID 1 FLAGS (')
+        o.command('EXPUNGE')
+        equal(g.response(), b'* 1 EXPUNGE\r\n')
+        equal(len(g.command('NOOP')), 1)
+        os.kill(worker_of(s, owner), signal.SIGKILL)
+        contains(g.response(), b'* OK [CLOSED]')
+        g.command('SELECT INBOX')
+        g.close()
+
+
+@limetta_only
 def test_account_in_use(make):
     """An account that another program has open (an import) is in use for guests, too; SETACL tells nobody in vain."""
     with make(users=USERS, config={'workers': 8}) as s:
