@@ -1,9 +1,9 @@
-/* LIST beyond the own account.
+/* LIST and ESEARCH beyond the own account.
  *
  * Whom to ask: the account of the shared namespace, and those who gave this user rights (store/acl.c), one after the other; but
  * nobody whose names no pattern can match. A grantor who has nothing to show any more is forgotten.
  *
- * Each hears first to which of its names the asker has subscribed, because that is known only here; then the LIST as the client
+ * Each hears first to which of its names the asker has subscribed, because that is known only here; then the command as the client
  * wrote it. Its untagged responses are the answer, its tagged reply ends it. */
 #include "imap/far_list.h"
 

@@ -70,6 +70,8 @@ def test_two_workers(make):
         g.send(b'DONE\r\n')
         g.until(b'i')
 
+        contains(b''.join(g.command(f'ESEARCH IN (mailboxes {team}) RETURN (MIN) LARGER 1000000')), b'UID MIN 1\r\n')
+
         # COPY and MOVE, both ways
         g.command('CREATE Mine')
         uidvalidity = matches(answer(g, 'COPY 1 Mine'), rb'OK \[COPYUID (\d+) 1 1\]').group(1)

@@ -8,11 +8,15 @@
  * but the name of the mailbox at hand and its search. The selected mailbox is searched as its client knows it, the others as they are. What
  * the session may not read is passed over, as is what is not there: a wish for mail is no way to find out names.
  *
+ * Then the command is given to the accounts of others that its names may mean, as LIST is (far_list.h).
+ *
  * "$" and SAVE are about the selected mailbox alone, and so is UPDATE (2.2).
  */
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
+#include "imap/far_list.h"
+#include "imap/listing.h"
 #include "imap/notify.h"
 #include "imap/searching.h"
 #include "imap/session_priv.h"
@@ -24,7 +28,7 @@ enum {
     STEP_NAMES_MOST = 100 * 1000 /* names compared in a step */
 };
 
-enum esearch_phase { ESEARCH_BEGIN, ESEARCH_NEXT, ESEARCH_LOOK, ESEARCH_TELL };
+enum esearch_phase { ESEARCH_BEGIN, ESEARCH_NEXT, ESEARCH_LOOK, ESEARCH_TELL, ESEARCH_FAR };
 
 struct esearch_command {
     struct searching q;
@@ -36,7 +40,8 @@ struct esearch_command {
     struct buf at;    /* name of the mailbox at hand; empty: before the first */
     struct mailbox *mailbox;
     struct view *view;
-    struct buf name; /* of the mailbox at hand, as written to the client */
+    struct buf name;      /* of the mailbox at hand, as written to the client */
+    struct far_list *far; /* begun, when all mailboxes of this account were gone through */
 };
 
 /* ---- parsing ---- */
@@ -86,11 +91,15 @@ static void parse_esearch(struct imap_session *s, struct cmd *cmd, struct scan *
 {
     struct esearch_command *args = arena_one(cmd->arena, struct esearch_command);
     cmd->args = args;
-    buf_init(&args->at, MAILBOX_NAME_MOST);
+    buf_init(&args->at, NAME_TEXT_MOST);
     buf_init(&args->name, NAME_TEXT_MOST);
     parse_sources(cmd, args, c);
     searching_parse_return(s, cmd, c, &args->q);
     args->q.is_uid = true;
+    if (s->args.is_peer && args->has_others) { /* what is selected is the business of who asks */
+        args->has_selected = false;
+        args->q.wants.options &= ~(unsigned)RETURN_UPDATE;
+    }
     check(s, args, c);
     if (!args->q.wants.is_given) {
         args->q.wants = (struct search_return){.is_given = true, .options = RETURN_ALL};
@@ -121,7 +130,8 @@ static bool is_meant(const struct imap_session *s, const struct esearch_command 
         return true;
     }
     for (const struct notify_group *g = args->sources; g != NULL; g = g->next) {
-        if (notify_group_has(g, info)) {
+        bool is_own = g->filter == NOTIFY_PERSONAL || g->filter == NOTIFY_INBOXES;
+        if (notify_group_has(g, info) && !(is_own && s->args.is_peer)) {
             return true;
         }
     }
@@ -133,8 +143,10 @@ static enum err open_mailbox(struct imap_session *s, struct esearch_command *arg
                              const struct mailbox_info *info)
 {
     struct view *v = NULL;
+    struct str store_name;
     bool is_selected = session_is_selected(s) && mailbox_get_id(s->selected.mailbox) == info->id;
-    TRY(account_find_mailbox(s->account, info->name, &args->mailbox));
+    TRY(session_get_store_name(s, info->name, &store_name));
+    TRY(account_find_mailbox(s->account, store_name, &args->mailbox));
     if (!is_selected && !session_may(s, args->mailbox, get_rights_needed(args, info))) {
         mailbox_unref(&args->mailbox);
         return ERR_OK;
@@ -142,11 +154,7 @@ static enum err open_mailbox(struct imap_session *s, struct esearch_command *arg
     TRY(mailbox_get_view(args->mailbox, &v));
     args->view = view_ref(is_selected ? s->selected.known : v);
     buf_clear(&args->name);
-    struct buf full = BUF_INIT(NAME_TEXT_MOST);
-    buf_add(&full, s->args.prefix);
-    buf_add(&full, info->name);
-    session_write_mailbox(s, &args->name, buf_str(&full));
-    buf_release(&full);
+    session_write_mailbox(s, &args->name, info->name);
     return searching_begin_in(s, &args->q, args->mailbox, args->view);
 }
 
@@ -161,10 +169,10 @@ static void close_mailbox(struct esearch_command *args)
 static enum step next_mailbox(struct imap_session *s, struct esearch_command *args, enum err *e)
 {
     struct mailbox_info info;
-    size_t at = args->at.len == 0 ? 0 : account_seek_mailbox(s->account, buf_str(&args->at));
+    size_t at = args->at.len == 0 ? 0 : session_seek_mailbox(s, buf_str(&args->at));
     size_t work = 0;
     *e = ERR_OK;
-    while (*e == ERR_OK && args->view == NULL && account_next_mailbox(s->account, &at, &info)) {
+    while (*e == ERR_OK && args->view == NULL && session_next_mailbox(s, &at, &info)) {
         buf_clear(&args->at);
         buf_add(&args->at, info.name);
         work += 2 * args->names + SOURCES_MOST; /* once for the name, once for the rights */
@@ -186,7 +194,7 @@ static bool is_selected(const struct imap_session *s, const struct esearch_comma
     return args->mailbox == s->selected.mailbox;
 }
 
-static enum run esearch_end(struct cmd *cmd, struct esearch_command *args, struct buf *out)
+static enum run esearch_end(struct cmd *cmd, const struct esearch_command *args, struct buf *out)
 {
     bool is_refused = (args->q.wants.options & RETURN_UPDATE) && !args->is_updating;
     if (is_refused || args->q.is_refused) {
@@ -201,11 +209,43 @@ static enum run esearch_next(struct imap_session *s, struct cmd *cmd, struct buf
     if (next_mailbox(s, args, &cmd->err) == STEP_MORE) {
         return RUN_MORE;
     }
-    if (args->view == NULL) {
-        return cmd->err == ERR_OK ? esearch_end(cmd, args, out) : RUN_DONE;
+    if (args->view == NULL && cmd->err != ERR_OK) {
+        return RUN_DONE;
     }
-    cmd->phase = ESEARCH_LOOK;
+    cmd->phase = args->view == NULL ? ESEARCH_FAR : ESEARCH_LOOK;
     return RUN_MORE;
+}
+
+/* The patterns of LIST that match what the sources name, for finding out whom else to ask: a few more do no harm. */
+static struct far_list *begin_far(struct imap_session *s, const struct cmd *cmd,
+                                  const struct esearch_command *args)
+{
+    size_t count = 0;
+    struct str *patterns = arena_array(cmd->arena, struct str, args->names + SOURCES_MOST);
+    for (const struct notify_group *g = args->sources; patterns != NULL && g != NULL; g = g->next) {
+        if (g->filter == NOTIFY_SUBSCRIBED) {
+            patterns[count++] = STR("*");
+        }
+        for (const struct notify_name *n = g->names; n != NULL; n = n->next) {
+            const char *below = g->filter == NOTIFY_MAILBOXES ? "" : "/*";
+            patterns[count++] = arena_printf(cmd->arena, "%.*s%s", STR_ARG(n->name), below);
+        }
+    }
+    return far_list_new(s, patterns, count);
+}
+
+/* Mailboxes of other accounts are searched there. */
+static enum run esearch_far(struct imap_session *s, struct cmd *cmd, struct buf *out)
+{
+    struct esearch_command *args = cmd->args;
+    if (s->args.is_peer) {
+        return esearch_end(cmd, args, out);
+    }
+    if (args->far == NULL) {
+        args->far = begin_far(s, cmd, args);
+    }
+    enum run run = far_list_run(args->far, s, out);
+    return run == RUN_DONE ? esearch_end(cmd, args, out) : run;
 }
 
 static enum run esearch_look(struct imap_session *s, struct cmd *cmd, struct buf *out)
@@ -247,12 +287,18 @@ static enum run run_esearch(struct imap_session *s, struct cmd *cmd, struct buf 
 {
     struct esearch_command *args = cmd->args;
     if (cmd->phase == ESEARCH_BEGIN) {
+        if (s->args.is_peer && !args->has_others) {
+            session_make_listing(s, NULL, 0);
+        }
         cmd->phase = ESEARCH_NEXT;
         cmd->err = searching_prepare(s, &args->q, out);
         return cmd->err == ERR_OK ? RUN_MORE : RUN_DONE;
     }
     if (cmd->phase == ESEARCH_NEXT) {
         return esearch_next(s, cmd, out);
+    }
+    if (cmd->phase == ESEARCH_FAR) {
+        return esearch_far(s, cmd, out);
     }
     return cmd->phase == ESEARCH_LOOK ? esearch_look(s, cmd, out) : esearch_tell(cmd, out);
 }
@@ -261,6 +307,7 @@ static void release_esearch(struct cmd *cmd)
 {
     struct esearch_command *args = cmd->args;
     close_mailbox(args);
+    far_list_free(&args->far);
     buf_release(&args->at);
     buf_release(&args->name);
 }
