@@ -227,10 +227,12 @@ int main(int argc, char **argv)
     log_init("search_bench", LOG_LEVEL_WARN);
     if (argc > 1 && !str_to_u64(str_from_c(argv[1]), 10000000, &count)) {
         (void)fprintf(stderr, "usage: search_bench [messages [folder]]\n");
+        free(b);
         return 2;
     }
     (void)snprintf(dir, sizeof(dir), "%s/limetta-bench-XXXXXX", argc > 2 ? argv[2] : "/tmp");
     if (b == NULL || count == 0 || mkdtemp(dir) == NULL) {
+        free(b);
         return 3;
     }
     b->dir = dir;

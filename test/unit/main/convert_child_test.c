@@ -115,7 +115,9 @@ static int be_program(const char *what)
     }
     if (strcmp(what, "memory") == 0) {
         char *volatile big = malloc(512U << 20);
-        return big == NULL ? 7 : 0;
+        int code = big == NULL ? 7 : 0;
+        free(big);
+        return code;
     }
     for (;;) { /* "loop" */
         piece[0]++;
