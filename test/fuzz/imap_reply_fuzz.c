@@ -1,6 +1,6 @@
 /* Fuzzes wire/imap_reply: in whatever pieces an answer comes, its end is found at the same place, and nothing is lost or made up
- * before it. The first octet is the size of a piece, the next three are the tag, two letters or digits, and a space. And rights: what is read is
- * written, and reads the same again. */
+ * before it. The first octet is the size of a piece, the next three are the tag, two letters or digits, and a space. And
+ * rights: what is read is written, and reads the same again. */
 #include "fuzz.h"
 
 #include "base/buf.h"
