@@ -193,7 +193,15 @@ static void begin_row(const struct imap_session *s, const struct list_scan *scan
     session_write_mailbox(s, out, info->name);
 }
 
-/* false: there is no such row. */
+static bool is_there(const struct imap_session *s, struct str store_name)
+{
+    struct mailbox *m = NULL;
+    bool is_there = account_find_mailbox(s->account, store_name, &m) == ERR_OK;
+    mailbox_unref(&m);
+    return is_there;
+}
+
+/* false: LIST would not show it. */
 static bool find_row(struct imap_session *s, struct str name, struct mailbox_info *info)
 {
     listing_free(&s->listing); /* it may be old */
@@ -214,10 +222,11 @@ void list_row_write(struct imap_session *s, struct str store_name, struct str gi
     buf_add(&full, store_name);
     struct str name = buf_str(&full);
     struct mailbox_info info;
-    if (find_row(s, name, &info)) {
+    bool exists = is_there(s, store_name);
+    if (find_row(s, name, &info) && info.is_mailbox == exists) {
         begin_row(s, &plain, &info, out);
-    } else {
-        buf_add(out, STR("* LIST (\\NonExistent) \"/\" "));
+    } else { /* a guest may open what he may not look up */
+        buf_add_c(out, exists ? "* LIST () \"/\" " : "* LIST (\\NonExistent) \"/\" ");
         session_write_mailbox(s, out, name);
     }
     if (!str_eq(given, name)) {
