@@ -35,7 +35,7 @@ struct relay {
     bool is_answered; /* a literal was refused, and the client told */
 };
 
-enum relay_phase { RELAY_SEND, RELAY_HEAR };
+enum relay_phase { RELAY_SEND, RELAY_HEAR, RELAY_NEWS };
 
 bool relay_is_selected(const struct imap_session *s)
 {
@@ -234,11 +234,28 @@ static bool is_amid(const struct relay *r)
     return r->reply.is_in_line || r->reply.literal > 0;
 }
 
+/* The mailbox that is selected may have another message now: the client hears of it before the tagged reply (RFC 3501, 6.3.11). */
+static enum run ask_news(struct cmd *cmd, struct relay *far)
+{
+    begin_command(far, STR("N"));
+    peer_write(far->peer, STR("N NOOP\r\n"));
+    cmd->phase = RELAY_NEWS;
+    return RUN_MORE;
+}
+
+/* An errand went to where the selected mailbox is, but not through its session. */
+static bool is_beside_selected(const struct imap_session *s, const struct relay *r)
+{
+    return r == s->errand && s->far != NULL
+           && str_eq(buf_str(&r->prefix), buf_str(&s->far->prefix));
+}
+
 /* line: the tagged reply, which is told behind the news. */
 static enum run end_command(struct imap_session *s, struct cmd *cmd, struct relay *r,
                             struct str line)
 {
     bool is_ok = imap_reply_is_ok(&r->reply, line);
+    bool is_beside = is_beside_selected(s, r) && !opens_mailbox(cmd->what);
     cmd->is_answered = true;
     buf_clear(&cmd->code);
     buf_add(&cmd->code, line);
@@ -258,7 +275,7 @@ static enum run end_command(struct imap_session *s, struct cmd *cmd, struct rela
     if (s->far != NULL) {
         peer_shrink(s->far->peer);
     }
-    return RUN_DONE;
+    return is_beside && is_ok ? ask_news(cmd, s->far) : RUN_DONE;
 }
 
 /* It ended before the answer did. */
@@ -302,7 +319,8 @@ static enum run hear(struct imap_session *s, struct cmd *cmd, struct relay *r, s
         }
         peer_use(r->peer, used);
         if (event == IMAP_REPLY_TAGGED && !r->is_before) {
-            return end_command(s, cmd, r, str_sub(in, 0, used));
+            return cmd->phase == RELAY_NEWS ? RUN_DONE
+                                            : end_command(s, cmd, r, str_sub(in, 0, used));
         }
         if (event == IMAP_REPLY_TAGGED) {
             r->is_before = false;
