@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { A_LINE = 400, PLACES_A_STEP = 16, KEY_CAP = 64 * 1024 };
+enum { A_LINE = 400, PLACES_WORK = 16 * 1024, KEY_CAP = 64 * 1024 };
 
 /* ---- UIDs and sequence numbers ---- */
 
@@ -310,7 +310,8 @@ static enum err find_place(struct context_results *r, struct sort_keys *keys, st
 
 enum step context_results_place(struct context_results *r, struct sort_keys *keys, struct view *v)
 {
-    for (size_t n = 0; n < PLACES_A_STEP && r->placed < r->fresh_count; n++) {
+    keys->work = 0;
+    while (r->placed < r->fresh_count && keys->work < PLACES_WORK) {
         if (find_place(r, keys, v, r->placed) != ERR_OK) {
             return STEP_BAD;
         }

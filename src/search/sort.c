@@ -20,7 +20,7 @@
 
 /* Of a part of the mailbox smaller than this the keys are made faster than the known order is gone through. */
 enum { FILTER_SHARE = 32 };
-enum { KEY_COST = 512, KEY_MOST = 64 * 1024, PREFIX = 8 };
+enum { KEY_MOST = 64 * 1024, PREFIX = 8 };
 enum { KEYS_CAP = 256 * 1024 * 1024 };
 
 enum sort_phase { COLLECT, ORDER, FILTER, DONE };
@@ -154,7 +154,8 @@ static enum err step_collect(struct sort *s, uint64_t *budget)
         struct numrange r = s->seqs->at[s->range];
         assert(s->order.count < s->room);
         TRY(collect(s, r.first + s->next));
-        uint64_t cost = KEY_COST + s->sort_keys.work;
+        uint64_t cost = s->sort_keys.work;
+        s->sort_keys.work = 0;
         if (r.first + s->next == r.last) {
             s->range++;
             s->next = 0;

@@ -12,7 +12,8 @@
 enum {
     KEY_TEXT_CAP = 64 * SHAPE_FIELD_MOST,
     ESCAPE = 1,
-    OCTETS_A_UNIT = 4, /* of a shape, of work */
+    KEY_COST = 512,    /* of work */
+    OCTETS_A_UNIT = 4, /* of a shape */
     MAP_COST = 4       /* of an octet of a collation key */
 };
 
@@ -154,7 +155,7 @@ enum err sort_keys_write(struct sort_keys *k, struct view *v, struct seq seq, st
         arena_clear(k->arena);
         TRY(sort_read_envelope(k->arena, k->account, m.body_id, &e, &octets));
     }
-    k->work = octets / OCTETS_A_UNIT;
+    k->work += KEY_COST + octets / OCTETS_A_UNIT;
     for (size_t i = 0; i < k->program->count; i++) {
         write_criterion(k, &m, &e, score, k->program->at[i], out);
     }

@@ -47,7 +47,8 @@ struct sort_keys {
     const uint8_t
         *scores;      /* by sequence number, for SORT_RELEVANCY; NULL: all are alike; borrowed */
     bool has_strings; /* some criterion needs the envelope */
-    uint64_t work;    /* octets that the last key was made of, roughly */
+    uint64_t
+        work; /* what the keys written so far took, in units of search/run.h's budget; the caller may set it back */
     struct arena *arena;
     struct buf text;
     struct collate collate;

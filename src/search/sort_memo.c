@@ -16,7 +16,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ADDED_MOST = 64, KEY_CAP = 64 * 1024 };
+enum {
+    ADDED_MOST = 64,
+    KEY_CAP = 64 * 1024,
+    FOLLOW_WORK_MOST = 640 * 1024 /* ADDED_MOST messages of the usual kind */
+};
 
 static void drop(struct account_memo *base)
 {
@@ -123,7 +127,7 @@ static enum err insert(struct sort_memo *memo, struct sort_keys *keys, struct vi
     return ERR_OK;
 }
 
-/* The order of v, from that of an earlier view; NULL: too much has changed, or the disk fails. */
+/* The order of v, from that of an earlier view; NULL: too much has changed, it takes too long, or the disk fails. */
 static struct sort_memo *follow(const struct sort_memo *memo, struct mailbox *m, struct view *v)
 {
     uint32_t first = view_find_uid_from(v, (struct uid){memo->uidnext}).v;
@@ -138,7 +142,7 @@ static struct sort_memo *follow(const struct sort_memo *memo, struct mailbox *m,
     copy_left(memo, v, now);
     sort_keys_init(&keys, mailbox_get_account(m), &memo->program);
     for (uint32_t seq = first; seq <= count && e == ERR_OK; seq++) {
-        e = insert(now, &keys, v, seq);
+        e = keys.work < FOLLOW_WORK_MOST ? insert(now, &keys, v, seq) : ERR_LIMIT;
     }
     sort_keys_release(&keys);
     if (e != ERR_OK || now->count != count) {
