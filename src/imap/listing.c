@@ -83,7 +83,8 @@ struct listing {
 };
 
 struct extra {
-    size_t at; /* in the account's rows: it stands before that one */
+    size_t at;     /* in the account's rows: it stands before that one */
+    size_t number; /* in the order of the asker's */
     struct str name;
 };
 
@@ -91,9 +92,10 @@ struct extra {
 struct maker {
     struct imap_session *s;
     struct listing *l;
-    struct map *subscribed; /* to anything */
-    struct map *places;     /* name to its row's number, plus 1 */
-    VEC(struct extra) extras;
+    struct map *subscribed;   /* to anything */
+    struct map *places;       /* name to its row's number, plus 1 */
+    VEC(struct extra) extras; /* in the order of their places */
+    size_t extra_at;          /* the next one to be pushed */
 };
 
 void listing_free(struct listing **l)
@@ -145,6 +147,16 @@ static bool is_visible(const struct maker *mk, const struct mailbox_info *info)
     return is_visible;
 }
 
+static int compare_extras(const void *a, const void *b)
+{
+    const struct extra *x = a;
+    const struct extra *y = b;
+    if (x->at != y->at) {
+        return x->at < y->at ? -1 : 1;
+    }
+    return (x->number > y->number) - (x->number < y->number);
+}
+
 /* Subscribed names that the account has no row for. */
 static void find_extras(struct maker *mk, const struct str *subscribed, size_t count)
 {
@@ -161,18 +173,20 @@ static void find_extras(struct maker *mk, const struct str *subscribed, size_t c
                         && str_eq(info.name, name);
         (void)map_put(mk->subscribed, kept, mk->l);
         if (!is_there) {
-            struct extra x = {at, kept};
+            struct extra x = {at, i, kept};
             vec_push(&mk->extras, x);
         }
+    }
+    if (mk->extras.count > 0) {
+        qsort(mk->extras.at, mk->extras.count, sizeof(*mk->extras.at), compare_extras);
     }
 }
 
 static void push_extras(struct maker *mk, size_t at)
 {
-    for (size_t i = 0; i < mk->extras.count; i++) {
-        if (mk->extras.at[i].at == at) {
-            push(mk, mk->extras.at[i].name, 0, false);
-        }
+    for (; mk->extra_at < mk->extras.count && mk->extras.at[mk->extra_at].at == at;
+         mk->extra_at++) {
+        push(mk, mk->extras.at[mk->extra_at].name, 0, false);
     }
 }
 
