@@ -176,6 +176,19 @@ static enum run run_rename(struct imap_session *s, struct cmd *cmd, struct buf *
     return write_done(cmd, rename_mailbox(s, args));
 }
 
+/* A name in the subscriber's own account, wherever the mailbox lives; spelt as LIST will spell it, or it would stand there twice. */
+static enum err set_subscribed(struct imap_session *s, struct str name, bool is_subscribed)
+{
+    CLEANUP(buf_release) struct buf spelt = BUF_INIT(2 * MAILBOX_NAME_MOST);
+    struct place place = session_find_place(s, name);
+    struct str store_name = str_skip(name, place.prefix.n);
+    buf_add(&spelt, place.prefix);
+    if (store_name.n == 0 || mailbox_name_normalise(store_name, &spelt) != ERR_OK) {
+        return ERR_MAILBOX_NAME;
+    }
+    return account_set_subscribed(s->account, buf_str(&spelt), is_subscribed);
+}
+
 static enum run run_subscribe(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     (void)out;
@@ -184,7 +197,7 @@ static enum run run_subscribe(struct imap_session *s, struct cmd *cmd, struct bu
         return RUN_DONE;
     }
     bool is_subscribed = cmd->what == &command_subscribe;
-    return write_done(cmd, account_set_subscribed(s->account, args->name, is_subscribed));
+    return write_done(cmd, set_subscribed(s, args->name, is_subscribed));
 }
 
 #define MAILBOX_COMMAND(variable, word, bits, parser, runner)                                      \
