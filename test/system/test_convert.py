@@ -298,6 +298,20 @@ def test_limits(make):
 
 
 @limetta_only
+def test_too_much_at_the_end(make):
+    """What goes beyond the limit may come in the last octets of a program that has ended; nobody else is ended for it."""
+    with make(config={'convert_output_most': 65536, 'convert_cache': 0}) as server:
+        c = ready(server)
+        pids = server.roles('convert') + server.roles('store') + server.roles('edge')
+        for size in (65000, 66000, 80000, 100000, 130000, 131000, 140000, 300000) * 3:
+            n = put(c, 'application/vnd.oasis.opendocument.text', odt('<text:p>' + 'x' * size + '</text:p>'))
+            answer = convert(c, n, 'text/plain', items='BINARY.SIZE[1]')
+            contains(answer, b'(ERROR ' if size > 65536 else b'BINARY.SIZE[1] 65', size)
+        equal(server.roles('convert') + server.roles('store') + server.roles('edge'), pids, 'all live')
+        c.close()
+
+
+@limetta_only
 def test_killed_program(make):
     """Whoever kills the program that converts gets an error, and the next one works."""
     with make() as server:
