@@ -278,6 +278,14 @@ static void keep_untold(struct imap_session *s, unsigned events)
     }
 }
 
+void news_tell_count(struct imap_session *s, struct buf *out)
+{
+    if (s->selected.mailbox != NULL && s->selected.is_count_untold) {
+        news_write_exists(s, s->selected.known, out);
+        s->selected.is_count_untold = false;
+    }
+}
+
 /* Between numbers of known and numbers of target. */
 static void tell_exists(struct imap_session *s, struct buf *out)
 {
@@ -399,6 +407,7 @@ static enum step step_removed(struct imap_session *s, struct buf *out)
     if (n->removed_count == 0) {
         return STEP_DONE;
     }
+    news_tell_count(s, out);
     n->has_vanished = true;
     return s->has_qresync || s->has_uidonly ? step_vanished(n, out)
                                             : step_expunge(n, s->selected.known, out);

@@ -65,5 +65,7 @@ void news_write_new_keywords(struct imap_session *s, struct buf *out);
 uint64_t news_count_recent(const struct imap_session *s, struct mailbox *m, struct view *v);
 /* "* n EXISTS" and "* n RECENT" for v, and makes what is new there \Recent for this session. IMAP4rev2: EXISTS only. */
 void news_write_exists(struct imap_session *s, struct view *v, struct buf *out);
+/* The same for what NOTIFY kept untold, before a command or EXPUNGE speaks in numbers that the client does not know of. */
+void news_tell_count(struct imap_session *s, struct buf *out);
 
 #endif

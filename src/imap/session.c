@@ -372,6 +372,9 @@ static enum go step_run(struct imap_session *s, struct buf *out)
 {
     struct cmd *cmd = &s->cmd;
     if (!cmd->is_parsed && (!cmd->is_relayed || cmd->what->flags & COMMAND_NO_NEWS)) {
+        if (cmd->what->flags & COMMAND_HAS_UID) {
+            news_tell_count(s, out);
+        }
         if (!parse_args(s, out)) {
             return GO_ON;
         }
