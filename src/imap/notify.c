@@ -181,7 +181,7 @@ struct pass {
     struct map *old_names; /* of rows before */
     struct map *old_ids;
     struct map *new_names; /* of rows now */
-    struct map *new_ids;   /* of the account now */
+    struct map *new_ids;   /* of the account now, whose names the client watches */
     VEC(struct row) rows;
     bool is_silent;
 };
@@ -331,6 +331,7 @@ static struct row copy_row(const struct row *was)
 static void compare_name(struct pass *p, const struct mailbox_info *info)
 {
     const struct row *was = map_remove(p->old_names, info->name);
+    unsigned events = was != NULL ? was->events : 0;
     struct row r = {0};
     if (was != NULL) {
         r = copy_row(was);
@@ -347,13 +348,15 @@ static void compare_name(struct pass *p, const struct mailbox_info *info)
     }
     if (r.is_subscribed != info->is_subscribed) {
         r.is_subscribed = info->is_subscribed;
-        tell(p, &r, r.events & NOTIFY_SUBSCRIPTION_CHANGE ? TELL_LIST : 0);
+        events |= r.events; /* SUBSCRIBED meant it before, or means it now */
+        tell(p, &r, events & NOTIFY_SUBSCRIPTION_CHANGE ? TELL_LIST : 0);
     }
     compare_messages(p, &r);
     vec_push(&p->rows, r);
 }
 
-/* A name that is there no more; is_moved: its mailbox goes by another name now, which is told there. */
+/* A name that is there no more; is_moved: its mailbox goes by another name now, which is told there. One that was renamed to
+ * where the client does not look is gone for it. */
 static void compare_gone(struct pass *p, const struct row *was)
 {
     struct mailbox_info info = {.name = str_from_c(was->name), .is_subscribed = was->is_subscribed};
@@ -431,17 +434,18 @@ static void compare_all(struct pass *p)
     struct mailbox_info info;
     size_t at = 0;
     while (account_next_mailbox(a, &at, &info)) {
-        if (info.is_mailbox) {
+        if (info.is_mailbox && (get_events(p->notify, &info) & NOTIFY_MAILBOX_NAME) != 0) {
             (void)map_put(p->new_ids, map_id(&info.id), a);
         }
     }
     for (at = 0; account_next_mailbox(a, &at, &info);) {
         compare_name(p, &info);
     }
-    struct str name;
-    void *was;
-    for (at = 0; map_next(p->old_names, &at, &name, &was);) {
-        compare_gone(p, was);
+    for (size_t i = 0; i < p->notify->rows.count; i++) {
+        const struct row *was = &p->notify->rows.at[i];
+        if (map_find(p->old_names, str_from_c(was->name)) == was) {
+            compare_gone(p, was);
+        }
     }
     for (size_t i = 0; i < p->rows.count; i++) {
         struct row *r = &p->rows.at[i];
