@@ -36,8 +36,9 @@ struct convert_cache {
 static uint64_t count_lines(struct str s)
 {
     uint64_t n = 0;
-    for (size_t i = 0; i < s.n; i++) {
-        n += s.p[i] == '\n' ? 1 : 0;
+    for (size_t at = str_find_char(s, '\n'); at < s.n; at = str_find_char(s, '\n')) {
+        s = str_skip(s, at + 1);
+        n++;
     }
     return n;
 }

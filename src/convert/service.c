@@ -20,7 +20,7 @@
 
 #include <stdlib.h>
 
-enum { LINE_MOST = 64 };
+enum { LINE_MOST = 64, TEXT_A_STEP = 256 * 1024 };
 
 struct convert_service {
     struct convert_service_config config;
@@ -39,6 +39,8 @@ struct convert_job {
     enum err err;                 /* why it failed; ERR_UNAVAILABLE: for now */
     bool is_complete;             /* all octets were given */
     bool is_ended;                /* the role has said everything */
+    bool is_answered;             /* its line was read and taken off in */
+    size_t in_at;                 /* so much of in is in the text */
 };
 
 /* ---- the service ---- */
@@ -261,16 +263,32 @@ void convert_job_add(struct convert_job *j, struct str octets, bool is_last)
     }
 }
 
+/* A tool's text becomes the text that was asked for; in portions, for it may be large. */
+static enum step convert_text(struct convert_job *j)
+{
+    struct str left = str_skip(buf_str(&j->in), j->in_at);
+    struct str piece = str_sub(left, 0, TEXT_A_STEP);
+    bool is_last = piece.n == left.n;
+    j->in_at += piece.n;
+    j->err = text_conversion_add(j->text, piece, is_last, &j->out);
+    if (j->err != ERR_OK || is_last) {
+        return STEP_DONE;
+    }
+    wake(j);
+    return STEP_MORE;
+}
+
 /* The answer is complete: makes the result of it. */
-static void finish(struct convert_job *j)
+static enum step finish(struct convert_job *j)
 {
     if (j->stream == NULL || j->err != ERR_OK) {
-        return;
+        return STEP_DONE;
     }
-    j->err = read_answer(j);
-    if (j->err == ERR_OK && j->text != NULL) {
-        j->err = text_conversion_add(j->text, buf_str(&j->in), true, &j->out);
+    if (!j->is_answered) {
+        j->is_answered = true;
+        j->err = read_answer(j);
     }
+    return j->err == ERR_OK && j->text != NULL ? convert_text(j) : STEP_DONE;
 }
 
 static const char *find_why(enum err e)
@@ -298,7 +316,9 @@ enum step convert_job_get(struct convert_job *j, struct convert_result **out)
     if (j->stream != NULL && !j->is_ended && j->err == ERR_OK) {
         return STEP_MORE;
     }
-    finish(j);
+    if (finish(j) == STEP_MORE) {
+        return STEP_MORE;
+    }
     if (j->err == ERR_UNAVAILABLE || (j->err == ERR_OK && !j->is_complete)) {
         return STEP_BAD;
     }
