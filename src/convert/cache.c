@@ -70,6 +70,9 @@ void convert_result_unref(struct convert_result **r)
     if (old == NULL || --old->refs > 0) {
         return;
     }
+    if (old->held != NULL) {
+        *old->held -= old->octets.len;
+    }
     buf_release(&old->octets);
     free(old);
 }

@@ -20,6 +20,7 @@ struct convert_result {
     const char *why; /* static text, for people; NULL when err is ERR_OK */
     struct buf octets;
     uint64_t lines; /* line ends in octets */
+    size_t *held;   /* the sum that its octets are part of while it lives; borrowed; NULL: none */
 };
 
 /* octets_most: of all results in it. */

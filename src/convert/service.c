@@ -10,7 +10,10 @@
  *     no LF               it cannot be done: the same request would fail again
  *     busy LF             not now: too many wait, or it took too long
  *
- * A link that breaks means "not now", too: the session asks for the part again or not, as it likes. */
+ * A link that breaks means "not now", too: the session asks for the part again or not, as it likes.
+ *
+ * A client that does not read holds its result. What all results hold, and jobs that are under way, is counted; beyond the cache and
+ * HELD_RESULTS of the largest kind, new ones are "not now". */
 #include "convert/service.h"
 
 #include "base/mem.h"
@@ -20,12 +23,13 @@
 
 #include <stdlib.h>
 
-enum { LINE_MOST = 64, TEXT_A_STEP = 256 * 1024 };
+enum { LINE_MOST = 64, TEXT_A_STEP = 256 * 1024, HELD_RESULTS = 16 };
 
 struct convert_service {
     struct convert_service_config config;
     struct convert_cache *cache;
     unsigned tools;
+    size_t held; /* octets of results and of jobs */
 };
 
 struct convert_job {
@@ -36,6 +40,7 @@ struct convert_job {
     struct buf in;                /* of the role's answer */
     struct buf out;               /* the result */
     uint64_t size;                /* octets given */
+    size_t held;                  /* octets of in and out that the service counts */
     enum err err;                 /* why it failed; ERR_UNAVAILABLE: for now */
     bool is_complete;             /* all octets were given */
     bool is_ended;                /* the role has said everything */
@@ -127,10 +132,24 @@ static void wake(struct convert_job *j)
     j->session_host.wake(j->session_host.owner);
 }
 
+static void count_held(struct convert_job *j)
+{
+    size_t now = j->in.len + j->out.len;
+    j->service->held += now - j->held;
+    j->held = now;
+}
+
+static bool is_full(const struct convert_service *s)
+{
+    const struct convert_service_config *c = &s->config;
+    return s->held > c->cache_most + HELD_RESULTS * c->output_most;
+}
+
 static void on_octets(void *owner, struct str octets)
 {
     struct convert_job *j = owner;
     buf_add(&j->in, octets);
+    count_held(j);
     if (j->in.is_full) {
         j->err = ERR_LIMIT;
         stream_free(&j->stream);
@@ -201,6 +220,9 @@ static enum err open_role(struct convert_job *j, const struct convert_job_args *
 enum err convert_job_new(struct convert_service *s, const struct convert_job_args *args,
                          struct convert_job **out)
 {
+    if (is_full(s)) {
+        return ERR_UNAVAILABLE;
+    }
     struct convert_job *j = mem_new(sizeof(*j));
     enum convert_text text = args->pair.text;
     enum err e = ERR_OK;
@@ -232,6 +254,7 @@ void convert_job_free(struct convert_job **j)
         stream_free(&(*j)->stream);
     }
     text_conversion_free(&(*j)->text);
+    (*j)->service->held -= (*j)->held;
     buf_release(&(*j)->in);
     buf_release(&(*j)->out);
     free(*j);
@@ -255,6 +278,8 @@ void convert_job_add(struct convert_job *j, struct str octets, bool is_last)
         j->err = ERR_TOO_BIG;
     } else if (j->stream == NULL) {
         j->err = text_conversion_add(j->text, octets, is_last, &j->out);
+        count_held(j);
+        j->err = j->err == ERR_OK && is_full(j->service) ? ERR_UNAVAILABLE : j->err;
     } else {
         stream_write(j->stream, octets);
         if (is_last) {
@@ -271,6 +296,7 @@ static enum step convert_text(struct convert_job *j)
     bool is_last = piece.n == left.n;
     j->in_at += piece.n;
     j->err = text_conversion_add(j->text, piece, is_last, &j->out);
+    count_held(j);
     if (j->err != ERR_OK || is_last) {
         return STEP_DONE;
     }
@@ -325,5 +351,7 @@ enum step convert_job_get(struct convert_job *j, struct convert_result **out)
     bool is_moved = j->stream != NULL && j->text == NULL;
     struct str octets = j->err != ERR_OK ? STR_EMPTY : buf_str(is_moved ? &j->in : &j->out);
     *out = convert_result_new(j->err, find_why(j->err), octets);
+    (*out)->held = &j->service->held;
+    j->service->held += octets.n;
     return STEP_DONE;
 }

@@ -31,6 +31,7 @@ struct convert_service_config {
 };
 
 struct convert_service *convert_service_new(const struct convert_service_config *c);
+/* All jobs and results must be gone. */
 void convert_service_free(struct convert_service **s);
 /* What the convert role has, bits (1 << enum convert_tool). Stays when the role goes down: it comes back. */
 void convert_service_set_tools(struct convert_service *s, unsigned tools);
@@ -53,7 +54,7 @@ struct convert_job_args {
 };
 
 /* Everything is borrowed until this returns. Errors (permanent, but the last): ERR_BAD_CHARSET, ERR_BAD_PARAM,
- * ERR_UNAVAILABLE (the role is down). */
+ * ERR_UNAVAILABLE (the role is down, or sessions hold too much). */
 MUST_USE enum err convert_job_new(struct convert_service *s, const struct convert_job_args *args,
                                   struct convert_job **out);
 /* The job may be given up at any time. */

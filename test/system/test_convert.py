@@ -187,6 +187,9 @@ def test_documents(make):
             n = put(c, OOXML + 'wordprocessingml.document', docx())
             contains(result(convert(c, n, 'text/plain', '("charset" "iso-8859-1")')), b'Gr\xfc\xdfe')
             contains(convert(c, n, 'text/plain', '("charset" "us-ascii")'), b'BADPARAMETERS')
+            text = ''.join(f'{i} Gr\u00fc\u00dfe ' for i in range(60000))  # more than is brought into its charset at once
+            n = put(c, OOXML + 'wordprocessingml.document', docx(f'<w:p><w:r><w:t>{text}</w:t></w:r></w:p>'))
+            contains(result(convert(c, n, 'text/plain', '("charset" "iso-8859-1")')), text.strip().encode('iso-8859-1'))
         if has(c, 'application/pdf', 'image/jpeg'):
             n = put(c, 'application/pdf', pdf())
             equal(size_of_jpeg(result(convert(c, n, 'image/jpeg', '("pix-x" "150")')))[0], 150)
