@@ -1,5 +1,5 @@
-/* Sort criteria to a sort program. A criterion that comes a second time says nothing new, and is kept all the same: what counts
- * is what was written. */
+/* Sort criteria to a sort program. A criterion that comes a second time says nothing new, so it takes no room in the keys of all
+ * messages. */
 #include "imap/sort_keys.h"
 
 #include "wire/imap_scan.h"
@@ -29,16 +29,30 @@ static void parse_criterion(struct scan *c, struct sort_criterion *out)
     scan_fail(c, ERR_SYNTAX, "a sort criterion");
 }
 
+static bool has_kind(const struct sort_program *p, enum sort_kind kind)
+{
+    bool has = false;
+    for (size_t i = 0; i < p->count; i++) {
+        has = has || p->at[i].kind == kind;
+    }
+    return has;
+}
+
 void sort_keys_parse(struct scan *c, struct sort_program *out)
 {
+    unsigned written = 0;
     *out = (struct sort_program){0};
     scan_require(c, '(', "a list of sort criteria");
     do {
-        if (out->count == SORT_CRITERIA_MOST) {
+        struct sort_criterion criterion = {0};
+        if (++written > SORT_CRITERIA_MOST) {
             scan_fail(c, ERR_LIMIT, "fewer sort criteria");
             return;
         }
-        parse_criterion(c, &out->at[out->count++]);
+        parse_criterion(c, &criterion);
+        if (scan_is_ok(c) && !has_kind(out, criterion.kind)) {
+            out->at[out->count++] = criterion;
+        }
     } while (scan_accept(c, ' '));
     scan_require(c, ')', "the end of the sort criteria");
 }
