@@ -11,7 +11,7 @@
 
 #include "base/scan.h"
 
-enum { MARK_MOST = 32 };
+enum { MARK_MOST = 32, DIGITS_MOST = 20 };
 
 /* Both begin alike, as far as the shorter one goes. */
 static bool may_start(struct str in, struct str word)
@@ -34,6 +34,9 @@ static uint64_t find_literal(struct str line)
         return 0;
     }
     struct str digits = str_sub(line, brace + 1, line.n - brace - 2);
+    if (digits.n > DIGITS_MOST) {
+        return 0; /* a mark that was not held back whole is none, in whatever pieces it came */
+    }
     return str_to_u64(digits, INT64_MAX, &n) ? n : 0;
 }
 
