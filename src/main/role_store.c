@@ -72,7 +72,7 @@ static struct stream *open_peer(void *owner, struct str user, struct str head)
     return near;
 }
 
-/* Whose session the open message asks for. Errors: ERR_TICKET. */
+/* Whose session the open message asks for. Errors: ERR_TICKET, ERR_UNAVAILABLE. */
 static enum err check_ticket(struct store_role *r, const struct fields *f, struct ticket *out)
 {
     struct str nonce = fields_get(f, STR("nonce"));

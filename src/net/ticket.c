@@ -266,6 +266,9 @@ static void forget_expired(struct ticket_checker *c, uint64_t now_ms)
     }
 }
 
+/* A fault of nobody: logging in again helps. */
+static const char TOO_EARLY[] = "it is older than this process";
+
 /* Why the ticket is refused, for the log; NULL when all is well. */
 static const char *find_fault(struct ticket_checker *c, const struct ticket *t, struct str octets,
                               uint64_t now_ms)
@@ -280,7 +283,7 @@ static const char *find_fault(struct ticket_checker *c, const struct ticket *t, 
         return "it lives too long";
     }
     if (t->expires_ms < c->begin_ms + TICKET_LIFE_MS) {
-        return "it is older than this process";
+        return TOO_EARLY;
     }
     forget_expired(c, now_ms);
     if (map_find(c->by_id, raw(t->id, sizeof(t->id))) != NULL) {
@@ -311,7 +314,7 @@ enum err ticket_check(struct ticket_checker *c, struct str octets, const struct 
     fault = fault != NULL ? fault : find_fault(c, &t, octets, use->now_ms);
     if (fault != NULL) {
         log_warn("ticket refused: %s", fault);
-        return ERR_TICKET;
+        return fault == TOO_EARLY ? ERR_UNAVAILABLE : ERR_TICKET;
     }
     struct seen *s = mem_new(sizeof(*s));
     memcpy(s->id, t.id, sizeof(s->id));

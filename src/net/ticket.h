@@ -51,7 +51,8 @@ struct ticket_use {
     uint64_t now_ms;      /* Unix time */
 };
 /* Verifies signature, service, edge, nonce, expiry, and that it was not used before; remembers it until it expires.
- * out borrows from octets. Errors: ERR_TICKET for every reason (the reason goes to the log, not to the peer). */
+ * out borrows from octets. Errors: ERR_UNAVAILABLE (rightly signed, but older than this
+ * process, which does not know whether it was used), ERR_TICKET for every other reason (it goes to the log, not to the peer). */
 MUST_USE enum err ticket_check(struct ticket_checker *c, struct str octets,
                                const struct ticket_use *use, struct ticket *out);
 /* Reads the fields without any check (the edge uses it to route). Errors: ERR_SYNTAX. */
