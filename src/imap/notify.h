@@ -14,7 +14,7 @@ struct imap_session;
 struct mailbox_info;
 struct notify;
 
-enum { NOTIFY_MAILBOXES_MOST = 5000 };
+enum { NOTIFY_MAILBOXES_MOST = 2000 };
 
 /* The client's new wish, on success; takes *arena, which plan lives in. Errors: ERR_NOTIFY_OVERFLOW (more than
  * NOTIFY_MAILBOXES_MOST mailboxes; then nothing changes). */

@@ -22,7 +22,7 @@
  * Verbs: @advance 29m | @pace 4s (from now on every step of a session takes so long) |
  * @user NAME (of sessions opened later) | @shared NAME (theirs) | @limit 3 (their MESSAGELIMIT; 0: none) |
  * @open NAME (then expect the greeting) | @close NAME |
- * @restart (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) |
+ * @restart (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) | @mailboxes PREFIX N |
  * @index (everything is put into the text index) |
  * @send NAME octets with \r \n \\ \xHH (raw) | @quiet NAME (it says nothing) | @ended NAME (it hung up). */
 #include "script.h"
@@ -330,6 +330,16 @@ static void fill(struct runner *r, struct str args)
     }
 }
 
+static void make_mailboxes(struct runner *r, struct str args)
+{
+    struct str prefix = str_split(&args, ' ');
+    uint64_t n = 0;
+    if (!str_to_u64(args, UINT32_MAX, &n)
+        || !script_make_mailboxes(r->script, prefix, (uint32_t)n)) {
+        fail(r, "cannot make mailboxes", prefix);
+    }
+}
+
 static void set_limit(struct runner *r, struct str args)
 {
     uint64_t n = 0;
@@ -399,10 +409,19 @@ static const struct {
     const char *name;
     void (*run)(struct runner *r, struct str args);
 } verbs[] = {
-    {"@advance", advance},   {"@close", close_session}, {"@ended", check_ended},
-    {"@fill", fill},         {"@index", make_index},    {"@limit", set_limit},
-    {"@open", open_session}, {"@pace", set_pace},       {"@quiet", check_quiet},
-    {"@restart", restart},   {"@send", send_raw},       {"@shared", set_shared},
+    {"@advance", advance},
+    {"@close", close_session},
+    {"@ended", check_ended},
+    {"@fill", fill},
+    {"@index", make_index},
+    {"@limit", set_limit},
+    {"@mailboxes", make_mailboxes},
+    {"@open", open_session},
+    {"@pace", set_pace},
+    {"@quiet", check_quiet},
+    {"@restart", restart},
+    {"@send", send_raw},
+    {"@shared", set_shared},
     {"@user", set_user},
 };
 

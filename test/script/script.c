@@ -292,6 +292,22 @@ void script_set_limit(struct script *s, uint32_t n)
     s->message_limit = n;
 }
 
+bool script_make_mailboxes(struct script *s, struct str prefix, uint32_t n)
+{
+    struct account *a = NULL;
+    enum err e = store_open_account(s->store, str_from_c(s->user), true, &a);
+    for (uint32_t i = 0; e == ERR_OK && i < n; i++) {
+        struct buf name = BUF_INIT(256);
+        buf_addf(&name, "%.*s%u", STR_ARG(prefix), i);
+        e = account_create_mailbox(a, buf_str(&name), 0);
+        buf_release(&name);
+    }
+    store_commit(s->store);
+    settle(s);
+    account_unref(&a);
+    return e == ERR_OK;
+}
+
 bool script_fill(struct script *s, struct str mailbox, uint32_t n)
 {
     struct account *a = NULL;

@@ -33,6 +33,8 @@ void script_advance(struct script *s, uint64_t ms);
 void script_set_pace(struct script *s, uint64_t ms);
 /* Messages that one command of sessions opened later may work on; 0: any number. */
 void script_set_limit(struct script *s, uint32_t n);
+/* Makes the mailboxes prefix0 ... of the current user. */
+bool script_make_mailboxes(struct script *s, struct str prefix, uint32_t n);
 /* Appends n small messages to a mailbox of the current user. */
 bool script_fill(struct script *s, struct str mailbox, uint32_t n);
 
