@@ -347,9 +347,9 @@ class Cyrus(Server):
         for user in users:
             subprocess.run(['saslpasswd2', '-p', '-c', '-f', os.path.join(self.dir, 'users'), '-u', 'localhost', user],
                            input=PASSWORD.encode(), check=True, capture_output=True)
-        for name in ('conf', 'mail', 'run'):
+        for name in ('conf', 'conf/socket', 'mail', 'run'):  # in conf/socket, sessions in IDLE hear idled
             os.mkdir(os.path.join(self.dir, name))
-        for name in ('.', 'conf', 'mail', 'run', 'users', os.path.basename(key)):
+        for name in ('.', 'conf', 'conf/socket', 'mail', 'run', 'users', os.path.basename(key)):
             os.chown(os.path.join(self.dir, name), owner.pw_uid, owner.pw_gid)
         libraries = os.path.dirname(glob.glob(f'{folder}/*/libcyrus.so.0')[0])
         self.process = subprocess.Popen([f'{folder}/cyrus/bin/master', '-C', conf, '-M', services, '-p', f'{self.dir}/run/pid'],
