@@ -72,6 +72,13 @@ struct key_state {
     enum tri verdict;
 };
 
+/* A program that asks for flags only, all at once: those that must be set, and those that must not. */
+struct flag_mask {
+    bool is_whole; /* it says all that the program says */
+    uint64_t set;
+    uint64_t clear;
+};
+
 struct search {
     struct mailbox *mailbox;
     struct view *view;
@@ -89,7 +96,8 @@ struct search {
 
     struct numset result;
     uint64_t highestmodseq;
-    uint8_t *scores;     /* by sequence number; NULL: no key is fuzzy */
+    uint8_t *scores; /* by sequence number; NULL: no key is fuzzy */
+    struct flag_mask mask;
     uint64_t judge_cost; /* of judging, not yet taken from the budget */
     size_t lookup_count;
     size_t fuzzy_words;
@@ -256,6 +264,8 @@ static enum err prepare(struct search *s, struct search_key *k, unsigned depth)
     return ERR_OK;
 }
 
+static void add_to_mask(const struct search *s, const struct search_key *k, struct flag_mask *mask);
+
 enum err search_new(const struct search_args *args, struct search **out)
 {
     struct search *s = calloc(1, sizeof(*s));
@@ -282,6 +292,9 @@ enum err search_new(const struct search_args *args, struct search **out)
         search_free(&s);
         return e;
     }
+    s->mask.is_whole = true;
+    add_to_mask(s, s->program, &s->mask);
+    s->mask.is_whole = s->mask.is_whole && (s->mask.set & s->mask.clear) == 0;
     *out = s;
     return ERR_OK;
 }
@@ -742,6 +755,49 @@ static enum tri judge_page(const struct search *s, const struct search_key *k,
     return all;
 }
 
+/* The bits of a key that asks whether flags are set; 0: it is another one, or asks for a keyword that the mailbox lacks. */
+static uint64_t get_bits(const struct search *s, const struct search_key *k)
+{
+    if (k->kind == SEARCH_FLAGS) {
+        return (uint64_t)k->number;
+    }
+    return k->kind == SEARCH_KEYWORD ? s->keys[k->id].bit : 0;
+}
+
+/* Adds what k demands; is_whole goes when that is more than flags. The depth was checked in prepare(). */
+static void add_to_mask(const struct search *s, const struct search_key *k, struct flag_mask *mask)
+{
+    uint64_t bits = get_bits(s, k);
+    uint64_t child_bits = k->kind == SEARCH_NOT && k->child != NULL ? get_bits(s, k->child) : 0;
+    if (bits != 0) {
+        mask->set |= bits;
+    } else if (child_bits != 0 && (child_bits & (child_bits - 1)) == 0) {
+        mask->clear |= child_bits;
+    } else if (k->kind == SEARCH_AND) {
+        for (const struct search_key *child = k->child; child != NULL; child = child->next) {
+            add_to_mask(s, child, mask);
+        }
+    } else {
+        mask->is_whole = mask->is_whole && k->kind == SEARCH_ALL;
+    }
+}
+
+/* Ends a page of which some messages have the flags. */
+static void match_mask(struct search *s, uint32_t count)
+{
+    const uint32_t *uids = NULL;
+    const uint64_t *modseqs = NULL;
+    const uint64_t *flags = NULL;
+    const uint64_t both = s->mask.set | s->mask.clear;
+    (void)view_get_run(s->view, (struct seq){s->seq}, &uids, &modseqs, &flags);
+    for (uint32_t i = 0; i < count; i++) {
+        if ((flags[i] & both) == s->mask.set) {
+            numset_add(&s->result, s->seq + i, s->seq + i);
+            s->highestmodseq = modseqs[i] > s->highestmodseq ? modseqs[i] : s->highestmodseq;
+        }
+    }
+}
+
 /* Ends a whole page at once, if its sums are enough: a search by flags then looks at some hundred pages, not at each message. */
 static bool skip_page(struct search *s, uint64_t *budget)
 {
@@ -752,8 +808,12 @@ static bool skip_page(struct search *s, uint64_t *budget)
     }
     --*budget;
     enum tri verdict = judge_page(s, s->program, &page);
-    if (verdict == UNKNOWN) {
+    if (verdict == UNKNOWN && !s->mask.is_whole) {
         return false;
+    }
+    if (verdict == UNKNOWN) {
+        match_mask(s, page.count);
+        *budget -= page.count < *budget ? page.count : *budget;
     }
     if (verdict == YES) {
         numset_add(&s->result, s->seq, s->seq + page.count - 1);
