@@ -272,9 +272,10 @@ static enum run end_command(struct imap_session *s, struct cmd *cmd, struct rela
     }
     relay_free(&s->errand);
     s->sink = NULL;
-    if (s->far != NULL) {
-        peer_shrink(s->far->peer);
+    if (s->far == NULL) {
+        return RUN_DONE;
     }
+    peer_shrink(s->far->peer);
     return is_beside && is_ok ? ask_news(cmd, s->far) : RUN_DONE;
 }
 
