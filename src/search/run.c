@@ -16,6 +16,10 @@
  * As soon as the whole program has an answer the message is done: a message with the wrong flag is never read. In CONTENT all texts
  * are looked for in one pass, and the program is asked again whenever something was found.
  *
+ * Two short cuts look at whole pages before any message: a page's sums (view_get_sums) say which flags none or all of its messages
+ * have, so that the program may have its answer for all 256 at once; and a program that asks for nothing but flags becomes a mask, by
+ * which the messages of a mixed page are matched in one loop.
+ *
  * The search is a cursor: between two steps it holds the sequence number, and inside CONTENT the place in the message. */
 #include "search/run.h"
 
@@ -264,7 +268,32 @@ static enum err prepare(struct search *s, struct search_key *k, unsigned depth)
     return ERR_OK;
 }
 
-static void add_to_mask(const struct search *s, const struct search_key *k, struct flag_mask *mask);
+/* The bits of a key that asks whether flags are set; 0: it is another one, or asks for a keyword that the mailbox lacks. */
+static uint64_t get_bits(const struct search *s, const struct search_key *k)
+{
+    if (k->kind == SEARCH_FLAGS) {
+        return (uint64_t)k->number;
+    }
+    return k->kind == SEARCH_KEYWORD ? s->keys[k->id].bit : 0;
+}
+
+/* Adds what k demands; is_whole goes when that is more than flags. The depth was checked in prepare(). */
+static void add_to_mask(const struct search *s, const struct search_key *k, struct flag_mask *mask)
+{
+    uint64_t bits = get_bits(s, k);
+    uint64_t child_bits = k->kind == SEARCH_NOT && k->child != NULL ? get_bits(s, k->child) : 0;
+    if (bits != 0) {
+        mask->set |= bits;
+    } else if (child_bits != 0 && (child_bits & (child_bits - 1)) == 0) {
+        mask->clear |= child_bits;
+    } else if (k->kind == SEARCH_AND) {
+        for (const struct search_key *child = k->child; child != NULL; child = child->next) {
+            add_to_mask(s, child, mask);
+        }
+    } else {
+        mask->is_whole = mask->is_whole && k->kind == SEARCH_ALL;
+    }
+}
 
 enum err search_new(const struct search_args *args, struct search **out)
 {
@@ -753,33 +782,6 @@ static enum tri judge_page(const struct search *s, const struct search_key *k,
         all = t == UNKNOWN ? UNKNOWN : all;
     }
     return all;
-}
-
-/* The bits of a key that asks whether flags are set; 0: it is another one, or asks for a keyword that the mailbox lacks. */
-static uint64_t get_bits(const struct search *s, const struct search_key *k)
-{
-    if (k->kind == SEARCH_FLAGS) {
-        return (uint64_t)k->number;
-    }
-    return k->kind == SEARCH_KEYWORD ? s->keys[k->id].bit : 0;
-}
-
-/* Adds what k demands; is_whole goes when that is more than flags. The depth was checked in prepare(). */
-static void add_to_mask(const struct search *s, const struct search_key *k, struct flag_mask *mask)
-{
-    uint64_t bits = get_bits(s, k);
-    uint64_t child_bits = k->kind == SEARCH_NOT && k->child != NULL ? get_bits(s, k->child) : 0;
-    if (bits != 0) {
-        mask->set |= bits;
-    } else if (child_bits != 0 && (child_bits & (child_bits - 1)) == 0) {
-        mask->clear |= child_bits;
-    } else if (k->kind == SEARCH_AND) {
-        for (const struct search_key *child = k->child; child != NULL; child = child->next) {
-            add_to_mask(s, child, mask);
-        }
-    } else {
-        mask->is_whole = mask->is_whole && k->kind == SEARCH_ALL;
-    }
 }
 
 /* Ends a page of which some messages have the flags. */
