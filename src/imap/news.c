@@ -7,8 +7,9 @@
  *     known ---- diff ----> target       1. results that vanish    (contexts.c)
  *                                        2. VANISHED or EXPUNGE    (numbers of known)
  *                                        3. FLAGS, EXISTS, RECENT  (now numbers are target's)
- *                                        4. results that come or go (contexts.c)
- *                                        5. FETCH of what changed
+ *                                        4. FETCH of what changed
+ *                                        5. results that come or go (contexts.c)
+ *                                        6. FETCH of what NOTIFY asked of new messages
  *                                        then known = target
  *
  * EXPUNGE renumbers, so it must not come while a client may be using sequence numbers (RFC 3501, 7.4.1: FETCH, STORE,
