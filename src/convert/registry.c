@@ -160,17 +160,6 @@ bool convert_find(unsigned tools, struct str from, struct str to, struct convert
     return false;
 }
 
-bool convert_knows_target(unsigned tools, struct str to)
-{
-    struct convert_pair pair;
-    for (size_t at = 0; convert_next_pair(&at, &pair);) {
-        if (convert_has(tools, &pair) && str_eq_nocase(pair.to, to)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* reg-name of RFC 4288, 4.2 */
 static bool is_name(struct str s)
 {

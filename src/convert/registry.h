@@ -66,8 +66,6 @@ bool convert_next_pair(size_t *at, struct convert_pair *out);
 bool convert_has(unsigned tools, const struct convert_pair *pair);
 /* The conversion of one type to another; types without case. False: there is none here. */
 bool convert_find(unsigned tools, struct str from, struct str to, struct convert_pair *out);
-/* Some conversion makes that type, on this machine. */
-bool convert_knows_target(unsigned tools, struct str to);
 
 /* "type/subtype", "type/" "*", or "*" (mime-type-req): is it one at all? Not is_pattern: without "*". */
 bool convert_is_type(struct str s, bool is_pattern);

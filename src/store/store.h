@@ -97,8 +97,7 @@ enum special_use {
     USE_FLAGGED = 8,
     USE_JUNK = 16,
     USE_SENT = 32,
-    USE_TRASH = 64,
-    USE_IMPORTANT = 128
+    USE_TRASH = 64
 };
 
 enum { MAILBOX_NAME_MOST = 1000, MAILBOX_COUNT_MOST = 20000, MAILBOX_DEPTH_MOST = 32 };

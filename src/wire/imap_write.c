@@ -83,11 +83,6 @@ void imap_write_string(struct buf *out, struct str s)
     imap_write_text(out, s, false);
 }
 
-void imap_write_nstring(struct buf *out, struct str s, bool is_present)
-{
-    imap_write_ntext(out, s, is_present, false);
-}
-
 static void write_astring(struct buf *out, struct str s, bool is_utf8)
 {
     struct scan c = scan_make(s);

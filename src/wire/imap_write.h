@@ -17,10 +17,9 @@
 /* Quoted when it can be, else a literal. Octets above 126 and controls make it a literal (RFC 3501, 4.3: quoted strings are
  * 7-bit), as do lengths over 1000. NUL is written as it stands, in a literal: use imap_write_binary() where literal8 is allowed. */
 void imap_write_string(struct buf *out, struct str s);
-/* NIL when not is_present. */
-void imap_write_nstring(struct buf *out, struct str s, bool is_present);
-/* The same, for a client that takes UTF-8 in quoted strings if is_utf8 (RFC 9755, 3; RFC 9051): UTF-8 is quoted, too. */
+/* The same for a client that takes UTF-8 in quoted strings if is_utf8 (RFC 9755, 3; RFC 9051): UTF-8 is quoted, too. */
 void imap_write_text(struct buf *out, struct str s, bool is_utf8);
+/* NIL when not is_present. */
 void imap_write_ntext(struct buf *out, struct str s, bool is_present, bool is_utf8);
 /* Bare when it can be an atom and is not NIL. */
 void imap_write_astring(struct buf *out, struct str s);

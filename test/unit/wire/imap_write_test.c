@@ -29,8 +29,8 @@ static void test_others(void **state)
 {
     (void)state;
     struct buf out = BUF_INIT(10000);
-    imap_write_nstring(&out, STR("x"), false);
-    imap_write_nstring(&out, STR_EMPTY, true);
+    imap_write_ntext(&out, STR("x"), false, false);
+    imap_write_ntext(&out, STR_EMPTY, true, false);
     assert_str(buf_str(&out), STR("NIL\"\""));
     buf_clear(&out);
     imap_write_astring(&out, STR("nil"));
@@ -112,8 +112,8 @@ static void test_round_trips(void **state)
         arena_clear(a);
         imap_write_string(&out, s);
         imap_write_astring(&out, s);
-        imap_write_nstring(&out, s, true);
-        imap_write_nstring(&out, s, false);
+        imap_write_ntext(&out, s, true, false);
+        imap_write_ntext(&out, s, false, false);
         struct scan c = scan_make(buf_str(&out));
         struct str n;
         assert_str(scan_string(&c, a), s);
