@@ -22,6 +22,7 @@
 #include "net/ticket.h"
 #include "net/tls.h"
 #include "queue/queue.h"
+#include "queue/route.h"
 #include "queue/runner.h"
 #include "smtp/fetcher.h"
 #include "wire/smtp_write.h"
@@ -53,6 +54,7 @@ struct submit_role {
     struct tls_context *tls_there;
     struct queue *queue;
     struct fetcher *fetcher;
+    struct routes *routes;
     struct runner *runner;
     struct session_group *group;
     struct list lookups;
@@ -128,8 +130,9 @@ static void find_recipient(void *owner, struct str address,
         find_user(r, address, answer, asker);
         return;
     }
-    bool has_relay = boot_get(r->boot, STR("relay_host")).n > 0;
-    answer(asker, has_relay ? ERR_OK : ERR_NO_RELAY, STR_EMPTY);
+    CLEANUP(buf_release) struct buf key = BUF_INIT(ROUTE_KEY_MOST);
+    struct str domain = str_skip(address, str_find_last_char(address, '@') + 1);
+    answer(asker, routes_write_key(r->routes, domain, &key), STR_EMPTY);
 }
 
 /* ---- sessions ---- */
@@ -270,21 +273,30 @@ static enum smtp_tls_policy get_relay_tls(const struct submit_role *r)
     return str_eq(tls, STR("off")) ? SMTP_TLS_OFF : SMTP_TLS_OFFERED;
 }
 
+static void start_routes(struct submit_role *r)
+{
+    struct routes_args args = {
+        .loop = r->loop,
+        .relay_host = boot_get(r->boot, STR("relay_host")),
+        .relay_port = (uint16_t)boot_get_u64(r->boot, STR("relay_port"), SMTP_PORT),
+        .relay_user = boot_get(r->boot, STR("relay_user")),
+        .relay_password = boot_get(r->boot, STR("relay_password")),
+        .relay_tls = get_relay_tls(r),
+        .tls_any = r->tls_here,
+        .tls_checked = r->tls_there,
+    };
+    r->routes = routes_new(&args);
+}
+
 static void start_runner(struct submit_role *r)
 {
-    enum smtp_tls_policy tls = get_relay_tls(r);
     struct runner_args args = {
         .loop = r->loop,
         .queue = r->queue,
         .hostname = boot_get(r->boot, STR("hostname")),
         .domains = boot_get(r->boot, STR("domains")),
         .workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1),
-        .relay_host = boot_get(r->boot, STR("relay_host")),
-        .relay_port = (uint16_t)boot_get_u64(r->boot, STR("relay_port"), SMTP_PORT),
-        .relay_user = boot_get(r->boot, STR("relay_user")),
-        .relay_password = boot_get(r->boot, STR("relay_password")),
-        .relay_tls = tls,
-        .relay_tls_context = tls == SMTP_TLS_REQUIRED ? r->tls_there : r->tls_here,
+        .routes = r->routes,
         .host = {open_store, find_user, forget, r},
     };
     r->runner = runner_new(&args);
@@ -348,6 +360,7 @@ static void run(struct submit_role *r)
     };
     r->fetcher = fetcher_new(&fetcher);
     r->group = session_group_new(r->loop, commit, r);
+    start_routes(r);
     start_runner(r);
     peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
@@ -358,6 +371,7 @@ static void close_all(struct submit_role *r)
 {
     session_group_free(&r->group);
     runner_free(&r->runner);
+    routes_free(&r->routes);
     fetcher_free(&r->fetcher);
     peers_release(&r->peers);
     queue_close(&r->queue);

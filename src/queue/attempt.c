@@ -1,4 +1,4 @@
-/* Shell around the client core: finds the relay's addresses, connects to one after the other until one answers, moves
+/* Shell around the client core: asks for the route, connects to the addresses of one host after the other until one answers, moves
  * octets both ways under backpressure, wraps the connection in TLS when the core says so, and keeps the time limits of RFC
  * 5321, 4.5.3.2: a minute to connect, five minutes for a whole reply or for progress with the content, ten for the reply
  * after it. For a store worker the stream is there already: a session of a link.
@@ -19,7 +19,8 @@ enum {
     CONNECT_MS = 60 * 1000,
     REPLY_MS = 5 * 60 * 1000,
     FINAL_MS = 10 * 60 * 1000,
-    STEP_MOST = 256 * 1024
+    STEP_MOST = 256 * 1024,
+    REPLY_MOST = 512
 };
 
 struct attempt {
@@ -27,12 +28,18 @@ struct attempt {
     struct smtp_client *client;
     struct stream *stream;
     struct timer *timer;
+    struct route *route;
+    const struct route_host *hosts; /* borrowed from route */
+    size_t host_count;
+    size_t host_at; /* the one that is tried */
     struct resolve *resolve;
-    struct sockaddr_storage addresses[RESOLVE_MOST];
+    struct sockaddr_storage addresses[RESOLVE_MOST]; /* of that host */
     size_t address_count;
     size_t address_at;
     struct spool_reader *reader;
     struct spool *converted;
+    enum err why;      /* there was nobody to speak to */
+    struct buf reply;  /* in words */
     uint64_t progress; /* of the client, when the timer was started */
     bool is_connected;
     bool is_done;
@@ -100,9 +107,16 @@ static void finish(struct attempt *a)
     }
 }
 
+/* Without a core, our own word stands for all recipients. */
 static void fail(struct attempt *a, enum err why)
 {
-    smtp_client_fail(a->client, why);
+    if (a->client == NULL) {
+        a->why = why;
+        const struct err_info *info = err_get_info(why);
+        buf_addf(&a->reply, "%d %s %s", info->smtp, info->enhanced, info->text);
+    } else {
+        smtp_client_fail(a->client, why);
+    }
     finish(a);
 }
 
@@ -140,10 +154,10 @@ static void on_timeout(void *owner)
 
 static void start_tls(struct attempt *a)
 {
-    const struct attempt_route *route = &a->args.route;
-    bool is_verified = route->tls == SMTP_TLS_REQUIRED;
-    a->stream = tls_client_new(a->args.loop, route->tls_context, a->stream,
-                               is_verified ? route->host : STR_EMPTY);
+    const struct route_host *host = &a->hosts[a->host_at];
+    bool is_verified = host->tls == SMTP_TLS_REQUIRED;
+    a->stream = tls_client_new(a->args.loop, host->tls_context, a->stream,
+                               is_verified ? host->name : STR_EMPTY);
     stream_set_handler(a->stream, &handler, a);
     smtp_client_on_tls(a->client);
     step(a);
@@ -174,6 +188,22 @@ static void step(struct attempt *a)
 
 static void connect_next(struct attempt *a);
 
+/* The connection stands: the core begins, with what this host is told. */
+static void begin(struct attempt *a, const struct smtp_client_job *how)
+{
+    struct smtp_client_job job = *how;
+    job.helo = a->args.hostname;
+    job.envelope = (struct mail_envelope){
+        .return_path = a->args.message->return_path,
+        .envid = a->args.message->envid,
+        .ret = a->args.message->ret,
+        .recipients = a->args.recipients,
+        .recipient_count = a->args.recipient_count,
+    };
+    job.source = (struct smtp_source){prepare, read_content, a};
+    a->client = smtp_client_new(&job);
+}
+
 static void on_connected(void *owner, enum err why)
 {
     struct attempt *a = owner;
@@ -182,21 +212,12 @@ static void on_connected(void *owner, enum err why)
         connect_next(a);
         return;
     }
+    const struct route_host *host = &a->hosts[a->host_at];
     a->is_connected = true;
+    begin(a, &(struct smtp_client_job){
+                 .tls = host->tls, .user = host->user, .password = host->password});
     stream_set_handler(a->stream, &handler, a);
     timer_start(a->timer, REPLY_MS);
-}
-
-static void connect_next(struct attempt *a)
-{
-    if (a->address_at == a->address_count) {
-        log_info("queue: relay %.*s port %u cannot be reached", STR_ARG(a->args.route.host),
-                 a->args.route.port);
-        fail(a, ERR_UNREACHABLE);
-        return;
-    }
-    a->stream =
-        stream_connect(a->args.loop, &a->addresses[a->address_at++], CONNECT_MS, on_connected, a);
 }
 
 static void on_resolved(void *owner, enum err e, const struct sockaddr_storage *at, size_t count)
@@ -210,32 +231,62 @@ static void on_resolved(void *owner, enum err e, const struct sockaddr_storage *
     connect_next(a);
 }
 
+static void try_host(struct attempt *a)
+{
+    const struct route_host *host = &a->hosts[a->host_at];
+    a->address_at = 0;
+    a->address_count = host->at_count < RESOLVE_MOST ? host->at_count : RESOLVE_MOST;
+    if (a->address_count == 0) {
+        a->resolve = resolve_start(a->args.loop, host->name, host->port, on_resolved, a);
+        return;
+    }
+    memcpy(a->addresses, host->at, a->address_count * sizeof(*host->at));
+    connect_next(a);
+}
+
+static void connect_next(struct attempt *a)
+{
+    if (a->address_at < a->address_count) {
+        a->stream = stream_connect(a->args.loop, &a->addresses[a->address_at++], CONNECT_MS,
+                                   on_connected, a);
+        return;
+    }
+    log_info("queue: %.*s port %u cannot be reached", STR_ARG(a->hosts[a->host_at].name),
+             a->hosts[a->host_at].port);
+    if (a->host_at + 1 < a->host_count) {
+        a->host_at++;
+        try_host(a);
+        return;
+    }
+    fail(a, ERR_UNREACHABLE);
+}
+
+static void on_route(void *owner, enum err e, const struct route_host *hosts, size_t count)
+{
+    struct attempt *a = owner;
+    if (e != ERR_OK) {
+        fail(a, e);
+        return;
+    }
+    a->hosts = hosts;
+    a->host_count = count;
+    try_host(a);
+}
+
 struct attempt *attempt_new(const struct attempt_args *args)
 {
     struct attempt *a = mem_new(sizeof(*a));
     a->args = *args;
-    struct smtp_client_job job = {
-        .is_lmtp = args->route.lmtp != NULL,
-        .helo = args->hostname,
-        .tls = args->route.tls,
-        .user = args->route.user,
-        .password = args->route.password,
-        .envelope = {.return_path = args->message->return_path,
-                     .envid = args->message->envid,
-                     .ret = args->message->ret,
-                     .recipients = args->recipients,
-                     .recipient_count = args->recipient_count},
-        .source = {prepare, read_content, a},
-    };
-    a->client = smtp_client_new(&job);
+    a->reply = BUF_INIT(REPLY_MOST);
     a->timer = timer_new(args->loop, on_timeout, a);
-    if (job.is_lmtp) {
+    if (args->route.lmtp != NULL) {
         a->stream = args->route.lmtp;
         a->is_connected = true;
+        begin(a, &(struct smtp_client_job){.is_lmtp = true});
         stream_set_handler(a->stream, &handler, a);
         timer_start(a->timer, REPLY_MS);
     } else {
-        a->resolve = resolve_start(args->loop, args->route.host, args->route.port, on_resolved, a);
+        a->route = route_find(args->route.routes, args->route.domain, on_route, a);
     }
     return a;
 }
@@ -246,6 +297,7 @@ void attempt_free(struct attempt **a)
         return;
     }
     loop_cancel_deferred((*a)->args.loop, *a);
+    route_free(&(*a)->route);
     resolve_cancel(&(*a)->resolve);
     if ((*a)->stream != NULL && (*a)->is_connected && (*a)->is_done) {
         stream_finish((*a)->args.loop, &(*a)->stream); /* QUIT may still be on its way */
@@ -257,11 +309,27 @@ void attempt_free(struct attempt **a)
     smtp_client_free(&(*a)->client);
     spool_reader_free(&(*a)->reader);
     spool_free(&(*a)->converted);
+    buf_release(&(*a)->reply);
     free(*a);
     *a = NULL;
 }
 
 struct smtp_outcome attempt_get_outcome(const struct attempt *a, size_t i)
 {
-    return smtp_client_get_outcome(a->client, i);
+    if (a->client != NULL) {
+        return smtp_client_get_outcome(a->client, i);
+    }
+    bool is_final = err_get_info(a->why)->smtp >= 500;
+    enum smtp_outcome_kind kind = is_final ? SMTP_OUTCOME_FAILED : SMTP_OUTCOME_LATER;
+    return (struct smtp_outcome){.kind = kind, .reply = buf_str(&a->reply)};
+}
+
+struct str attempt_get_host(const struct attempt *a)
+{
+    return a->is_connected && a->hosts != NULL ? a->hosts[a->host_at].name : STR_EMPTY;
+}
+
+bool attempt_is_unreachable(const struct attempt *a)
+{
+    return a->client == NULL && err_get_info(a->why)->smtp < 500;
 }

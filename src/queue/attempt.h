@@ -4,8 +4,8 @@
 #include "base/arena.h"
 #include "net/loop.h"
 #include "net/stream.h"
-#include "net/tls.h"
 #include "queue/queue.h"
+#include "queue/route.h"
 #include "smtp/client.h"
 
 #include <stddef.h>
@@ -16,12 +16,8 @@ struct attempt;
 /* How to get there. Borrowed. */
 struct attempt_route {
     struct stream *lmtp; /* a session of a store worker; taken. Else: */
-    struct str host;     /* the relay: name or address */
-    uint16_t port;
-    struct str user;
-    struct str password;
-    enum smtp_tls_policy tls; /* required: the certificate must be for host */
-    struct tls_context *tls_context;
+    struct routes *routes;
+    struct str domain; /* of the recipients */
 };
 
 struct attempt_args {
@@ -40,5 +36,9 @@ struct attempt_args {
 struct attempt *attempt_new(const struct attempt_args *args);
 void attempt_free(struct attempt **a);
 struct smtp_outcome attempt_get_outcome(const struct attempt *a, size_t i);
+/* The host that answered; empty: none. Borrowed while a lives. */
+struct str attempt_get_host(const struct attempt *a);
+/* No host could be spoken to, which is the destination's trouble, not the message's. */
+bool attempt_is_unreachable(const struct attempt *a);
 
 #endif

@@ -290,7 +290,7 @@ static enum err settle(struct job *j, const struct smtp_outcome *outcomes)
         log_outcome(j, q, &outcomes[i]);
         struct verdict v = judge(j, q, &outcomes[i]);
         bool is_remote = j->to.kind == TO_RELAY && outcomes[i].is_from_server;
-        v.entry.remote_mta = is_remote ? r->args.relay_host : STR_EMPTY;
+        v.entry.remote_mta = is_remote ? attempt_get_host(j->attempt) : STR_EMPTY;
         if (v.is_told) {
             entries[entry_count++] = v.entry;
         }
@@ -376,12 +376,7 @@ static void on_user(void *asker, enum err e, struct str user)
     runner_wake(r);
 }
 
-/* A job that can be decided without anyone else is decided from a fresh stack. */
-static void refuse_no_relay(void *owner)
-{
-    finish_alike(owner, SMTP_OUTCOME_FAILED, ERR_NO_RELAY);
-}
-
+/* Decided from a fresh stack. */
 static void refuse_no_worker(void *owner)
 {
     finish_alike(owner, SMTP_OUTCOME_LATER, ERR_UNAVAILABLE);
@@ -413,18 +408,10 @@ static void start_attempt(struct job *j, const struct attempt_route *route)
 
 static void start_relay(struct job *j)
 {
-    const struct runner_args *args = &j->runner->args;
-    if (args->relay_host.n == 0) {
-        loop_defer(args->loop, refuse_no_relay, j);
-        return;
-    }
+    struct str address = j->recipients[0]->to.address;
     struct attempt_route route = {
-        .host = args->relay_host,
-        .port = args->relay_port,
-        .user = args->relay_user,
-        .password = args->relay_password,
-        .tls = args->relay_tls,
-        .tls_context = args->relay_tls_context,
+        .routes = j->runner->args.routes,
+        .domain = str_skip(address, str_find_last_char(address, '@') + 1),
     };
     start_attempt(j, &route);
 }

@@ -5,9 +5,8 @@
 #include "base/str.h"
 #include "net/loop.h"
 #include "net/stream.h"
-#include "net/tls.h"
 #include "queue/queue.h"
-#include "smtp/client.h"
+#include "queue/route.h"
 
 #include <stdint.h>
 
@@ -33,12 +32,7 @@ struct runner_args {
     struct str hostname;
     struct str domains;    /* space-separated: addresses there are local */
     unsigned workers;      /* store workers */
-    struct str relay_host; /* empty: none */
-    uint16_t relay_port;
-    struct str relay_user;
-    struct str relay_password;
-    enum smtp_tls_policy relay_tls;
-    struct tls_context *relay_tls_context; /* one that verifies, when required */
+    struct routes *routes; /* to everywhere else */
     struct runner_host host;
 };
 

@@ -40,6 +40,7 @@ struct visit {
 static char dir[] = "/tmp/limetta-runner-XXXXXX";
 static struct loop *loop;
 static struct queue *queue;
+static struct routes *routes;
 static struct runner *runner;
 static struct worker worker;
 static bool is_auth_down;
@@ -218,8 +219,10 @@ static int set_up(void **state)
     worker = (struct worker){.got = BUF_INIT(1 << 20)};
     is_auth_down = is_disk_full = false;
     assert_int_equal(queue_open(str_from_c(dir), &queue), ERR_OK);
+    routes = routes_new(&(struct routes_args){.loop = loop});
     struct runner_args args = {
         .loop = loop,
+        .routes = routes,
         .queue = queue,
         .hostname = STR("mail.here.test"),
         .domains = STR("here.test other.test"),
@@ -237,6 +240,7 @@ static int tear_down(void **state)
 {
     loop_set_turn_end(loop, NULL, NULL);
     runner_free(&runner);
+    routes_free(&routes);
     loop_advance(loop, 1);
     queue_close(&queue);
     loop_free(&loop);
