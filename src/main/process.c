@@ -182,6 +182,8 @@ static const struct told FROM_CONFIG[] = {
     {"quota_storage", STORE, CONFIG_quota_storage},
     {"quota_messages", STORE, CONFIG_quota_messages},
     {"quota_mailboxes", STORE, CONFIG_quota_mailboxes},
+    {"sieve_script_most", STORE, CONFIG_sieve_script_most},
+    {"sieve_scripts_most", STORE, CONFIG_sieve_scripts_most},
     {"quota_admins", STORE, CONFIG_quota_admins},
     {"server_admin", STORE, CONFIG_server_admin},
     {"server_comment", STORE, CONFIG_server_comment},

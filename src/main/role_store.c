@@ -348,6 +348,8 @@ static enum err open_and_confine(struct store_role *r)
         .is_flag_durability_strict =
             str_eq(boot_get(r->boot, STR("flag_durability")), STR("strict")),
         .message_most = get_delivered_most(r),
+        .script_most = boot_get_u64(r->boot, STR("sieve_script_most"), 0),
+        .scripts_most = boot_get_u64(r->boot, STR("sieve_scripts_most"), 0),
         .quota = {[QUOTA_STORAGE] = boot_get_u64(r->boot, STR("quota_storage"), 0),
                   [QUOTA_MESSAGE] = boot_get_u64(r->boot, STR("quota_messages"), 0),
                   [QUOTA_MAILBOX] = boot_get_u64(r->boot, STR("quota_mailboxes"), 0)},

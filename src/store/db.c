@@ -15,6 +15,7 @@
  *     acl           mailbox, identifier, rights   see acl.c
  *     grantor       owner                whose mailboxes the account's user was given rights to
  *     annotation    mailbox, owner, name, modseq, value   see annotations.c
+ *     script        name, is_active, text   Sieve scripts, see script.c
  *
  * The text index (textindex.c) is a second database with a handle of its own:
  *
@@ -83,6 +84,8 @@ static const char *const SCHEMA[] = {
     "CREATE INDEX annotation_modseq ON annotation (modseq);",
 
     "CREATE TABLE origin (body INTEGER PRIMARY KEY, email TEXT NOT NULL);",
+
+    "CREATE TABLE script (name TEXT PRIMARY KEY, is_active INTEGER NOT NULL, text BLOB NOT NULL);",
 };
 
 /* The index has no versions: what is out of date is made again. No contents, no positions, no sizes are kept: it only names

@@ -8,6 +8,7 @@
  *
  * The folder of an account is its user name, with octets that could mean something to a file system or a shell
  * percent-encoded; names that get too long for a folder end in a hash. */
+#include "store/script.h"
 #include "store/store_priv.h"
 
 #include "base/log.h"
@@ -60,6 +61,8 @@ enum err store_new(const struct store_config *c, struct store **out)
     s->is_strict = c->is_flag_durability_strict;
     s->inline_most = c->inline_most == 0 ? INLINE_MOST : c->inline_most;
     s->message_most = c->message_most == 0 ? MESSAGE_MOST : c->message_most;
+    s->script_most = c->script_most == 0 ? SCRIPT_MOST_DEFAULT : c->script_most;
+    s->scripts_most = c->scripts_most == 0 ? SCRIPTS_MOST_DEFAULT : c->scripts_most;
     for (unsigned i = 0; i < QUOTA_RESOURCE_COUNT; i++) {
         s->quota[i] = c->quota[i] == 0 ? QUOTA_UNLIMITED : c->quota[i];
     }

@@ -30,6 +30,8 @@ struct store_config {
     bool is_flag_durability_strict; /* sync flag changes before the reply, too */
     uint32_t inline_most;           /* larger bodies become blobs; 0: 65536 */
     uint64_t message_most;          /* largest message taken, octets; 0: 64 MiB */
+    uint64_t script_most;           /* largest Sieve script, octets; 0: SCRIPT_MOST_DEFAULT */
+    uint64_t scripts_most;          /* Sieve scripts of an account; 0: SCRIPTS_MOST_DEFAULT */
     uint64_t
         quota[QUOTA_RESOURCE_COUNT]; /* limits of accounts that have none of their own; 0: none */
 };

@@ -184,6 +184,8 @@ struct account {
 
     struct text_state text;
 
+    uint64_t script_generation; /* changes of Sieve scripts */
+
     struct account_memo *memo; /* NULL: nothing is kept */
     struct buf shape_octets;   /* shapes read ahead; see shapes.c */
     VEC(struct shape_slot) shape_slots;
@@ -203,6 +205,8 @@ struct store {
     bool is_strict;
     uint32_t inline_most;
     uint64_t message_most;
+    uint64_t script_most;
+    uint64_t scripts_most;
     uint64_t quota[QUOTA_RESOURCE_COUNT]; /* of accounts that have no limits of their own */
     struct map *users;                    /* user to account */
     struct list accounts;

@@ -6,6 +6,7 @@
  *
  * It runs in the owner (the lock sees to that) and between turns; it changes nothing. */
 #include "store/body.h"
+#include "store/script.h"
 #include "store/store_priv.h"
 
 #include "mime/shape.h"
@@ -269,6 +270,33 @@ static enum err check_annotations(struct verify *v)
     return ERR_OK;
 }
 
+/* Names are sound, and at most one script is active. */
+static enum err check_scripts(struct verify *v)
+{
+    CLEANUP(buf_release) struct buf after = BUF_INIT(SCRIPT_NAME_OCTETS);
+    CLEANUP(buf_release) struct buf normal = BUF_INIT(SCRIPT_NAME_OCTETS);
+    struct script_info info = {.name = BUF_INIT(SCRIPT_NAME_OCTETS)};
+    unsigned active = 0;
+    bool has_next = false;
+    enum err e = account_script_next(v->account, STR_EMPTY, &info, &has_next);
+    while (e == ERR_OK && has_next) {
+        active += info.is_active;
+        buf_clear(&normal);
+        if (script_name_normalise(buf_str(&info.name), &normal) != ERR_OK
+            || !str_eq(buf_str(&normal), buf_str(&info.name))) {
+            problem(v, "a script has a bad name");
+        }
+        buf_clear(&after);
+        buf_add(&after, buf_str(&info.name));
+        e = account_script_next(v->account, buf_str(&after), &info, &has_next);
+    }
+    buf_release(&info.name);
+    if (active > 1) {
+        problem(v, "%u scripts are active", active);
+    }
+    return e;
+}
+
 static enum err check_all(struct verify *v)
 {
     enum err result = db_verify(v->db, on_database_problem, v);
@@ -283,6 +311,7 @@ static enum err check_all(struct verify *v)
     sort_ids(&v->released);
     TRY(check_bodies(v));
     TRY(check_annotations(v));
+    TRY(check_scripts(v));
     TRY(engine_blob_list(v->account->engine, on_blob, v));
     return account_verify_text(v->account, on_database_problem, v);
 }
