@@ -70,18 +70,20 @@ static void on_commit(struct queue_wait *w, enum err e)
 static enum err enqueue(struct submit_session *s, const struct mail_envelope *envelope)
 {
     uint64_t now_ms = loop_wall_ms(s->args.loop);
+    uint64_t start_ms = envelope->terms.release_ms > now_ms ? envelope->terms.release_ms : now_ms;
     size_t count = envelope->recipient_count;
     struct queue_recipient *recipients = mem_new(count * sizeof(*recipients));
     for (size_t i = 0; i < count; i++) {
         recipients[i].to = envelope->recipients[i];
-        recipients[i].next_ms = now_ms;
+        recipients[i].next_ms = start_ms;
     }
     struct queue_message m = {
         .arrived_ms = now_ms,
-        .expires_ms = now_ms + SCHEDULE_LIFETIME_MS,
+        .expires_ms = start_ms + SCHEDULE_LIFETIME_MS,
         .return_path = envelope->return_path,
         .envid = envelope->envid,
         .ret = envelope->ret,
+        .terms = envelope->terms,
         .sender = s->args.submission.user,
         .recipients = recipients,
         .recipient_count = count,

@@ -197,6 +197,7 @@ static void begin(struct attempt *a, const struct smtp_client_job *how)
         .return_path = a->args.message->return_path,
         .envid = a->args.message->envid,
         .ret = a->args.message->ret,
+        .terms = a->args.message->terms,
         .recipients = a->args.recipients,
         .recipient_count = a->args.recipient_count,
     };

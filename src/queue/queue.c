@@ -6,7 +6,8 @@
  *     queue_dir/blobs/<name>    bodies above the inline bound; the name is 32 random hex digits
  *
  *     message    id, arrived_ms, expires_ms, return_path, envid, ret, kind, size, sender, blob (name or NULL),
- *                body (octets or NULL)
+ *                body (octets or NULL), and the sender's terms: is_utf8, release_ms, by_mode (0 none, 1 return, 2 notify),
+ *                by_ms, by_trace, priority, tls_required, tls_optional, release_request
  *     recipient  id, message_id, address, user ('' foreign), orcpt, notify, attempts, next_ms, is_delay_told, last_reply
  *
  * Group commit: every change of a loop turn lands in one transaction, and everyone who waits hears after it. A blob's
@@ -62,7 +63,9 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_COMMIT] = "COMMIT",
     [ST_ROLLBACK] = "ROLLBACK",
     [ST_ADD_MESSAGE] = "INSERT INTO message(arrived_ms, expires_ms, return_path, envid, ret, kind, "
-                       "size, sender, blob, body) VALUES (?,?,?,?,?,?,?,?,?,?)",
+                       "size, sender, blob, body, is_utf8, release_ms, by_mode, by_ms, by_trace, "
+                       "priority, tls_required, tls_optional, release_request) "
+                       "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [ST_ADD_RECIPIENT] = "INSERT INTO recipient(message_id, address, user, orcpt, notify, next_ms) "
                          "VALUES (?,?,?,?,?,?)",
     [ST_UPDATE] = "UPDATE recipient SET attempts=?, next_ms=?, is_delay_told=?, last_reply=? "
@@ -77,7 +80,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
                     "AND (user<>x'')=? ORDER BY message_id, id LIMIT ?",
     [ST_NEXT_MS] = "SELECT min(next_ms) FROM recipient WHERE next_ms>?",
     [ST_LOAD_MESSAGE] = "SELECT arrived_ms, expires_ms, return_path, envid, ret, kind, size, "
-                        "sender FROM message WHERE id=?",
+                        "sender, is_utf8, release_ms, by_mode, by_ms, by_trace, priority, "
+                        "tls_required, tls_optional, release_request FROM message WHERE id=?",
     [ST_LOAD_RECIPIENTS] =
         "SELECT id, address, user, orcpt, notify, attempts, next_ms, "
         "is_delay_told, last_reply FROM recipient WHERE message_id=? ORDER BY id",
@@ -86,10 +90,9 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_HAS_BLOB] = "SELECT 1 FROM message WHERE blob=?",
 };
 
-static const char schema[] =
-    "PRAGMA journal_mode=WAL;"
-    "PRAGMA synchronous=FULL;"
-    "PRAGMA user_version=1;"
+/* Step i makes version i + 1 of the database; append, and never change one. (Files of version 1 were made in one go, hence
+ * "IF NOT EXISTS".) */
+static const char *const schema[] = {
     "CREATE TABLE IF NOT EXISTS message(id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " arrived_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, return_path BLOB NOT NULL,"
     " envid BLOB NOT NULL, ret INTEGER NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL,"
@@ -100,7 +103,18 @@ static const char schema[] =
     " attempts INTEGER NOT NULL DEFAULT 0, next_ms INTEGER NOT NULL,"
     " is_delay_told INTEGER NOT NULL DEFAULT 0, last_reply BLOB NOT NULL DEFAULT x'');"
     "CREATE INDEX IF NOT EXISTS recipient_due ON recipient(next_ms);"
-    "CREATE INDEX IF NOT EXISTS recipient_message ON recipient(message_id);";
+    "CREATE INDEX IF NOT EXISTS recipient_message ON recipient(message_id);",
+    "ALTER TABLE message ADD COLUMN is_utf8 INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN release_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN by_mode INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN by_ms INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN by_trace INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN tls_required INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN tls_optional INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE message ADD COLUMN release_request BLOB NOT NULL DEFAULT x'';",
+};
+enum { SCHEMA_VERSION = sizeof(schema) / sizeof(schema[0]) };
 
 struct blob_name {
     char c[SPOOL_NAME_SIZE + 1];
@@ -212,6 +226,49 @@ static enum err sweep(struct queue *q)
     return ERR_OK;
 }
 
+static enum err exec(struct queue *q, const char *text)
+{
+    return from_sqlite(q, sqlite3_exec(q->db, text, NULL, NULL, NULL));
+}
+
+static enum err get_version(struct queue *q, int *out)
+{
+    sqlite3_stmt *st = NULL;
+    TRY(from_sqlite(q, sqlite3_prepare_v2(q->db, "PRAGMA user_version", -1, &st, NULL)));
+    int rc = sqlite3_step(st);
+    *out = rc == SQLITE_ROW ? sqlite3_column_int(st, 0) : 0;
+    (void)sqlite3_finalize(st);
+    return from_sqlite(q, rc);
+}
+
+static enum err take_steps(struct queue *q, int version)
+{
+    for (int i = version; i < SCHEMA_VERSION; i++) {
+        CLEANUP(buf_release) struct buf note = BUF_INIT(64);
+        buf_addf(&note, "PRAGMA user_version=%d", i + 1);
+        TRY(exec(q, schema[i]));
+        TRY(exec(q, note.p));
+    }
+    return ERR_OK;
+}
+
+/* Makes the tables, or brings those of an older file up to date: all of it or nothing. */
+static enum err bring_up(struct queue *q)
+{
+    int version = 0;
+    TRY(get_version(q, &version));
+    if (version > SCHEMA_VERSION) {
+        log_error("queue: made by a newer version of this server");
+        return ERR_CORRUPT;
+    }
+    if (version == SCHEMA_VERSION) {
+        return ERR_OK;
+    }
+    TRY(exec(q, "BEGIN IMMEDIATE"));
+    TRY(take_steps(q, version < 0 ? 0 : version));
+    return exec(q, "COMMIT");
+}
+
 static enum err open_db(struct queue *q, struct str dir)
 {
     CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_CAP);
@@ -220,8 +277,9 @@ static enum err open_db(struct queue *q, struct str dir)
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
     TRY(from_sqlite(q, sqlite3_open_v2(path.p, &q->db, flags, NULL)));
     (void)sqlite3_extended_result_codes(q->db, 1);
-    TRY(from_sqlite(q, sqlite3_exec(q->db, "PRAGMA locking_mode=EXCLUSIVE", NULL, NULL, NULL)));
-    TRY(from_sqlite(q, sqlite3_exec(q->db, schema, NULL, NULL, NULL)));
+    TRY(exec(q, "PRAGMA locking_mode=EXCLUSIVE"));
+    TRY(exec(q, "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL"));
+    TRY(bring_up(q));
     for (int i = 0; i < STATEMENT_COUNT; i++) {
         TRY(from_sqlite(q, sqlite3_prepare_v3(q->db, statement_texts[i], -1,
                                               SQLITE_PREPARE_PERSISTENT, &q->statements[i], NULL)));
@@ -320,6 +378,34 @@ static struct blob_name blob_name_make(struct str name)
     return b;
 }
 
+static void bind_terms(sqlite3_stmt *st, int at, const struct mail_terms *t)
+{
+    bind_u64(st, at, t->is_utf8);
+    bind_u64(st, at + 1, t->release_ms);
+    bind_u64(st, at + 2, t->by);
+    bind_u64(st, at + 3, t->deliver_by_ms);
+    bind_u64(st, at + 4, t->is_by_traced);
+    (void)sqlite3_bind_int(st, at + 5, t->priority);
+    bind_u64(st, at + 6, t->is_tls_required);
+    bind_u64(st, at + 7, t->is_tls_optional);
+    bind_str(st, at + 8, t->release_request);
+}
+
+static struct mail_terms column_terms(sqlite3_stmt *st, struct arena *a, int at)
+{
+    return (struct mail_terms){
+        .is_utf8 = column_u64(st, at) != 0,
+        .release_ms = column_u64(st, at + 1),
+        .by = (enum smtp_by)column_u64(st, at + 2),
+        .deliver_by_ms = column_u64(st, at + 3),
+        .is_by_traced = column_u64(st, at + 4) != 0,
+        .priority = (int8_t)sqlite3_column_int(st, at + 5),
+        .is_tls_required = column_u64(st, at + 6) != 0,
+        .is_tls_optional = column_u64(st, at + 7) != 0,
+        .release_request = arena_str(a, column_str(st, at + 8)),
+    };
+}
+
 static enum err add_message(struct queue *q, struct queue_message *m, struct spool *s)
 {
     m->size = spool_get_size(s);
@@ -339,6 +425,7 @@ static enum err add_message(struct queue *q, struct queue_message *m, struct spo
     } else {
         bind_str(st, 10, spool_get_inline(s));
     }
+    bind_terms(st, 11, &m->terms);
     TRY(run(q, st));
     m->id = (uint64_t)sqlite3_last_insert_rowid(q->db);
     return ERR_OK;
@@ -588,6 +675,7 @@ enum err queue_load(struct queue *q, struct arena *a, uint64_t id, struct queue_
     m.kind = (enum content_kind)column_u64(st, 5);
     m.size = column_u64(st, 6);
     m.sender = arena_str(a, column_str(st, 7));
+    m.terms = column_terms(st, a, 8);
     (void)sqlite3_reset(st);
     TRY(load_recipients(q, a, &m));
     *out = m;

@@ -32,6 +32,7 @@ struct queue_message {
     struct str return_path; /* empty: null */
     struct str envid;
     enum smtp_ret ret;
+    struct mail_terms terms;
     enum content_kind kind;
     uint64_t size;
     struct str sender; /* who submitted it, for the log */

@@ -5,6 +5,7 @@
 #include "smtp/content.h"
 #include "wire/smtp_scan.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,12 +20,28 @@ struct mail_recipient {
         notify; /* bits of enum smtp_notify; 0: not given, which means failures and perhaps delays */
 };
 
+/* On what terms the sender hands a message over, beside what reports it wants. Zero: on none. They bind every host on the
+ * way, so they travel to the queue and, as far as they are still open, to the next host. */
+struct mail_terms {
+    bool is_utf8;        /* SMTPUTF8: UTF-8 in addresses or header (RFC 6531) */
+    uint64_t release_ms; /* Unix time before which it stays here (RFC 4865); 0: none */
+    struct str
+        release_request;    /* the value as asked for, "for;600", "until;2026-12-24T18:00:00Z" */
+    enum smtp_by by;        /* DELIVERBY (RFC 2852): what happens at deliver_by_ms */
+    uint64_t deliver_by_ms; /* Unix time; 0 with SMTP_BY_NONE */
+    bool is_by_traced;      /* each host on the way is to report (by-trace, "T") */
+    int8_t priority;        /* MT-PRIORITY (RFC 6710), -9..9; higher goes first */
+    bool is_tls_required;   /* REQUIRETLS (RFC 8689, 2) */
+    bool is_tls_optional;   /* "TLS-Required: No" in the header (RFC 8689, 3) */
+};
+
 struct mail_envelope {
     struct str return_path; /* empty: the null path */
     struct str envid;       /* xtext decoded; empty: not given */
     enum smtp_ret ret;
     const struct mail_recipient *recipients;
     size_t recipient_count;
+    struct mail_terms terms;
 };
 
 #endif

@@ -60,6 +60,7 @@ void smtp_address_write(struct buf *out, struct str local, struct str domain);
 
 enum smtp_body { SMTP_BODY_7BIT, SMTP_BODY_8BITMIME, SMTP_BODY_BINARYMIME };
 enum smtp_ret { SMTP_RET_NONE, SMTP_RET_FULL, SMTP_RET_HDRS };
+enum smtp_by { SMTP_BY_NONE, SMTP_BY_RETURN, SMTP_BY_NOTIFY }; /* RFC 2852: what happens then */
 enum smtp_notify {
     SMTP_NOTIFY_NEVER = 1,
     SMTP_NOTIFY_SUCCESS = 2,

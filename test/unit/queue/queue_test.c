@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -161,6 +162,61 @@ static void test_round_trip(void **state)
 static void note_due(void *owner, uint64_t message_id, uint64_t recipient_id)
 {
     buf_addf(owner, "%u.%u ", (unsigned)message_id, (unsigned)recipient_id);
+}
+
+/* The sender's terms come back as they went in, in a queue that is made new and in one of version 1, whose messages
+ * have none. */
+static void test_terms(void **state)
+{
+    static const char old[] =
+        "CREATE TABLE message(id INTEGER PRIMARY KEY AUTOINCREMENT, arrived_ms INTEGER NOT NULL,"
+        " expires_ms INTEGER NOT NULL, return_path BLOB NOT NULL, envid BLOB NOT NULL,"
+        " ret INTEGER NOT NULL, kind INTEGER NOT NULL, size INTEGER NOT NULL,"
+        " sender BLOB NOT NULL, blob TEXT UNIQUE, body BLOB);"
+        "CREATE TABLE recipient(id INTEGER PRIMARY KEY AUTOINCREMENT,"
+        " message_id INTEGER NOT NULL REFERENCES message(id), address BLOB NOT NULL,"
+        " user BLOB NOT NULL, orcpt BLOB NOT NULL, notify INTEGER NOT NULL,"
+        " attempts INTEGER NOT NULL DEFAULT 0, next_ms INTEGER NOT NULL,"
+        " is_delay_told INTEGER NOT NULL DEFAULT 0, last_reply BLOB NOT NULL DEFAULT x'');"
+        "INSERT INTO message VALUES(1,900,99999,x'61','',0,0,1,'bob',NULL,x'78');"
+        "INSERT INTO recipient(message_id,address,user,orcpt,notify,next_ms)"
+        " VALUES(1,x'61',x'','',0,1000);"
+        "PRAGMA user_version=1;";
+    make_dir();
+    CLEANUP(buf_release) struct buf path = BUF_INIT(1000);
+    buf_addf(&path, "%s/queue.db", dir);
+    sqlite3 *db = NULL;
+    assert_int_equal(sqlite3_open(path.p, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, old, NULL, NULL, NULL), SQLITE_OK);
+    (void)sqlite3_close(db);
+
+    struct mail_terms terms = {true, 1, STR("for;1"), SMTP_BY_NOTIFY, 2, true, -9, true, true};
+    struct queue *q = open_queue();
+    struct spool *s = queue_spool_new(q, 100);
+    struct queue_recipient r = {.to = {.address = STR("b@x")}, .next_ms = 1000};
+    struct queue_message m = {.terms = terms, .recipients = &r, .recipient_count = 1};
+    assert_int_equal(queue_add(q, &m, &s), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    queue_close(&q);
+    q = open_queue();
+    struct arena *a = arena_new(ARENA_MOST);
+    struct queue_message got;
+    assert_int_equal(queue_load(q, a, m.id, &got), ERR_OK);
+    assert_true(got.terms.is_utf8 && got.terms.is_by_traced && got.terms.is_tls_required
+                && got.terms.is_tls_optional);
+    assert_int_equal(got.terms.release_ms, 1);
+    assert_str(got.terms.release_request, STR("for;1"));
+    assert_int_equal(got.terms.by, SMTP_BY_NOTIFY);
+    assert_int_equal(got.terms.deliver_by_ms, 2);
+    assert_int_equal(got.terms.priority, -9);
+    assert_int_equal(queue_load(q, a, 1, &got), ERR_OK);
+    assert_str(got.sender, STR("bob"));
+    assert_int_equal(got.terms.by, SMTP_BY_NONE);
+    assert_int_equal(got.terms.priority, 0);
+    assert_false(got.terms.is_utf8);
+    arena_free(&a);
+    queue_close(&q);
+    remove_dir();
 }
 
 static void test_due(void **state)
@@ -417,10 +473,15 @@ static void test_schedule(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_due),
-        cmocka_unit_test(test_not_committed), cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_no_space),      cmocka_unit_test(test_failure_is_private),
-        cmocka_unit_test(test_kill),          cmocka_unit_test(test_one_owner),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_due),
+        cmocka_unit_test(test_terms),
+        cmocka_unit_test(test_not_committed),
+        cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_failure_is_private),
+        cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_one_owner),
         cmocka_unit_test(test_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
