@@ -98,9 +98,9 @@ class Auth(socketserver.ThreadingTCPServer):
 
 class Postfix:
     """transports: domain -> port on loopback. back: (port, user, password) of a submission server that takes reports.
-    login: user and password that clients need."""
+    login: user and password that clients need. more: lines for the end of main.cf, where they override."""
 
-    def __init__(self, transports, back=(1, 'x', 'x'), login=('limetta', 'relay secret')):
+    def __init__(self, transports, back=(1, 'x', 'x'), login=('limetta', 'relay secret'), more=''):
         self.dir = tempfile.mkdtemp(prefix='limetta-postfix-')
         os.chmod(self.dir, 0o755)
         self.cert, key = make_certificate(self.dir)
@@ -119,7 +119,7 @@ class Postfix:
                   'transports': ', '.join(f'{domain}=smtp:[127.0.0.1]:{port}' for domain, port in transports.items())}
         for name, text in (('etc/main.cf', MAIN), ('etc/master.cf', MASTER)):
             with open(self.path(name), 'w') as f:
-                f.write(text.format(**values))
+                f.write(text.format(**values) + (more if text is MAIN else ''))
         self.process = None
 
     def path(self, *names):
