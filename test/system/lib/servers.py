@@ -182,7 +182,7 @@ DOVECOT = '''
 base_dir = {dir}/run
 state_dir = {dir}/run
 log_path = {dir}/log
-protocols = imap
+protocols = imap lmtp
 listen = 127.0.0.1
 ssl = {ssl}
 ssl_cert = <{cert}
@@ -190,6 +190,7 @@ ssl_key = <{key}
 disable_plaintext_auth = no
 auth_mechanisms = plain login
 auth_cache_size = 16M
+auth_username_format = %Ln
 mail_location = sdbox:{dir}/mail/%u
 mail_fsync = optimized
 mail_attribute_dict = file:{dir}/mail/%u/attributes
@@ -223,6 +224,12 @@ service imap {{
   service_count = 100
   process_min_avail = {cores}
 }}
+service lmtp {{
+  process_min_avail = {cores}
+  inet_listener lmtp {{
+    port = {lmtp_port}
+  }}
+}}
 service anvil {{
   chroot =
 }}
@@ -255,7 +262,8 @@ class Dovecot(Server):
     def __init__(self, users=('alice', 'bob'), ssl='yes'):
         super().__init__()
         self.cert, key = make_certificate(self.dir)
-        self.imap_port = free_offset((143,)) + 143
+        offset = free_offset((24, 143))
+        self.imap_port, self.lmtp_port = offset + 143, offset + 24
         os.mkdir(os.path.join(self.dir, 'run'))
         os.mkdir(os.path.join(self.dir, 'mail'))
         with open(os.path.join(self.dir, 'users'), 'w') as f:
@@ -269,8 +277,8 @@ class Dovecot(Server):
             os.chown(os.path.join(self.dir, n), owner.pw_uid if n == 'mail' else me.pw_uid, owner.pw_gid)
         conf = os.path.join(self.dir, 'dovecot.conf')
         with open(conf, 'w') as f:
-            f.write(DOVECOT.format(dir=self.dir, ssl=ssl, cert=self.cert, key=key, port=self.imap_port, uid=owner.pw_uid,
-                                   gid=owner.pw_gid, cores=os.cpu_count(), user='dovecot' if is_root else me.pw_name,
+            f.write(DOVECOT.format(dir=self.dir, ssl=ssl, cert=self.cert, key=key, port=self.imap_port, lmtp_port=self.lmtp_port,
+                                   uid=owner.pw_uid, gid=owner.pw_gid, cores=os.cpu_count(), user='dovecot' if is_root else me.pw_name,
                                    login_user='dovenull' if is_root else me.pw_name))
         self.process = subprocess.Popen(['/usr/sbin/dovecot', '-F', '-c', conf], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
