@@ -16,6 +16,8 @@
  *     grantor       owner                whose mailboxes the account's user was given rights to
  *     annotation    mailbox, owner, name, modseq, value   see annotations.c
  *     script        name, is_active, text   Sieve scripts, see script.c
+ *     outbox        id, token, kind, ...   what the account sends, see outbox.c
+ *     seen          kind, key, expires_s   what it remembers for a while, see seen.c
  *
  * The text index (textindex.c) is a second database with a handle of its own:
  *
@@ -86,6 +88,14 @@ static const char *const SCHEMA[] = {
     "CREATE TABLE origin (body INTEGER PRIMARY KEY, email TEXT NOT NULL);",
 
     "CREATE TABLE script (name TEXT PRIMARY KEY, is_active INTEGER NOT NULL, text BLOB NOT NULL);",
+
+    "CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, token TEXT NOT NULL,"
+    " kind INTEGER NOT NULL, due_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL, head BLOB NOT NULL, text BLOB NOT NULL, body INTEGER NOT NULL,"
+    " skip INTEGER NOT NULL);"
+    "CREATE TABLE seen (kind INTEGER NOT NULL, key BLOB NOT NULL, expires_s INTEGER NOT NULL,"
+    " PRIMARY KEY (kind, key)) WITHOUT ROWID;"
+    "CREATE INDEX seen_expires ON seen (kind, expires_s);",
 };
 
 /* The index has no versions: what is out of date is made again. No contents, no positions, no sizes are kept: it only names

@@ -232,6 +232,7 @@ enum err account_load(struct account *a, struct db *db)
     TRY(account_load_grantors(a, db));
     TRY(annotations_load(a, db));
     TRY(quota_load(a, db));
+    outbox_load(a);
     /* The clean mark goes with the first transaction; a blob may have come before it. */
     if (!a->is_clean || a->must_reload || !db_was_closed(db)) {
         TRY(account_sweep_blobs(a, db));

@@ -96,7 +96,7 @@ static bool is_plain(char c)
     return ascii_is_alpha(c) || ascii_is_digit(c) || c == '@' || c == '-' || c == '_' || c == '+';
 }
 
-static void write_folder_name(struct buf *out, struct str user)
+void store_write_folder_name(struct str user, struct buf *out)
 {
     size_t start = out->len;
     for (size_t i = 0; i < user.n; i++) {
@@ -124,7 +124,7 @@ static void write_folder_name(struct buf *out, struct str user)
 void store_write_folder(const struct store *s, struct str user, struct buf *out)
 {
     buf_addf(out, "%s/", s->dir);
-    write_folder_name(out, user);
+    store_write_folder_name(user, out);
 }
 
 static struct account *account_new(struct store *s, struct str user)
@@ -358,6 +358,7 @@ void account_rest(struct account *a)
     if (a->db == NULL) {
         return;
     }
+    outbox_rest(a);
     if (!a->is_clean && !a->must_reload && write_clean_mark(a) != ERR_OK) {
         a->must_reload = true;
     }

@@ -181,6 +181,7 @@ struct account {
     uint64_t shrunk_ms;     /* used_ms when the database's cache was last given back */
     uint64_t unsynced_ms;   /* when the oldest unsynced commit was made; 0: all is synced */
     bool has_releases;      /* there may be entries to apply */
+    bool has_outbox_mark;   /* see outbox.c */
 
     struct text_state text;
 
@@ -216,6 +217,8 @@ struct store {
 
 void *store_allocate(size_t size); /* zeroed; aborts when out of memory */
 char *store_copy(struct str s);
+/* Appends the name of the user's folder in dir; no name begins with a dot. */
+void store_write_folder_name(struct str user, struct buf *out);
 /* Appends the path of the account's folder. */
 void store_write_folder(const struct store *s, struct str user, struct buf *out);
 uint64_t store_get_now_ms(const struct store *s);
@@ -379,6 +382,15 @@ MUST_USE enum err account_load_origins(struct account *a, struct db *db);
 void account_free_origins(struct account *a);
 /* Within the turn in which the body is stored. Errors: ERR_NO_SPACE, ERR_IO. */
 MUST_USE enum err account_add_origin(struct account *a, uint64_t body_id, struct str email);
+
+/* ---- outbox.c ---- */
+
+/* Is there a mark of the account? */
+void outbox_load(struct account *a);
+/* The mark goes, when there is nothing that it stands for. The database is open. */
+void outbox_rest(struct account *a);
+/* Everything goes, in the open transaction of a database that is nobody's yet. */
+MUST_USE enum err outbox_empty(struct db *db);
 
 /* ---- shapes.c ---- */
 void account_drop_shapes(struct account *a);

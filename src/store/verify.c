@@ -297,6 +297,20 @@ static enum err check_scripts(struct verify *v)
     return e;
 }
 
+/* Bodies that wait to be sent. */
+static enum err read_outbox(struct verify *v)
+{
+    struct rows rows;
+    bool has_row;
+    TRY(DB_QUERY(v->db, OUTBOX_BODIES, &rows));
+    TRY(db_next(&rows, &has_row));
+    while (has_row) {
+        vec_push(&v->refs.at, row_id(&rows, 0));
+        TRY(db_next(&rows, &has_row));
+    }
+    return ERR_OK;
+}
+
 static enum err check_all(struct verify *v)
 {
     enum err result = db_verify(v->db, on_database_problem, v);
@@ -306,6 +320,7 @@ static enum err check_all(struct verify *v)
     TRY(check_pages(v));
     check_usage(v);
     TRY(read_releases(v));
+    TRY(read_outbox(v));
     sort_ids(&v->refs);
     sort_ids(&v->taken);
     sort_ids(&v->released);
