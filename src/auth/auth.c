@@ -20,7 +20,6 @@
 #include "auth/attempt.h"
 #include "auth/checks.h"
 #include "auth/delays.h"
-#include "auth/lookup.h"
 #include "base/log.h"
 #include "base/map.h"
 #include "net/fields.h"
@@ -476,20 +475,61 @@ static void cancel(struct auth *a, const struct auth_asker *asker, uint32_t id,
     reply_no(asker, id, ERR_AUTH_CANCELLED, 0);
 }
 
+static void add_targets(struct buf *b, const struct lookup *l)
+{
+    CLEANUP(buf_release) struct buf addresses = BUF_INIT(LOOKUP_OCTETS_MOST);
+    CLEANUP(buf_release) struct buf users = BUF_INIT(LOOKUP_OCTETS_MOST);
+    for (size_t i = 0; i < l->targets.count; i++) {
+        const struct lookup_target *t = &l->targets.at[i];
+        const char *space = i > 0 ? " " : "";
+        buf_addf(&addresses, "%s%.*s", space, STR_ARG(t->address));
+        buf_add_c(&users, space);
+        buf_add(&users, t->user.n > 0 ? t->user : STR(".")); /* which is nobody's name */
+    }
+    fields_add(b, STR("targets"), buf_str(&addresses));
+    fields_add(b, STR("users"), buf_str(&users));
+}
+
 static void lookup(struct auth *a, const struct auth_asker *asker, uint32_t id,
                    const struct fields *f)
 {
-    struct buf user = BUF_INIT(LOOKUP_ACCOUNT_MOST);
+    CLEANUP(lookup_release) struct lookup l;
     struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
-    bool is_found = lookup_account(a->o.users, a->o.domains, a->o.postmaster,
-                                   fields_get(f, STR("address")), &user);
-    fields_add(&b, STR("result"), is_found ? STR("ok") : STR("no"));
-    if (is_found) {
-        fields_add(&b, STR("user"), buf_str(&user));
+    lookup_init(&l);
+    enum err e = lookup_address(a->o.users, &a->o.addresses, fields_get(f, STR("address")), &l);
+    fields_add(&b, STR("result"),
+               e == ERR_OK        ? STR("ok")
+               : e == ERR_NO_USER ? STR("no")
+                                  : STR("later"));
+    if (e == ERR_OK && l.user.n > 0) {
+        fields_add(&b, STR("user"), l.user);
+        fields_add(&b, STR("detail"), l.detail);
+    } else if (e == ERR_OK) {
+        add_targets(&b, &l);
+    } else if (e != ERR_NO_USER) {
+        log_warn("an address cannot be looked up: %s", err_get_info(e)->meaning);
     }
-    asker->reply(asker->peer, id, buf_str(&b));
-    buf_release(&user);
+    bool is_whole = buf_err(&b) == ERR_OK;
+    asker->reply(asker->peer, id, is_whole ? buf_str(&b) : STR("result=later\n"));
     buf_release(&b);
+}
+
+static void sender(struct auth *a, const struct auth_asker *asker, uint32_t id,
+                   const struct fields *f)
+{
+    struct str user = fields_get(f, STR("user"));
+    enum err e = ERR_NOT_AUTHORIZED;
+    for (struct str all = a->o.senders_of_all; all.n > 0 && e != ERR_OK;) {
+        e = str_eq(str_split(&all, ' '), user) && user.n > 0 ? ERR_OK : e;
+    }
+    if (e != ERR_OK) {
+        e = lookup_sender(a->o.users, &a->o.addresses, a->o.is_alias_shared, user,
+                          fields_get(f, STR("address")));
+    }
+    asker->reply(asker->peer, id,
+                 e == ERR_OK               ? STR("result=ok\n")
+                 : e == ERR_NOT_AUTHORIZED ? STR("result=no\n")
+                                           : STR("result=later\n"));
 }
 
 void auth_request(struct auth *a, const struct auth_asker *asker, uint32_t id, struct str body)
@@ -500,10 +540,9 @@ void auth_request(struct auth *a, const struct auth_asker *asker, uint32_t id, s
         void (*run)(struct auth *a, const struct auth_asker *asker, uint32_t id,
                     const struct fields *f);
     } OPERATIONS[] = {
-        {"start", ROLE_EDGE, start},
-        {"continue", ROLE_EDGE, go_on},
-        {"cancel", ROLE_EDGE, cancel},
-        {"lookup", ROLE_SUBMIT, lookup},
+        {"start", ROLE_EDGE, start},     {"continue", ROLE_EDGE, go_on},
+        {"cancel", ROLE_EDGE, cancel},   {"lookup", ROLE_SUBMIT, lookup},
+        {"sender", ROLE_SUBMIT, sender},
     };
     struct fields f;
     enum err e = fields_parse(body, &f);

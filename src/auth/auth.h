@@ -1,6 +1,7 @@
 #ifndef LIMETTA_AUTH_AUTH_H
 #define LIMETTA_AUTH_AUTH_H
 
+#include "auth/lookup.h"
 #include "auth/users.h"
 #include "auth/verifier.h"
 #include "base/err.h"
@@ -29,10 +30,11 @@ struct auth_options {
     struct loop *loop;
     struct users *users;
     struct ticket_signer *signer;
-    struct str edge_id;       /* the edge that tickets are for */
-    struct str domains;       /* local domains, separated by spaces */
-    struct str postmaster;    /* account that gets postmaster's mail (RFC 5321, 4.5.1), or empty */
-    enum plaintext plaintext; /* PLAIN and LOGIN without TLS */
+    struct str edge_id; /* the edge that tickets are for */
+    struct lookup_config addresses;
+    struct str senders_of_all; /* users who may write as anybody, separated by spaces */
+    bool is_alias_shared;      /* each of an alias's accounts may write as it */
+    enum plaintext plaintext;  /* PLAIN and LOGIN without TLS */
     struct verifier_cost cost;
 };
 

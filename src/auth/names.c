@@ -116,17 +116,52 @@ enum err address_split(struct str address, struct buf *local, struct str *domain
     if (at >= address.n || left.n == 0 || right.n == 0 || left.n > LOCAL_PART_MOST) {
         return ERR_BAD_ADDRESS;
     }
-    size_t before = local->len;
     if (str_starts(left, STR("\""))) {
         TRY(unquote(left, local));
     } else {
         buf_add(local, left);
     }
-    struct str whole = str_skip(buf_str(local), before);
-    size_t plus = str_find_char(whole, '+');
-    if (plus > 0 && plus < whole.n) { /* "+detail" alone is a name of its own */
-        buf_truncate(local, before + plus);
-    }
     *domain = right;
     return buf_err(local);
+}
+
+struct str address_cut_detail(struct str local, struct str delimiters, struct str *detail)
+{
+    for (size_t i = 1; i < local.n; i++) { /* "+detail" alone is a name of its own */
+        if (str_find_char(delimiters, local.p[i]) < delimiters.n) {
+            *detail = str_make(local.p + i + 1, local.n - i - 1);
+            return str_sub(local, 0, i);
+        }
+    }
+    *detail = STR_EMPTY;
+    return local;
+}
+
+enum err address_join(struct str local, struct str domain, bool is_new, struct buf *out)
+{
+    size_t before = out->len;
+    enum err e = local.n > 0 ? name_prepare(local, is_new, out) : ERR_OK;
+    if (e == ERR_OK) {
+        buf_add_char(out, '@');
+        e = name_prepare(domain, is_new, out);
+    }
+    bool is_one = str_find_char(domain, '@') == domain.n && str_find_char(domain, '"') == domain.n;
+    if (e != ERR_OK || !is_one || out->is_full) {
+        buf_truncate(out, before);
+        return ERR_BAD_ADDRESS;
+    }
+    return ERR_OK;
+}
+
+enum err address_prepare(struct str raw, bool is_new, struct buf *out)
+{
+    CLEANUP(buf_release) struct buf local = BUF_INIT(2 * NAME_MOST);
+    struct str domain = str_skip(raw, 1);
+    if (str_find_char(raw, '@') == raw.n) {
+        return name_prepare(raw, is_new, out);
+    }
+    if (raw.p[0] != '@') {
+        TRY(address_split(raw, &local, &domain));
+    }
+    return address_join(buf_str(&local), domain, is_new, out);
 }

@@ -19,8 +19,19 @@ MUST_USE enum err name_prepare(struct str raw, bool is_new, struct buf *out);
  * Errors: ERR_SYNTAX. */
 MUST_USE enum err password_prepare(struct str raw, bool is_new, struct buf *out);
 
-/* Cuts an address (RFC 5321 Mailbox, without angle brackets) into local part, without "+detail", and domain. A quoted
- * local part loses its quotes and backslashes; local is appended to. Errors: ERR_BAD_ADDRESS. */
+/* Cuts an address (RFC 5321 Mailbox, without angle brackets) into local part and domain. A quoted local part loses its
+ * quotes and backslashes; local is appended to. Errors: ERR_BAD_ADDRESS. */
 MUST_USE enum err address_split(struct str address, struct buf *local, struct str *domain);
+
+/* local without its detail (RFC 5233, 1), which begins behind the first octet of delimiters that is not local's first
+ * octet; none, or delimiters empty: all of local, and *detail empty. Both borrow from local. */
+struct str address_cut_detail(struct str local, struct str delimiters, struct str *detail);
+
+/* Appends an address in the one form in which addresses are compared: "anna@example.org", "anna" (at each of our domains)
+ * or "@example.org" (all of a domain). Local part and domain as by name_prepare(); the local part has no quotes.
+ * Errors: ERR_SYNTAX, ERR_BAD_ADDRESS. */
+MUST_USE enum err address_prepare(struct str raw, bool is_new, struct buf *out);
+/* The same from the parts, local without quotes; empty: all of the domain. */
+MUST_USE enum err address_join(struct str local, struct str domain, bool is_new, struct buf *out);
 
 #endif

@@ -40,6 +40,10 @@ MUST_USE enum err users_list(struct users *u,
                              void (*on_user)(void *owner, struct str name, enum user_kind kind),
                              void *owner);
 
+/* Several changes at once. users_end(): keeps them when e is ERR_OK; returns e, or why they could not be kept. */
+MUST_USE enum err users_begin(struct users *u);
+MUST_USE enum err users_end(struct users *u, enum err e);
+
 /* Changes whenever the database was changed by anybody; 0 when that cannot be told, which is never the same
  * as before. Costs one small read. */
 uint64_t users_get_version(struct users *u);

@@ -105,8 +105,14 @@ static enum err start(struct auth_role *r)
         .users = r->users,
         .signer = r->signer,
         .edge_id = boot_get(r->boot, STR("edge_id")),
-        .domains = boot_get(r->boot, STR("domains")),
-        .postmaster = boot_get(r->boot, STR("postmaster")),
+        .addresses =
+            {
+                .domains = boot_get(r->boot, STR("domains")),
+                .postmaster = boot_get(r->boot, STR("postmaster")),
+                .delimiters = boot_get(r->boot, STR("recipient_delimiter")),
+            },
+        .senders_of_all = boot_get(r->boot, STR("sender_any")),
+        .is_alias_shared = str_eq(boot_get(r->boot, STR("sender_alias")), STR("each")),
         .plaintext = read_plaintext(r->boot),
         .cost = read_cost(r->boot),
     };

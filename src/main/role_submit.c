@@ -80,9 +80,12 @@ static void on_lookup_reply(void *owner, enum err e, struct str body)
         lookup_end(owner, ERR_UNAVAILABLE, STR_EMPTY);
         return;
     }
-    bool is_found = str_eq(fields_get(&f, STR("result")), STR("ok"));
+    struct str result = fields_get(&f, STR("result"));
     struct str user = fields_get(&f, STR("user"));
-    lookup_end(owner, is_found && user.n > 0 ? ERR_OK : ERR_NO_USER, is_found ? user : STR_EMPTY);
+    bool is_alias = str_eq(result, STR("ok")) && user.n == 0;
+    bool is_known = str_eq(result, STR("ok")) && user.n > 0;
+    bool is_later = is_alias || str_eq(result, STR("later"));
+    lookup_end(owner, is_known ? ERR_OK : is_later ? ERR_UNAVAILABLE : ERR_NO_USER, user);
     fields_release(&f);
 }
 

@@ -1,4 +1,5 @@
 /* The authentication server, from request to reply, on the virtual clock. */
+#include "auth/aliases.h"
 #include "auth/auth.h"
 #include "net/fields.h"
 
@@ -70,7 +71,9 @@ static int set_up(void **state)
         .users = f->users,
         .signer = f->signer,
         .edge_id = STR("edge-1"),
-        .domains = STR("example.org"),
+        .addresses = {.domains = STR("example.org"), .delimiters = STR("+")},
+        .senders_of_all = STR("root boss"),
+        .is_alias_shared = true,
         .plaintext = PLAINTEXT_LOOPBACK,
         .cost = CHEAP,
     };
@@ -507,9 +510,23 @@ static void test_bound_of_an_address(void **state)
 static void test_lookup(void **state)
 {
     struct fixture *f = *state;
+    assert_int_equal(alias_add(f->tool, STR("team"), STR("anna")), ERR_OK);
+    assert_int_equal(alias_add(f->tool, STR("team"), STR("bob@elsewhere.org")), ERR_OK);
     ask(f, &f->submit, STR("op=lookup\naddress=anna+x%40example.org\n"));
     assert_true(is_ok(f));
     assert_str(fields_get(&f->said, STR("user")), STR("anna"));
+    assert_str(fields_get(&f->said, STR("detail")), STR("x"));
+    ask(f, &f->submit, STR("op=lookup\naddress=team%40example.org\n"));
+    assert_true(is_ok(f));
+    assert_str(fields_get(&f->said, STR("user")), STR_EMPTY);
+    assert_str(fields_get(&f->said, STR("targets")), STR("anna@example.org bob@elsewhere.org"));
+    assert_str(fields_get(&f->said, STR("users")), STR("anna ."));
+    ask(f, &f->submit, STR("op=sender\nuser=anna\naddress=team%40example.org\n"));
+    assert_true(is_ok(f));
+    ask(f, &f->submit, STR("op=sender\nuser=anna\naddress=bob%40elsewhere.org\n"));
+    assert_str(fields_get(&f->said, STR("result")), STR("no"));
+    ask(f, &f->submit, STR("op=sender\nuser=boss\naddress=bob%40elsewhere.org\n"));
+    assert_true(is_ok(f)); /* one of senders_of_all */
     ask(f, &f->submit, STR("op=lookup\naddress=bert%40example.org\n"));
     assert_str(fields_get(&f->said, STR("result")), STR("no"));
     ask(f, &f->submit, STR("op=start\n")); /* submit logs nobody in */

@@ -89,7 +89,7 @@ static void test_addresses(void **state)
         {"\"anna@example.org", ERR_BAD_ADDRESS, "", ""},
         {"\"anna\\\"@example.org", ERR_BAD_ADDRESS, "", ""},
         {"anna@example.org", ERR_OK, "anna", "example.org"},
-        {"anna+lists+x@example.org", ERR_OK, "anna", "example.org"},
+        {"anna+lists+x@example.org", ERR_OK, "anna+lists+x", "example.org"},
         {"+x@example.org", ERR_OK, "+x", "example.org"},
         {"\"an\\na\"@example.org", ERR_OK, "anna", "example.org"},
         {"\"a@b\"@example.org", ERR_OK, "a@b", "example.org"},
@@ -106,13 +106,63 @@ static void test_addresses(void **state)
     }
 }
 
+static void test_details(void **state)
+{
+    static const struct {
+        const char *local;
+        const char *delimiters;
+        const char *base;
+        const char *detail; /* NULL: none */
+    } CASES[] = {
+        {"anna", "+", "anna", NULL},
+        {"anna+lists+x", "+", "anna", "lists+x"},
+        {"anna+", "+", "anna", ""},
+        {"+x", "+", "+x", NULL},
+        {"anna+lists", "", "anna+lists", NULL},
+        {"anna-a+b", "+-", "anna", "a+b"},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct str detail = STR_EMPTY;
+        struct str base = address_cut_detail(str_from_c(CASES[i].local),
+                                             str_from_c(CASES[i].delimiters), &detail);
+        assert_str(base, str_from_c(CASES[i].base));
+        assert_int_equal(detail.p != NULL, CASES[i].detail != NULL);
+        assert_str(detail, str_from_c(CASES[i].detail));
+    }
+}
+
+static void test_prepared_addresses(void **state)
+{
+    static const struct {
+        const char *raw;
+        const char *prepared; /* NULL: refused */
+    } CASES[] = {
+        {"Info@Example.ORG", "info@example.org"},
+        {"INFO", "info"},
+        {"@Example.org", "@example.org"},
+        {"\"a@b\"@example.org", "a@b@example.org"},
+        {"", NULL},
+        {"@", NULL},
+        {"info@", NULL},
+        {"two words", NULL},
+        {"\"two words\"@example.org", NULL},
+        {"a/b@example.org", NULL},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct buf out = BUF_INIT(1024);
+        enum err e = address_prepare(str_from_c(CASES[i].raw), true, &out);
+        assert_int_equal(e == ERR_OK, CASES[i].prepared != NULL);
+        assert_str(buf_str(&out), str_from_c(CASES[i].prepared));
+        buf_release(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_names),
-        cmocka_unit_test(test_names),
-        cmocka_unit_test(test_passwords),
-        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_bad_names), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_passwords), cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_details),   cmocka_unit_test(test_prepared_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
