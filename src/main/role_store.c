@@ -16,12 +16,14 @@
 #include "imap/url_serve.h"
 #include "main/control.h"
 #include "main/deliver.h"
+#include "main/outbox_run.h"
 #include "main/peers.h"
 #include "net/fields.h"
 #include "net/session_run.h"
 #include "net/stream.h"
 #include "net/ticket.h"
 #include "search/indexer.h"
+#include "store/outbox.h"
 #include "store/store.h"
 #include "wire/imap_write.h"
 
@@ -44,6 +46,7 @@ struct store_role {
     struct imap_host imap_host;
     struct peers peers;
     struct convert_service *convert;
+    struct outbox_run *outbox;
 };
 
 /* ---- sessions ---- */
@@ -257,6 +260,53 @@ static void commit(void *owner)
     }
 }
 
+/* ---- what accounts send ---- */
+
+static struct stream *open_submit(void *owner, struct str head)
+{
+    struct link *l = peers_find(&((struct store_role *)owner)->peers, ROLE_SUBMIT, 0);
+    return l == NULL ? NULL : link_open(l, head);
+}
+
+/* What a request hears when the submission server is not there. */
+static void ask_submit(void *owner, struct str body,
+                       void (*on_reply)(void *asker, enum err e, struct str body), void *asker)
+{
+    struct link *l = peers_find(&((struct store_role *)owner)->peers, ROLE_SUBMIT, 0);
+    if (l == NULL) {
+        on_reply(asker, ERR_UNAVAILABLE, STR_EMPTY);
+        return;
+    }
+    link_request(l, body, on_reply, asker);
+}
+
+static void cancel_submit(void *owner, void *asker)
+{
+    struct link *l = peers_find(&((struct store_role *)owner)->peers, ROLE_SUBMIT, 0);
+    if (l != NULL) {
+        link_cancel(l, asker);
+    }
+}
+
+/* A user with something in his outbox since before we started; of another worker, perhaps. */
+static void on_outgoing(void *owner, struct str user)
+{
+    struct store_role *r = owner;
+    unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
+    if (ticket_get_worker(user, workers) == boot_get_index(r->boot)) {
+        outbox_run_add(r->outbox, user);
+    }
+}
+
+static void start_outbox(struct store_role *r)
+{
+    struct outbox_host host = {open_submit, ask_submit, cancel_submit, r};
+    r->outbox = outbox_run_new(r->loop, r->store, &host);
+    if (store_list_outgoing(r->store, on_outgoing, r) != ERR_OK) {
+        log_error("cannot see which accounts have something to send");
+    }
+}
+
 /* ---- conversions ---- */
 
 static struct stream *open_convert(void *owner, struct str head)
@@ -321,6 +371,9 @@ static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
     if (role == ROLE_CONVERT) {
         link_request(peers_find(&r->peers, role, index), STR("op=tools\n"), on_tools, r);
     }
+    if (role == ROLE_SUBMIT) {
+        outbox_run_hurry(r->outbox);
+    }
 }
 
 static void on_stop(void *owner)
@@ -366,6 +419,7 @@ static void run(struct store_role *r)
     r->indexer = indexer_new(r->store);
     r->index = timer_new(r->loop, on_index, r);
     peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
+    start_outbox(r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     loop_run(r->loop);
 }
@@ -373,6 +427,7 @@ static void run(struct store_role *r)
 static void close_all(struct store_role *r)
 {
     session_group_free(&r->group);
+    outbox_run_free(&r->outbox);
     convert_service_free(&r->convert);
     peers_release(&r->peers);
     timer_free(&r->tick);

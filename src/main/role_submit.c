@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "main/control.h"
+#include "main/inject_session.h"
 #include "main/peers.h"
 #include "main/submit_session.h"
 #include "net/fields.h"
@@ -225,6 +226,20 @@ static void open_submit(struct submit_role *r, const struct fields *f, struct st
     session_runner_refuse(runner, buf_str(&last));
 }
 
+/* What an account sends by itself, from its worker. */
+static void open_inject(struct submit_role *r, struct str head, struct stream *s)
+{
+    struct session_runner *runner = session_runner_new(r->group, s);
+    struct inject_args args = {
+        .loop = r->loop,
+        .session_host = *session_runner_get_host(runner),
+        .queue = r->queue,
+        .message_most = 2 * boot_get_u64(r->boot, STR("message_most"), MESSAGE_DEFAULT),
+        .hostname = boot_get(r->boot, STR("hostname")),
+    };
+    session_runner_start(runner, inject_session_new(&args, head));
+}
+
 static void on_open(void *owner, struct link *l, struct str head, struct stream *s)
 {
     struct submit_role *r = owner;
@@ -237,6 +252,9 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     bool is_submit = str_eq(fields_get(&f, STR("service")), STR("submit"));
     if (link_get_peer(l) == ROLE_EDGE && is_submit) {
         open_submit(r, &f, s);
+    } else if (link_get_peer(l) == ROLE_STORE
+               && str_eq(fields_get(&f, STR("service")), STR("inject"))) {
+        open_inject(r, head, s);
     } else {
         log_error("%s asked for a session that it may not have",
                   control_role_name(link_get_peer(l)));

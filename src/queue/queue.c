@@ -9,6 +9,7 @@
  *                body (octets or NULL), and the sender's terms: is_utf8, release_ms, by_mode (0 none, 1 return, 2 notify),
  *                by_ms, by_trace, priority, tls_required, tls_optional, release_request
  *     recipient  id, message_id, address, user ('' foreign), orcpt, notify, attempts, next_ms, is_delay_told, last_reply
+ *     token      name, expires_ms: what outboxes have handed over (queue_add)
  *
  * Group commit: every change of a loop turn lands in one transaction, and everyone who waits hears after it. A blob's
  * folder is synced before the commit that names it, and a blob is unlinked after the commit that forgot it; what a crash
@@ -55,6 +56,8 @@ enum statement {
     ST_READ,
     ST_COUNT,
     ST_HAS_BLOB,
+    ST_ADD_TOKEN,
+    ST_FORGET_TOKENS,
     STATEMENT_COUNT
 };
 
@@ -88,6 +91,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_READ] = "SELECT blob, body FROM message WHERE id=?",
     [ST_COUNT] = "SELECT count(*) FROM message",
     [ST_HAS_BLOB] = "SELECT 1 FROM message WHERE blob=?",
+    [ST_ADD_TOKEN] = "INSERT OR IGNORE INTO token(name, expires_ms) VALUES (?,?)",
+    [ST_FORGET_TOKENS] = "DELETE FROM token WHERE expires_ms<=?",
 };
 
 /* Step i makes version i + 1 of the database; append, and never change one. (Files of version 1 were made in one go, hence
@@ -113,6 +118,8 @@ static const char *const schema[] = {
     "ALTER TABLE message ADD COLUMN tls_required INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE message ADD COLUMN tls_optional INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE message ADD COLUMN release_request BLOB NOT NULL DEFAULT x'';",
+    "CREATE TABLE token(name BLOB PRIMARY KEY, expires_ms INTEGER NOT NULL) WITHOUT ROWID;"
+    "CREATE INDEX token_expires ON token(expires_ms);",
 };
 enum { SCHEMA_VERSION = sizeof(schema) / sizeof(schema[0]) };
 
@@ -445,9 +452,31 @@ static enum err add_recipient(struct queue *q, uint64_t message_id, struct queue
     return ERR_OK;
 }
 
+/* Notes the token; *is_new: it was not there. */
+static enum err add_token(struct queue *q, const struct queue_message *m, bool *is_new)
+{
+    sqlite3_stmt *st = use(q, ST_FORGET_TOKENS);
+    bind_u64(st, 1, m->arrived_ms);
+    TRY(run(q, st));
+    st = use(q, ST_ADD_TOKEN);
+    bind_str(st, 1, m->token);
+    bind_u64(st, 2, m->arrived_ms + QUEUE_TOKEN_LIFETIME_MS);
+    TRY(run(q, st));
+    *is_new = sqlite3_changes(q->db) > 0;
+    return ERR_OK;
+}
+
 static enum err add(struct queue *q, struct queue_message *m, struct spool *s)
 {
+    bool is_new = true;
+    m->id = 0;
     TRY(begin(q));
+    if (m->token.n > 0) {
+        TRY(add_token(q, m, &is_new));
+    }
+    if (!is_new) {
+        return ERR_OK;
+    }
     TRY(add_message(q, m, s));
     for (size_t i = 0; i < m->recipient_count; i++) {
         TRY(add_recipient(q, m->id, &m->recipients[i]));
@@ -460,7 +489,7 @@ enum err queue_add(struct queue *q, struct queue_message *m, struct spool **s)
     /* A content that cannot be kept is no reason to lose the changes of others. */
     enum err e = spool_sync(*s);
     e = e == ERR_OK ? note(q, add(q, m, *s)) : e;
-    if (e == ERR_OK && spool_get_name(*s).n > 0) {
+    if (e == ERR_OK && m->id != 0 && spool_get_name(*s).n > 0) {
         spool_keep(*s);
         vec_push(&q->added, blob_name_make(spool_get_name(*s)));
         q->has_new_blob = true;

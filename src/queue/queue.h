@@ -36,6 +36,7 @@ struct queue_message {
     enum content_kind kind;
     uint64_t size;
     struct str sender; /* who submitted it, for the log */
+    struct str token;  /* for queue_add(); empty: none */
     struct queue_recipient *recipients;
     size_t recipient_count;
 };
@@ -49,7 +50,9 @@ void queue_close(struct queue **q);
 struct spool *queue_spool_new(const struct queue *q, uint64_t most);
 
 /* Adds m with the octets of s (takes s on success, also on failure). m->id, kind, size and the recipients' ids are set by
- * the queue. Pending. Errors: ERR_NO_SPACE, ERR_IO. */
+ * the queue. With a token that came before, within QUEUE_TOKEN_LIFETIME_MS, nothing is added and m->id is 0: who is not sure, after a
+ * crash, whether he added a message adds it again. Pending. Errors: ERR_NO_SPACE, ERR_IO. */
+#define QUEUE_TOKEN_LIFETIME_MS (UINT64_C(30) * 24 * 3600 * 1000)
 MUST_USE enum err queue_add(struct queue *q, struct queue_message *m, struct spool **s);
 /* Notes the state of a recipient after an attempt (attempts, next_ms, is_delay_told, last_reply). Pending. */
 MUST_USE enum err queue_update(struct queue *q, const struct queue_recipient *r);

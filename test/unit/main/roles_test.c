@@ -513,6 +513,28 @@ static void test_flood(void **state)
     buf_release(&head);
 }
 
+/* Only a worker puts messages into the queue without a ticket. */
+static void test_inject(void **state)
+{
+    static const char HEAD[] = "service=inject\nuser=ann\nfrom=ann@x\nto=ben@y\nsize=5\n";
+    struct world *w = *state;
+    struct buf head = BUF_INIT(LINK_OPEN_MOST);
+    struct answer a;
+    start_role(w, "submit");
+    join(w, ROLE_STORE, 0);
+    check(w, STR("service=inject\n"), "nothing said", "no SYNTAX\n");
+    buf_addf(&head, "%stoken=1234\n", HEAD);
+    for (int i = 0; i < 2; i++) { /* the second time it is known, and nobody can tell */
+        converse(w, buf_str(&head), STR("a\r\nb."), &a);
+        assert_true(str_eq(buf_str(&a.heard), STR("ok\n")));
+        answer_release(&a);
+    }
+    join(w, ROLE_EDGE, 0);
+    check(w, buf_str(&head), "an edge injects", "");
+    stop_role(w);
+    buf_release(&head);
+}
+
 static const struct shown SUBMIT_REFUSES[] = {
     {"forged", FORGED, "submit", SERVICE_SUBMIT, "edge", LIFE, false, "535 "},
     {"altered", ALTERED, "submit", SERVICE_SUBMIT, "edge", LIFE, false, "535 "},
@@ -656,6 +678,7 @@ int main(void)
         TEST(test_store_replay),
         TEST(test_store_peers),
         TEST(test_delivery_elsewhere),
+        TEST(test_inject),
         TEST(test_submit_logs_in_here_only),
         TEST(test_broken_frames),
         TEST(test_flood),

@@ -249,6 +249,47 @@ static void test_due(void **state)
 }
 
 /* What is not committed leaves nothing behind: no row, no blob. */
+static uint64_t add_token(struct queue *q, const char *token, uint64_t now_ms, size_t size)
+{
+    struct spool *s = queue_spool_new(q, 1 << 20);
+    char piece[1000] = {0};
+    for (size_t n = 0; n < size; n += sizeof(piece)) {
+        assert_int_equal(spool_add(s, str_make(piece, sizeof(piece))), ERR_OK);
+    }
+    struct queue_recipient to = {.to = {.address = STR("a@x")}, .next_ms = now_ms};
+    struct queue_message m = {.arrived_ms = now_ms,
+                              .expires_ms = now_ms + 1,
+                              .token = str_from_c(token),
+                              .recipients = &to,
+                              .recipient_count = 1};
+    assert_int_equal(queue_add(q, &m, &s), ERR_OK);
+    return m.id;
+}
+
+/* X-SIEVE-OUTBOX: the same token twice is one message, also after a restart; not when the first was never committed. */
+static void test_tokens(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    assert_true(add_token(q, "one", 1000, BIG) != 0);
+    queue_close(&q);
+    q = open_queue();
+    assert_true(add_token(q, "one", 1000, BIG) != 0);
+    assert_int_equal(add_token(q, "one", 1000, BIG), 0);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(count(q), 1);
+    assert_int_equal(count_blobs(), 1);
+    queue_close(&q);
+    q = open_queue();
+    assert_int_equal(add_token(q, "one", 1000 + QUEUE_TOKEN_LIFETIME_MS - 1, 10), 0);
+    assert_true(add_token(q, "two", 1000, 10) != 0);
+    assert_true(add_token(q, "one", 1000 + QUEUE_TOKEN_LIFETIME_MS, 10) != 0);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(count(q), 3);
+    queue_close(&q);
+    remove_dir();
+}
+
 static void test_not_committed(void **state)
 {
     make_dir();
@@ -473,15 +514,11 @@ static void test_schedule(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_due),
-        cmocka_unit_test(test_terms),
-        cmocka_unit_test(test_not_committed),
-        cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_failure_is_private),
-        cmocka_unit_test(test_kill),
-        cmocka_unit_test(test_one_owner),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_due),
+        cmocka_unit_test(test_terms),         cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_not_committed), cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_no_space),      cmocka_unit_test(test_failure_is_private),
+        cmocka_unit_test(test_kill),          cmocka_unit_test(test_one_owner),
         cmocka_unit_test(test_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
