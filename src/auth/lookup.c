@@ -24,6 +24,7 @@
 
 struct seen {
     struct str key;
+    unsigned depth;
     bool is_open; /* it is being followed */
 };
 
@@ -116,6 +117,9 @@ static enum found find_alias(struct search *x, struct str key)
     }
     for (size_t i = 0; i < x->seen.count; i++) {
         if (str_eq(x->seen.at[i].key, key)) {
+            /* The alias that is being read may name itself: "anna: anna, bob@example.net". */
+            bool is_itself = x->seen.at[i].depth == x->depth;
+            x->out->is_circle = x->out->is_circle || (x->seen.at[i].is_open && !is_itself);
             return x->seen.at[i].is_open ? FOUND_NOBODY : FOUND_NOTHING_NEW;
         }
     }
@@ -243,7 +247,7 @@ static bool on_target(void *owner, struct str name, struct str target)
 static void follow_alias(struct search *x, struct parts *from, struct str key)
 {
     size_t index = x->seen.count;
-    struct seen seen = {keep(&x->keys, key), true};
+    struct seen seen = {keep(&x->keys, key), x->depth + 1, true};
     struct follower f = {x, from, BUF_INIT(LOOKUP_OCTETS_MOST)};
     if (x->depth == LOOKUP_DEPTH_MOST || seen.key.n == 0) {
         note(x, ERR_LIMIT);

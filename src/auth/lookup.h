@@ -37,6 +37,7 @@ struct lookup {
     struct str
         detail; /* of the address as it was asked for (RFC 5233, 1), which user's filter may see */
     VEC(struct lookup_target) targets; /* in the place of the address: an alias. At least one */
+    bool is_circle;                    /* an alias on the way leads back to itself through others */
 };
 
 void lookup_init(struct lookup *l);

@@ -21,6 +21,9 @@ static const char USAGE[] =
     "       limetta user list [--state DIR]\n"
     "       limetta user delete NAME --yes [--with-mail] [--state DIR]\n"
     "       limetta user quota NAME [--storage KIB] [--messages N] [--mailboxes N] [--state DIR]\n"
+    "       limetta alias add ADDRESS TARGET... | remove ADDRESS [TARGET...] [--state DIR]\n"
+    "       limetta alias list [ADDRESS] | import FILE [--skip] [--state DIR] [--config FILE]\n"
+    "       limetta sender add|remove USER ADDRESS | list [USER] [--state DIR]\n"
     "       limetta import --user NAME [--mailbox NAME] [--state DIR] PATH\n"
     "       limetta export --user NAME [--mailbox NAME] [--state DIR] PATH\n"
     "       limetta verify --user NAME [--state DIR]\n"
@@ -57,6 +60,20 @@ static int run_user(int argc, char **argv)
     return tool_user(argc, argv, &cost);
 }
 
+static int run_alias(int argc, char **argv)
+{
+    struct config *c = NULL;
+    enum err e = config_read(find_option(argc, argv, "--config", NULL), &c);
+    if (e != ERR_OK) {
+        return e == ERR_SYNTAX ? EXIT_USAGE : EXIT_ENVIRONMENT;
+    }
+    serve_complete_config(c);
+    int code = tool_alias(argc, argv, config_get(c, CONFIG_domains),
+                          config_get(c, CONFIG_recipient_delimiter));
+    config_free(&c);
+    return code;
+}
+
 static int run_share(int argc, char **argv)
 {
     struct config *c = NULL;
@@ -91,6 +108,8 @@ struct command {
 static const struct command COMMANDS[] = {
     {"serve", serve, false},
     {"user", run_user, true},
+    {"alias", run_alias, true},
+    {"sender", tool_sender, true},
     {"import", tool_import, true},
     {"export", tool_export, true},
     {"verify", tool_verify, true},

@@ -52,8 +52,7 @@ static int get_offset(const struct serve_args *a, const struct config *c, unsign
     return EXIT_FINE;
 }
 
-/* Fills in what only the running system knows. */
-static void complete(struct config *c)
+void serve_complete_config(struct config *c)
 {
     char name[HOST_NAME_MOST + 1] = "";
     if (config_get(c, CONFIG_hostname).n == 0) {
@@ -146,7 +145,7 @@ static int run(const struct serve_args *a, struct config *c)
     if (code != EXIT_FINE) {
         return code;
     }
-    complete(c);
+    serve_complete_config(c);
     struct str listen = a->listen != NULL ? str_from_c(a->listen) : config_get(c, CONFIG_listen);
     code = listen_open(listen, offset, &listenings);
     if (code != EXIT_FINE) {

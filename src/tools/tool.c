@@ -196,3 +196,35 @@ enum err tool_commit(struct store *s, struct account *a)
     store_commit(s);
     return r.e;
 }
+
+/* Makes the folder when it is missing. */
+static enum err make_folder(const char *path)
+{
+    return mkdir(path, 0700) == 0 || errno == EEXIST ? ERR_OK : err_from_errno(errno);
+}
+
+int tool_open_users(const char *state, bool may_make, struct users **out)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof(path), "%s/auth/users.db", state);
+    if (n < 0 || (size_t)n >= sizeof(path)) {
+        return tool_fail(EXIT_USAGE, "--state: the path is too long");
+    }
+    enum err e = ERR_OK;
+    if (may_make) {
+        char folder[PATH_MAX];
+        (void)snprintf(folder, sizeof(folder), "%s/auth", state);
+        e = make_folder(state);
+        e = e == ERR_OK ? make_folder(folder) : e;
+    } else if (access(path, F_OK) != 0) {
+        return errno == ENOENT
+                   ? tool_fail(EXIT_NOT_SO,
+                               "%s: no users yet; limetta user add NAME makes the first", path)
+                   : tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, strerrordesc_np(errno));
+    }
+    e = e == ERR_OK ? users_open(path, out) : e;
+    if (e != ERR_OK) {
+        return tool_fail(tool_exit_code(e), "%s: %s", path, tool_explain(e));
+    }
+    return EXIT_FINE;
+}

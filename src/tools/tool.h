@@ -11,6 +11,7 @@
 
 /* What the command-line tools share: options, exit codes, an account opened outside a server. */
 
+struct users;
 struct verifier_cost;
 
 enum exit_code { EXIT_FINE = 0, EXIT_NOT_SO = 1, EXIT_USAGE = 2, EXIT_ENVIRONMENT = 3 };
@@ -23,7 +24,7 @@ struct tool_option {
 };
 
 /* The words of a command line that are no options. */
-enum { TOOL_WORDS_MOST = 3 };
+enum { TOOL_WORDS_MOST = 64 };
 struct tool_words {
     int most; /* how many the tool takes; the caller sets it */
     int count;
@@ -46,6 +47,9 @@ int tool_exit_code(enum err e);
 MUST_USE enum err tool_open_store(const char *state, struct store **out);
 /* Says so on standard error when the state folder has users, and none of this name. Returns an exit code. */
 int tool_check_user(const char *state, const char *user);
+/* Opens the verifier database of a state folder; may_make: also when there is none yet. Says on standard error why not.
+ * Returns an exit code; the caller closes. */
+int tool_open_users(const char *state, bool may_make, struct users **out);
 /* The account's name for a name as people type it; says on standard error why not. Returns an exit code; the caller releases. */
 int tool_prepare_name(const char *user, struct buf *name);
 /* Opens the account of user (a name as people type it) and says on standard error why not. Returns an exit code. */
@@ -75,6 +79,9 @@ int tool_backup(int argc, char **argv);
 int tool_restore(int argc, char **argv);
 /* cost: of new passwords; --config is accepted, and read by the caller. */
 int tool_user(int argc, char **argv, const struct verifier_cost *cost);
+/* domains: the local ones, separated by spaces; delimiters: what begins a detail. */
+int tool_alias(int argc, char **argv, struct str domains, struct str delimiters);
+int tool_sender(int argc, char **argv);
 /* account: the shared one, as configured; "": there is none. */
 int tool_share(int argc, char **argv, const char *account);
 

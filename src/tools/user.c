@@ -16,11 +16,8 @@
 #include "store/quota.h"
 #include "tools/user_quota.h"
 
-#include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char USAGE[] =
@@ -39,38 +36,6 @@ struct user_args {
     const struct verifier_cost *cost;
     struct users *users;
 };
-
-/* Makes the folder when it is missing. */
-static enum err make_folder(const char *path)
-{
-    return mkdir(path, 0700) == 0 || errno == EEXIST ? ERR_OK : err_from_errno(errno);
-}
-
-static int open_users(struct user_args *a, bool may_make)
-{
-    char path[PATH_MAX];
-    int n = snprintf(path, sizeof(path), "%s/auth/users.db", a->state);
-    if (n < 0 || (size_t)n >= sizeof(path)) {
-        return tool_fail(EXIT_USAGE, "--state: the path is too long");
-    }
-    enum err e = ERR_OK;
-    if (may_make) {
-        char folder[PATH_MAX];
-        (void)snprintf(folder, sizeof(folder), "%s/auth", a->state);
-        e = make_folder(a->state);
-        e = e == ERR_OK ? make_folder(folder) : e;
-    } else if (access(path, F_OK) != 0) {
-        return errno == ENOENT
-                   ? tool_fail(EXIT_NOT_SO,
-                               "%s: no users yet; limetta user add NAME makes the first", path)
-                   : tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, strerrordesc_np(errno));
-    }
-    e = e == ERR_OK ? users_open(path, &a->users) : e;
-    if (e != ERR_OK) {
-        return tool_fail(tool_exit_code(e), "%s: %s", path, tool_explain(e));
-    }
-    return EXIT_FINE;
-}
 
 /* The first line of standard input, prepared. */
 static int read_password(struct buf *out)
@@ -132,7 +97,7 @@ static int add(struct user_args *a)
 {
     struct verifier v;
     int code = make_verifier(a, &v);
-    code = code == EXIT_FINE ? open_users(a, true) : code;
+    code = code == EXIT_FINE ? tool_open_users(a->state, true, &a->users) : code;
     if (code != EXIT_FINE) {
         return code;
     }
@@ -148,7 +113,7 @@ static int passwd(struct user_args *a)
 {
     struct verifier v;
     int code = make_verifier(a, &v);
-    code = code == EXIT_FINE ? open_users(a, false) : code;
+    code = code == EXIT_FINE ? tool_open_users(a->state, false, &a->users) : code;
     if (code != EXIT_FINE) {
         return code;
     }
@@ -193,7 +158,7 @@ static int delete_user(struct user_args *a)
             EXIT_USAGE, "deleting user %.*s ends its logins and %s; say --yes to do it",
             STR_ARG(a->name), a->is_with_mail ? "removes its mail for ever" : "keeps its mail");
     }
-    int code = open_users(a, false);
+    int code = tool_open_users(a->state, false, &a->users);
     if (code != EXIT_FINE) {
         return code;
     }
@@ -218,7 +183,7 @@ static void print_user(void *owner, struct str name, enum user_kind kind)
 
 static int list(struct user_args *a)
 {
-    int code = open_users(a, false);
+    int code = tool_open_users(a->state, false, &a->users);
     if (code != EXIT_FINE) {
         return code;
     }
