@@ -30,8 +30,9 @@ struct tls {
     SSL *ssl;
     struct stream *under;
     struct str feed; /* what OpenSSL may read now; borrowed from a callback or from pending */
-    struct backlog pending; /* came while the user was paused */
-    struct backlog early;   /* written before the handshake was done */
+    struct backlog pending;        /* came while the user was paused */
+    struct backlog early;          /* written before the handshake was done */
+    void (*on_ready)(void *owner); /* NULL: nobody waits for it */
     bool is_ready;
     bool is_ending;
     bool has_said_end;
@@ -208,7 +209,10 @@ static bool shake_hands(struct tls *t)
     write_now(t, backlog_str(&t->early));
     backlog_release(&t->early);
     say_end(t);
-    return true;
+    if (t->on_ready != NULL && t->base.handler != NULL) {
+        t->on_ready(t->base.owner);
+    }
+    return !t->base.is_freed;
 }
 
 /* Decodes as much as fits into the loop's buffer. why: the end that was met, if *is_end. */
@@ -462,6 +466,11 @@ struct stream *tls_client_new(struct loop *l, struct tls_context *c, struct stre
     }
     loop_defer(l, on_deferred, t); /* says hello */
     return &t->base;
+}
+
+void tls_on_ready(struct stream *s, void (*on_ready)(void *owner))
+{
+    of(s)->on_ready = on_ready;
 }
 
 bool tls_is_ready(const struct stream *s)

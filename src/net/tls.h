@@ -37,6 +37,8 @@ struct stream *tls_client_new(struct loop *l, struct tls_context *c, struct stre
 /* The client may come back and resume this session: a server says it of who has proven to be no stranger. Costs nothing on its
  * own: in TLS 1.3 the id leaves with the next octets written. s must be a TLS stream that is ready. */
 void tls_keep_session(struct stream *s);
+/* Who hears, once, that the handshake is done, before the first octets; the handler's owner is told. s must be a TLS stream. */
+void tls_on_ready(struct stream *s, void (*on_ready)(void *owner));
 /* The handshake is done. s must be a TLS stream. */
 bool tls_is_ready(const struct stream *s);
 /* "TLSv1.3"; static text. */
