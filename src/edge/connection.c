@@ -18,6 +18,16 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+/* Of a service: what auth and the session's role call it, and how the session is told dialogue_get_name(). */
+static const struct {
+    const char *service;
+    const char *name;
+} WORDS[] = {
+    [SERVICE_IMAP] = {"imap", "tag"},
+    [SERVICE_SUBMIT] = {"submit", "helo"},
+    [SERVICE_SIEVE] = {"sieve", "sasl"},
+};
+
 struct connection *connection_from_node(struct list *node)
 {
     return list_entry(node, struct connection, node);
@@ -84,7 +94,7 @@ void connection_say_bye(struct connection *c, enum err why)
         return;
     }
     struct buf b = BUF_INIT(1024);
-    dialogue_write_bye(&b, c->service == SERVICE_IMAP, c->edge->settings.hostname, why);
+    dialogue_write_bye(&b, c->service, c->edge->settings.hostname, why);
     stream_write(c->client, buf_str(&b));
     buf_release(&b);
     connection_finish(c);
@@ -96,7 +106,7 @@ static uint64_t get_timeout_ms(const struct connection *c)
     if (c->session == NULL) {
         return s->login_timeout_ms;
     }
-    return c->service == SERVICE_IMAP ? s->idle_timeout_ms : s->submission_timeout_ms;
+    return c->service == SERVICE_SUBMIT ? s->submission_timeout_ms : s->idle_timeout_ms;
 }
 
 static void on_timer(void *owner)
@@ -145,15 +155,14 @@ static void add_address(struct buf *out, struct str key, const struct address *a
 
 static void write_head(const struct connection *c, struct buf *b)
 {
-    bool is_imap = c->service == SERVICE_IMAP;
-    fields_add(b, STR("service"), is_imap ? STR("imap") : STR("submit"));
+    fields_add(b, STR("service"), str_from_c(WORDS[c->service].service));
     fields_add(b, STR("ticket"), buf_str(&c->ticket));
     fields_add(b, STR("nonce"), str_make((const char *)c->nonce, sizeof(c->nonce)));
     fields_add_u64(b, STR("tls"), c->is_tls ? 1 : 0);
     add_address(b, STR("peer"), &c->peer);
     add_address(b, STR("local"), &c->local);
     fields_add_u64(b, STR("port"), c->local.port);
-    fields_add(b, is_imap ? STR("tag") : STR("helo"), dialogue_get_name(c->dialogue));
+    fields_add(b, str_from_c(WORDS[c->service].name), dialogue_get_name(c->dialogue));
 }
 
 static bool open_session(struct connection *c)
@@ -225,12 +234,11 @@ static void write_start(struct connection *c, const struct login_question *q, st
 {
     struct str type = STR_EMPTY;
     struct buf binding = BUF_INIT(256);
-    bool is_imap = c->service == SERVICE_IMAP;
     if (getrandom(c->nonce, sizeof(c->nonce), 0) != (ssize_t)sizeof(c->nonce)) {
         abort();
     }
     fields_add(b, STR("op"), STR("start"));
-    fields_add(b, STR("service"), is_imap ? STR("imap") : STR("submit"));
+    fields_add(b, STR("service"), str_from_c(WORDS[c->service].service));
     fields_add(b, STR("mechanism"), q->mechanism);
     fields_add_u64(b, STR("has_initial"), q->has_initial ? 1 : 0);
     fields_add_u64(b, STR("tls"), c->is_tls ? 1 : 0);
@@ -271,12 +279,27 @@ static void ask(struct connection *c)
 
 static const struct stream_handler DIALOGUE_CLIENT;
 
+static void tell_tls(struct connection *c)
+{
+    struct str type = STR_EMPTY;
+    struct buf binding = BUF_INIT(256);
+    dialogue_on_tls(c->dialogue, tls_get_binding(c->client, &type, &binding));
+    buf_release(&binding);
+}
+
+static void on_tls_ready(void *owner)
+{
+    struct connection *c = owner;
+    tell_tls(c);
+    run(c);
+}
+
 static void start_tls(struct connection *c)
 {
     c->client = tls_server_new(c->edge->loop, c->edge->settings.tls_context, c->client);
     c->is_tls = true;
-    dialogue_on_tls(c->dialogue, false);
     stream_set_handler(c->client, &DIALOGUE_CLIENT, c);
+    tls_on_ready(c->client, on_tls_ready);
 }
 
 /* Does what the dialogue wants. False: it cannot go on now, or is over (then c is gone). */
@@ -287,7 +310,7 @@ static bool act(struct connection *c, enum dialogue_want want)
         return true;
     case DIALOGUE_TLS:
         start_tls(c);
-        return true;
+        return false;
     case DIALOGUE_ASK:
         ask(c);
         return !c->is_asking;
@@ -332,21 +355,9 @@ static void run(struct connection *c)
     }
 }
 
-static void tell_tls(struct connection *c)
-{
-    struct str type = STR_EMPTY;
-    struct buf binding = BUF_INIT(256);
-    dialogue_on_tls(c->dialogue, tls_get_binding(c->client, &type, &binding));
-    buf_release(&binding);
-    c->is_tls_told = true;
-}
-
 static void on_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
-    if (c->is_tls && !c->is_tls_told) {
-        tell_tls(c);
-    }
     dialogue_feed(c->dialogue, octets);
     if (dialogue_get_backlog(c->dialogue) > DIALOGUE_BACKLOG_MOST) {
         stream_pause(c->client);
@@ -387,9 +398,13 @@ static struct dialogue *make_dialogue(const struct connection *c, bool is_back)
         .has_certificate = s->tls_context != NULL,
         .may_plaintext = may_plaintext(s, c->is_loopback),
         .message_most = s->message_most,
+        .sieve = s->sieve,
         .is_back = is_back,
         .grudges = c->grudges,
     };
+    if (c->service == SERVICE_SIEVE) {
+        return dialogue_new_sieve(&args);
+    }
     return c->service == SERVICE_IMAP ? dialogue_new_imap(&args) : dialogue_new_submission(&args);
 }
 

@@ -22,7 +22,6 @@ struct connection {
     bool is_counted; /* in edge->limits */
     bool is_loopback;
     bool is_tls;
-    bool is_tls_told;  /* the dialogue knows about the channel binding */
     bool is_asking;    /* auth owes an answer */
     bool has_exchange; /* auth has one for us */
     bool is_peer_done; /* the client sends no more */

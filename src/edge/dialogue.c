@@ -1,15 +1,16 @@
-/* What both dialogues have in common: states, the login's turns, patience.
+/* What all dialogues have in common: states, the login's turns, patience.
  *
  *     GREETING -> COMMAND <-> SASL <-> AUTH -> OPEN
  *                   |  ^                |
  *                   v  '--- no ---------'
- *                  TLS (back to COMMAND, with nothing remembered from before it: D46)
+ *                  TLS -> HANDSHAKE (back to COMMAND, with nothing remembered from before it: D46)
  *
  * A dialogue is a guest of nobody yet, so its patience is short: few faults, few failed logins, small buffers. */
 #include "edge/dialogue_priv.h"
 
 #include "base/mem.h"
 #include "wire/imap_write.h"
+#include "wire/managesieve.h"
 #include "wire/smtp_write.h"
 
 #include <stdlib.h>
@@ -57,10 +58,14 @@ struct login_offer dialogue_get_offer(const struct dialogue *d)
     };
 }
 
-void dialogue_write_bye(struct buf *out, bool is_imap, struct str hostname, enum err why)
+void dialogue_write_bye(struct buf *out, enum service service, struct str hostname, enum err why)
 {
     const struct err_info *info = err_get_info(why);
-    if (is_imap) {
+    if (service == SERVICE_SIEVE) {
+        managesieve_write_bye(out, why);
+        return;
+    }
+    if (service == SERVICE_IMAP) {
         imap_write_response(out, STR_EMPTY, STR("BYE"), str_from_c(info->code),
                             str_from_c(info->text));
         return;
@@ -75,7 +80,7 @@ void dialogue_write_bye(struct buf *out, bool is_imap, struct str hostname, enum
 
 void dialogue_say_bye(struct dialogue *d, enum err why)
 {
-    dialogue_write_bye(&d->out, d->ops->is_imap, d->args.hostname, why);
+    dialogue_write_bye(&d->out, d->ops->service, d->args.hostname, why);
     d->state = AT_END;
 }
 
@@ -136,7 +141,10 @@ static enum dialogue_want get_want(struct dialogue *d)
     case AT_AUTH:
         return DIALOGUE_WAIT;
     case AT_TLS:
+        d->state = AT_HANDSHAKE;
         return DIALOGUE_TLS;
+    case AT_HANDSHAKE:
+        return DIALOGUE_WAIT;
     case AT_OPEN:
         return DIALOGUE_OPEN;
     case AT_END:
@@ -171,8 +179,8 @@ void dialogue_on_tls(struct dialogue *d, bool has_binding)
 {
     d->is_tls = true;
     d->has_binding = has_binding;
-    if (d->state == AT_TLS) {
-        d->state = AT_COMMAND;
+    if (d->state == AT_HANDSHAKE) {
+        d->state = d->ops->is_greeting_in_tls ? AT_GREETING : AT_COMMAND;
     }
 }
 

@@ -5,13 +5,14 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "edge/login.h"
+#include "net/ticket.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* What is said before a client is logged in, without I/O: octets in, octets out, and what it wants of whoever runs it.
- * One for IMAP, one for submission. */
+ * One for IMAP, one for submission, one for ManageSieve. */
 struct dialogue;
 
 /* RFC 5383, D45. */
@@ -23,12 +24,21 @@ struct dialogue_grudges {
     unsigned failures; /* logins that failed */
 };
 
+/* What ManageSieve tells of scripts (RFC 5804, 1.7); borrowed. */
+struct dialogue_sieve {
+    struct str extensions; /* words between spaces */
+    struct str methods;    /* of notifications; the same */
+    struct str redirects;  /* a number */
+    bool has_unauthenticate;
+};
+
 struct dialogue_args {
     struct str hostname; /* borrowed */
     enum tls_policy tls;
     bool has_certificate;  /* false: STARTTLS is answered "not available" */
     bool may_plaintext;    /* PLAIN and LOGIN without TLS, when TLS is not required */
     uint64_t message_most; /* for EHLO's SIZE */
+    struct dialogue_sieve sieve;
     /* The client has been here before (RFC 8437): it is not greeted, and its faults are not forgotten. */
     bool is_back;
     struct dialogue_grudges grudges;
@@ -36,6 +46,7 @@ struct dialogue_args {
 
 struct dialogue *dialogue_new_imap(const struct dialogue_args *args);
 struct dialogue *dialogue_new_submission(const struct dialogue_args *args);
+struct dialogue *dialogue_new_sieve(const struct dialogue_args *args);
 void dialogue_free(struct dialogue **d);
 
 /* Copies octets in. Stop while the backlog is above DIALOGUE_BACKLOG_MOST. */
@@ -46,7 +57,7 @@ size_t dialogue_get_backlog(const struct dialogue *d);
 enum dialogue_want {
     DIALOGUE_INPUT,  /* feed it */
     DIALOGUE_OUTPUT, /* more to say: step again */
-    DIALOGUE_TLS, /* send the output, then start TLS, then dialogue_on_tls(); octets fed so far are forgotten */
+    DIALOGUE_TLS, /* send the output, then start TLS, then dialogue_on_tls(); octets fed so far are forgotten. Said once */
     DIALOGUE_ASK, /* put dialogue_get_question() to auth; answer by dialogue_on_challenge(), _yes() or _no() */
     DIALOGUE_WAIT,   /* an answer is due */
     DIALOGUE_CANCEL, /* the client gave up: forget the question; step again */
@@ -61,7 +72,7 @@ uint64_t dialogue_get_commands(const struct dialogue *d);
 
 struct dialogue_grudges dialogue_get_grudges(const struct dialogue *d);
 
-/* TLS is there. has_binding: tls_get_binding() has data. */
+/* TLS is there: the handshake is done. has_binding: tls_get_binding() has data. */
 void dialogue_on_tls(struct dialogue *d, bool has_binding);
 
 struct login_question dialogue_get_question(const struct dialogue *d);
@@ -69,14 +80,14 @@ void dialogue_on_challenge(struct dialogue *d, struct str data);
 void dialogue_on_yes(struct dialogue *d, struct str data);
 void dialogue_on_no(struct dialogue *d, enum err why);
 
-/* With DIALOGUE_OPEN: the tag of the command that logged in, or the name that EHLO gave. */
+/* With DIALOGUE_OPEN: the tag of the command that logged in, the name that EHLO gave, or (ManageSieve) the SASL mechanisms. */
 struct str dialogue_get_name(const struct dialogue *d);
 /* With DIALOGUE_OPEN: octets that came behind the login, for the session. */
 struct str dialogue_get_rest(const struct dialogue *d);
 /* The session cannot be opened: the login fails, the dialogue goes on. */
 void dialogue_on_open_failed(struct dialogue *d);
 
-/* Last words for a connection that ends at our wish: "* BYE ..." or "421 ...". */
-void dialogue_write_bye(struct buf *out, bool is_imap, struct str hostname, enum err why);
+/* Last words for a connection that ends at our wish: "* BYE ...", "421 ..." or "BYE ...". */
+void dialogue_write_bye(struct buf *out, enum service service, struct str hostname, enum err why);
 
 #endif

@@ -1,7 +1,7 @@
 #ifndef LIMETTA_EDGE_DIALOGUE_PRIV_H
 #define LIMETTA_EDGE_DIALOGUE_PRIV_H
 
-/* What the two dialogues share. Used inside edge only. */
+/* What the dialogues share. Used inside edge only. */
 #include "edge/dialogue.h"
 
 enum dialogue_state {
@@ -10,8 +10,9 @@ enum dialogue_state {
     AT_SASL,   /* the client has a challenge to answer */
     AT_AUTH,   /* auth has a question to answer */
     AT_CANCEL, /* an exchange is to be forgotten; then AT_COMMAND */
-    AT_TLS,    /* TLS is being started */
-    AT_OPEN,   /* logged in */
+    AT_TLS,    /* TLS is to be started */
+    AT_HANDSHAKE,
+    AT_OPEN, /* logged in */
     AT_END
 };
 
@@ -19,7 +20,8 @@ enum dialogue_state {
 enum { FAULTS_MOST = 20, FAILURES_MOST = 5 };
 
 struct dialogue_ops {
-    bool is_imap;
+    enum service service;
+    bool is_greeting_in_tls; /* we speak first, in TLS again */
     void (*free)(struct dialogue *d);
     void (*feed)(struct dialogue *d, struct str octets);
     size_t (*get_backlog)(const struct dialogue *d);

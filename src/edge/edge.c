@@ -89,7 +89,7 @@ void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct s
 static void turn_away(struct edge *e, enum service service, struct stream *s)
 {
     struct buf b = BUF_INIT(1024);
-    dialogue_write_bye(&b, service == SERVICE_IMAP, e->settings.hostname, ERR_UNAVAILABLE);
+    dialogue_write_bye(&b, service, e->settings.hostname, ERR_UNAVAILABLE);
     stream_write(s, buf_str(&b));
     buf_release(&b);
     stream_finish(e->loop, &s);

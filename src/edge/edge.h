@@ -31,8 +31,9 @@ struct edge_settings {
     enum edge_plaintext plaintext;
     unsigned workers; /* store workers, at most EDGE_WORKERS_MOST */
     uint64_t message_most;
+    struct dialogue_sieve sieve;
     uint64_t login_timeout_ms;        /* without a command, before login */
-    uint64_t idle_timeout_ms;         /* without an octet, in an IMAP session */
+    uint64_t idle_timeout_ms;         /* without an octet, in an IMAP or a ManageSieve session */
     uint64_t submission_timeout_ms;   /* the same, in a submission session */
     size_t connections_most;          /* all */
     size_t connections_per_neighbour; /* of one address; loopback is free */
@@ -44,7 +45,7 @@ void edge_free(struct edge **e);
 
 /* A link to auth, submit or a store worker, over s (taken); replaces the one that was there. */
 void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct stream *s);
-/* A client connected (s is taken). service: SERVICE_IMAP or SERVICE_SUBMIT. */
+/* A client connected (s is taken). service: any but SERVICE_ACAP. */
 void edge_accept(struct edge *e, enum service service, struct stream *s,
                  const struct sockaddr_storage *peer, const struct sockaddr_storage *local);
 size_t edge_get_count(const struct edge *e);

@@ -375,7 +375,7 @@ static void imap_free(struct dialogue *d)
 }
 
 static const struct dialogue_ops IMAP_OPS = {
-    .is_imap = true,
+    .service = SERVICE_IMAP,
     .free = imap_free,
     .feed = imap_feed,
     .get_backlog = imap_get_backlog,

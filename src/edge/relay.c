@@ -101,9 +101,10 @@ static bool is_expected(const struct connection *c, uint8_t mark)
     if (c->mark != 0) {
         return mark == c->mark && !c->given_back.is_full;
     }
-    bool is_known =
-        mark == SESSION_MARK_UNAUTHENTICATE || (mark == SESSION_MARK_COMPRESS && !c->is_compressed);
-    return c->service == SERVICE_IMAP && is_known;
+    if (mark == SESSION_MARK_COMPRESS) {
+        return c->service == SERVICE_IMAP && !c->is_compressed;
+    }
+    return mark == SESSION_MARK_UNAUTHENTICATE && c->service != SERVICE_SUBMIT;
 }
 
 /* From here on the client is heard and answered through DEFLATE. */

@@ -353,7 +353,7 @@ static void smtp_free(struct dialogue *d)
 }
 
 static const struct dialogue_ops SMTP_OPS = {
-    .is_imap = false,
+    .service = SERVICE_SUBMIT,
     .free = smtp_free,
     .feed = smtp_feed,
     .get_backlog = smtp_get_backlog,

@@ -90,9 +90,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .has_certificate = (data[0] & 8) != 0,
         .may_plaintext = (data[0] & 16) != 0,
         .message_most = 1000,
+        .sieve = {.extensions = STR("fileinto")},
     };
     struct run r = {.choices = data[1]};
-    r.d = (data[0] & 1) != 0 ? dialogue_new_imap(&args) : dialogue_new_submission(&args);
+    r.d = (data[0] & 64) != 0  ? dialogue_new_sieve(&args)
+          : (data[0] & 1) != 0 ? dialogue_new_imap(&args)
+                               : dialogue_new_submission(&args);
     size_t piece = (data[0] & 32) != 0 ? 1 : 1000;
     step(&r);
     for (size_t at = 2; at < size && !r.is_over; at += piece) {

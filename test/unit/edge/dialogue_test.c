@@ -1,58 +1,7 @@
 /* Unit tests of both dialogues before login, as conversations. */
-#include "edge/dialogue.h"
-
-#include "unit.h"
+#include "talk.h"
 
 #include <stdlib.h>
-
-struct talk {
-    struct dialogue *d;
-    struct buf out;
-    enum dialogue_want want;
-};
-
-static const struct dialogue_args OFFERED = {.hostname = {"mail.example", 12},
-                                             .tls = TLS_OFFERED,
-                                             .has_certificate = true,
-                                             .message_most = 1000};
-
-static void step(struct talk *t)
-{
-    buf_clear(&t->out);
-    do {
-        t->want = dialogue_step(t->d, &t->out);
-    } while (t->want == DIALOGUE_OUTPUT);
-}
-
-static void begin(struct talk *t, bool is_imap, struct dialogue_args args)
-{
-    *t = (struct talk){.out = BUF_INIT(1 << 24)};
-    t->d = is_imap ? dialogue_new_imap(&args) : dialogue_new_submission(&args);
-    step(t);
-}
-
-static void end(struct talk *t)
-{
-    dialogue_free(&t->d);
-    buf_release(&t->out);
-}
-
-/* The client says in; what comes back must be out, and then the dialogue wants want. */
-static void say(struct talk *t, const char *in, const char *out, enum dialogue_want want)
-{
-    dialogue_feed(t->d, str_from_c(in));
-    step(t);
-    if (t->out.len != strlen(out) || (t->out.len > 0 && memcmp(t->out.p, out, t->out.len) != 0)) {
-        print_error("said: %s\ngot:  %.*s\nwant: %s\n", in, STR_ARG(buf_str(&t->out)), out);
-        fail();
-    }
-    assert_int_equal(t->want, want);
-}
-
-static bool has(const struct talk *t, const char *word)
-{
-    return str_find_str(buf_str(&t->out), str_from_c(word)) < t->out.len;
-}
 
 /* ---- IMAP ---- */
 
@@ -77,7 +26,7 @@ static void test_imap_greeting(void **state)
         struct dialogue_args args = OFFERED;
         args.tls = CASES[i].tls;
         args.may_plaintext = CASES[i].may_plaintext;
-        begin(&t, true, args);
+        begin(&t, dialogue_new_imap, args);
         (void)snprintf(
             want, sizeof(want),
             "* OK [CAPABILITY IMAP4rev1 IMAP4rev2 LITERAL+ SASL-IR ID ENABLE%s] mail.example "
@@ -92,7 +41,7 @@ static void test_imap_commands(void **state)
 {
     struct talk t;
     (void)state;
-    begin(&t, true, OFFERED);
+    begin(&t, dialogue_new_imap, OFFERED);
     say(&t, "a NOOP\r\nb n", "a OK Nothing done\r\n", DIALOGUE_INPUT);
     say(&t, "oop\r\n", "b OK Nothing done\r\n", DIALOGUE_INPUT);
     say(&t, "c CAPABILITY\r\n",
@@ -112,7 +61,7 @@ static void test_imap_bad(void **state)
 {
     struct talk t;
     (void)state;
-    begin(&t, true, OFFERED);
+    begin(&t, dialogue_new_imap, OFFERED);
     say(&t, "a NOOP x\r\n", "a BAD at octet 7: expected the end\r\n", DIALOGUE_INPUT);
     say(&t, "a SELECT INBOX\r\n", "a BAD Unknown command, or one that needs a login first\r\n",
         DIALOGUE_INPUT);
@@ -134,7 +83,7 @@ static void test_imap_too_long(void **state)
     static char line[200 * 1024];
     memset(line, 'x', sizeof(line) - 1);
     (void)state;
-    begin(&t, true, OFFERED);
+    begin(&t, dialogue_new_imap, OFFERED);
     say(&t, "a LOGIN {3000}\r\n", "a NO [TOOBIG] Larger than this server accepts\r\n",
         DIALOGUE_INPUT);
     say(&t, "b NOOP\r\n", "b OK Nothing done\r\n", DIALOGUE_INPUT);
@@ -148,7 +97,7 @@ static void test_imap_too_long(void **state)
     assert_true(has(&t, "* BYE [TOOBIG]"));
     assert_int_equal(t.want, DIALOGUE_CLOSE);
     end(&t);
-    begin(&t, true, OFFERED);
+    begin(&t, dialogue_new_imap, OFFERED);
     dialogue_feed(t.d, str_from_c(line)); /* more than we swallow */
     step(&t);
     assert_true(has(&t, "* BYE [TOOBIG]"));
@@ -161,7 +110,7 @@ static void test_imap_patience(void **state)
 {
     struct talk t;
     (void)state;
-    begin(&t, true, OFFERED);
+    begin(&t, dialogue_new_imap, OFFERED);
     for (int i = 0; i < 19; i++) {
         say(&t, "a FOO\r\n", "a BAD Unknown command, or one that needs a login first\r\n",
             DIALOGUE_INPUT);
@@ -173,7 +122,7 @@ static void test_imap_patience(void **state)
     end(&t);
     struct dialogue_args args = OFFERED;
     args.may_plaintext = true;
-    begin(&t, true, args);
+    begin(&t, dialogue_new_imap, args);
     for (int i = 0; i < 5; i++) {
         say(&t, "a LOGIN ann x\r\n", "", DIALOGUE_ASK);
         dialogue_on_no(t.d, ERR_AUTH_FAILED);
@@ -189,7 +138,7 @@ static void test_imap_starttls(void **state)
 {
     struct talk t;
     (void)state;
-    begin(&t, true, OFFERED);
+    begin(&t, dialogue_new_imap, OFFERED);
     say(&t, "a STARTTLS x\r\n", "a BAD at octet 11: expected the end\r\n", DIALOGUE_INPUT);
     say(&t, "a STARTTLS\r\nb NOOP\r\nc LOGOUT\r\n", "a OK Begin TLS now\r\n", DIALOGUE_TLS);
     dialogue_on_tls(t.d, true);
@@ -204,11 +153,11 @@ static void test_imap_starttls(void **state)
     end(&t);
     struct dialogue_args args = OFFERED;
     args.has_certificate = false;
-    begin(&t, true, args);
+    begin(&t, dialogue_new_imap, args);
     say(&t, "a STARTTLS\r\n", "a NO TLS not available\r\n", DIALOGUE_INPUT);
     end(&t);
     args.tls = TLS_OFF;
-    begin(&t, true, args);
+    begin(&t, dialogue_new_imap, args);
     say(&t, "a STARTTLS\r\n", "a BAD Unknown command\r\n", DIALOGUE_INPUT);
     end(&t);
 }
@@ -221,7 +170,7 @@ static void test_imap_required(void **state)
     (void)state;
     args.tls = TLS_REQUIRED;
     args.may_plaintext = true;
-    begin(&t, true, args);
+    begin(&t, dialogue_new_imap, args);
     say(&t, "a LOGIN ann secret\r\n", "a NO [PRIVACYREQUIRED] Use STARTTLS first\r\n",
         DIALOGUE_INPUT);
     say(&t, "b AUTHENTICATE PLAIN AGEAYg==\r\n", "b NO [PRIVACYREQUIRED] Use STARTTLS first\r\n",
@@ -239,7 +188,7 @@ static void test_imap_login(void **state)
 {
     struct talk t;
     (void)state;
-    begin(&t, true, OFFERED);
+    begin(&t, dialogue_new_imap, OFFERED);
     say(&t, "a LOGIN ann x\r\n", "a NO [PRIVACYREQUIRED] Use STARTTLS first\r\n", DIALOGUE_INPUT);
     dialogue_on_tls(t.d, false);
     say(&t, "b LOGIN {3}\r\n", "+ Ready\r\n", DIALOGUE_INPUT);
@@ -270,7 +219,7 @@ static void test_imap_authenticate(void **state)
 {
     struct talk t;
     (void)state;
-    begin(&t, true, OFFERED);
+    begin(&t, dialogue_new_imap, OFFERED);
     say(&t, "a AUTHENTICATE CRAM-MD5\r\n", "a NO [CANNOT] Not supported here\r\n", DIALOGUE_INPUT);
     say(&t, "a AUTHENTICATE SCRAM-SHA-256-PLUS\r\n", "a NO [CANNOT] Not supported here\r\n",
         DIALOGUE_INPUT);
@@ -293,7 +242,7 @@ static void test_imap_cancel(void **state)
 {
     struct talk t;
     (void)state;
-    begin(&t, true, OFFERED);
+    begin(&t, dialogue_new_imap, OFFERED);
     say(&t, "a AUTHENTICATE SCRAM-SHA-256 =\r\n", "", DIALOGUE_ASK);
     assert_true(dialogue_get_question(t.d).has_initial);
     dialogue_on_challenge(t.d, STR("x"));
@@ -319,7 +268,7 @@ static void test_smtp_commands(void **state)
 {
     struct talk t;
     (void)state;
-    begin(&t, false, OFFERED);
+    begin(&t, dialogue_new_submission, OFFERED);
     assert_str(buf_str(&t.out), STR("220 mail.example ESMTP Limetta\r\n"));
     say(&t, "EHLO phone\r\n", EHLO_PLAIN, DIALOGUE_INPUT);
     say(&t, "HELO phone\r\nNOOP x\r\nRSET\r\nHELP\r\n",
@@ -342,7 +291,7 @@ static void test_smtp_mail_needs_login(void **state)
 {
     struct talk t;
     (void)state;
-    begin(&t, false, OFFERED);
+    begin(&t, dialogue_new_submission, OFFERED);
     say(&t, "EHLO phone\r\n", EHLO_PLAIN, DIALOGUE_INPUT);
     say(&t, "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nBURL imap://x LAST\r\n",
         "530 5.7.0 Authentication required\r\n530 5.7.0 Authentication required\r\n"
@@ -362,7 +311,7 @@ static void test_smtp_starttls(void **state)
 {
     struct talk t;
     (void)state;
-    begin(&t, false, OFFERED);
+    begin(&t, dialogue_new_submission, OFFERED);
     say(&t, "EHLO phone\r\n", EHLO_PLAIN, DIALOGUE_INPUT);
     say(&t, "STARTTLS x\r\n", "501 5.5.2 Syntax error\r\n", DIALOGUE_INPUT);
     say(&t, "STARTTLS\r\nEHLO evil\r\nNOOP\r\n", "220 2.0.0 Begin TLS now\r\n", DIALOGUE_TLS);
@@ -377,11 +326,11 @@ static void test_smtp_starttls(void **state)
     end(&t);
     struct dialogue_args args = OFFERED;
     args.has_certificate = false;
-    begin(&t, false, args);
+    begin(&t, dialogue_new_submission, args);
     say(&t, "STARTTLS\r\n", "454 4.7.0 TLS not available\r\n", DIALOGUE_INPUT);
     end(&t);
     args.tls = TLS_OFF;
-    begin(&t, false, args);
+    begin(&t, dialogue_new_submission, args);
     say(&t, "STARTTLS\r\n", "502 5.5.1 Not available\r\n", DIALOGUE_INPUT);
     end(&t);
 }
@@ -393,7 +342,7 @@ static void test_smtp_required(void **state)
     (void)state;
     args.tls = TLS_REQUIRED;
     args.may_plaintext = true;
-    begin(&t, false, args);
+    begin(&t, dialogue_new_submission, args);
     dialogue_feed(t.d, STR("EHLO phone\r\n"));
     step(&t);
     assert_false(has(&t, "AUTH"));
@@ -412,7 +361,7 @@ static void test_smtp_auth(void **state)
     struct dialogue_args args = OFFERED;
     (void)state;
     args.may_plaintext = true;
-    begin(&t, false, args);
+    begin(&t, dialogue_new_submission, args);
     say(&t, "AUTH PLAIN\r\n", "503 5.5.1 Say EHLO first\r\n", DIALOGUE_INPUT);
     dialogue_feed(t.d, STR("EHLO phone\r\n"));
     step(&t);
@@ -449,7 +398,7 @@ static void test_smtp_line_limit(void **state)
     struct talk t;
     (void)state;
     for (size_t n = 12288; n <= 12289; n++) {
-        begin(&t, false, OFFERED);
+        begin(&t, dialogue_new_submission, OFFERED);
         dialogue_feed(t.d, STR("EHLO phone\r\n"));
         step(&t);
         struct str head = STR("AUTH SCRAM-SHA-256 ");
@@ -461,7 +410,7 @@ static void test_smtp_line_limit(void **state)
             DIALOGUE_INPUT);
         end(&t);
     }
-    begin(&t, false, OFFERED);
+    begin(&t, dialogue_new_submission, OFFERED);
     memset(line, 'A', sizeof(line) - 1);
     line[sizeof(line) - 1] = '\0';
     dialogue_feed(t.d, str_from_c(line));
@@ -475,7 +424,7 @@ static void test_output_is_bounded(void **state)
     struct talk t;
     struct buf out = BUF_INIT(1 << 24);
     (void)state;
-    begin(&t, true, OFFERED);
+    begin(&t, dialogue_new_imap, OFFERED);
     for (int i = 0; i < 4000; i++) {
         dialogue_feed(t.d, STR("a NOOP\r\n"));
     }
@@ -490,13 +439,13 @@ static void test_bye(void **state)
 {
     struct buf b = BUF_INIT(1000);
     (void)state;
-    dialogue_write_bye(&b, true, STR("h"), ERR_TIMEOUT);
+    dialogue_write_bye(&b, SERVICE_IMAP, STR("h"), ERR_TIMEOUT);
     assert_str(buf_str(&b), STR("* BYE [UNAVAILABLE] Timed out\r\n"));
     buf_clear(&b);
-    dialogue_write_bye(&b, false, STR("h"), ERR_TIMEOUT);
+    dialogue_write_bye(&b, SERVICE_SUBMIT, STR("h"), ERR_TIMEOUT);
     assert_str(buf_str(&b), STR("421 4.4.2 h Timed out\r\n"));
     buf_clear(&b);
-    dialogue_write_bye(&b, false, STR("h"), ERR_AUTH_FAILED);
+    dialogue_write_bye(&b, SERVICE_SUBMIT, STR("h"), ERR_AUTH_FAILED);
     assert_str(buf_str(&b), STR("421 4.7.0 h Authentication failed\r\n"));
     buf_release(&b);
 }
