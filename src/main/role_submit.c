@@ -318,6 +318,9 @@ static void start_runner(struct submit_role *r)
         .domains = boot_get(r->boot, STR("domains")),
         .workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1),
         .routes = r->routes,
+        .schedule = SCHEDULE_DEFAULT,
+        .jobs_most = RUNNER_JOBS_MOST,
+        .jobs_per_destination = RUNNER_JOBS_PER_DESTINATION,
         .host = {open_store, find_user, forget, r},
     };
     r->runner = runner_new(&args);
@@ -343,6 +346,8 @@ static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
     peers_add(&r->peers, role, index, fd);
     if (role == ROLE_STORE) {
         runner_on_worker(r->runner, index);
+    } else if (role == ROLE_AUTH) {
+        runner_on_auth(r->runner);
     }
 }
 

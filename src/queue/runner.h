@@ -7,11 +7,14 @@
 #include "net/stream.h"
 #include "queue/queue.h"
 #include "queue/route.h"
+#include "queue/schedule.h"
 
 #include <stdint.h>
 
 /* Works the queue off: starts attempts for what is due, notes their outcomes, reports to senders, sets the next times. */
 struct runner;
+
+enum { RUNNER_JOBS_MOST = 100, RUNNER_JOBS_PER_DESTINATION = 20 }; /* unless configured */
 
 struct runner_host {
     /* A new LMTP session at store worker index; NULL: not there now. */
@@ -33,6 +36,9 @@ struct runner_args {
     struct str domains;    /* space-separated: addresses there are local */
     unsigned workers;      /* store workers */
     struct routes *routes; /* to everywhere else */
+    struct schedule schedule;
+    unsigned jobs_most;            /* attempts to next hops at once */
+    unsigned jobs_per_destination; /* of these, to one */
     struct runner_host host;
 };
 
@@ -45,6 +51,9 @@ void runner_wake(struct runner *r);
 void runner_pause(struct runner *r);
 /* The store worker is back: its recipients need not wait. */
 void runner_on_worker(struct runner *r, unsigned worker);
+
+/* The account look-up is back. */
+void runner_on_auth(struct runner *r);
 
 /* Is the address's domain one of the space-separated domains? */
 bool runner_is_local(struct str domains, struct str address);

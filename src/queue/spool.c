@@ -3,7 +3,7 @@
  * (a row in the database costs one sync, a file two).
  *
  * A blob's name is random, so a file left by a crash can neither be mistaken for another message's nor be in the way;
- * queue_open() removes the blobs that no row names. The order that makes it safe: blob written and synced, folder
+ * the queue sweeps away blobs that no row names. The order that makes it safe: blob written and synced, folder
  * synced, row committed; and for removal: row gone, then the file. */
 #include "queue/spool.h"
 
@@ -25,7 +25,8 @@ struct spool {
     uint64_t most;
     uint64_t size;
     struct content_scan scan;
-    struct buf octets; /* inline, or what is not yet in the file */
+    struct buf octets;                          /* inline, or what is not yet in the file */
+    char generation[SPOOL_GENERATION_SIZE + 1]; /* "": none */
     char name[SPOOL_NAME_SIZE + 1];
     int fd;
     bool is_kept;
@@ -48,12 +49,15 @@ static const char *join(struct buf *path, struct str dir, struct str name)
     return path->is_full || path->p == NULL ? "" : path->p;
 }
 
-struct spool *spool_new(struct str dir, uint64_t most)
+struct spool *spool_new(struct str dir, struct str generation, uint64_t most)
 {
     struct spool *s = mem_new(sizeof(*s));
     buf_init(&s->dir, PATH_CAP);
     buf_add(&s->dir, dir);
     buf_init(&s->octets, SPOOL_INLINE_MOST);
+    if (generation.n == SPOOL_GENERATION_SIZE) {
+        memcpy(s->generation, generation.p, SPOOL_GENERATION_SIZE);
+    }
     s->most = most;
     s->fd = -1;
     return s;
@@ -68,8 +72,9 @@ static enum err open_file(struct spool *s)
     CLEANUP(buf_release) struct buf name = BUF_INIT(SPOOL_NAME_SIZE);
     hex_write(&name, str_make((const char *)random, sizeof(random)));
     memcpy(s->name, name.p, SPOOL_NAME_SIZE);
+    memcpy(s->name, s->generation, strlen(s->generation));
     CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_CAP);
-    const char *p = join(&path, buf_str(&s->dir), buf_str(&name));
+    const char *p = join(&path, buf_str(&s->dir), str_from_c(s->name));
     s->fd = open(p, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
     return s->fd < 0 ? err_from_errno(errno) : ERR_OK;
 }

@@ -13,10 +13,11 @@
  * Nothing of it outlives a crash before queue_add() and queue_commit(). */
 struct spool;
 
-enum { SPOOL_INLINE_MOST = 64 * 1024, SPOOL_NAME_SIZE = 32 };
+enum { SPOOL_INLINE_MOST = 64 * 1024, SPOOL_NAME_SIZE = 32, SPOOL_GENERATION_SIZE = 8 };
 
-/* dir: folder of the blobs, copied. most: largest size in octets. */
-struct spool *spool_new(struct str dir, uint64_t most);
+/* dir: folder of the blobs, copied. generation: how a blob's name begins, SPOOL_GENERATION_SIZE octets, copied; empty: at random.
+ * most: largest size in octets. */
+struct spool *spool_new(struct str dir, struct str generation, uint64_t most);
 /* Errors: ERR_TOO_BIG, ERR_NO_SPACE, ERR_IO; sticky. */
 MUST_USE enum err spool_add(struct spool *s, struct str octets);
 uint64_t spool_get_size(const struct spool *s);

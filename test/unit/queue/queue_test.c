@@ -88,9 +88,7 @@ static enum err add(struct queue *q, size_t size, uint64_t *id)
 
 static uint64_t count(struct queue *q)
 {
-    uint64_t n = 99;
-    assert_int_equal(queue_count(q, &n), ERR_OK);
-    return n;
+    return queue_get_counts(q).messages;
 }
 
 static void check_content(struct queue *q, uint64_t id, size_t size)
@@ -219,36 +217,182 @@ static void test_terms(void **state)
     remove_dir();
 }
 
+/* Rules for the tests: foreign addresses go to the hop of their domain. */
+static void write_key(void *owner, const struct mail_recipient *to, struct buf *key)
+{
+    struct str domain = str_skip(to->address, str_find_last_char(to->address, '@') + 1);
+    buf_addf(key, "%s/%.*s", to->user.n > 0 ? "store" : "hop", STR_ARG(domain));
+}
+
+static void use_rules(struct queue *q)
+{
+    queue_set_rules(q, &(struct queue_rules){.write_key = write_key});
+}
+
+static void note_destination(void *owner, const struct queue_destination *d)
+{
+    buf_addf(owner, "%u=%.*s/%u ", (unsigned)d->id, STR_ARG(d->key), d->failures);
+}
+
+/* "id=key/failures " of all destinations that are due. */
+static struct str find_destinations(struct queue *q, uint64_t now, struct buf *out)
+{
+    buf_clear(out);
+    assert_int_equal(queue_find_destinations(q, now, 100, note_destination, out), ERR_OK);
+    return buf_str(out);
+}
+
+static struct str find_due(struct queue *q, uint64_t destination, uint64_t now, unsigned most,
+                           struct buf *out)
+{
+    buf_clear(out);
+    assert_int_equal(queue_find_due(q, destination, now, most, note_due, out), ERR_OK);
+    return buf_str(out);
+}
+
+static uint64_t next_ms(struct queue *q, uint64_t now)
+{
+    uint64_t next = 0;
+    assert_int_equal(queue_get_next_ms(q, now, &next), ERR_OK);
+    return next;
+}
+
+/* Who is due where; a line that is empty is gone. */
 static void test_due(void **state)
 {
     make_dir();
     struct queue *q = open_queue();
+    use_rules(q);
     uint64_t id;
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1000);
     assert_int_equal(add(q, 10, &id), ERR_OK);
     assert_int_equal(add(q, 10, &id), ERR_OK);
-    CLEANUP(buf_release) struct buf due = BUF_INIT(1000);
-    assert_int_equal(queue_find_due(q, false, 999, 9, note_due, &due), ERR_OK);
-    assert_int_equal(due.len, 0);
-    assert_int_equal(queue_find_due(q, false, 1000, 9, note_due, &due), ERR_OK);
-    assert_str(buf_str(&due), STR("1.1 2.3 "));
-    buf_clear(&due);
-    assert_int_equal(queue_find_due(q, true, 1000, 1, note_due, &due), ERR_OK);
-    assert_str(buf_str(&due), STR("1.2 "));
-    uint64_t next = 0;
-    assert_int_equal(queue_get_next_ms(q, 999, &next), ERR_OK);
-    assert_int_equal(next, 1000);
-    assert_int_equal(queue_get_next_ms(q, 1000, &next), ERR_OK);
-    assert_true(next == UINT64_MAX);
-    struct queue_recipient r = {.id = 2, .next_ms = 5000};
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_str(find_destinations(q, 999, &out), STR(""));
+    assert_str(find_destinations(q, 1000, &out), STR("3=hop/x/0 4=store/here/0 "));
+    assert_str(find_due(q, 3, 999, 9, &out), STR(""));
+    assert_str(find_due(q, 3, 1000, 9, &out), STR("1.1 2.3 "));
+    assert_str(find_due(q, 4, 1000, 1, &out), STR("1.2 "));
+    assert_int_equal(next_ms(q, 999), 1000);
+    assert_int_equal(next_ms(q, 1000), 99999);
+    struct queue_recipient r = {.id = 2, .next_ms = 5000, .tell_ms = 99999};
     assert_int_equal(queue_update(q, &r), ERR_OK);
-    assert_int_equal(queue_hurry_local(q, 2000), ERR_OK);
-    assert_int_equal(queue_get_next_ms(q, 1000, &next), ERR_OK);
-    assert_int_equal(next, 2000);
+    assert_int_equal(queue_remove(q, 2, 4), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_str(find_destinations(q, 1000, &out), STR("3=hop/x/0 "));
+    assert_int_equal(next_ms(q, 1000), 5000);
+    assert_int_equal(queue_flush(q, 1, 3000, &id), ERR_OK);
+    assert_int_equal(id, 1);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(next_ms(q, 1000), 3000);
+    assert_int_equal(queue_remove(q, 1, 1), ERR_OK);
+    assert_int_equal(queue_remove(q, 2, 3), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_str(find_destinations(q, 9000, &out), STR("4=store/here/0 "));
     queue_close(&q);
     remove_dir();
 }
 
-/* What is not committed leaves nothing behind: no row, no blob. */
+/* A destination that waits is not due, whoever joins its line; others are. */
+static void test_wait(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    use_rules(q);
+    uint64_t id;
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1000);
+    assert_int_equal(add(q, 10, &id), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(queue_set_wait(q, 3, 2, 7000, STR("451 no")), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(add(q, 10, &id), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    queue_close(&q);
+    q = open_queue();
+    use_rules(q);
+    assert_str(find_destinations(q, 6999, &out), STR("4=store/here/0 "));
+    assert_int_equal(next_ms(q, 6000), 7000);
+    assert_str(find_destinations(q, 7000, &out), STR("4=store/here/0 3=hop/x/2 "));
+    assert_int_equal(queue_end_wait(q, STR("hop/x")), ERR_OK);
+    assert_int_equal(queue_end_wait(q, STR("hop/unknown")), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_str(find_destinations(q, 1000, &out), STR("3=hop/x/0 4=store/here/0 "));
+    queue_close(&q);
+    remove_dir();
+}
+
+/* Without rules a recipient has no destination; it gets one later. Held mail is in nobody's line. */
+static void test_sort_and_hold(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    uint64_t id;
+    uint64_t changed = 0;
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1000);
+    assert_int_equal(add(q, 10, &id), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_str(find_destinations(q, 1000, &out), STR("1=unsorted/0 "));
+    struct queue_recipient r = {.id = 1, .destination = QUEUE_UNSORTED};
+    assert_int_equal(queue_sort(q, &r, STR("hop/x")), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_str(find_destinations(q, 1000, &out), STR("1=unsorted/0 3=hop/x/0 "));
+    assert_int_equal(queue_hold(q, id, true, &changed), ERR_OK);
+    assert_int_equal(changed, 2);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(queue_get_counts(q).held, 2);
+    assert_str(find_destinations(q, 1000000, &out), STR(""));
+    assert_true(next_ms(q, 1) == UINT64_MAX);
+    assert_int_equal(queue_sort(q, &r, STR("hop/x")), ERR_OK); /* not while it is held */
+    assert_int_equal(queue_hold(q, id, true, &changed), ERR_OK);
+    assert_int_equal(changed, 0);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    queue_close(&q);
+    q = open_queue();
+    assert_int_equal(queue_get_counts(q).held, 2);
+    assert_str(find_destinations(q, 1000000, &out), STR(""));
+    assert_int_equal(queue_hold(q, id, false, &changed), ERR_OK);
+    assert_int_equal(changed, 2);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(queue_get_counts(q).held, 0);
+    assert_str(find_destinations(q, 1000, &out), STR("1=unsorted/0 "));
+    queue_close(&q);
+    remove_dir();
+}
+
+/* X-MT-PRIORITY: who goes first in a line. Rows: priority and next_ms of messages 1, 2, ...; a step of priority is worth ten minutes. */
+static void test_priority(void **state)
+{
+    enum { MINUTE = 60000, NOW = 1000 * MINUTE };
+    static const struct {
+        int8_t priority;
+        uint64_t next_ms;
+    } rows[] = {
+        {0, NOW - 5 * MINUTE},
+        {0, NOW - 6 * MINUTE},
+        {4, NOW - 1 * MINUTE},
+        {9, NOW + 1},
+        {9, NOW},
+        {-9, NOW - 8 * MINUTE},
+        {0, NOW - 6 * MINUTE},
+        {-3, NOW - 150 * MINUTE},
+    };
+    make_dir();
+    struct queue *q = open_queue();
+    use_rules(q);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct spool *s = queue_spool_new(q, 100);
+        struct queue_recipient r = {.to = {.address = STR("b@x")}, .next_ms = rows[i].next_ms};
+        struct queue_message m = {
+            .terms = {.priority = rows[i].priority}, .recipients = &r, .recipient_count = 1};
+        assert_int_equal(queue_add(q, &m, &s), ERR_OK);
+    }
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1000);
+    assert_str(find_due(q, 3, NOW, 99, &out), STR("8.8 5.5 3.3 2.2 7.7 1.1 6.6 "));
+    assert_str(find_due(q, 3, NOW, 2, &out), STR("8.8 5.5 "));
+    queue_close(&q);
+    remove_dir();
+}
+
 static uint64_t add_token(struct queue *q, const char *token, uint64_t now_ms, size_t size)
 {
     struct spool *s = queue_spool_new(q, 1 << 20);
@@ -290,6 +434,7 @@ static void test_tokens(void **state)
     remove_dir();
 }
 
+/* What is not committed leaves nothing behind: no row, no blob. */
 static void test_not_committed(void **state)
 {
     make_dir();
@@ -308,6 +453,38 @@ static void test_not_committed(void **state)
     assert_int_equal(count_blobs(), 0);
     q = open_queue();
     assert_int_equal(count(q), 0);
+    queue_close(&q);
+    remove_dir();
+}
+
+/* Blobs that a crash left are swept in steps; what is just arriving is not touched. */
+static void test_sweep(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    uint64_t id;
+    assert_int_equal(add(q, BIG, &id), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    queue_close(&q);
+    for (int i = 0; i < 5; i++) {
+        char path[100];
+        (void)snprintf(path, sizeof(path), "%s/blobs/%032d", dir, i);
+        FILE *f = fopen(path, "we");
+        assert_non_null(f);
+        assert_int_equal(fclose(f), 0);
+    }
+    q = open_queue();
+    struct spool *s = queue_spool_new(q, BIG);
+    char big[BIG] = {0};
+    assert_int_equal(spool_add(s, str_make(big, BIG)), ERR_OK);
+    assert_int_equal(count_blobs(), 7);
+    assert_true(queue_sweep(q, 3));
+    assert_true(count_blobs() >= 4);
+    while (queue_sweep(q, 3)) {
+    }
+    assert_int_equal(count_blobs(), 2);
+    check_content(q, id, BIG);
+    spool_free(&s);
     queue_close(&q);
     remove_dir();
 }
@@ -458,6 +635,8 @@ static void test_kill(void **state)
         }
         (void)close(fds[0]);
         struct queue *q = open_queue();
+        while (queue_sweep(q, 10)) {
+        }
         struct arena *a = arena_new(ARENA_MOST);
         uint64_t messages = 0;
         size_t blobs = 0;
@@ -499,26 +678,81 @@ static void test_one_owner(void **state)
 
 static void test_schedule(void **state)
 {
-    assert_int_equal(schedule_get_wait_ms(1, false, 0), 12000);
-    assert_int_equal(schedule_get_wait_ms(1, false, UINT32_MAX), 18000);
-    assert_int_equal(schedule_get_wait_ms(1, true, UINT32_MAX / 2), 1999);
+    const struct schedule s = SCHEDULE_DEFAULT;
+    assert_int_equal(schedule_get_wait_ms(&s, 1, false, 0), 12000);
+    assert_int_equal(schedule_get_wait_ms(&s, 1, false, UINT32_MAX), 18000);
+    assert_int_equal(schedule_get_wait_ms(&s, 1, true, UINT32_MAX / 2), 1999);
     uint64_t before = 0;
     for (uint32_t i = 1; i < 50; i++) {
-        uint64_t wait = schedule_get_wait_ms(i, false, 1U << 31);
+        uint64_t wait = schedule_get_wait_ms(&s, i, false, 1U << 31);
         assert_true(wait >= before && wait <= SCHEDULE_MOST_MS);
         before = wait;
     }
-    assert_true(schedule_get_wait_ms(UINT32_MAX, true, UINT32_MAX) <= SCHEDULE_MOST_MS * 6 / 5);
+    assert_true(schedule_get_wait_ms(&s, UINT32_MAX, true, UINT32_MAX) <= SCHEDULE_MOST_MS * 6 / 5);
+}
+
+/* When the time next says something, and what (X-DELIVERBY, X-FUTURERELEASE: the clock starts at the release). */
+static void test_tell(void **state)
+{
+    static const struct {
+        struct mail_terms terms;
+        bool is_delay_told;
+        bool is_by_told;
+        uint64_t delay_ms;
+        uint64_t tell_ms;
+        enum schedule_word word;
+    } rows[] = {
+        {{0}, false, false, 100, 1100, SCHEDULE_DELAYED},
+        {{0}, true, false, 100, 9000, SCHEDULE_EXPIRED},
+        {{0}, false, false, 0, 9000, SCHEDULE_EXPIRED},
+        {{.release_ms = 5000}, false, false, 100, 5100, SCHEDULE_DELAYED},
+        {{.release_ms = 500}, false, false, 100, 1100, SCHEDULE_DELAYED},
+        {{.by = SMTP_BY_NOTIFY, .deliver_by_ms = 1050},
+         false,
+         false,
+         100,
+         1050,
+         SCHEDULE_BY_DELAYED},
+        {{.by = SMTP_BY_NOTIFY, .deliver_by_ms = 1050}, false, true, 100, 1100, SCHEDULE_DELAYED},
+        {{.by = SMTP_BY_RETURN, .deliver_by_ms = 1050},
+         false,
+         false,
+         100,
+         1050,
+         SCHEDULE_BY_RETURNED},
+        {{.by = SMTP_BY_RETURN, .deliver_by_ms = 1200}, false, false, 100, 1100, SCHEDULE_DELAYED},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct schedule s = {.delay_ms = rows[i].delay_ms};
+        const struct queue_message m = {
+            .arrived_ms = 1000, .expires_ms = 9000, .terms = rows[i].terms};
+        const struct queue_recipient r = {.is_delay_told = rows[i].is_delay_told,
+                                          .is_by_told = rows[i].is_by_told};
+        uint64_t tell = schedule_get_tell_ms(&s, &m, &r);
+        assert_int_equal(tell, rows[i].tell_ms);
+        assert_int_equal(schedule_judge(&s, &m, &r, tell - 1), SCHEDULE_NOTHING);
+        assert_int_equal(schedule_judge(&s, &m, &r, tell), rows[i].word);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_due),
-        cmocka_unit_test(test_terms),         cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_not_committed), cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_no_space),      cmocka_unit_test(test_failure_is_private),
-        cmocka_unit_test(test_kill),          cmocka_unit_test(test_one_owner),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_due),
+        cmocka_unit_test(test_wait),
+        cmocka_unit_test(test_sort_and_hold),
+        cmocka_unit_test(test_priority),
+        cmocka_unit_test(test_sweep),
+        cmocka_unit_test(test_tell),
+        cmocka_unit_test(test_terms),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_not_committed),
+        cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_no_space),
+        cmocka_unit_test(test_failure_is_private),
+        cmocka_unit_test(test_kill),
+        cmocka_unit_test(test_one_owner),
         cmocka_unit_test(test_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
