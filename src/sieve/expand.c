@@ -1,0 +1,74 @@
+/* Strings of the script, as they mean something now: variables put in (RFC 5229, 3). What comes of it lives in the run's scratch, which
+ * is cleared from command to command; what has to stay is copied. */
+#include "sieve/run_priv.h"
+
+static struct str piece_get(const struct sieve_run *r, const struct sieve_piece *p)
+{
+    switch (p->kind) {
+    case SIEVE_PIECE_MATCH:
+        return p->number <= r->match_count ? r->matches[p->number] : STR_EMPTY;
+    case SIEVE_PIECE_VARIABLE:
+    case SIEVE_PIECE_GLOBAL:
+        return sieve_variable_get(r, p->kind == SIEVE_PIECE_GLOBAL, p->text);
+    case SIEVE_PIECE_TEXT:
+    default:
+        return p->text;
+    }
+}
+
+enum err sieve_expand(struct sieve_run *r, const struct sieve_string *s, struct str *out)
+{
+    if (s->pieces == NULL) {
+        *out = s->text;
+        return ERR_OK;
+    }
+    size_t n = 0;
+    for (uint32_t i = 0; i < s->piece_count; i++) {
+        n += piece_get(r, &s->pieces[i]).n;
+    }
+    TRY(sieve_run_spend(r, sieve_steps_for(n + s->piece_count)));
+    char *p = arena_alloc(r->scratch, n + 1);
+    if (p == NULL) {
+        return sieve_run_full(r);
+    }
+    *out = str_make(p, n);
+    for (uint32_t i = 0; i < s->piece_count; i++) {
+        struct str piece = piece_get(r, &s->pieces[i]);
+        if (piece.n > 0) {
+            memcpy(p, piece.p, piece.n);
+        }
+        p += piece.n;
+    }
+    return ERR_OK;
+}
+
+enum err sieve_expand_one(struct sieve_run *r, const struct sieve_arg *arg, struct str *out)
+{
+    if (arg == NULL || arg->count == 0) {
+        *out = STR_EMPTY;
+        return ERR_OK;
+    }
+    return sieve_expand(r, &arg->strings[0], out);
+}
+
+enum err sieve_expand_list(struct sieve_run *r, const struct sieve_arg *arg,
+                           struct sieve_strings *out)
+{
+    uint32_t count = arg != NULL ? arg->count : 0;
+    struct str *list = arena_array(r->scratch, struct str, count + 1u);
+    if (list == NULL) {
+        return sieve_run_full(r);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        TRY(sieve_expand(r, &arg->strings[i], &list[i]));
+    }
+    *out = (struct sieve_strings){.at = list, .count = count};
+    return ERR_OK;
+}
+
+enum err sieve_expand_kept(struct sieve_run *r, const struct sieve_arg *arg, struct str *out)
+{
+    struct str now;
+    TRY(sieve_expand_one(r, arg, &now));
+    return sieve_run_keep(r, now, out);
+}

@@ -1,0 +1,173 @@
+/* The message as a script sees it.
+ *
+ * The header is a row of fields, read once. editheader (RFC 5293) puts fields in and takes fields out of that row; tests look at
+ * the row, so they see what was done before them. An action that is taken gets the header as octets, written once per state:
+ * stored fields as they stand, octet by octet, so what was not touched keeps its signature. The body never changes. */
+#include "sieve/message.h"
+
+#include "mime/field.h"
+#include "mime/shape.h"
+#include "mime/words.h"
+#include "sieve/run_priv.h"
+
+/* The header's octets, with the empty line. */
+static size_t find_header_size(struct str message)
+{
+    size_t at = 0;
+    while (at < message.n) {
+        struct str line = field_line(message, at);
+        at += line.n;
+        if (field_is_empty_line(line)) {
+            break;
+        }
+    }
+    return at;
+}
+
+static uint32_t count_fields(struct str header)
+{
+    uint32_t count = 0;
+    size_t at = 0;
+    struct field f;
+    while (field_next(header, &at, &f)) {
+        count++;
+    }
+    return count;
+}
+
+enum err sieve_message_read(struct sieve_run *r)
+{
+    struct sieve_message *m = &r->message;
+    if (m->is_read) {
+        return ERR_OK;
+    }
+    m->header_size = find_header_size(r->env->message);
+    struct str header = str_sub(r->env->message, 0, m->header_size);
+    TRY(sieve_run_spend(r, sieve_steps_for(header.n)));
+    m->size = count_fields(header);
+    m->fields = sieve_run_array(r, struct sieve_field, m->size + 1u);
+    if (m->fields == NULL) {
+        return sieve_run_full(r);
+    }
+    size_t at = 0;
+    struct field f;
+    while (field_next(header, &at, &f)) {
+        m->fields[m->count++] = (struct sieve_field){
+            .name = f.name, .value = f.value, .octets = str_sub(header, f.offset, f.size)};
+    }
+    m->is_read = true;
+    return ERR_OK;
+}
+
+enum err sieve_message_write(struct sieve_run *r, struct str *out)
+{
+    struct sieve_message *m = &r->message;
+    if (!m->is_written) {
+        size_t n = 2;
+        for (uint32_t i = 0; i < m->count; i++) {
+            n += m->fields[i].octets.n;
+        }
+        TRY(sieve_run_spend(r, sieve_steps_for(n)));
+        char *p = sieve_run_array(r, char, n);
+        if (p == NULL) {
+            return sieve_run_full(r);
+        }
+        m->written = str_make(p, n);
+        for (uint32_t i = 0; i < m->count; i++) {
+            memcpy(p, m->fields[i].octets.p, m->fields[i].octets.n);
+            p += m->fields[i].octets.n;
+        }
+        memcpy(p, "\r\n", 2);
+        m->is_written = true;
+    }
+    *out = m->written;
+    return ERR_OK;
+}
+
+/* What the script wants to know of the body is known of the stored message. */
+enum err sieve_message_get_shape(struct sieve_run *r, const struct shape **out)
+{
+    struct sieve_message *m = &r->message;
+    if (m->shape == NULL && r->env->shape != NULL) {
+        m->shape = r->env->shape;
+    }
+    if (m->shape == NULL) {
+        TRY(sieve_run_spend(r, sieve_steps_for(r->env->message.n)));
+        struct buf serialised = BUF_INIT(SHAPE_MOST);
+        struct shape *shape = sieve_run_array(r, struct shape, 1);
+        enum err e = shape == NULL ? ERR_LIMIT : shape_build(r->env->message, &serialised);
+        struct str kept = STR_EMPTY;
+        if (e == ERR_OK) {
+            e = sieve_run_keep(r, buf_str(&serialised), &kept);
+        }
+        if (e == ERR_OK) {
+            e = shape_parse(r->arena, kept, shape);
+        }
+        buf_release(&serialised);
+        if (e != ERR_OK) {
+            return sieve_run_full(r);
+        }
+        m->shape = shape;
+    }
+    *out = m->shape;
+    return ERR_OK;
+}
+
+struct sieve_index sieve_index_of(const struct sieve_node *n)
+{
+    const struct sieve_arg *number = sieve_node_find(n, SIEVE_TAG_INDEX);
+    return (struct sieve_index){.is_given = number != NULL,
+                                .is_last = sieve_node_has(n, SIEVE_TAG_LAST),
+                                .number = number != NULL ? number->number : 0};
+}
+
+static uint32_t count_called(const struct sieve_message *m, struct str name)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < m->count; i++) {
+        count += str_eq_nocase(m->fields[i].name, name);
+    }
+    return count;
+}
+
+/* The one field that the index means; NULL: there is none. */
+static const struct sieve_field *find_indexed(const struct sieve_message *m, struct str name,
+                                              const struct sieve_index *index)
+{
+    uint64_t wanted = index->number;
+    if (index->is_last) {
+        uint64_t count = count_called(m, name);
+        wanted = wanted > 0 && wanted <= count ? count + 1 - wanted : 0;
+    }
+    uint64_t seen = 0;
+    for (uint32_t i = 0; wanted > 0 && i < m->count; i++) {
+        if (str_eq_nocase(m->fields[i].name, name) && ++seen == wanted) {
+            return &m->fields[i];
+        }
+    }
+    return NULL;
+}
+
+const struct sieve_field *sieve_message_next(const struct sieve_run *r, struct str name,
+                                             const struct sieve_index *index, uint32_t *at)
+{
+    const struct sieve_message *m = &r->message;
+    if (index != NULL && index->is_given) {
+        return (*at)++ == 0 ? find_indexed(m, name, index) : NULL;
+    }
+    while (*at < m->count) {
+        const struct sieve_field *f = &m->fields[(*at)++];
+        if (str_eq_nocase(f->name, name)) {
+            return f;
+        }
+    }
+    return NULL;
+}
+
+void sieve_field_write_text(const struct sieve_field *f, struct buf *out)
+{
+    struct buf unfolded = BUF_INIT(f->value.n + 1);
+    field_unfold(f->value, &unfolded);
+    words_decode(buf_str(&unfolded), out);
+    buf_release(&unfolded);
+}
