@@ -75,12 +75,13 @@ static int check(struct alias_args *a, struct str address)
     CLEANUP(buf_release) struct buf probe = BUF_INIT(2 * ADDRESS_OCTETS_MOST);
     CLEANUP(lookup_release) struct lookup l;
     struct str domains = str_trim(a->lookup.domains);
+    struct str domain = str_split(&domains, ' ');
     if (str_starts(address, STR("@"))) {
         buf_add_c(&probe, "anybody-else");
     }
     buf_add(&probe, address);
     if (str_find_char(address, '@') == address.n) {
-        buf_addf(&probe, "@%.*s", STR_ARG(str_split(&domains, ' ')));
+        buf_addf(&probe, "@%.*s", STR_ARG(domain));
     }
     lookup_init(&l);
     enum err e = lookup_address(a->users, &a->lookup, buf_str(&probe), &l);
