@@ -14,6 +14,7 @@
 #include "base/vec.h"
 #include "main/control.h"
 #include "main/inject_session.h"
+#include "main/lookups.h"
 #include "main/peers.h"
 #include "main/submit_session.h"
 #include "net/fields.h"
@@ -39,14 +40,6 @@ enum {
     IMAP_PORT = 143
 };
 
-/* A question to auth under way. */
-struct lookup {
-    struct list node;
-    struct submit_role *role;
-    void (*answer)(void *asker, enum err e, struct str user);
-    void *asker;
-};
-
 struct submit_role {
     struct loop *loop;
     struct boot *boot;
@@ -58,77 +51,30 @@ struct submit_role {
     struct routes *routes;
     struct runner *runner;
     struct session_group *group;
-    struct list lookups;
+    struct lookups lookups;
     struct peers peers;
 };
 
-/* The link to a peer; NULL: not there now. */
 /* ---- who is a recipient ---- */
 
-static void lookup_end(struct lookup *q, enum err e, struct str user)
-{
-    void (*answer)(void *, enum err, struct str) = q->answer;
-    void *asker = q->asker;
-    list_remove(&q->node);
-    free(q);
-    answer(asker, e, user);
-}
-
-static void on_lookup_reply(void *owner, enum err e, struct str body)
-{
-    struct fields f;
-    if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
-        lookup_end(owner, ERR_UNAVAILABLE, STR_EMPTY);
-        return;
-    }
-    struct str result = fields_get(&f, STR("result"));
-    struct str user = fields_get(&f, STR("user"));
-    bool is_alias = str_eq(result, STR("ok")) && user.n == 0;
-    bool is_known = str_eq(result, STR("ok")) && user.n > 0;
-    bool is_later = is_alias || str_eq(result, STR("later"));
-    lookup_end(owner, is_known ? ERR_OK : is_later ? ERR_UNAVAILABLE : ERR_NO_USER, user);
-    fields_release(&f);
-}
-
 static void find_user(void *owner, struct str address,
-                      void (*answer)(void *asker, enum err e, struct str user), void *asker)
+                      void (*answer)(void *asker, enum err e, const struct mail_found *found),
+                      void *asker)
 {
-    struct submit_role *r = owner;
-    struct link *auth = peers_find(&r->peers, ROLE_AUTH, 0);
-    if (auth == NULL) {
-        answer(asker, ERR_UNAVAILABLE, STR_EMPTY);
-        return;
-    }
-    struct lookup *q = mem_new(sizeof(*q));
-    *q = (struct lookup){.role = r, .answer = answer, .asker = asker};
-    list_append(&r->lookups, &q->node);
-    CLEANUP(buf_release) struct buf body = BUF_INIT(FIELDS_OCTETS_MOST);
-    fields_add(&body, STR("op"), STR("lookup"));
-    fields_add(&body, STR("address"), address);
-    link_request(auth, buf_str(&body), on_lookup_reply, q);
+    lookups_find(&((struct submit_role *)owner)->lookups, address, answer, asker);
 }
 
 static void forget(void *owner, void *asker)
 {
-    struct submit_role *r = owner;
-    struct link *auth = peers_find(&r->peers, ROLE_AUTH, 0);
-    list_each_safe(node, &r->lookups)
-    {
-        struct lookup *q = (struct lookup *)node;
-        if (q->asker == asker) {
-            if (auth != NULL) {
-                link_cancel(auth, q);
-            }
-            list_remove(&q->node);
-            free(q);
-        }
-    }
+    lookups_forget(&((struct submit_role *)owner)->lookups, asker);
 }
 
 /* A recipient of a submission: an account here, or foreign and then only with a relay. */
 static void find_recipient(void *owner, struct str address,
-                           void (*answer)(void *asker, enum err e, struct str user), void *asker)
+                           void (*answer)(void *asker, enum err e, const struct mail_found *found),
+                           void *asker)
 {
+    static const struct mail_found NOBODY;
     struct submit_role *r = owner;
     if (runner_is_local(boot_get(r->boot, STR("domains")), address)) {
         find_user(r, address, answer, asker);
@@ -136,7 +82,7 @@ static void find_recipient(void *owner, struct str address,
     }
     CLEANUP(buf_release) struct buf key = BUF_INIT(ROUTE_KEY_MOST);
     struct str domain = str_skip(address, str_find_last_char(address, '@') + 1);
-    answer(asker, routes_write_key(r->routes, domain, &key), STR_EMPTY);
+    answer(asker, routes_write_key(r->routes, domain, &key), &NOBODY);
 }
 
 /* ---- sessions ---- */
@@ -400,6 +346,7 @@ static void close_all(struct submit_role *r)
     routes_free(&r->routes);
     fetcher_free(&r->fetcher);
     peers_release(&r->peers);
+    lookups_release(&r->lookups);
     queue_close(&r->queue);
     tls_context_free(&r->tls_here);
     tls_context_free(&r->tls_there);
@@ -411,7 +358,7 @@ static void close_all(struct submit_role *r)
 int main(void)
 {
     struct submit_role r = {.loop = NULL};
-    list_init(&r.lookups);
+    lookups_init(&r.lookups, &r.peers);
     log_init("submit", LOG_LEVEL_INFO);
     if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
         log_error("this program is started by limetta serve");

@@ -33,10 +33,10 @@ static void write_unique(void *owner, struct buf *out)
     queue_write_unique(out);
 }
 
-static void on_found(void *asker, enum err e, struct str user)
+static void on_found(void *asker, enum err e, const struct mail_found *found)
 {
     struct submit_session *s = asker;
-    submission_on_recipient(s->core, e, user);
+    submission_on_recipient(s->core, e, found->user);
 }
 
 static void find_recipient(void *owner, struct str address)

@@ -19,9 +19,11 @@ struct submit_session_args {
     struct fetcher *fetcher;
     struct submission_args submission; /* copied */
     uint64_t message_most;             /* octets in the queue, with our own header lines */
-    /* Who is address? answer is called once, perhaps at once; forget() takes the question back. */
+    /* Who is address? answer is called once, perhaps at once; forget() takes the question back. found's user is empty for an
+     * alias and for a foreign address that we take. */
     void (*find_recipient)(void *owner, struct str address,
-                           void (*answer)(void *asker, enum err e, struct str user), void *asker);
+                           void (*answer)(void *asker, enum err e, const struct mail_found *found),
+                           void *asker);
     void (*forget)(void *owner, void *asker);
     void *owner;
 };

@@ -110,9 +110,11 @@ static void on_attempt_done(void *owner, struct attempt *a)
 
 /* ---- the start ---- */
 
-static void on_user(void *asker, enum err e, struct str user)
+static void on_user(void *asker, enum err e, const struct mail_found *found)
 {
     struct job *j = asker;
+    struct str user = found->user;
+    e = e == ERR_OK && user.n == 0 ? ERR_UNAVAILABLE : e;
     if (e == ERR_NO_USER) {
         finish_alike(j, SMTP_OUTCOME_FAILED, e);
     } else if (e != ERR_OK) {

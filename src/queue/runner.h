@@ -19,10 +19,11 @@ enum { RUNNER_JOBS_MOST = 100, RUNNER_JOBS_PER_DESTINATION = 20 }; /* unless con
 struct runner_host {
     /* A new LMTP session at store worker index; NULL: not there now. */
     struct stream *(*open_store)(void *owner, unsigned worker);
-    /* Which account has this local address? answer is called once, perhaps at once: ERR_OK and the account, ERR_NO_USER,
+    /* Who has this local address? answer is called once, perhaps at once: ERR_OK and found, borrowed for the call, ERR_NO_USER,
      * ERR_UNAVAILABLE. */
     void (*find_user)(void *owner, struct str address,
-                      void (*answer)(void *asker, enum err e, struct str user), void *asker);
+                      void (*answer)(void *asker, enum err e, const struct mail_found *found),
+                      void *asker);
     /* asker wants no answers any more. */
     void (*forget)(void *owner, void *asker);
     void *owner;

@@ -20,6 +20,14 @@ struct mail_recipient {
         notify; /* bits of enum smtp_notify; 0: not given, which means failures and perhaps delays */
 };
 
+/* Who gets the mail for an address here: one account, or, for an alias, what stands in the address's place. */
+struct mail_found {
+    struct str user;    /* the account; empty: an alias, and then */
+    struct str targets; /* the addresses that it leads to, separated by spaces, */
+    struct str users;   /* and their accounts, likewise; ".": a foreign address, or nobody's */
+    struct str detail;  /* with user: what stands behind the delimiter (RFC 5233, 1) */
+};
+
 /* On what terms the sender hands a message over, beside what reports it wants. Zero: on none. They bind every host on the
  * way, so they travel to the queue and, as far as they are still open, to the next host. */
 struct mail_terms {

@@ -169,14 +169,17 @@ static struct stream *open_store(void *owner, unsigned index)
 /* ---- the world ---- */
 
 static void find_user(void *owner, struct str address,
-                      void (*answer)(void *asker, enum err e, struct str user), void *asker)
+                      void (*answer)(void *asker, enum err e, const struct mail_found *found),
+                      void *asker)
 {
+    struct mail_found found = {.user = STR_EMPTY};
     if (is_auth_down) {
-        answer(asker, ERR_UNAVAILABLE, STR_EMPTY);
+        answer(asker, ERR_UNAVAILABLE, &found);
     } else if (str_starts(address, STR("nobody@"))) {
-        answer(asker, ERR_NO_USER, STR_EMPTY);
+        answer(asker, ERR_NO_USER, &found);
     } else {
-        answer(asker, ERR_OK, str_sub(address, 0, str_find_char(address, '@')));
+        found.user = str_sub(address, 0, str_find_char(address, '@'));
+        answer(asker, ERR_OK, &found);
     }
 }
 
