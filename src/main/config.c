@@ -2,8 +2,11 @@
  *
  * libconfuse is told that every setting is a string, so `workers = 8` and `workers = "8"` are the same; what the string may
  * be stands in config.def, and is checked while libconfuse still knows the line, so that a problem names it. The first
- * problem ends the reading; of a setting that comes twice the last one counts. */
+ * problem ends the reading; of a setting that comes twice the last one counts. Sections (burl "imap.example.org" { ... }) have a
+ * table like config.def each. */
 #include "main/config.h"
+
+#include "net/fields.h"
 
 #include <confuse.h>
 #include <errno.h>
@@ -11,7 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { VALUE_MOST = 4096, FILE_MOST = 1 << 20 };
+enum { VALUE_MOST = 4096, FILE_MOST = 1 << 20, BURL_KEYS = 6, ANCHORS_MOST = 20 * 1024 };
 
 static const struct config_key KEYS[CONFIG_COUNT] = {
 #define CONFIG(id, type, fallback, least, most, choices, help)                                     \
@@ -20,13 +23,27 @@ static const struct config_key KEYS[CONFIG_COUNT] = {
 #undef CONFIG
 };
 
+static const struct config_key BURL[BURL_KEYS] = {
+#define CONFIG(id, type, fallback, least, most, choices, help)                                     \
+    {#id, CONFIG_##type, fallback, least, most, choices, help},
+#include "main/config_burl.def"
+#undef CONFIG
+};
+
 struct config {
     struct buf values[CONFIG_COUNT];
+    struct buf burl[CONFIG_BURL_MOST];
+    size_t burl_count;
 };
 
 const struct config_key *config_get_key(enum config_id id)
 {
     return &KEYS[id];
+}
+
+const struct config_key *config_find_burl_key(size_t i)
+{
+    return i < BURL_KEYS ? &BURL[i] : NULL;
 }
 
 static bool is_member(struct str list, struct str word)
@@ -125,11 +142,12 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
     buf_release(&what);
 }
 
-static const struct config_key *find_key(const char *name)
+static const struct config_key *find_key(const struct config_key *keys, unsigned count,
+                                         const char *name)
 {
-    for (unsigned i = 0; i < CONFIG_COUNT; i++) {
-        if (strcmp(KEYS[i].name, name) == 0) {
-            return &KEYS[i];
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(keys[i].name, name) == 0) {
+            return &keys[i];
         }
     }
     return NULL;
@@ -138,7 +156,9 @@ static const struct config_key *find_key(const char *name)
 /* libconfuse calls it for each value, at its line; non-zero ends the reading. */
 static int on_value(cfg_t *cfg, cfg_opt_t *opt)
 {
-    const struct config_key *k = find_key(cfg_opt_name(opt));
+    bool is_burl = strcmp(cfg_name(cfg), "burl") == 0;
+    const struct config_key *k =
+        find_key(is_burl ? BURL : KEYS, is_burl ? BURL_KEYS : CONFIG_COUNT, cfg_opt_name(opt));
     const char *value = cfg_opt_getnstr(opt, 0);
     struct buf why = BUF_INIT(2 * VALUE_MOST);
     if (k != NULL) {
@@ -152,31 +172,150 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt)
     return is_fine ? 0 : -1;
 }
 
-/* Runs libconfuse over an open file and takes the values over. */
-static enum err parse(struct config *c, FILE *file, const char *path)
+/* ---- sections ---- */
+
+static bool is_host_name(struct str name)
 {
-    cfg_opt_t options[CONFIG_COUNT + 1];
-    memset(options, 0, sizeof(options)); /* the last one, all zero, is CFG_END */
-    for (unsigned i = 0; i < CONFIG_COUNT; i++) {
-        cfg_opt_t o = CFG_STR(KEYS[i].name, NULL, CFGF_NODEFAULT);
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!is_letter && c != '-' && (c != '.' || i == 0 || i + 1 == name.n)) {
+            return false;
+        }
+    }
+    return name.n > 0;
+}
+
+/* libconfuse calls it for the section that has just ended. */
+static int on_burl(cfg_t *cfg, cfg_opt_t *opt)
+{
+    cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    const char *password = cfg_getstr(section, "password");
+    if (!is_host_name(str_from_c(cfg_title(section)))) {
+        cfg_error(cfg, "burl must be followed by a host name in quotes");
+        return -1;
+    }
+    if (password == NULL || password[0] == '\0') {
+        cfg_error(cfg, "burl \"%s\" needs a password", cfg_title(section));
+        return -1;
+    }
+    if (cfg_opt_size(opt) > CONFIG_BURL_MOST) {
+        cfg_error(cfg, "there may be at most %d sections burl", CONFIG_BURL_MOST);
+        return -1;
+    }
+    return 0;
+}
+
+static enum err load(const char *path, struct buf *octets)
+{
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return err_from_errno(errno);
+    }
+    char part[4096];
+    size_t n;
+    while (!octets->is_full && (n = fread(part, 1, sizeof(part), file)) > 0) {
+        buf_add(octets, str_make(part, n));
+    }
+    enum err e = ferror(file) ? err_from_errno(errno) : ERR_OK;
+    (void)fclose(file);
+    return e;
+}
+
+/* Appends the certificates. */
+static enum err read_anchors(const char *path, struct buf *out)
+{
+    CLEANUP(buf_release) struct buf pem = BUF_INIT(ANCHORS_MOST);
+    enum err e = load(path, &pem);
+    e = e == ERR_OK ? buf_err(&pem) : e;
+    if (e != ERR_OK) {
+        (void)fprintf(stderr, "limetta: cannot read ca_file %s: %s\n", path,
+                      err_get_info(e)->meaning);
+        return ERR_SYNTAX;
+    }
+    fields_add(out, STR("ca"), buf_str(&pem));
+    return ERR_OK;
+}
+
+static enum err take_burl(struct config *c, cfg_t *section)
+{
+    struct buf *out = &c->burl[c->burl_count++];
+    *out = BUF_INIT(FIELDS_OCTETS_MOST);
+    fields_add(out, STR("host"), str_from_c(cfg_title(section)));
+    for (unsigned i = 0; i < BURL_KEYS; i++) {
+        const char *value = cfg_getstr(section, BURL[i].name);
+        value = value == NULL ? BURL[i].fallback : value;
+        if (strcmp(BURL[i].name, "ca_file") != 0) {
+            fields_add(out, str_from_c(BURL[i].name), str_from_c(value));
+        } else if (value[0] != '\0') {
+            TRY(read_anchors(value, out));
+        }
+    }
+    return buf_err(out);
+}
+
+struct str config_get_burl(const struct config *c, size_t i)
+{
+    return i < c->burl_count ? buf_str(&c->burl[i]) : STR_EMPTY;
+}
+
+/* ---- the file ---- */
+
+static void make_options(const struct config_key *keys, unsigned count, cfg_opt_t *options)
+{
+    for (unsigned i = 0; i < count; i++) {
+        cfg_opt_t o = CFG_STR(keys[i].name, NULL, CFGF_NODEFAULT);
         options[i] = o;
     }
-    cfg_t *cfg = cfg_init(options, CFGF_NONE);
-    if (cfg == NULL) {
-        return ERR_IO;
+}
+
+static void check_values(cfg_t *cfg, const char *section, const struct config_key *keys,
+                         unsigned count)
+{
+    char name[128];
+    for (unsigned i = 0; i < count; i++) {
+        (void)snprintf(name, sizeof(name), "%s%s", section, keys[i].name);
+        (void)cfg_set_validate_func(cfg, name, on_value);
     }
-    (void)cfg_set_error_function(cfg, on_error);
+}
+
+static enum err take_values(struct config *c, cfg_t *cfg)
+{
     for (unsigned i = 0; i < CONFIG_COUNT; i++) {
-        (void)cfg_set_validate_func(cfg, KEYS[i].name, on_value);
-    }
-    cfg->filename = strdup(path); /* for messages; cfg_free() frees it */
-    enum err e = cfg_parse_fp(cfg, file) == CFG_SUCCESS ? ERR_OK : ERR_SYNTAX;
-    for (unsigned i = 0; e == ERR_OK && i < CONFIG_COUNT; i++) {
         const char *value = cfg_getstr(cfg, KEYS[i].name);
         if (value != NULL) {
             config_set(c, (enum config_id)i, str_from_c(value));
         }
     }
+    enum err e = ERR_OK;
+    for (unsigned i = 0; e == ERR_OK && i < cfg_size(cfg, "burl"); i++) {
+        e = take_burl(c, cfg_getnsec(cfg, "burl", i));
+    }
+    return e;
+}
+
+/* Runs libconfuse over an open file and takes the values over. */
+static enum err parse(struct config *c, FILE *file, const char *path)
+{
+    cfg_opt_t burl[BURL_KEYS + 1];
+    cfg_opt_t options[CONFIG_COUNT + 2];
+    memset(options, 0, sizeof(options)); /* the last one, all zero, is CFG_END */
+    memset(burl, 0, sizeof(burl));
+    make_options(KEYS, CONFIG_COUNT, options);
+    make_options(BURL, BURL_KEYS, burl);
+    cfg_opt_t section = CFG_SEC("burl", burl, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+    options[CONFIG_COUNT] = section;
+    cfg_t *cfg = cfg_init(options, CFGF_NONE);
+    if (cfg == NULL) {
+        return ERR_IO;
+    }
+    (void)cfg_set_error_function(cfg, on_error);
+    check_values(cfg, "", KEYS, CONFIG_COUNT);
+    check_values(cfg, "burl|", BURL, BURL_KEYS);
+    (void)cfg_set_validate_func(cfg, "burl", on_burl);
+    cfg->filename = strdup(path); /* for messages; cfg_free() frees it */
+    enum err e = cfg_parse_fp(cfg, file) == CFG_SUCCESS ? ERR_OK : ERR_SYNTAX;
+    e = e == ERR_OK ? take_values(c, cfg) : e;
     (void)cfg_free(cfg);
     return e;
 }
@@ -202,22 +341,6 @@ static void blank_comments(char *p, size_t n)
             quote = p[i];
         }
     }
-}
-
-static enum err load(const char *path, struct buf *octets)
-{
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return err_from_errno(errno);
-    }
-    char part[4096];
-    size_t n;
-    while (!octets->is_full && (n = fread(part, 1, sizeof(part), file)) > 0) {
-        buf_add(octets, str_make(part, n));
-    }
-    enum err e = ferror(file) ? err_from_errno(errno) : ERR_OK;
-    (void)fclose(file);
-    return e;
 }
 
 static enum err read_file(struct config *c, const char *path)
@@ -274,6 +397,9 @@ void config_free(struct config **c)
             explicit_bzero(b->p, b->size); /* the relay's password is among them */
         }
         buf_release(b);
+    }
+    for (size_t i = 0; i < (*c)->burl_count; i++) {
+        buf_wipe(&(*c)->burl[i]);
     }
     free(*c);
     *c = NULL;

@@ -6,6 +6,7 @@
 #include "base/str.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* The configuration: the settings of config.def with the values of a file, checked. */
@@ -39,7 +40,11 @@ struct config_key {
     const char *help;
 };
 
+enum { CONFIG_BURL_MOST = 64 };
+
 const struct config_key *config_get_key(enum config_id id);
+/* The rows of config_burl.def, by index; NULL behind the last. */
+const struct config_key *config_find_burl_key(size_t i);
 
 /* Reads a file; path NULL: only the defaults. Says on standard error, in one line, what is wrong where and what to do.
  * Errors: ERR_SYNTAX (unknown setting, bad value), ERR_NOT_FOUND, ERR_NO_PERMISSION, ERR_IO. */
@@ -50,6 +55,10 @@ void config_free(struct config **c);
 struct str config_get(const struct config *c, enum config_id id);
 /* A NUMBER; 0 when it is unset and has no fallback. */
 uint64_t config_get_u64(const struct config *c, enum config_id id);
+/* Message stores that BURL may fetch from, in the file's order: the settings of config_burl.def as a message of net/fields.h, with the
+ * section's name as "host" and the octets of ca_file in the field "ca" instead; empty from the first index on that is none.
+ * Borrowed. */
+struct str config_get_burl(const struct config *c, size_t i);
 /* A SWITCH. */
 bool config_is_on(const struct config *c, enum config_id id);
 /* Sets a value as a command line does, unchecked: for defaults that only the running system knows. Copies. */

@@ -225,6 +225,16 @@ static void tell_u64(struct teller *t, unsigned roles, const char *key, uint64_t
     tell(t, roles, key, str_from_c(digits));
 }
 
+/* "burl.0", "burl.1" ... */
+static void tell_burl(struct teller *t, const struct config *c)
+{
+    for (size_t i = 0; i < CONFIG_BURL_MOST && config_get_burl(c, i).n > 0; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof(key), "burl.%zu", i);
+        tell(t, SUBMIT, key, config_get_burl(c, i));
+    }
+}
+
 static void tell_path(struct teller *t, unsigned roles, const char *key, const struct state *s,
                       const char *name)
 {
@@ -266,6 +276,7 @@ enum err process_tell(const struct process_context *x, enum link_role role, unsi
         const struct told *f = &FROM_CONFIG[i];
         tell(&t, f->roles, f->key, config_get(x->config, f->id));
     }
+    tell_burl(&t, x->config);
     tell_state(&t, x);
     for (size_t i = 0; role == ROLE_EDGE && t.err == ERR_OK && i < x->listenings->all.count; i++) {
         const struct listening *l = &x->listenings->all.at[i];

@@ -7,6 +7,7 @@
  * One loop, in turns: sessions are stepped, attempts note their outcomes, then one commit of the queue, then replies leave
  * and what became due is started. */
 #include "main/boot.h"
+#include "main/burl_hosts.h"
 
 #include "base/list.h"
 #include "base/log.h"
@@ -46,6 +47,7 @@ struct submit_role {
     struct ticket_checker *checker;
     struct tls_context *tls_here;
     struct tls_context *tls_there;
+    struct burl_hosts burl_hosts;
     struct queue *queue;
     struct fetcher *fetcher;
     struct routes *routes;
@@ -152,6 +154,8 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
                         .host_names = boot_get(r->boot, STR("host_names")),
                         .local = get_local(f),
                         .imap_port = (uint16_t)boot_get_u64(r->boot, STR("imap_port"), IMAP_PORT),
+                        .hosts = r->burl_hosts.at,
+                        .host_count = r->burl_hosts.count,
                     },
             },
     };
@@ -316,6 +320,7 @@ static enum err open_and_confine(struct submit_role *r)
     ticket_checker_begin(r->checker, loop_wall_ms(r->loop));
     TRY(tls_client_context_new_opportunistic(&r->tls_here));
     TRY(tls_client_context_new(STR_EMPTY, &r->tls_there));
+    TRY(burl_hosts_init(&r->burl_hosts, r->boot));
     TRY(confine(r->boot, ROLE_SUBMIT, dir));
     return queue_open(dir, &r->queue);
 }
@@ -328,7 +333,6 @@ static void run(struct submit_role *r)
         .user = boot_get(r->boot, STR("submit_user")),
         .password = boot_get(r->boot, STR("submit_password")),
         .tls_here = r->tls_here,
-        .tls_there = r->tls_there,
     };
     r->fetcher = fetcher_new(&fetcher);
     r->group = session_group_new(r->loop, commit, r);
@@ -345,6 +349,7 @@ static void close_all(struct submit_role *r)
     runner_free(&r->runner);
     routes_free(&r->routes);
     fetcher_free(&r->fetcher);
+    burl_hosts_release(&r->burl_hosts);
     peers_release(&r->peers);
     lookups_release(&r->lookups);
     queue_close(&r->queue);

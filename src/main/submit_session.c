@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "queue/schedule.h"
 
 struct submit_session {
@@ -18,7 +19,8 @@ struct submit_session {
     struct submission_host host;
     struct session *core;
     struct spool *spool;
-    struct fetch *fetch;
+    struct fetch *fetch;       /* the one under way */
+    VEC(struct fetch *) ahead; /* asked for before their turn, in order */
     struct queue_wait wait;
 };
 
@@ -109,11 +111,21 @@ static void content_finish(void *owner, const struct mail_envelope *envelope)
     queue_wait_commit(s->args.queue, &s->wait);
 }
 
+static void fetch_drop(void *owner)
+{
+    struct submit_session *s = owner;
+    for (size_t i = 0; i < s->ahead.count; i++) {
+        fetch_cancel(&s->ahead.at[i]);
+    }
+    vec_release(&s->ahead);
+}
+
 static void content_drop(void *owner)
 {
     struct submit_session *s = owner;
     spool_free(&s->spool);
     fetch_cancel(&s->fetch);
+    fetch_drop(s);
     queue_wait_cancel(&s->wait);
     s->args.forget(s->args.owner, s);
 }
@@ -133,11 +145,24 @@ static void on_fetch_end(void *owner, enum err e)
     submission_on_fetch_end(s->core, e);
 }
 
+static const struct fetch_handler FETCH_HANDLER = {on_octets, on_fetch_end};
+
+static void fetch_ahead(void *owner, const struct burl_target *target)
+{
+    struct submit_session *s = owner;
+    vec_push(&s->ahead, fetch_ask(s->args.fetcher, target, &FETCH_HANDLER, s));
+}
+
 static void fetch(void *owner, const struct burl_target *target, uint64_t most)
 {
-    static const struct fetch_handler HANDLER = {on_octets, on_fetch_end};
     struct submit_session *s = owner;
-    s->fetch = fetch_start(s->args.fetcher, target, most, &HANDLER, s);
+    if (s->ahead.count > 0) {
+        s->fetch = s->ahead.at[0];
+        vec_remove(&s->ahead, 0);
+    } else {
+        s->fetch = fetch_ask(s->args.fetcher, target, &FETCH_HANDLER, s);
+    }
+    fetch_open(s->fetch, most);
 }
 
 /* ---- the session that others see ---- */
@@ -197,7 +222,9 @@ struct session *submit_session_new(const struct submit_session_args *args)
         .content_add = content_add,
         .content_finish = content_finish,
         .content_drop = content_drop,
+        .fetch_ahead = fetch_ahead,
         .fetch = fetch,
+        .fetch_drop = fetch_drop,
     };
     s->core = submission_new(&args->submission, &s->host);
     s->args.submission.user = submission_get_user(s->core);

@@ -1,8 +1,12 @@
 /* A BURL names a host, and we would log in there with the submission entity's password: so hosts are not taken on
- * trust. The list of allowed hosts starts with our own store, called by one of its configured names (at its port or the
- * standard one, which something may forward to it), or by the address that the client itself reached us at and the port
- * that the store listens on: just as the store itself judges. Whatever the name, the connection then goes to our own
- * store, so no name server can lead the password astray.
+ * trust. The list of allowed hosts starts with those that the configuration names, each by one name, at its port or the standard
+ * one, which something may forward to it; then comes our own store, called by one of its configured names (ports likewise), or
+ * by the address that the client itself reached us at and the port that the store listens on: just as the store itself judges.
+ *
+ * A URL only chooses among these: where the connection goes, and whose certificate is asked for, stands in the configuration.
+ * So a host is one of them when its octets are those of the name, without case, and there is nothing to be gained by
+ * writing it in another way: another spelling (a percent sign, a dot at the end, an address) is another host. For our own store
+ * the connection goes to the address that the client came to, so no name server can lead the password astray.
  *
  * The URL must carry a token. submit+<userid> opens for the submission entity on behalf of that user alone, and it is
  * ours, not the store's, to compare (RFC 4468, 3.3; the store sees only the entity). authuser and anonymous URLs are open to
@@ -21,6 +25,18 @@ static bool is_listed(struct str names, struct str host)
         }
     }
     return false;
+}
+
+static const struct burl_host *find_host(const struct burl_policy *p, const struct imap_url *u)
+{
+    uint16_t port = u->port == 0 ? IMAP_PORT : u->port;
+    for (size_t i = 0; i < p->host_count; i++) {
+        const struct burl_host *h = &p->hosts[i];
+        if (str_eq_nocase(h->name, u->host) && (port == h->port || port == IMAP_PORT)) {
+            return h;
+        }
+    }
+    return NULL;
 }
 
 static bool is_own_host(const struct burl_policy *p, const struct imap_url *u)
@@ -68,12 +84,13 @@ enum err burl_check(struct arena *a, struct str url, const struct burl_policy *p
     if (u.form != IMAP_URL_ABSOLUTE || u.uid == 0 || !is_plain(url)) {
         return ERR_BAD_URL;
     }
-    if (!is_own_host(policy, &u)) {
+    const struct burl_host *host = find_host(policy, &u);
+    if (host == NULL && !is_own_host(policy, &u)) {
         return ERR_NO_TRUST;
     }
     if (!is_for_us(policy, &u)) {
         return ERR_URL_REFUSED;
     }
-    *out = (struct burl_target){url, policy->local, policy->imap_port, false};
+    *out = (struct burl_target){url, host, policy->local, policy->imap_port, false};
     return ERR_OK;
 }

@@ -51,6 +51,7 @@ void submission_reset(struct submission *s)
     s->is_last = false;
     s->failure = ERR_OK;
     s->size = 0;
+    s->ahead = 0;
 }
 
 /* ---- commands ---- */
@@ -259,7 +260,11 @@ static void (*const runs[])(struct submission *, struct str args) = {
 
 static void feed(struct session *session, struct str octets)
 {
-    smtp_framing_feed(from_session(session)->framing, octets);
+    struct submission *s = from_session(session);
+    smtp_framing_feed(s->framing, octets);
+    if (s->state == SUBMISSION_FETCH) {
+        submission_look_ahead(s);
+    }
 }
 
 static size_t get_input_backlog(const struct session *session)

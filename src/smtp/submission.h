@@ -31,8 +31,14 @@ struct submission_host {
     void (*content_finish)(void *owner, const struct mail_envelope *envelope);
     /* Nothing more will come: forgets the content, the fetch, the questions under way. */
     void (*content_drop)(void *owner);
-    /* Fetches what target names. Answers: submission_on_fetched() for each piece, then submission_on_fetch_end(). */
+    /* A fetch() of target will come, behind those of earlier calls, so it may be asked for already. Copied, but for its
+     * host. */
+    void (*fetch_ahead)(void *owner, const struct burl_target *target);
+    /* Fetches what target names: what the oldest fetch_ahead() named, if there is one. Answers: submission_on_fetched() for each
+     * piece, then submission_on_fetch_end(). */
     void (*fetch)(void *owner, const struct burl_target *target, uint64_t most);
+    /* What fetch_ahead() named will not be wanted. No fetch() is under way. */
+    void (*fetch_drop)(void *owner);
 };
 
 struct submission_args {

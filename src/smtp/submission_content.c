@@ -191,6 +191,7 @@ static void answer_part(struct submission *s, struct str text)
         submission_reply(s, 250, STR("2.5.0"), text);
         return;
     }
+    submission_drop_ahead(s);
     submission_reply_err(s, s->failure);
     if (s->is_last || !s->has_mail) {
         submission_reset(s);
@@ -224,6 +225,7 @@ void submission_end_octets(struct submission *s)
 void submission_fail_part(struct submission *s)
 {
     if (s->has_mail) {
+        submission_drop_ahead(s);
         s->failure = ERR_CHUNK_FAILED;
     }
 }
@@ -254,7 +256,12 @@ void submission_run_burl(struct submission *s, struct str args)
     start_content(s);
     target.may_be_binary = s->body == SMTP_BODY_BINARYMIME;
     s->state = SUBMISSION_FETCH;
+    s->ahead -= s->ahead > 0 ? 1 : 0;
     s->host->fetch(owner_of(s), &target, s->args.size_most - s->size);
+    if (s->state == SUBMISSION_FETCH) {
+        submission_restart_ahead(s);
+        submission_look_ahead(s);
+    }
 }
 
 enum err submission_on_fetched(struct session *session, struct str octets)

@@ -8,13 +8,14 @@
 #include "wire/smtp_framing.h"
 #include "wire/smtp_scan.h"
 
-/* Shared by submission.c (envelope commands) and submission_content.c (DATA, BDAT, BURL). */
+/* Shared by submission.c (envelope commands), submission_content.c (DATA, BDAT, BURL) and submission_ahead.c (BURLs to come). */
 
 enum {
     TRANSACTION_MOST = 1024 * 1024, /* octets of envelope */
     COMMAND_MOST = 64 * 1024,
     RECIPIENTS_MOST = 1000,
     PIECE_MOST = 32 * 1024,
+    AHEAD_MOST = 32, /* URLs asked for before their turn */
     TRACE_MOST = 4096,
     HOPS_MOST = 100 /* RFC 5321, 6.3: "normally at least 100" */
 };
@@ -57,9 +58,21 @@ struct submission {
     enum err failure; /* the content cannot be taken; rest is read and dropped */
     uint64_t size;    /* octets that came, expanded (RFC 5550, 4.4) */
     uint64_t chunk_size;
+    unsigned ahead_known; /* of ahead, those that were not met again in this look */
+    unsigned ahead;       /* BURLs behind the command in work that the host knows of */
+    size_t ahead_at;      /* octets behind it that were looked at */
+    bool is_ahead_over;   /* what stands there is not looked beyond */
     struct header_fix *fix;
     struct buf piece;
 };
+
+/* submission_ahead.c: tells the host of the BURLs that the client has sent behind the one in work; more may have come since the
+ * last call. */
+void submission_look_ahead(struct submission *s);
+/* The command in work has changed. */
+void submission_restart_ahead(struct submission *s);
+/* The transaction failed: they will not be wanted. */
+void submission_drop_ahead(struct submission *s);
 
 /* Appends the reply of e. */
 void submission_reply_err(struct submission *s, enum err e);

@@ -32,9 +32,11 @@ static void act(struct run *r, enum imap_fetch_want want)
         r->got += imap_fetch_get_octets(r->f).n;
         assert(r->got <= MOST);
     } else if (want == IMAP_FETCH_READY) {
+        imap_fetch_ask(r->f, STR("imap://a@b/c/;UID=1;URLAUTH=anonymous:internal:00"), true);
+        imap_fetch_ask(r->f, STR("u"), true);
+    } else if (want == IMAP_FETCH_WAIT) {
         r->got = 0;
-        imap_fetch_start(r->f, STR("imap://a@b/c/;UID=1;URLAUTH=anonymous:internal:00"), MOST,
-                         true);
+        imap_fetch_open(r->f, MOST);
     } else if (want == IMAP_FETCH_FAILED) {
         assert(imap_fetch_get_err(r->f) != ERR_OK);
         r->is_over = true;
@@ -59,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     bool is_tls_required = (data[0] & 1) != 0;
-    struct imap_fetch_args args = {STR("submit"), STR("secret"), is_tls_required};
+    struct imap_fetch_args args = {STR("submit"), STR("secret"), STR("h"), is_tls_required, false};
     struct run r = {.f = imap_fetch_new(&args), .said = BUF_INIT(SAID_MOST)};
     struct str in = str_make((const char *)data + 1, size - 1);
     size_t piece = 1 + (size_t)(data[0] >> 1) * 7;

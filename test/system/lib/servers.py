@@ -122,6 +122,18 @@ class Server:
         return '' if code in (0, -signal.SIGTERM) else f'the server ended with {code}'
 
 
+def write_settings(f, settings):
+    """name: value; a section is name: {title: settings}."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            for title, section in value.items():
+                f.write(f'{key} "{title}" {{\n')
+                write_settings(f, section)
+                f.write('}\n')
+        else:
+            f.write(f'{key} = {value}\n' if isinstance(value, int) else f'{key} = "{value}"\n')
+
+
 class Limetta(Server):
     """build/limetta serve, or the program of the build folder that LIMETTA_BUILD names."""
     name = 'limetta'
@@ -134,8 +146,7 @@ class Limetta(Server):
         self.cert, _ = make_certificate(self.state)
         self.config = os.path.join(self.dir, 'limetta.conf')
         with open(self.config, 'w') as f:
-            for key, value in (config or {}).items():
-                f.write(f'{key} = {value}\n' if isinstance(value, int) else f'{key} = "{value}"\n')
+            write_settings(f, config or {})
         self.offset = free_offset() if offset is None else offset
         self.popen = popen
         self.imap_port, self.submission_port = 143 + self.offset, 587 + self.offset

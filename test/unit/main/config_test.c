@@ -1,6 +1,8 @@
 /* limetta.conf: what is refused says where and why; what the pages say is what the table says. */
 #include "main/config.h"
 
+#include "net/fields.h"
+
 #include "unit.h"
 
 #include <fcntl.h>
@@ -74,6 +76,18 @@ static void test_refused(void **state)
         {"hostname = \"a b\"\n", "1: hostname must be one word without spaces\n"},
         {"relay_password = \"a\\nb\"\n",
          "1: relay_password must be one line of at most 4096 octets\n"},
+        {"burl \"imap.example.org\" {\n tls = maybe\n}\n",
+         "2: tls must be one of: required immediate off\n"},
+        {"burl \"imap.example.org\" {\n port = 0\n}\n",
+         "2: port must be a number from 1 to 65535\n"},
+        {"burl \"imap.example.org\" {\n workers = 2\n}\n",
+         "2: there is no setting called workers; limetta.conf(5) lists them all\n"},
+        {"burl \"imap.example.org\" {\n}\n", "2: burl \"imap.example.org\" needs a password\n"},
+        {"burl \"[::1]\" { password = x }\n",
+         "1: burl must be followed by a host name in quotes\n"},
+        {"burl \"a.\" { password = x }\n", "1: burl must be followed by a host name in quotes\n"},
+        {"burl \"\" { password = x }\n", "1: burl must be followed by a host name in quotes\n"},
+        {"port = 143\n", "1: there is no setting called port; limetta.conf(5) lists them all\n"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct config *c = NULL;
@@ -133,6 +147,48 @@ static void test_values(void **state)
     config_free(&c);
 }
 
+/* X-BURL-HOSTS, S-15: stores that BURL fetches from, by name, identity and password; "submit" unless said otherwise. */
+static void test_burl(void **state)
+{
+    struct config *c = NULL;
+    struct buf said = BUF_INIT(8192);
+    struct buf octets = BUF_INIT(8192);
+    buf_addf(&octets,
+             "burl \"imap.example.org\" { password = 'a # b' }\n"
+             "burl imap.example.com {\n port = 993\n tls = immediate\n user = fetch\n"
+             " password = \"c\"\n address = 192.0.2.1\n ca_file = %s\n}\n",
+             path);
+    write_config(octets.p);
+    assert_int_equal(read_config(&c, &said), ERR_OK);
+    assert_int_equal(said.len, 0);
+    struct fields f;
+    assert_int_equal(fields_parse(config_get_burl(c, 0), &f), ERR_OK);
+    assert_str(fields_get(&f, STR("host")), STR("imap.example.org"));
+    assert_int_equal(fields_get_u64(&f, STR("port"), 0), 143);
+    assert_str(fields_get(&f, STR("tls")), STR("required"));
+    assert_str(fields_get(&f, STR("user")), STR("submit"));
+    assert_str(fields_get(&f, STR("password")), STR("a # b"));
+    assert_false(fields_has(&f, STR("ca")));
+    fields_release(&f);
+    assert_int_equal(fields_parse(config_get_burl(c, 1), &f), ERR_OK);
+    assert_str(fields_get(&f, STR("host")), STR("imap.example.com"));
+    assert_int_equal(fields_get_u64(&f, STR("port"), 0), 993);
+    assert_str(fields_get(&f, STR("tls")), STR("immediate"));
+    assert_str(fields_get(&f, STR("user")), STR("fetch"));
+    assert_str(fields_get(&f, STR("password")), STR("c"));
+    assert_str(fields_get(&f, STR("address")), STR("192.0.2.1"));
+    assert_str(fields_get(&f, STR("ca")), buf_str(&octets));
+    fields_release(&f);
+    assert_int_equal(config_get_burl(c, 2).n, 0);
+    config_free(&c);
+    write_config("burl x { password = y\n ca_file = /nowhere/ca.pem\n}\n");
+    assert_int_equal(read_config(&c, &said), ERR_SYNTAX);
+    assert_true(str_find_str(buf_str(&said), STR("cannot read ca_file /nowhere/ca.pem"))
+                < said.len);
+    buf_release(&said);
+    buf_release(&octets);
+}
+
 /* Every default stands its own check. */
 static void test_defaults(void **state)
 {
@@ -158,6 +214,33 @@ static void expect_in(const struct buf *page, const struct buf *line, const char
     }
 }
 
+static void expect_key(const struct config_key *k, const char *indent, const struct buf *page,
+                       const struct buf *sample, const struct buf *man)
+{
+    struct buf line = BUF_INIT(4096);
+    if (k->type == CONFIG_NUMBER) {
+        buf_addf(&line, "| `%s` | %s | %llu to %llu | %s |", k->name, k->fallback,
+                 (unsigned long long)k->least, (unsigned long long)k->most, k->help);
+    } else {
+        buf_addf(&line, "| `%s` | %s | %s | %s |", k->name, k->fallback,
+                 k->type == CONFIG_CHOICE   ? k->choices
+                 : k->type == CONFIG_SWITCH ? "yes no"
+                                            : "",
+                 k->help);
+    }
+    expect_in(page, &line, "docs/configuration.md");
+    buf_clear(&line);
+    buf_addf(&line, "\n# %s%s\n", indent, k->help);
+    expect_in(sample, &line, "etc/limetta.conf");
+    buf_clear(&line);
+    buf_addf(&line, "\n# %s%s = ", indent, k->name);
+    expect_in(sample, &line, "etc/limetta.conf");
+    buf_clear(&line);
+    buf_addf(&line, ".It Cm %s", k->name);
+    expect_in(man, &line, "limetta.conf.5");
+    buf_release(&line);
+}
+
 /* docs/configuration.md, etc/limetta.conf and limetta.conf(5) name every setting with its default and range. */
 static void test_pages(void **state)
 {
@@ -168,29 +251,10 @@ static void test_pages(void **state)
     read_text(LIMETTA_SOURCE "/etc/limetta.conf", &sample);
     read_text(LIMETTA_SOURCE "/docs/man/limetta.conf.5", &man);
     for (unsigned i = 0; i < CONFIG_COUNT; i++) {
-        const struct config_key *k = config_get_key((enum config_id)i);
-        struct buf line = BUF_INIT(4096);
-        if (k->type == CONFIG_NUMBER) {
-            buf_addf(&line, "| `%s` | %s | %llu to %llu | %s |", k->name, k->fallback,
-                     (unsigned long long)k->least, (unsigned long long)k->most, k->help);
-        } else {
-            buf_addf(&line, "| `%s` | %s | %s | %s |", k->name, k->fallback,
-                     k->type == CONFIG_CHOICE   ? k->choices
-                     : k->type == CONFIG_SWITCH ? "yes no"
-                                                : "",
-                     k->help);
-        }
-        expect_in(&page, &line, "docs/configuration.md");
-        buf_clear(&line);
-        buf_addf(&line, "\n# %s\n", k->help);
-        expect_in(&sample, &line, "etc/limetta.conf");
-        buf_clear(&line);
-        buf_addf(&line, "\n# %s = ", k->name);
-        expect_in(&sample, &line, "etc/limetta.conf");
-        buf_clear(&line);
-        buf_addf(&line, ".It Cm %s", k->name);
-        expect_in(&man, &line, "limetta.conf.5");
-        buf_release(&line);
+        expect_key(config_get_key((enum config_id)i), "", &page, &sample, &man);
+    }
+    for (size_t i = 0; config_find_burl_key(i) != NULL; i++) {
+        expect_key(config_find_burl_key(i), "    ", &page, &sample, &man);
     }
     buf_release(&page);
     buf_release(&sample);
@@ -217,9 +281,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),  cmocka_unit_test(test_broken_syntax),
-        cmocka_unit_test(test_values),   cmocka_unit_test(test_missing_file),
-        cmocka_unit_test(test_defaults), cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_refused), cmocka_unit_test(test_broken_syntax),
+        cmocka_unit_test(test_values),  cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_burl),    cmocka_unit_test(test_defaults),
+        cmocka_unit_test(test_pages),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

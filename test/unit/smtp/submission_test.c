@@ -17,6 +17,7 @@ struct world {
     struct buf content; /* what it spooled */
     struct buf queued;  /* envelopes: "from>to,to notify;" */
     struct buf fetched; /* URLs it asked for */
+    struct buf ahead;   /* the last octets of URLs that it will ask for */
     bool is_late;       /* recipients are answered later */
     bool is_commit_late;
     bool is_fetch_late;
@@ -112,11 +113,29 @@ static void answer_fetch(struct world *w)
 static void fetch(void *owner, const struct burl_target *target, uint64_t most)
 {
     struct world *w = owner;
-    buf_addf(&w->fetched, "%.*s %u;", STR_ARG(target->address), target->port);
+    struct str name = target->host == NULL ? target->address : target->host->name;
+    buf_addf(&w->fetched, "%.*s %u;", STR_ARG(name), target->port);
     if (!w->is_fetch_late) {
         answer_fetch(w);
     }
 }
+
+static void fetch_ahead(void *owner, const struct burl_target *target)
+{
+    struct world *w = owner;
+    buf_addf(&w->ahead, "%c;", target->url.p[target->url.n - 1]);
+}
+
+static void fetch_drop(void *owner)
+{
+    struct world *w = owner;
+    buf_add(&w->ahead, STR("dropped;"));
+}
+
+static const struct burl_host HOSTS[] = {
+    {.name = STR("imap.example.com"), .port = 993, .tls = BURL_TLS_IMMEDIATE},
+    {.name = STR("store.example.net"), .port = 1143},
+};
 
 static void world_init_from(struct world *w, struct str peer)
 {
@@ -125,6 +144,7 @@ static void world_init_from(struct world *w, struct str peer)
     w->content = BUF_INIT(1 << 24);
     w->queued = BUF_INIT(1 << 20);
     w->fetched = BUF_INIT(1 << 20);
+    w->ahead = BUF_INIT(1 << 20);
     w->asked = BUF_INIT(4096);
     w->fetch_octets = BUF_INIT(1 << 24);
     w->host = (struct submission_host){
@@ -136,7 +156,9 @@ static void world_init_from(struct world *w, struct str peer)
         .content_add = content_add,
         .content_finish = content_finish,
         .content_drop = content_drop,
+        .fetch_ahead = fetch_ahead,
         .fetch = fetch,
+        .fetch_drop = fetch_drop,
     };
     struct submission_args args = {
         .user = STR("bob"),
@@ -147,7 +169,7 @@ static void world_init_from(struct world *w, struct str peer)
         .peer = peer,
         .is_tls = true,
         .size_most = SIZE_MOST,
-        .burl = {STR("bob"), STR("mail.example.org imap"), STR("192.0.2.1"), 143},
+        .burl = {STR("bob"), STR("mail.example.org imap"), STR("192.0.2.1"), 143, HOSTS, 2},
     };
     w->session = submission_new(&args, &w->host);
 }
@@ -166,6 +188,7 @@ static void world_release(struct world *w)
     buf_release(&w->content);
     buf_release(&w->queued);
     buf_release(&w->fetched);
+    buf_release(&w->ahead);
     buf_release(&w->asked);
     buf_release(&w->fetch_octets);
 }
@@ -188,6 +211,14 @@ static struct str say(struct world *w, struct str octets)
         octets = str_skip(octets, 60000);
         (void)step(w);
     }
+    return buf_str(&w->out);
+}
+
+/* What it says when an answer is there. */
+static struct str go_on(struct world *w)
+{
+    buf_clear(&w->out);
+    (void)step(w);
     return buf_str(&w->out);
 }
 
@@ -414,6 +445,137 @@ static void test_nothing_fetched(void **state)
     world_release(&w);
 }
 
+#define URL_FOR(host, last)                                                                        \
+    "imap://" host                                                                                 \
+    "/a;UIDVALIDITY=1/;UID=1;URLAUTH=submit+bob:internal:91354a473744909de610943775f9203" last
+
+/* X-BURL-HOSTS: only hosts of the list, by the very name that stands there; all else is refused before anything is connected to. */
+static void test_hosts(void **state)
+{
+    static const struct {
+        const char *url;
+        const char *says;
+        const char *fetched;
+    } rows[] = {
+        {URL_FOR("bob@imap.example.com:993", "a"), "250 2.5.0", "imap.example.com 143;"},
+        {URL_FOR("bob@imap.example.com", "a"), "250 2.5.0", "imap.example.com 143;"},
+        {URL_FOR("bob@IMAP.Example.COM:143", "a"), "250 2.5.0", "imap.example.com 143;"},
+        {URL_FOR("evil.test@store.example.net:1143", "a"), "250 2.5.0", "store.example.net 143;"},
+        {URL_FOR("bob@imap", "a"), "250 2.5.0", "192.0.2.1 143;"},
+        {URL_FOR("bob@store.example.net:993", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@imap.example.com:25", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@imap.example.com.", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@imap.example.com.evil.test", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@evil.imap.example.com", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@xample.com", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@imap%2Eexample.com", "a"), "554 5.", ""},
+        {URL_FOR("bob@imap.example.com%00.evil.test", "a"), "554 5.", ""},
+        {URL_FOR("imap.example.com@evil.test", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@imap.example.com@evil.test", "a"), "554 5.6.6", ""},
+        {URL_FOR("imap.example.com%40evil.test@evil.test", "a"), "554 5.7.8", ""},
+        {URL_FOR("evil.test#@imap.example.com", "a"), "554 5.6.6", ""},
+        {URL_FOR("evil.test\\@imap.example.com", "a"), "554 5.6.6", ""},
+        {URL_FOR("evil.test/@imap.example.com", "a"), "554 5.", ""},
+        {URL_FOR("bob@[::1]", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@[::ffff:192.0.2.1]", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@127.0.0.1", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@2130706433", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@0x7f.1", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@localhost", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@192.0.2.1:25", "a"), "554 5.7.8", ""},
+        {URL_FOR("bob@imap.example.com:99399999", "a"), "554 5.", ""},
+        {URL_FOR("bob@", "a"), "554 5.", ""},
+        {"imaps://imap.example.com/a/"
+         ";UID=1;URLAUTH=submit+bob:internal:91354a473744909de610943775f92038",
+         "554 5.6.6", ""},
+        {"//imap.example.com/a/;UID=1;URLAUTH=submit+bob:internal:91354a473744909de610943775f92038",
+         "554 5.6.6", ""},
+        {"imap://bob@imap.example.com/a/"
+         ";UID=1;URLAUTH=submit+eve:internal:91354a473744909de610943775f92038",
+         "554 5.7.0", ""},
+        {"imap://bob@imap.example.com/a/;UID=1", "554 5.7.0", ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct world w;
+        CLEANUP(buf_release) struct buf in = BUF_INIT(4096);
+        world_init(&w);
+        GREET(&w);
+        (void)say(&w, STR(START));
+        buf_addf(&in, "BURL %s\r\n", rows[i].url);
+        struct str says = say(&w, buf_str(&in));
+        if (!str_starts(says, str_from_c(rows[i].says))) {
+            fail_msg("%s: %.*s", rows[i].url, STR_ARG(says));
+        }
+        assert_str(buf_str(&w.fetched), str_from_c(rows[i].fetched));
+        world_release(&w);
+    }
+}
+
+/* X-BURL-HOSTS: while one URL is fetched, those behind it are known to the host, as far as the client has sent them. */
+static void test_look_ahead(void **state)
+{
+#define URL(last) URL_FOR("bob@imap", last)
+    static const struct {
+        const char *more; /* behind the BURL that is being fetched */
+        const char *ahead;
+        const char *replies; /* when it is done, and all others */
+    } rows[] = {
+        {"", "", "250 "},
+        {"BURL " URL("b") "\r\n", "b;", "250 250 "},
+        {"BURL " URL("b") "\r\nBDAT 7\r\nBURL \r\nBURL " URL("c") " LAST\r\nBURL " URL("d") "\r\n",
+         "b;c;", "250 250 250 250 503 "},
+        {"BDAT 2\r\nxyBURL " URL("b") "\r\n", "b;", "250 250 250 "},
+        {"BDAT 2 LAST\r\nxyBURL " URL("b") "\r\n", "", "250 250 503 "},
+        {"RSET\r\nBURL " URL("b") "\r\n", "", "250 250 503 "},
+        {"NOOP\r\nBURL " URL("b") "\r\n", "", "250 250 250 "},
+        {"BURL " URL_FOR("bob@elsewhere", "b") "\r\nBURL " URL("c") "\r\n", "", "250 554 503 "},
+        {"BURL " URL("b") "\r\nBURL x\r\nBURL " URL("c") "\r\n", "b;", "250 250 554 503 "},
+        {"BURL " URL("b") " FIRST\r\n", "", "250 501 "},
+        {"BDAT 999\r\n", "", "250 "},
+        {"BDAT x\r\n", "", "250 501 "},
+    };
+    for (size_t piece = 1; piece < 2000; piece = piece * 40) {
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            struct world w;
+            CLEANUP(buf_release) struct buf got = BUF_INIT(4096);
+            world_init(&w);
+            GREET(&w);
+            w.is_fetch_late = true;
+            (void)say(&w, STR(START "BURL " URL("a") "\r\n"));
+            struct str more = str_from_c(rows[i].more);
+            for (; more.n > 0; more = str_skip(more, piece)) {
+                w.session->ops->feed(w.session, str_sub(more, 0, piece));
+            }
+            assert_str(buf_str(&w.ahead), str_from_c(rows[i].ahead));
+            w.is_fetch_late = false;
+            buf_add(&w.fetch_octets, STR("x\r\n"));
+            answer_fetch(&w);
+            assert_str(codes(go_on(&w), &got), str_from_c(rows[i].replies));
+            assert_str(buf_str(&w.ahead), str_from_c(rows[i].ahead));
+            world_release(&w);
+        }
+    }
+}
+
+/* The first part fails: what was asked for behind it is taken back, once. */
+static void test_look_ahead_in_vain(void **state)
+{
+    struct world w;
+    CLEANUP(buf_release) struct buf got = BUF_INIT(4096);
+    world_init(&w);
+    GREET(&w);
+    w.is_fetch_late = true;
+    (void)say(&w,
+              STR(START "BURL " URL("a") "\r\nBURL " URL("b") "\r\nBURL " URL("c") " LAST\r\n"));
+    assert_str(buf_str(&w.ahead), STR("b;c;"));
+    w.fetch_err = ERR_BAD_URL;
+    answer_fetch(&w);
+    assert_str(codes(go_on(&w), &got), STR("554 503 503 "));
+    assert_str(buf_str(&w.ahead), STR("b;c;dropped;"));
+    assert_int_equal(w.queued.len, 0);
+    world_release(&w);
+}
+
 /* S-6: once a part failed, all later parts fail, and nothing is queued. */
 static void test_failed_part(void **state)
 {
@@ -597,19 +759,14 @@ static void test_peer_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conversations),
-        cmocka_unit_test(test_octet_by_octet),
-        cmocka_unit_test(test_ehlo_list),
-        cmocka_unit_test(test_enhanced_codes),
-        cmocka_unit_test(test_nothing_fetched),
-        cmocka_unit_test(test_failed_part),
-        cmocka_unit_test(test_size_after_expansion),
-        cmocka_unit_test(test_slow_answers),
-        cmocka_unit_test(test_commit_fails),
-        cmocka_unit_test(test_envelope),
-        cmocka_unit_test(test_content),
-        cmocka_unit_test(test_trace),
-        cmocka_unit_test(test_many_recipients),
+        cmocka_unit_test(test_conversations),   cmocka_unit_test(test_octet_by_octet),
+        cmocka_unit_test(test_ehlo_list),       cmocka_unit_test(test_enhanced_codes),
+        cmocka_unit_test(test_nothing_fetched), cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_look_ahead),      cmocka_unit_test(test_look_ahead_in_vain),
+        cmocka_unit_test(test_failed_part),     cmocka_unit_test(test_size_after_expansion),
+        cmocka_unit_test(test_slow_answers),    cmocka_unit_test(test_commit_fails),
+        cmocka_unit_test(test_envelope),        cmocka_unit_test(test_content),
+        cmocka_unit_test(test_trace),           cmocka_unit_test(test_many_recipients),
         cmocka_unit_test(test_peer_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
