@@ -399,6 +399,9 @@ static struct dialogue *make_dialogue(const struct connection *c, bool is_back)
         .may_plaintext = may_plaintext(s, c->is_loopback),
         .message_most = s->message_most,
         .sieve = s->sieve,
+        .recipients_most = s->recipients_most,
+        .hold_most_s = s->hold_most_s,
+        .now_s = (int64_t)(loop_wall_ms(c->edge->loop) / 1000),
         .is_back = is_back,
         .grudges = c->grudges,
     };

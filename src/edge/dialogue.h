@@ -35,9 +35,12 @@ struct dialogue_sieve {
 struct dialogue_args {
     struct str hostname; /* borrowed */
     enum tls_policy tls;
-    bool has_certificate;  /* false: STARTTLS is answered "not available" */
-    bool may_plaintext;    /* PLAIN and LOGIN without TLS, when TLS is not required */
-    uint64_t message_most; /* for EHLO's SIZE */
+    bool has_certificate;     /* false: STARTTLS is answered "not available" */
+    bool may_plaintext;       /* PLAIN and LOGIN without TLS, when TLS is not required */
+    uint64_t message_most;    /* for EHLO's SIZE */
+    uint64_t recipients_most; /* for EHLO's LIMITS */
+    uint64_t hold_most_s;     /* for EHLO's FUTURERELEASE; 0: not offered */
+    int64_t now_s;            /* Unix time when the client came, for the same */
     struct dialogue_sieve sieve;
     /* The client has been here before (RFC 8437): it is not greeted, and its faults are not forgotten. */
     bool is_back;

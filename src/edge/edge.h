@@ -32,6 +32,8 @@ struct edge_settings {
     unsigned workers; /* store workers, at most EDGE_WORKERS_MOST */
     uint64_t message_most;
     struct dialogue_sieve sieve;
+    uint64_t recipients_most;         /* of one message, for EHLO's LIMITS */
+    uint64_t hold_most_s;             /* for EHLO's FUTURERELEASE; 0: not offered */
     uint64_t login_timeout_ms;        /* without a command, before login */
     uint64_t idle_timeout_ms;         /* without an octet, in an IMAP or a ManageSieve session */
     uint64_t submission_timeout_ms;   /* the same, in a submission session */

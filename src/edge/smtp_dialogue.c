@@ -75,6 +75,10 @@ static void run_hello(struct smtp_dialogue *d, const struct smtp_command *c)
         .size_most = d->base.args.message_most,
         .has_burl = true,
         .burl_args = STR("imap"),
+        .hold_most_s = d->base.args.hold_most_s,
+        .now_s = d->base.args.now_s,
+        .recipients_most = d->base.args.recipients_most,
+        .is_tls = d->base.is_tls,
     };
     smtp_write_ehlo(&d->base.out, &ehlo);
     buf_release(&mechanisms);
@@ -219,7 +223,7 @@ static void run_line(struct smtp_dialogue *d, struct str line)
         [SMTP_DATA] = refuse_mail,       [SMTP_BDAT] = refuse_mail, [SMTP_BURL] = refuse_mail,
         [SMTP_RSET] = run_rset,          [SMTP_VRFY] = run_vrfy,    [SMTP_EXPN] = refuse_expn,
         [SMTP_HELP] = run_help,          [SMTP_NOOP] = run_noop,    [SMTP_QUIT] = run_quit,
-        [SMTP_STARTTLS] = run_starttls,  [SMTP_AUTH] = run_auth,
+        [SMTP_STARTTLS] = run_starttls,  [SMTP_AUTH] = run_auth,    [SMTP_XHELD] = refuse_mail,
     };
     struct smtp_command c;
     smtp_command_parse(line, &c);

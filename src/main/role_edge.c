@@ -105,6 +105,8 @@ static enum err make_edge(struct edge_role *r)
         .plaintext = read_plaintext(b),
         .workers = (unsigned)workers,
         .message_most = boot_get_u64(b, STR("message_most"), 0),
+        .recipients_most = boot_get_u64(b, STR("recipients_most"), 0),
+        .hold_most_s = boot_get_u64(b, STR("hold_most_s"), 0),
         .login_timeout_ms = 1000 * boot_get_u64(b, STR("login_timeout_s"), LOGIN_TIMEOUT_S),
         .idle_timeout_ms = 1000 * boot_get_u64(b, STR("idle_timeout_s"), IDLE_TIMEOUT_S),
         .submission_timeout_ms = 1000 * SUBMISSION_TIMEOUT_S,

@@ -38,7 +38,13 @@ enum {
     MESSAGE_DEFAULT = 64 * 1024 * 1024,
     TRACE_ROOM = 64 * 1024, /* for the header lines that we add */
     SMTP_PORT = 25,
-    IMAP_PORT = 143
+    IMAP_PORT = 143,
+    RECIPIENTS_DEFAULT = 1000,
+    HOLD_DEFAULT_S = 0,
+    HELD_DEFAULT = 1000,
+    HELD_KIB_DEFAULT = 1024 * 1024,
+    KIB = 1024,
+    PRIORITY_MOST = 9
 };
 
 struct submit_role {
@@ -125,6 +131,24 @@ static struct str get_local(const struct fields *f)
     return STR_EMPTY;
 }
 
+/* The highest priority that the user may ask for: priority_users, else priority_most. */
+static int8_t get_priority_most(const struct submit_role *r, struct str user)
+{
+    struct str words = boot_get(r->boot, STR("priority_users"));
+    while (words.n > 0) {
+        struct str word = str_split(&words, ' ');
+        size_t colon = str_find_last_char(word, ':');
+        struct str bound = str_skip(word, colon + 1);
+        bool is_negative = str_starts(bound, STR("-"));
+        uint64_t n = 0;
+        if (str_eq(str_sub(word, 0, colon), user)
+            && str_to_u64(str_skip(bound, is_negative ? 1 : 0), PRIORITY_MOST, &n)) {
+            return (int8_t)(is_negative ? -(int)n : (int)n);
+        }
+    }
+    return (int8_t)boot_get_u64(r->boot, STR("priority_most"), 0);
+}
+
 static struct session *new_session(struct submit_role *r, const struct fields *f,
                                    const struct ticket *ticket, const struct session_host *host)
 {
@@ -135,6 +159,8 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
         .queue = r->queue,
         .fetcher = r->fetcher,
         .message_most = most + TRACE_ROOM,
+        .held_messages = boot_get_u64(r->boot, STR("held_messages"), HELD_DEFAULT),
+        .held_octets = KIB * boot_get_u64(r->boot, STR("held_storage"), HELD_KIB_DEFAULT),
         .find_recipient = find_recipient,
         .forget = forget,
         .owner = r,
@@ -148,6 +174,10 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
                 .peer = fields_get(f, STR("peer")),
                 .is_tls = fields_get_u64(f, STR("tls"), 0) == 1,
                 .size_most = most,
+                .recipients_most =
+                    boot_get_u64(r->boot, STR("recipients_most"), RECIPIENTS_DEFAULT),
+                .hold_most_s = boot_get_u64(r->boot, STR("hold_most_s"), HOLD_DEFAULT_S),
+                .priority_most = get_priority_most(r, ticket->user),
                 .burl =
                     {
                         .user = ticket->user,

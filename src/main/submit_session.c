@@ -22,7 +22,10 @@ struct submit_session {
     struct fetch *fetch;       /* the one under way */
     VEC(struct fetch *) ahead; /* asked for before their turn, in order */
     struct queue_wait wait;
+    struct queue_wait cancel;
 };
+
+enum { ENVELOPE_MOST = 16 * 1024 * 1024 };
 
 static int64_t get_time_s(void *owner)
 {
@@ -127,7 +130,110 @@ static void content_drop(void *owner)
     fetch_cancel(&s->fetch);
     fetch_drop(s);
     queue_wait_cancel(&s->wait);
+    queue_wait_cancel(&s->cancel);
     s->args.forget(s->args.owner, s);
+}
+
+/* ---- bounds, and held mail ---- */
+
+static struct queue_held_range get_held(const struct submit_session *s, uint64_t after)
+{
+    return (struct queue_held_range){s->args.submission.user, loop_wall_ms(s->args.loop), after};
+}
+
+static enum err check_load(void *owner, const struct submission_load *load)
+{
+    struct submit_session *s = owner;
+    struct queue_held_range range = get_held(s, 0);
+    uint64_t messages = 0;
+    uint64_t octets = 0;
+    if (!load->is_held) {
+        return ERR_OK;
+    }
+    TRY(queue_sum_held(s->args.queue, &range, &messages, &octets));
+    bool has_room =
+        messages < s->args.held_messages && octets + load->octets <= s->args.held_octets;
+    return has_room ? ERR_OK : ERR_HELD_FULL;
+}
+
+struct held_asker {
+    void (*on_held)(void *asker, const struct submission_held *held);
+    void *asker;
+};
+
+static enum err tell_held(struct submit_session *s, struct arena *a, uint64_t id,
+                          const struct held_asker *to)
+{
+    struct queue_message m;
+    enum err e = queue_load(s->args.queue, a, id, &m);
+    if (e != ERR_OK) {
+        return e == ERR_NOT_FOUND ? ERR_OK : e;
+    }
+    struct mail_recipient *recipients = mem_new((m.recipient_count + 1) * sizeof(*recipients));
+    for (size_t i = 0; i < m.recipient_count; i++) {
+        recipients[i] = m.recipients[i].to;
+    }
+    struct submission_held held = {id,      m.terms.release_ms, m.size,
+                                   m.envid, recipients,         m.recipient_count};
+    to->on_held(to->asker, &held);
+    free(recipients);
+    return ERR_OK;
+}
+
+static enum err list_held(void *owner, uint64_t after, unsigned most,
+                          void (*on_held)(void *asker, const struct submission_held *held),
+                          void *asker)
+{
+    struct submit_session *s = owner;
+    struct queue_held_range range = get_held(s, after);
+    struct held_asker to = {on_held, asker};
+    uint64_t *ids = mem_new(most * sizeof(*ids));
+    unsigned count = 0;
+    struct arena *a = arena_new(ENVELOPE_MOST);
+    enum err e = queue_find_held(s->args.queue, &range, most, ids, &count);
+    for (unsigned i = 0; e == ERR_OK && i < count; i++) {
+        e = tell_held(s, a, ids[i], &to);
+        arena_clear(a);
+    }
+    arena_free(&a);
+    free(ids);
+    return e;
+}
+
+/* The message of that id goes when it is the user's and still held. */
+static enum err remove_held(struct submit_session *s, struct arena *a, uint64_t id)
+{
+    struct queue_message m;
+    TRY(queue_load(s->args.queue, a, id, &m));
+    bool is_held = m.terms.release_ms > loop_wall_ms(s->args.loop);
+    if (!is_held || !str_eq(m.sender, s->args.submission.user)) {
+        return ERR_NOT_FOUND;
+    }
+    for (size_t i = 0; i < m.recipient_count; i++) {
+        TRY(queue_remove(s->args.queue, id, m.recipients[i].id));
+    }
+    log_info("queue: message %llu was cancelled by its sender", (unsigned long long)id);
+    return ERR_OK;
+}
+
+static void on_cancelled(struct queue_wait *w, enum err e)
+{
+    struct submit_session *s =
+        (struct submit_session *)((char *)w - offsetof(struct submit_session, cancel));
+    submission_on_cancelled(s->core, e);
+}
+
+static void cancel_held(void *owner, uint64_t id)
+{
+    struct submit_session *s = owner;
+    struct arena *a = arena_new(ENVELOPE_MOST);
+    enum err e = remove_held(s, a, id);
+    arena_free(&a);
+    if (e == ERR_OK) {
+        queue_wait_commit(s->args.queue, &s->cancel);
+    } else {
+        submission_on_cancelled(s->core, e);
+    }
 }
 
 /* ---- fetching ---- */
@@ -213,6 +319,8 @@ struct session *submit_session_new(const struct submit_session_args *args)
     s->args = *args;
     s->wait.on_commit = on_commit;
     list_init(&s->wait.node);
+    s->cancel.on_commit = on_cancelled;
+    list_init(&s->cancel.node);
     s->host = (struct submission_host){
         .base = {.wake = wake, .owner = s},
         .get_time_s = get_time_s,
@@ -225,6 +333,9 @@ struct session *submit_session_new(const struct submit_session_args *args)
         .fetch_ahead = fetch_ahead,
         .fetch = fetch,
         .fetch_drop = fetch_drop,
+        .check_load = check_load,
+        .list_held = list_held,
+        .cancel_held = cancel_held,
     };
     s->core = submission_new(&args->submission, &s->host);
     s->args.submission.user = submission_get_user(s->core);

@@ -19,6 +19,8 @@ struct submit_session_args {
     struct fetcher *fetcher;
     struct submission_args submission; /* copied */
     uint64_t message_most;             /* octets in the queue, with our own header lines */
+    uint64_t held_messages; /* that a user may have waiting for their release (RFC 4865) */
+    uint64_t held_octets;   /* the same for their size */
     /* Who is address? answer is called once, perhaps at once; forget() takes the question back. found's user is empty for an
      * alias and for a foreign address that we take. */
     void (*find_recipient)(void *owner, struct str address,

@@ -177,4 +177,17 @@ struct queue_counts queue_get_counts(const struct queue *q);
 /* When the oldest message arrived; UINT64_MAX: there is none. */
 MUST_USE enum err queue_get_oldest_ms(struct queue *q, uint64_t *out);
 
+/* A sender's messages that wait for their release (RFC 4865). */
+struct queue_held_range {
+    struct str sender;
+    uint64_t now_ms; /* those whose release is later */
+    uint64_t after;  /* those with a larger id */
+};
+/* Their ids, ascending, at most `most` (room in ids). */
+MUST_USE enum err queue_find_held(struct queue *q, const struct queue_held_range *range,
+                                  unsigned most, uint64_t *ids, unsigned *count);
+/* How many they are (range->after does not matter), and their octets. */
+MUST_USE enum err queue_sum_held(struct queue *q, const struct queue_held_range *range,
+                                 uint64_t *messages, uint64_t *octets);
+
 #endif

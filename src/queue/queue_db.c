@@ -103,6 +103,10 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_FORGET_TOKENS] = "DELETE FROM token WHERE expires_ms<=?",
     [ST_OLDEST] = "SELECT arrived_ms FROM message ORDER BY id LIMIT 1",
     [ST_FIND_MESSAGES] = "SELECT id FROM message WHERE id>? ORDER BY id LIMIT ?",
+    [ST_FIND_HELD] = "SELECT id FROM message WHERE release_ms>0 AND sender=? AND release_ms>? "
+                     "AND id>? ORDER BY id LIMIT ?",
+    [ST_SUM_HELD] = "SELECT count(*), coalesce(sum(size), 0) FROM message "
+                    "WHERE release_ms>0 AND sender=? AND release_ms>?",
 };
 
 /* Step i makes version i + 1 of the database; append, and never change one. (Files of version 1 were made in one go, hence
@@ -152,6 +156,7 @@ static const char *const schema[] = {
     " recipients INTEGER NOT NULL, held INTEGER NOT NULL, deferred INTEGER NOT NULL);"
     "INSERT INTO tally SELECT count(*), ifnull(sum(size), 0), (SELECT count(*) FROM recipient), 0,"
     " (SELECT count(*) FROM recipient WHERE attempts>0) FROM message;",
+    "CREATE INDEX message_held ON message(sender, release_ms) WHERE release_ms>0;",
 };
 enum { SCHEMA_VERSION = sizeof(schema) / sizeof(schema[0]) };
 

@@ -324,6 +324,42 @@ enum err queue_read_spool(struct queue *q, struct spool *s, struct spool_reader 
     return spool_reader_new(buf_str(&q->blobs_dir), spool_get_name(s), spool_get_inline(s), out);
 }
 
+/* ---- held by their senders ---- */
+
+enum err queue_find_held(struct queue *q, const struct queue_held_range *range, unsigned most,
+                         uint64_t *ids, unsigned *count)
+{
+    sqlite3_stmt *st = queue_use(q, ST_FIND_HELD);
+    bind_str(st, 1, range->sender);
+    bind_u64(st, 2, range->now_ms);
+    bind_u64(st, 3, range->after);
+    bind_u64(st, 4, most);
+    int rc = SQLITE_DONE;
+    *count = 0;
+    while (*count < most && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        ids[(*count)++] = column_u64(st, 0);
+    }
+    enum err e = queue_from_sqlite(q, rc);
+    (void)sqlite3_reset(st);
+    return e;
+}
+
+enum err queue_sum_held(struct queue *q, const struct queue_held_range *range, uint64_t *messages,
+                        uint64_t *octets)
+{
+    sqlite3_stmt *st = queue_use(q, ST_SUM_HELD);
+    bind_str(st, 1, range->sender);
+    bind_u64(st, 2, range->now_ms);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *messages = column_u64(st, 0);
+        *octets = column_u64(st, 1);
+    }
+    enum err e = queue_from_sqlite(q, rc);
+    (void)sqlite3_reset(st);
+    return e;
+}
+
 /* ---- numbers ---- */
 
 struct queue_counts queue_get_counts(const struct queue *q)

@@ -58,6 +58,8 @@ enum queue_statement {
     ST_FORGET_TOKENS,
     ST_OLDEST,
     ST_FIND_MESSAGES,
+    ST_FIND_HELD,
+    ST_SUM_HELD,
     STATEMENT_COUNT
 };
 

@@ -21,6 +21,12 @@
 
 enum { COMMAND_MOST = 64 * 1024, RECIPIENTS_MOST = 1000 };
 
+/* Parameters of MAIL that LHLO does not announce. RET and ENVID were always taken. */
+enum {
+    NOT_OFFERED = SMTP_PARAM_HOLDFOR | SMTP_PARAM_HOLDUNTIL | SMTP_PARAM_BY | SMTP_PARAM_MT_PRIORITY
+                  | SMTP_PARAM_REQUIRETLS
+};
+
 enum lmtp_state { LMTP_COMMAND, LMTP_DATA, LMTP_CHUNK, LMTP_DELIVERING, LMTP_CLOSED };
 
 struct delivery {
@@ -40,6 +46,7 @@ struct lmtp {
     enum lmtp_state state;
 
     bool has_mail;
+    bool is_utf8; /* MAIL had SMTPUTF8 */
     struct buf return_path;
     bool has_content;
     bool has_chunks;
@@ -102,6 +109,7 @@ static void run_mail(struct lmtp *s, struct str args)
 {
     struct smtp_mail mail = {0};
     enum err e = s->has_mail ? ERR_WRONG_STATE : smtp_mail_parse(s->command, args, &mail);
+    e = e == ERR_OK && (mail.given & NOT_OFFERED) != 0 ? ERR_UNKNOWN_PARAM : e;
     if (e == ERR_OK && mail.has_size && mail.size > s->size_limit) {
         e = ERR_TOO_BIG;
     }
@@ -110,6 +118,7 @@ static void run_mail(struct lmtp *s, struct str args)
         return;
     }
     s->has_mail = true;
+    s->is_utf8 = (mail.given & SMTP_PARAM_SMTPUTF8) != 0;
     buf_add(&s->return_path, mail.from.address);
     reply(s, 250, STR("2.1.0"), STR("Ok"));
 }
@@ -120,6 +129,7 @@ static void run_rcpt(struct lmtp *s, struct str args)
     enum err e = !s->has_mail || s->has_content ? ERR_WRONG_STATE : ERR_OK;
     e = e == ERR_OK && s->deliveries.count >= RECIPIENTS_MOST ? ERR_MANY_RECIPIENTS : e;
     e = e == ERR_OK ? smtp_rcpt_parse(s->command, args, &rcpt) : e;
+    e = e == ERR_OK && rcpt.to.is_utf8 && !s->is_utf8 ? ERR_UTF8_RECIPIENT : e;
     CLEANUP(buf_release) struct buf user = BUF_INIT(1024);
     buf_add(&user, rcpt.to.local);
     if (rcpt.to.domain.n > 0) {
@@ -219,7 +229,7 @@ static void (*const runs[])(struct lmtp *, struct str args) = {
     [SMTP_DATA] = run_data,        [SMTP_BDAT] = run_bdat,    [SMTP_BURL] = run_unknown,
     [SMTP_RSET] = run_rset,        [SMTP_VRFY] = run_vrfy,    [SMTP_EXPN] = run_unknown,
     [SMTP_HELP] = run_unknown,     [SMTP_NOOP] = run_noop,    [SMTP_QUIT] = run_quit,
-    [SMTP_STARTTLS] = run_unknown, [SMTP_AUTH] = run_unknown,
+    [SMTP_STARTTLS] = run_unknown, [SMTP_AUTH] = run_unknown, [SMTP_XHELD] = run_unknown,
 };
 
 /* ---- content and replies ---- */

@@ -5,8 +5,10 @@
  *     COMMAND --RCPT--> RECIPIENT --> COMMAND          COMMAND --BURL--> FETCH --> COMMAND or QUEUE
  *     COMMAND --DATA--> DATA --> QUEUE --> COMMAND     COMMAND --BDAT--> CHUNK --> COMMAND or QUEUE
  *
- * The envelope is checked here: syntax (501), order (503), full qualification of domains (RFC 6409, 4.2), size declared
- * (552). Who a recipient is, only the host knows. The content is in submission_content.c.
+ * The envelope is checked here: syntax (501), order (503), full qualification of domains (RFC 6409, 4.2), addresses in UTF-8
+ * (550, 553; RFC 6531). Domains beyond ASCII go on as A-labels, so that they compare, and so that an address whose local part is
+ * ASCII can be passed on anywhere. Who a recipient is, only the host knows. What MAIL asks for is in submission_terms.c,
+ * held mail in submission_held.c, the content in submission_content.c.
  *
  * A second AUTH is refused (503, RFC 4954, 4), and STARTTLS, too: both belong before the session. */
 #include "smtp/submission_priv.h"
@@ -15,6 +17,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "mime/idna.h"
 #include "wire/smtp_write.h"
 
 static struct submission *from_session(struct session *s)
@@ -46,6 +49,10 @@ void submission_reset(struct submission *s)
     s->body = SMTP_BODY_7BIT;
     s->ret = SMTP_RET_NONE;
     s->envid = STR_EMPTY;
+    s->terms = (struct mail_terms){0};
+    s->has_priority = false;
+    s->declared_size = 0;
+    s->rcpt_count = 0;
     s->has_content = false;
     s->has_chunks = false;
     s->is_last = false;
@@ -70,6 +77,11 @@ static void run_ehlo(struct submission *s, struct str args)
         .size_most = s->args.size_most,
         .has_burl = true,
         .burl_args = STR("imap"),
+        .hold_most_s = s->args.hold_most_s,
+        .now_s = s->host->get_time_s(s->host->base.owner),
+        .recipients_most = s->args.recipients_most,
+        .is_tls = s->args.is_tls,
+        .has_held = s->args.hold_most_s > 0,
     };
     smtp_write_ehlo(&s->out, &ehlo);
 }
@@ -97,47 +109,64 @@ static bool is_qualified(const struct submission *s, struct str domain)
     return is_ours || domain.n == 0 || domain.p[0] == '[' || str_find_char(domain, '.') < domain.n;
 }
 
-/* The address of path, with a full domain in any case (RFC 6409, 4.2), copied into the transaction. */
+/* The address of path, with a full domain in ASCII in any case (RFC 6409, 4.2; RFC 6531, 3.2), copied into the
+ * transaction. */
 static enum err qualify(struct submission *s, const struct smtp_path *path, struct str *out)
 {
     CLEANUP(buf_release) struct buf address = BUF_INIT(2048);
-    if (!is_qualified(s, path->domain)) {
+    CLEANUP(buf_release) struct buf domain = BUF_INIT(1024);
+    if (path->is_utf8) {
+        TRY(idna_to_ascii(path->domain, &domain));
+    } else {
+        buf_add(&domain, path->domain);
+    }
+    if (!is_qualified(s, buf_str(&domain))) {
         return ERR_UNQUALIFIED;
     }
     if (!path->is_null) {
         smtp_address_write(&address, path->local,
-                           path->domain.n > 0 ? path->domain : s->args.domain);
+                           domain.len > 0 ? buf_str(&domain) : s->args.domain);
     }
     TRY(buf_err(&address));
     *out = arena_str(s->transaction, buf_str(&address));
     return out->p == NULL && address.len > 0 ? ERR_LIMIT : ERR_OK;
 }
 
+/* RFC 6710, 4.1: who asks for a higher priority than it may have is told which one it got. */
+static void answer_mail(struct submission *s, const struct smtp_mail *mail)
+{
+    if (s->terms.priority >= mail->priority) {
+        submission_reply(s, 250, STR("2.1.0"), STR("Ok"));
+        return;
+    }
+    CLEANUP(buf_release) struct buf text = BUF_INIT(64);
+    buf_addf(&text, "%d is your highest priority", s->terms.priority);
+    submission_reply(s, 250, STR("2.3.6"), buf_str(&text));
+}
+
 static void run_mail(struct submission *s, struct str args)
 {
     struct smtp_mail mail = {0};
     enum err e = s->has_mail ? ERR_WRONG_STATE : smtp_mail_parse(s->command, args, &mail);
-    if (e == ERR_OK && mail.has_size && mail.size > s->args.size_most) {
-        e = ERR_TOO_BIG;
-    }
+    e = e == ERR_OK ? submission_take_terms(s, &mail) : e;
     e = e == ERR_OK ? qualify(s, &mail.from, &s->return_path) : e;
     if (e != ERR_OK) {
         submission_reply_err(s, e);
         return;
     }
     s->has_mail = true;
-    s->body = mail.has_body ? mail.body : SMTP_BODY_7BIT;
-    s->ret = mail.ret;
-    s->envid = arena_str(s->transaction, mail.envid);
-    submission_reply(s, 250, STR("2.1.0"), STR("Ok"));
+    answer_mail(s, &mail);
 }
 
 static void run_rcpt(struct submission *s, struct str args)
 {
     struct smtp_rcpt rcpt = {0};
     enum err e = !s->has_mail || s->has_chunks ? ERR_WRONG_STATE : ERR_OK;
-    e = e == ERR_OK && s->recipients.count >= RECIPIENTS_MOST ? ERR_MANY_RECIPIENTS : e;
+    e = e == ERR_OK && s->rcpt_count++ >= s->args.recipients_most ? ERR_MANY_RECIPIENTS : e;
     e = e == ERR_OK ? smtp_rcpt_parse(s->command, args, &rcpt) : e;
+    if (e == ERR_OK && rcpt.is_utf8 && !s->terms.is_utf8) {
+        e = rcpt.to.is_utf8 ? ERR_UTF8_RECIPIENT : ERR_BAD_PARAM;
+    }
     struct mail_recipient *r = &s->candidate;
     *r = (struct mail_recipient){.notify = rcpt.notify};
     e = e == ERR_OK ? qualify(s, &rcpt.to, &r->address) : e;
@@ -146,6 +175,7 @@ static void run_rcpt(struct submission *s, struct str args)
                                 STR_ARG(rcpt.orcpt));
         e = r->orcpt.n == 0 ? ERR_LIMIT : ERR_OK;
     }
+    e = e == ERR_OK ? submission_check_load(s, s->recipients.count + 1, s->declared_size) : e;
     if (e != ERR_OK) {
         submission_reply_err(s, e);
         return;
@@ -211,6 +241,7 @@ static void run_help(struct submission *s, struct str args)
 {
     submission_reply(s, 214, STR("2.0.0"),
                      STR("EHLO MAIL RCPT DATA BDAT BURL RSET NOOP VRFY HELP QUIT\n"
+                         "XHELD LIST, XHELD CANCEL: your mail that waits for its release\n"
                          "RFC 6409, 4468, 3030, 3461, 2920"));
 }
 
@@ -254,6 +285,7 @@ static void (*const runs[])(struct submission *, struct str args) = {
     [SMTP_QUIT] = run_quit,
     [SMTP_STARTTLS] = run_too_late,
     [SMTP_AUTH] = run_too_late,
+    [SMTP_XHELD] = submission_run_xheld,
 };
 
 /* ---- the session's verbs ---- */
@@ -332,7 +364,7 @@ static enum session_want step(struct session *session, struct buf *out)
         smtp_framing_shrink(s->framing);
     }
     bool is_waiting = s->state == SUBMISSION_RECIPIENT || s->state == SUBMISSION_FETCH
-                      || s->state == SUBMISSION_QUEUE;
+                      || s->state == SUBMISSION_QUEUE || s->state == SUBMISSION_CANCEL;
     return is_waiting ? SESSION_EVENT : SESSION_INPUT;
 }
 

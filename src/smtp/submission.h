@@ -14,6 +14,23 @@
 /* A submission session (RFC 6409) from the moment the client has authenticated: the edge spoke until then. It takes
  * commands, gathers envelope and content, and hands both to its host; it knows neither disk nor network. */
 
+/* A transaction as far as it is known. */
+struct submission_load {
+    size_t recipients;
+    uint64_t octets; /* declared, later those that came */
+    bool is_held;    /* for a later release (RFC 4865) */
+};
+
+/* A message of the user that waits for its release. */
+struct submission_held {
+    uint64_t id;
+    uint64_t release_ms; /* Unix time */
+    uint64_t size;
+    struct str envid;
+    const struct mail_recipient *recipients;
+    size_t recipient_count;
+};
+
 /* What a session asks of whoever runs it; one owner a session. Questions that take time are answered through the
  * submission_on_ calls below, now or later, but not after the session was freed. */
 struct submission_host {
@@ -39,6 +56,15 @@ struct submission_host {
     void (*fetch)(void *owner, const struct burl_target *target, uint64_t most);
     /* What fetch_ahead() named will not be wanted. No fetch() is under way. */
     void (*fetch_drop)(void *owner);
+    /* May the user, at this address, submit that beside what it did within the last hour? Asked at MAIL, at each RCPT and when the
+     * content is there. Errors: ERR_RATE_MESSAGES, ERR_RATE_RECIPIENTS, ERR_HELD_FULL, ERR_IO. */
+    enum err (*check_load)(void *owner, const struct submission_load *load);
+    /* Hears the user's held messages with ids above after, in their order, at most `most`. Errors: ERR_IO. */
+    enum err (*list_held)(void *owner, uint64_t after, unsigned most,
+                          void (*on_held)(void *asker, const struct submission_held *held),
+                          void *asker);
+    /* Forgets a held message of the user. Answer: submission_on_cancelled(). */
+    void (*cancel_held)(void *owner, uint64_t id);
 };
 
 struct submission_args {
@@ -49,7 +75,10 @@ struct submission_args {
     struct str helo;     /* the name the client gave before it authenticated */
     struct str peer;     /* its address */
     bool is_tls;
-    uint64_t size_most; /* largest message, octets */
+    uint64_t size_most;       /* largest message, octets */
+    uint64_t recipients_most; /* RCPT commands for one message (RFC 9422, RCPTMAX) */
+    uint64_t hold_most_s;     /* longest hold (RFC 4865); 0: FUTURERELEASE is not offered */
+    int8_t priority_most;     /* the highest that the user may ask for (RFC 6710) */
     struct burl_policy burl;
 };
 
@@ -69,5 +98,7 @@ enum err submission_on_fetched(struct session *s, struct str octets);
 void submission_on_fetch_end(struct session *s, enum err e);
 /* ERR_OK: it survives anything from now on. */
 void submission_on_queued(struct session *s, enum err e);
+/* ERR_OK: it is gone for good. ERR_NOT_FOUND: the user has no such message that is still held. */
+void submission_on_cancelled(struct session *s, enum err e);
 
 #endif

@@ -30,12 +30,29 @@ static void fail_content(struct submission *s, enum err e)
     }
 }
 
+/* RFC 3848; RFC 6531, 4.3 */
+static const char *get_protocol(const struct submission *s)
+{
+    if (s->terms.is_utf8) {
+        return s->args.is_tls ? "UTF8SMTPSA" : "UTF8SMTPA";
+    }
+    return s->args.is_tls ? "ESMTPSA" : "ESMTPA";
+}
+
+/* The trace line (RFC 5321, 4.4). It names the recipient when there is one only: others must not learn of it (7.2). */
 static void write_trace(struct submission *s, struct str unique)
 {
     bool is_v6 = str_find_char(s->args.peer, ':') < s->args.peer.n; /* RFC 5321, 4.1.3 */
-    buf_addf(&s->piece, "Received: from %.*s ([%s%.*s])\r\n\tby %.*s with %s id %.*s;\r\n\t",
+    buf_addf(&s->piece, "Received: from %.*s ([%s%.*s])\r\n\tby %.*s with %s id %.*s",
              STR_ARG(s->args.helo), is_v6 ? "IPv6:" : "", STR_ARG(s->args.peer),
-             STR_ARG(s->args.hostname), s->args.is_tls ? "ESMTPSA" : "ESMTPA", STR_ARG(unique));
+             STR_ARG(s->args.hostname), get_protocol(s), STR_ARG(unique));
+    if (s->recipients.count == 1) {
+        buf_addf(&s->piece, "\r\n\tfor <%.*s>", STR_ARG(s->recipients.at[0].address));
+    }
+    if (s->has_priority) {
+        buf_addf(&s->piece, " PRIORITY %d", s->terms.priority); /* RFC 6710, 7 */
+    }
+    buf_add(&s->piece, STR(";\r\n\t"));
     header_write_date(&s->piece, s->host->get_time_s(owner_of(s)));
     buf_add(&s->piece, STR("\r\n"));
 }
@@ -96,6 +113,9 @@ static void finish_content(struct submission *s)
 {
     header_fix_finish(s->fix, &s->piece);
     flush_piece(s);
+    if (s->failure == ERR_OK) {
+        s->failure = submission_check_load(s, s->recipients.count, s->size);
+    }
     if (s->failure != ERR_OK) {
         submission_reply_err(s, s->failure);
         submission_reset(s);
@@ -108,6 +128,7 @@ static void finish_content(struct submission *s)
         .ret = s->ret,
         .recipients = s->recipients.at,
         .recipient_count = s->recipients.count,
+        .terms = s->terms,
     };
     s->state = SUBMISSION_QUEUE;
     s->host->content_finish(owner_of(s), &envelope);

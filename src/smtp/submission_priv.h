@@ -8,12 +8,12 @@
 #include "wire/smtp_framing.h"
 #include "wire/smtp_scan.h"
 
-/* Shared by submission.c (envelope commands), submission_content.c (DATA, BDAT, BURL) and submission_ahead.c (BURLs to come). */
+/* Shared by submission.c (envelope commands), submission_terms.c (what MAIL asks for), submission_held.c (XHELD),
+ * submission_content.c (DATA, BDAT, BURL) and submission_ahead.c (BURLs to come). */
 
 enum {
     TRANSACTION_MOST = 1024 * 1024, /* octets of envelope */
     COMMAND_MOST = 64 * 1024,
-    RECIPIENTS_MOST = 1000,
     PIECE_MOST = 32 * 1024,
     AHEAD_MOST = 32, /* URLs asked for before their turn */
     TRACE_MOST = 4096,
@@ -28,6 +28,7 @@ enum submission_state {
     SUBMISSION_RECIPIENT, /* the host: find_recipient() */
     SUBMISSION_FETCH,     /* the host: fetch() */
     SUBMISSION_QUEUE,     /* the host: content_finish() */
+    SUBMISSION_CANCEL,    /* the host: cancel_held() */
     SUBMISSION_CLOSED
 };
 
@@ -48,6 +49,10 @@ struct submission {
     enum smtp_body body;
     enum smtp_ret ret;
     struct str envid;
+    struct mail_terms terms;
+    bool has_priority;      /* MAIL had MT-PRIORITY */
+    uint64_t declared_size; /* by MAIL; 0: not */
+    uint64_t rcpt_count;    /* RCPT commands so far */
     VEC(struct mail_recipient) recipients;
     struct mail_recipient candidate; /* the host is asked about it */
 
@@ -79,6 +84,14 @@ void submission_reply_err(struct submission *s, enum err e);
 void submission_reply(struct submission *s, int code, struct str enhanced, struct str text);
 /* Forgets the transaction (RSET). */
 void submission_reset(struct submission *s);
+
+/* What MAIL asks for beside the sender: sets body, reports and terms of the transaction. text: what to say to it.
+ * Errors: ERR_UNKNOWN_PARAM (not offered now), ERR_BAD_PARAM, ERR_TOO_BIG, those of check_load(). */
+MUST_USE enum err submission_take_terms(struct submission *s, const struct smtp_mail *mail);
+/* Asks the host about the transaction with that many recipients and octets. */
+MUST_USE enum err submission_check_load(struct submission *s, size_t recipients, uint64_t octets);
+
+void submission_run_xheld(struct submission *s, struct str args);
 
 void submission_run_data(struct submission *s, struct str args);
 void submission_run_bdat(struct submission *s, struct str args);

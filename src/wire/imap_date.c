@@ -4,6 +4,8 @@
  * year, and 400 years are 146097 days. No libc function is asked, for those know locales and time zones. */
 #include "wire/imap_date.h"
 
+#include "wire/chars.h"
+
 static const char MONTHS[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
 
 int64_t days_from_civil(int year, unsigned month, unsigned day)
@@ -151,4 +153,57 @@ void imap_write_date_time(struct buf *out, int64_t unix_s)
     struct civil t = civil_from_unix(unix_s);
     buf_addf(out, "\"%2u-%.3s-%04u %02u:%02u:%02u +0000\"", t.day,
              MONTHS + (size_t)3 * (t.month - 1), (unsigned)t.year, t.hour, t.minute, t.second);
+}
+
+/* ---- RFC 3339 ---- */
+
+/* 1*DIGIT behind "." in a time: dropped. */
+static void skip_fraction(struct scan *c)
+{
+    if (scan_accept(c, '.') && scan_run(c, is_digit_char).n == 0) {
+        scan_fail(c, ERR_SYNTAX, "a fraction of a second");
+    }
+}
+
+/* time-offset = "Z" / ("+" / "-") time-hour ":" time-minute (RFC 3339): seconds east */
+static int64_t scan_offset(struct scan *c)
+{
+    if (scan_accept_nocase(c, STR("Z"))) {
+        return 0;
+    }
+    bool is_west = scan_peek(c) == '-';
+    if (!is_west) {
+        scan_require(c, '+', "a time offset");
+    } else {
+        c->at++;
+    }
+    int64_t hours = scan_digits(c, 2, 23, "a time offset");
+    scan_require(c, ':', "a time offset");
+    int64_t minutes = scan_digits(c, 2, 59, "a time offset");
+    return (is_west ? -1 : 1) * (hours * 3600 + minutes * 60);
+}
+
+/* date-time of RFC 3339, 5.6 */
+int64_t scan_rfc3339(struct scan *c)
+{
+    int year = (int)scan_digits(c, 4, 9999, "a year");
+    scan_require(c, '-', "a date");
+    unsigned month = scan_digits(c, 2, 12, "a month");
+    scan_require(c, '-', "a date");
+    unsigned day = scan_digits(c, 2, 31, "a day");
+    if (!scan_accept_nocase(c, STR("T"))) {
+        scan_fail(c, ERR_SYNTAX, "a T");
+    }
+    int64_t hour = scan_digits(c, 2, 23, "an hour");
+    scan_require(c, ':', "a time");
+    int64_t minute = scan_digits(c, 2, 59, "a minute");
+    scan_require(c, ':', "a time");
+    int64_t second = scan_digits(c, 2, 60, "a second");
+    skip_fraction(c);
+    int64_t offset = scan_offset(c);
+    if (!scan_is_ok(c) || month == 0 || day == 0 || day > days_in_month(year, month)) {
+        scan_fail(c, ERR_SYNTAX, "a date that exists");
+        return 0;
+    }
+    return days_from_civil(year, month, day) * 86400 + hour * 3600 + minute * 60 + second - offset;
 }

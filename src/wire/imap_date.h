@@ -27,4 +27,7 @@ unsigned days_in_month(int year, unsigned month);
 /* Exactly n digits, value at most max, or the scan fails. */
 unsigned scan_digits(struct scan *c, size_t n, unsigned max, const char *expected);
 
+/* date-time of RFC 3339, 5.6, as Unix time; fractions of a second are dropped. Fails with ERR_SYNTAX. */
+int64_t scan_rfc3339(struct scan *c);
+
 #endif

@@ -8,29 +8,64 @@
  * A local part is kept without its quotes, so that "a.b"@x and a.b@x are one mailbox; it is quoted again when written,
  * if it must be. The local part's meaning is nobody's but the final host's: its case stays.
  *
- * Only ASCII: addresses in UTF-8 need the SMTPUTF8 extension, which is not offered. */
+ * Beyond ASCII, local parts and domain labels may hold any UTF-8 but the controls above ASCII and the line separators of
+ * Unicode (RFC 6531, 3.3); nothing is normalised. Whether a domain is one that IDNA knows is not looked at here, and whether the
+ * client may send such an address, says the parameter SMTPUTF8. */
 #include "wire/smtp_path.h"
 
 #include "wire/chars.h"
+
+#include "base/utf8.h"
 
 #include <arpa/inet.h>
 
 enum { LOCAL_MOST = 256, DOMAIN_MOST = 255, LABEL_MOST = 63, ROUTE_MOST = 100 };
 
+/* ---- beyond ASCII ---- */
+
+static bool has_8bit(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] > 0x7F) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool smtp_is_utf8_text(struct str s)
+{
+    uint32_t c = 0;
+    while (utf8_next(&s, &c)) {
+        if ((c >= 0x7F && c < 0xA0) || c < 0x20 || c == 0x2028 || c == 0x2029) {
+            return false;
+        }
+    }
+    return s.n == 0;
+}
+
 /* ---- domains ---- */
 
 /* sub-domain = Let-dig [Ldh-str], where the last is Let-dig */
+static bool is_ldh_or_8bit(unsigned char octet)
+{
+    return is_ldh(octet) || octet > 0x7F;
+}
+
+/* sub-domain, or a U-label (RFC 5890, 2.3.2.1), which is shorter than its A-label but for its octets */
 static bool is_label(struct str label)
 {
     struct scan c = scan_make(label);
-    (void)scan_run(&c, is_ldh);
-    return label.n > 0 && label.n <= LABEL_MOST && scan_is_end(&c) && label.p[0] != '-'
+    (void)scan_run(&c, is_ldh_or_8bit);
+    bool is_short = label.n <= LABEL_MOST || has_8bit(label);
+    return label.n > 0 && is_short && scan_is_end(&c) && label.p[0] != '-'
            && label.p[label.n - 1] != '-';
 }
 
 static bool is_domain(struct str domain)
 {
-    if (domain.n == 0 || domain.n > DOMAIN_MOST || str_ends(domain, STR("."))) {
+    if (domain.n == 0 || domain.n > DOMAIN_MOST || str_ends(domain, STR("."))
+        || !smtp_is_utf8_text(domain)) {
         return false;
     }
     while (domain.n > 0) {
@@ -59,7 +94,7 @@ static bool is_address_literal(struct str inside)
 
 static bool is_domain_char(unsigned char octet)
 {
-    return is_ldh(octet) || octet == '.';
+    return is_ldh_or_8bit(octet) || octet == '.';
 }
 
 /* Domain / address-literal */
@@ -84,7 +119,7 @@ static struct str scan_domain(struct scan *c)
 
 static bool is_atext_or_dot(unsigned char octet)
 {
-    return is_smtp_atext(octet) || octet == '.';
+    return is_smtp_atext(octet) || octet == '.' || octet > 0x7F;
 }
 
 /* Dot-string = Atom *("." Atom) */
@@ -109,7 +144,7 @@ static struct str scan_quoted_local(struct scan *c, struct arena *a)
     while (!scan_accept(c, '"')) {
         (void)scan_accept(c, '\\');
         int octet = scan_peek(c);
-        if (octet < 0x20 || octet > 0x7E || n == LOCAL_MOST) {
+        if (octet < 0x20 || octet == 0x7F || n == LOCAL_MOST) {
             scan_fail(c, ERR_BAD_ADDRESS, "a local part");
             return STR_EMPTY;
         }
@@ -121,11 +156,10 @@ static struct str scan_quoted_local(struct scan *c, struct arena *a)
 
 static struct str scan_local(struct scan *c, struct arena *a)
 {
-    if (scan_accept(c, '"')) {
-        return scan_quoted_local(c, a);
-    }
-    struct str local = scan_run(c, is_atext_or_dot);
-    if (!is_dot_string(local) || local.n > LOCAL_MOST) {
+    bool is_quoted = scan_accept(c, '"');
+    struct str local = is_quoted ? scan_quoted_local(c, a) : scan_run(c, is_atext_or_dot);
+    bool is_right = is_quoted || (is_dot_string(local) && local.n <= LOCAL_MOST);
+    if (!is_right || !smtp_is_utf8_text(local)) {
         scan_fail(c, ERR_BAD_ADDRESS, "a local part");
     }
     return local;
@@ -162,6 +196,7 @@ static void finish_path(struct scan *c, struct arena *a, struct smtp_path *out)
     smtp_address_write(&address, out->local, out->domain);
     out->address = arena_str(a, buf_str(&address));
     buf_release(&address);
+    out->is_utf8 = has_8bit(out->address);
     if (out->address.p == NULL) {
         scan_fail(c, ERR_LIMIT, "a shorter address");
     }

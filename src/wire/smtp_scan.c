@@ -12,12 +12,12 @@ static const struct {
     struct str name;
     enum smtp_verb verb;
 } VERBS[] = {
-    {{"MAIL", 4}, SMTP_MAIL},         {{"RCPT", 4}, SMTP_RCPT}, {{"DATA", 4}, SMTP_DATA},
-    {{"BDAT", 4}, SMTP_BDAT},         {{"BURL", 4}, SMTP_BURL}, {{"RSET", 4}, SMTP_RSET},
-    {{"EHLO", 4}, SMTP_EHLO},         {{"HELO", 4}, SMTP_HELO}, {{"LHLO", 4}, SMTP_LHLO},
-    {{"AUTH", 4}, SMTP_AUTH},         {{"NOOP", 4}, SMTP_NOOP}, {{"QUIT", 4}, SMTP_QUIT},
-    {{"VRFY", 4}, SMTP_VRFY},         {{"EXPN", 4}, SMTP_EXPN}, {{"HELP", 4}, SMTP_HELP},
-    {{"STARTTLS", 8}, SMTP_STARTTLS},
+    {{"MAIL", 4}, SMTP_MAIL},         {{"RCPT", 4}, SMTP_RCPT},   {{"DATA", 4}, SMTP_DATA},
+    {{"BDAT", 4}, SMTP_BDAT},         {{"BURL", 4}, SMTP_BURL},   {{"RSET", 4}, SMTP_RSET},
+    {{"EHLO", 4}, SMTP_EHLO},         {{"HELO", 4}, SMTP_HELO},   {{"LHLO", 4}, SMTP_LHLO},
+    {{"AUTH", 4}, SMTP_AUTH},         {{"NOOP", 4}, SMTP_NOOP},   {{"QUIT", 4}, SMTP_QUIT},
+    {{"VRFY", 4}, SMTP_VRFY},         {{"EXPN", 4}, SMTP_EXPN},   {{"HELP", 4}, SMTP_HELP},
+    {{"STARTTLS", 8}, SMTP_STARTTLS}, {{"XHELD", 5}, SMTP_XHELD},
 };
 
 void smtp_command_parse(struct str line, struct smtp_command *out)
@@ -102,5 +102,19 @@ enum err smtp_auth_parse(struct str args, struct smtp_auth *out)
         return ERR_SYNTAX;
     }
     *out = auth;
+    return ERR_OK;
+}
+
+/* xheld-cmd = "XHELD" SP ("LIST" [SP id] / "CANCEL" SP id) */
+enum err smtp_xheld_parse(struct str args, struct smtp_xheld *out)
+{
+    struct str verb = str_split(&args, ' ');
+    struct smtp_xheld x = {.is_cancel = str_eq_nocase(verb, STR("CANCEL"))};
+    bool has_id = str_to_u64(args, INT64_MAX, &x.id);
+    bool is_list = str_eq_nocase(verb, STR("LIST")) && (args.n == 0 || has_id);
+    if (!is_list && !(x.is_cancel && has_id)) {
+        return ERR_SYNTAX;
+    }
+    *out = x;
     return ERR_OK;
 }

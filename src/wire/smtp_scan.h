@@ -30,7 +30,8 @@ enum smtp_verb {
     SMTP_NOOP,
     SMTP_QUIT,
     SMTP_STARTTLS,
-    SMTP_AUTH
+    SMTP_AUTH,
+    SMTP_XHELD /* ours: held messages of the sender (docs/submission.md) */
 };
 
 struct smtp_command {
@@ -51,6 +52,7 @@ struct smtp_path {
     struct str local;   /* local part, unquoted */
     struct str domain;  /* as written; "[192.0.2.1]" for literals; empty in <Postmaster>, <anna> */
     struct str address; /* local@domain, quoted where it must be; "" when is_null */
+    bool is_utf8;       /* it is not ASCII (RFC 6531): valid UTF-8, without controls */
 };
 
 /* "local@domain" without brackets, whole (from a SASL identity, an option, ORCPT). Errors: ERR_BAD_ADDRESS, ERR_LIMIT. */
@@ -68,7 +70,25 @@ enum smtp_notify {
     SMTP_NOTIFY_DELAY = 8
 };
 
+/* Parameters of MAIL that were given: what a server does not offer, it refuses with ERR_UNKNOWN_PARAM. */
+enum smtp_mail_param {
+    SMTP_PARAM_SIZE = 1 << 0,
+    SMTP_PARAM_BODY = 1 << 1,
+    SMTP_PARAM_AUTH = 1 << 2,
+    SMTP_PARAM_RET = 1 << 3,
+    SMTP_PARAM_ENVID = 1 << 4,
+    SMTP_PARAM_SMTPUTF8 = 1 << 5,
+    SMTP_PARAM_HOLDFOR = 1 << 6,
+    SMTP_PARAM_HOLDUNTIL = 1 << 7,
+    SMTP_PARAM_BY = 1 << 8,
+    SMTP_PARAM_MT_PRIORITY = 1 << 9,
+    SMTP_PARAM_REQUIRETLS = 1 << 10,
+};
+
+enum { SMTP_SECONDS_MOST = 999999999 }; /* of HOLDFOR and BY, either sign */
+
 struct smtp_mail {
+    unsigned given; /* bits of enum smtp_mail_param */
     struct smtp_path from;
     bool has_size;
     uint64_t size; /* RFC 1870 */
@@ -78,19 +98,27 @@ struct smtp_mail {
     struct str auth;   /* RFC 4954: decoded mailbox; empty for <> */
     enum smtp_ret ret; /* RFC 3461 */
     bool has_envid;
-    struct str envid; /* decoded, printable, 1..100 octets */
+    struct str envid;     /* decoded, printable, 1..100 octets */
+    uint32_t hold_for_s;  /* RFC 4865: 1..SMTP_SECONDS_MOST */
+    int64_t hold_until_s; /* RFC 4865: Unix time */
+    struct str hold;      /* either of them as sent */
+    enum smtp_by by;      /* RFC 2852 */
+    int32_t by_s;         /* seconds from now; not positive with SMTP_BY_NOTIFY only */
+    bool is_by_traced;
+    int8_t priority; /* RFC 6710: -9..9 */
 };
 
-/* The arguments of MAIL. Errors: ERR_SYNTAX (no FROM:), ERR_BAD_ADDRESS, ERR_BAD_PARAM (value, or given twice),
- * ERR_UNKNOWN_PARAM, ERR_LIMIT. */
+/* The arguments of MAIL. Errors: ERR_SYNTAX (no FROM:), ERR_BAD_ADDRESS, ERR_BAD_PARAM (value, or given twice, or both HOLDFOR
+ * and HOLDUNTIL), ERR_UNKNOWN_PARAM, ERR_UTF8_SENDER (not ASCII, and no SMTPUTF8), ERR_LIMIT. */
 MUST_USE enum err smtp_mail_parse(struct arena *a, struct str args, struct smtp_mail *out);
 
 struct smtp_rcpt {
     struct smtp_path to;
     unsigned notify; /* bits of enum smtp_notify; 0: not given */
     bool has_orcpt;
-    struct str orcpt_type; /* "rfc822" */
-    struct str orcpt;      /* decoded */
+    struct str orcpt_type; /* "rfc822", "utf-8" */
+    struct str orcpt; /* decoded; UTF-8 when that is its type (RFC 6533), else printable ASCII */
+    bool is_utf8;     /* something was sent that is not ASCII, which needs SMTPUTF8 (RFC 6531) */
 };
 
 /* The arguments of RCPT. Errors as smtp_mail_parse(). */
@@ -118,8 +146,19 @@ struct smtp_auth {
 };
 MUST_USE enum err smtp_auth_parse(struct str args, struct smtp_auth *out);
 
+/* XHELD, of our own (docs/submission.md): "LIST" [SP after-id] / "CANCEL" SP id. Errors: ERR_SYNTAX. */
+struct smtp_xheld {
+    bool is_cancel;
+    uint64_t id; /* LIST: only messages behind it; 0: from the first */
+};
+MUST_USE enum err smtp_xheld_parse(struct str args, struct smtp_xheld *out);
+
 /* xtext (RFC 3461, 4). Errors of parsing: ERR_SYNTAX; ERR_LIMIT at a's cap. */
 MUST_USE enum err xtext_parse(struct arena *a, struct str s, struct str *out);
 void xtext_write(struct buf *out, struct str raw);
+
+/* Appends an original recipient "type;address", decoded, as the value of ORCPT: xtext, or for "utf-8" the form of RFC 6533, 3
+ * that fits a server with or without SMTPUTF8. */
+void smtp_orcpt_write(struct buf *out, struct str orcpt, bool is_utf8);
 
 #endif

@@ -23,11 +23,21 @@ struct smtp_ehlo {
     struct str mechanisms; /* "PLAIN SCRAM-SHA-256"; empty: no AUTH line */
     uint64_t size_most;    /* 0: SIZE without a number */
     bool has_burl;
-    struct str burl_args; /* "imap", "imap imap://mail.example.com" */
-    bool is_lmtp;         /* without what only submission has: AUTH, BURL, STARTTLS */
+    struct str burl_args;     /* "imap", "imap imap://mail.example.com" */
+    uint64_t hold_most_s;     /* 0: no FUTURERELEASE */
+    int64_t now_s;            /* Unix time, for FUTURERELEASE */
+    uint64_t recipients_most; /* 0: no LIMITS */
+    bool is_tls;              /* TLS is active: REQUIRETLS */
+    bool has_held;            /* XHELD */
+    bool
+        is_lmtp; /* only what a mailbox needs: 8BITMIME, BINARYMIME, CHUNKING, ENHANCEDSTATUSCODES, PIPELINING, SIZE, SMTPUTF8 */
 };
 
-/* The whole 250 reply: 8BITMIME, AUTH, BINARYMIME, BURL, CHUNKING, DSN, ENHANCEDSTATUSCODES, PIPELINING, SIZE, STARTTLS. */
+/* The whole 250 reply: 8BITMIME, AUTH, BINARYMIME, BURL, CHUNKING, DELIVERBY, DSN, ENHANCEDSTATUSCODES, FUTURERELEASE, LIMITS,
+ * MT-PRIORITY, PIPELINING, REQUIRETLS, SIZE, SMTPUTF8, STARTTLS, XHELD, as far as ehlo says. */
 void smtp_write_ehlo(struct buf *out, const struct smtp_ehlo *ehlo);
+
+/* Appends "2026-12-24T18:00:00Z" (RFC 3339). */
+void smtp_write_time(struct buf *out, int64_t unix_s);
 
 #endif

@@ -15,7 +15,7 @@
 
 enum { STEPS_MOST = 100000, SIZE_MOST = 20000 };
 
-enum question { NO_QUESTION, RECIPIENT, QUEUED, FETCH };
+enum question { NO_QUESTION, RECIPIENT, QUEUED, FETCH, CANCELLED };
 
 struct world {
     struct submission_host host;
@@ -55,6 +55,8 @@ static void answer(struct world *w)
                                 is_ours ? STR("bob") : STR_EMPTY);
     } else if (question == QUEUED) {
         submission_on_queued(w->session, ERR_OK);
+    } else if (question == CANCELLED) {
+        submission_on_cancelled(w->session, ERR_OK);
     } else if (question == FETCH) {
         enum err e = submission_on_fetched(w->session, STR("Subject: fetched\r\n\r\ntext\r\n"));
         submission_on_fetch_end(w->session, e);
@@ -111,6 +113,30 @@ static void fetch(void *owner, const struct burl_target *target, uint64_t most)
     ask(owner, FETCH);
 }
 
+static enum err check_load(void *owner, const struct submission_load *load)
+{
+    (void)owner;
+    return load->recipients > 5 ? ERR_RATE_RECIPIENTS : ERR_OK;
+}
+
+static enum err list_held(void *owner, uint64_t after, unsigned most,
+                          void (*on_held)(void *asker, const struct submission_held *held),
+                          void *asker)
+{
+    (void)owner;
+    for (uint64_t id = after + 1; id <= 250 && id <= after + most; id++) {
+        struct submission_held held = {.id = id, .release_ms = 1800000000000};
+        on_held(asker, &held);
+    }
+    return ERR_OK;
+}
+
+static void cancel_held(void *owner, uint64_t id)
+{
+    (void)id;
+    ask(owner, CANCELLED);
+}
+
 static void world_init(struct world *w, bool is_late)
 {
     *w = (struct world){.is_late = is_late,
@@ -128,6 +154,9 @@ static void world_init(struct world *w, bool is_late)
         .content_finish = content_finish,
         .content_drop = content_drop,
         .fetch = fetch,
+        .check_load = check_load,
+        .list_held = list_held,
+        .cancel_held = cancel_held,
     };
     struct submission_args args = {
         .user = STR("bob"),
@@ -137,6 +166,9 @@ static void world_init(struct world *w, bool is_late)
         .peer = STR("192.0.2.7"),
         .is_tls = true,
         .size_most = SIZE_MOST,
+        .recipients_most = 10,
+        .hold_most_s = 86400,
+        .priority_most = 4,
         .burl = {STR("bob"), STR("mail.example.org"), STR("192.0.2.1"), 143},
     };
     w->session = submission_new(&args, &w->host);

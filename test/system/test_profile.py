@@ -20,6 +20,7 @@ EXTENSIONS = {
     'QUOTA': ['QUOTA', 'QUOTASET', 'QUOTA=RES-STORAGE', 'QUOTA=RES-MESSAGE', 'QUOTA=RES-MAILBOX'],
     'FULLTEXT': [], 'STREAM': [], 'RESYNC': [],
 }
+SUBMISSION_EXTENSIONS = ('DELIVERBY', 'FUTURERELEASE', 'LIMITS', 'MT-PRIORITY', 'REQUIRETLS', 'SMTPUTF8')
 SUBMISSION = {
     2: ['8BITMIME'], 4: ['BINARYMIME'], 5: ['BURL'], 6: ['CHUNKING'], 7: ['DSN'],
     8: ['ENHANCEDSTATUSCODES'], 9: ['PIPELINING'], 10: ['SIZE'],
@@ -43,7 +44,7 @@ def compare(advertised, kind, table, what):
 
 def extensions():
     """An X- row is about the capability of its name, unless the table above says more."""
-    names = [row[2:] for row in states() if row.startswith('X-')]
+    names = [row[2:] for row in states() if row.startswith('X-') and row[2:] not in SUBMISSION_EXTENSIONS]
     return {name: EXTENSIONS.get(name, [name]) for name in names}
 
 
@@ -75,10 +76,14 @@ def test_submission_extensions(make):
         words = [l[4:].split() for l in c.command('EHLO phone.example')[1:]]
         true(['STARTTLS'] in words, words)
         compare([w[0] for w in words], 'S', SUBMISSION, 'EHLO before TLS')
+        true('REQUIRETLS' not in [w[0] for w in words], 'X-REQUIRETLS: only inside TLS (RFC 8689, 2)')
+        true('XHELD' not in [w[0] for w in words], 'held mail is for those who logged in')
         c.close()
         c = open_smtp(s, 'alice', PASSWORD, is_tls=True)
         words = [l[4:].split() for l in c.command('EHLO phone.example')[1:]]
         true(['STARTTLS'] not in words and not any(w[0] == 'AUTH' for w in words), words)
         contains([w for w in words if w[0] == 'BURL'][0], 'imap')
         compare([w[0] for w in words], 'S', SUBMISSION, 'EHLO after AUTH')
+        compare([w[0] for w in words], 'X', {name: [name] for name in SUBMISSION_EXTENSIONS}, 'EHLO after AUTH')
+        true(not {'ETRN', 'ATRN', 'NO-SOLICITING'} & {w[0] for w in words}, words)
         c.close()

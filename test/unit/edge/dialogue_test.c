@@ -261,8 +261,12 @@ static void test_imap_cancel(void **state)
 
 static const char EHLO_PLAIN[] = "250-mail.example\r\n250-8BITMIME\r\n"
                                  "250-AUTH SCRAM-SHA-256\r\n250-BINARYMIME\r\n250-BURL imap\r\n"
-                                 "250-CHUNKING\r\n250-DSN\r\n250-ENHANCEDSTATUSCODES\r\n"
-                                 "250-PIPELINING\r\n250-SIZE 1000\r\n250 STARTTLS\r\n";
+                                 "250-CHUNKING\r\n250-DELIVERBY\r\n250-DSN\r\n"
+                                 "250-ENHANCEDSTATUSCODES\r\n"
+                                 "250-FUTURERELEASE 86400 2023-11-15T22:13:20Z\r\n"
+                                 "250-LIMITS RCPTMAX=500\r\n250-MT-PRIORITY\r\n"
+                                 "250-PIPELINING\r\n250-SIZE 1000\r\n250-SMTPUTF8\r\n"
+                                 "250 STARTTLS\r\n";
 
 static void test_smtp_commands(void **state)
 {

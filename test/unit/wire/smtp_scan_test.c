@@ -1,4 +1,5 @@
-/* Unit tests of wire/smtp_scan: commands, paths, parameters (S-2, S-4, S-5, S-6, S-7, S-10). */
+/* Unit tests of wire/smtp_scan: commands, paths, parameters (S-2, S-4, S-5, S-6, S-7, S-10, X-SMTPUTF8, X-FUTURERELEASE,
+ * X-DELIVERBY, X-MT-PRIORITY, X-REQUIRETLS). */
 #include "wire/smtp_scan.h"
 
 #include "random.h"
@@ -41,13 +42,61 @@ static const struct {
     {"FROM:<\"a@b>", ERR_BAD_ADDRESS},
     {"FROM:<\"a\x01\"@b>", ERR_BAD_ADDRESS},
     {"FROM:<\"a\"b@c>", ERR_BAD_ADDRESS},
-    {"FROM:<\xC3\xA9@b>", ERR_BAD_ADDRESS},
+    {"FROM:<\xC3\xA9@b>", ERR_UTF8_SENDER},
+    {"FROM:<a@\xC3\xA9.b>", ERR_UTF8_SENDER},
+    {"FROM:<\"\xC3\xA9\"@b>", ERR_UTF8_SENDER},
+    {"FROM:<\xC3@b> SMTPUTF8", ERR_BAD_ADDRESS},
+    {"FROM:<\xC0\xAF@b> SMTPUTF8", ERR_BAD_ADDRESS},
+    {"FROM:<a\xED\xA0\x80@b> SMTPUTF8", ERR_BAD_ADDRESS},
+    {"FROM:<a\xC2\x85@b> SMTPUTF8", ERR_BAD_ADDRESS},
+    {"FROM:<\"a\xE2\x80\xA8\"@b> SMTPUTF8", ERR_BAD_ADDRESS},
+    {"FROM:<\"a\x7F\"@b> SMTPUTF8", ERR_BAD_ADDRESS},
+    {"FROM:<a@\xE9> SMTPUTF8", ERR_BAD_ADDRESS},
+    {"FROM:<a@\xC3\xA9-.b> SMTPUTF8", ERR_BAD_ADDRESS},
     {"FROM:<@x:>", ERR_BAD_ADDRESS},
     {"FROM:<@x,a@b>", ERR_BAD_ADDRESS},
     {"FROM:<@x a@b>", ERR_BAD_ADDRESS},
     {"FROM:<> FOO", ERR_UNKNOWN_PARAM},
     {"FROM:<> NOTIFY=NEVER", ERR_UNKNOWN_PARAM},
-    {"FROM:<> SMTPUTF8", ERR_UNKNOWN_PARAM},
+    {"FROM:<> SMTPUTF8=1", ERR_BAD_PARAM},
+    {"FROM:<> SMTPUTF8=", ERR_BAD_PARAM},
+    {"FROM:<> SMTPUTF8 smtputf8", ERR_BAD_PARAM},
+    {"FROM:<> SMTPUTF88", ERR_UNKNOWN_PARAM},
+    {"FROM:<> HOLDFOR", ERR_BAD_PARAM},
+    {"FROM:<> HOLDFOR=", ERR_BAD_PARAM},
+    {"FROM:<> HOLDFOR=0", ERR_BAD_PARAM},
+    {"FROM:<> HOLDFOR=01", ERR_BAD_PARAM},
+    {"FROM:<> HOLDFOR=-1", ERR_BAD_PARAM},
+    {"FROM:<> HOLDFOR=1000000000", ERR_BAD_PARAM},
+    {"FROM:<> HOLDFOR=1 HOLDFOR=1", ERR_BAD_PARAM},
+    {"FROM:<> HOLDFOR=1 HOLDUNTIL=2026-12-24T18:00:00Z", ERR_BAD_PARAM},
+    {"FROM:<> HOLDUNTIL=2026-12-24", ERR_BAD_PARAM},
+    {"FROM:<> HOLDUNTIL=2026-12-24T18:00:00", ERR_BAD_PARAM},
+    {"FROM:<> HOLDUNTIL=2026-12-24T18:00:00+01:00", ERR_BAD_PARAM},
+    {"FROM:<> HOLDUNTIL=2026-02-29T18:00:00Z", ERR_BAD_PARAM},
+    {"FROM:<> HOLDUNTIL=2026-12-24T18:00:00ZZ", ERR_BAD_PARAM},
+    {"FROM:<> BY", ERR_BAD_PARAM},
+    {"FROM:<> BY=10", ERR_BAD_PARAM},
+    {"FROM:<> BY=10;", ERR_BAD_PARAM},
+    {"FROM:<> BY=10;X", ERR_BAD_PARAM},
+    {"FROM:<> BY=10;RR", ERR_BAD_PARAM},
+    {"FROM:<> BY=10;RTT", ERR_BAD_PARAM},
+    {"FROM:<> BY=10;TR", ERR_BAD_PARAM},
+    {"FROM:<> BY=;R", ERR_BAD_PARAM},
+    {"FROM:<> BY=+;N", ERR_BAD_PARAM},
+    {"FROM:<> BY=0;R", ERR_BAD_PARAM},
+    {"FROM:<> BY=-1;R", ERR_BAD_PARAM},
+    {"FROM:<> BY=--1;N", ERR_BAD_PARAM},
+    {"FROM:<> BY=1000000000;N", ERR_BAD_PARAM},
+    {"FROM:<> MT-PRIORITY", ERR_BAD_PARAM},
+    {"FROM:<> MT-PRIORITY=10", ERR_BAD_PARAM},
+    {"FROM:<> MT-PRIORITY=+1", ERR_BAD_PARAM},
+    {"FROM:<> MT-PRIORITY=-0", ERR_BAD_PARAM},
+    {"FROM:<> MT-PRIORITY=-10", ERR_BAD_PARAM},
+    {"FROM:<> MT-PRIORITY=-", ERR_BAD_PARAM},
+    {"FROM:<> MT-PRIORITY=1 MT-PRIORITY=1", ERR_BAD_PARAM},
+    {"FROM:<> REQUIRETLS=YES", ERR_BAD_PARAM},
+    {"FROM:<> REQUIRETLS REQUIRETLS", ERR_BAD_PARAM},
     {"FROM:<> =1", ERR_UNKNOWN_PARAM},
     {"FROM:<> SIZE", ERR_BAD_PARAM},
     {"FROM:<> SIZE=", ERR_BAD_PARAM},
@@ -117,6 +166,95 @@ static void test_mail(void **state)
     assert_true(mail.has_auth);
     assert_int_equal(mail.auth.n, 0);
     assert_true(mail.size == INT64_MAX);
+    arena_free(&a);
+}
+
+/* What was asked for beyond who and how large. */
+static void test_terms(void **state)
+{
+    (void)state;
+    struct arena *a = arena_new(ARENA_CAP);
+    struct smtp_mail mail;
+    assert_int_equal(
+        smtp_mail_parse(a,
+                        STR("FROM:<j\xC3\xBCrgen@b\xC3\xBC"
+                            "cher.example> smtputf8 HOLDFOR=999999999 by=-999999999;nT "
+                            "mt-priority=-9 RequireTLS"),
+                        &mail),
+        ERR_OK);
+    assert_true(mail.from.is_utf8);
+    assert_str(mail.from.domain, STR("b\xC3\xBC"
+                                     "cher.example"));
+    assert_int_equal(mail.given, SMTP_PARAM_SMTPUTF8 | SMTP_PARAM_HOLDFOR | SMTP_PARAM_BY
+                                     | SMTP_PARAM_MT_PRIORITY | SMTP_PARAM_REQUIRETLS);
+    assert_int_equal(mail.hold_for_s, 999999999);
+    assert_str(mail.hold, STR("999999999"));
+    assert_int_equal(mail.by, SMTP_BY_NOTIFY);
+    assert_int_equal(mail.by_s, -999999999);
+    assert_true(mail.is_by_traced);
+    assert_int_equal(mail.priority, -9);
+    assert_int_equal(smtp_mail_parse(a,
+                                     STR("FROM:<a@b> HOLDUNTIL=2026-12-24t18:00:00.5z BY=+120;R "
+                                         "MT-PRIORITY=0"),
+                                     &mail),
+                     ERR_OK);
+    assert_false(mail.from.is_utf8);
+    assert_int_equal(mail.hold_until_s, 1798135200);
+    assert_str(mail.hold, STR("2026-12-24t18:00:00.5z"));
+    assert_int_equal(mail.by, SMTP_BY_RETURN);
+    assert_int_equal(mail.by_s, 120);
+    assert_false(mail.is_by_traced);
+    assert_int_equal(mail.priority, 0);
+    arena_free(&a);
+}
+
+/* X-SMTPUTF8: original recipients in all forms of RFC 6533, 3, and how they are written again. */
+static void test_utf8_orcpt(void **state)
+{
+    (void)state;
+    static const char *const good[][4] = {
+        /* as sent, plain, for a server with SMTPUTF8, for one without */
+        {"a@b", "a@b", "a@b", "a@b"},
+        {"\xC3\xBC@b", "\xC3\xBC@b", "\xC3\xBC@b", "\\x{FC}@b"},
+        {"\\x{FC}@b", "\xC3\xBC@b", "\xC3\xBC@b", "\\x{FC}@b"},
+        {"\\x{1f600}@b", "\xF0\x9F\x98\x80@b", "\xF0\x9F\x98\x80@b", "\\x{1F600}@b"},
+        {"\"\\x{20}\\x{5C}\\x{2B}\\x{3D}\"@b", "\" \\+=\"@b", "\"\\x{20}\\x{5C}\\x{2B}\\x{3D}\"@b",
+         "\"\\x{20}\\x{5C}\\x{2B}\\x{3D}\"@b"},
+    };
+    static const char *const bad[] = {
+        "a+b",         "a\\b",     "\\x{41}",   "\\x{0A}",      "\\x{85}", "\\x{D800}",
+        "\\x{110000}", "\\x{0FC}", "\\x{F}",    "\\x{}",        "\\x{FC",  "\\x{FG}",
+        "\xC3",        "\xC2\x85", "\\x{2028}", "\\x{00000FC}",
+    };
+    struct arena *a = arena_new(ARENA_CAP);
+    struct smtp_rcpt rcpt;
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        CLEANUP(buf_release) struct buf line = BUF_INIT(1000);
+        buf_addf(&line, "TO:<a@b> ORCPT=UTF-8;%s", good[i][0]);
+        assert_int_equal(smtp_rcpt_parse(a, buf_str(&line), &rcpt), ERR_OK);
+        assert_str(rcpt.orcpt, str_from_c(good[i][1]));
+        assert_int_equal(rcpt.is_utf8, (unsigned char)good[i][0][0] > 0x7F);
+        for (size_t k = 2; k < 4; k++) {
+            CLEANUP(buf_release) struct buf decoded = BUF_INIT(1000);
+            CLEANUP(buf_release) struct buf out = BUF_INIT(1000);
+            CLEANUP(buf_release) struct buf want = BUF_INIT(1000);
+            buf_addf(&decoded, "utf-8;%s", good[i][1]);
+            buf_addf(&want, "utf-8;%s", good[i][k]);
+            smtp_orcpt_write(&out, buf_str(&decoded), k == 2);
+            assert_str(buf_str(&out), buf_str(&want));
+        }
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        CLEANUP(buf_release) struct buf line = BUF_INIT(1000);
+        buf_addf(&line, "TO:<a@b> ORCPT=utf-8;%s", bad[i]);
+        if (smtp_rcpt_parse(a, buf_str(&line), &rcpt) != ERR_BAD_PARAM) {
+            print_error("%s\n", bad[i]);
+        }
+        assert_int_equal(smtp_rcpt_parse(a, buf_str(&line), &rcpt), ERR_BAD_PARAM);
+    }
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1000);
+    smtp_orcpt_write(&out, STR("rfc822;a=b@c"), false);
+    assert_str(buf_str(&out), STR("rfc822;a+3Db@c"));
     arena_free(&a);
 }
 
@@ -337,6 +475,8 @@ int main(void)
         cmocka_unit_test(test_bad_mail),
         cmocka_unit_test(test_mail),
         cmocka_unit_test(test_rcpt),
+        cmocka_unit_test(test_terms),
+        cmocka_unit_test(test_utf8_orcpt),
         cmocka_unit_test(test_addresses),
         cmocka_unit_test(test_address_round_trip),
         cmocka_unit_test(test_lengths),
