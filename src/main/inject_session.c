@@ -12,7 +12,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/fields.h"
-#include "queue/schedule.h"
 #include "smtp/header_fix.h"
 
 #include <stdlib.h>
@@ -65,7 +64,6 @@ static enum err enqueue(struct inject *s)
     };
     struct queue_message m = {
         .arrived_ms = now_ms,
-        .expires_ms = now_ms + SCHEDULE_LIFETIME_MS,
         .return_path = fields_get(f, STR("from")),
         .envid = fields_get(f, STR("envid")),
         .ret = (enum smtp_ret)fields_get_u64(f, STR("ret"), SMTP_RET_NONE),

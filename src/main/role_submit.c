@@ -77,7 +77,7 @@ static void forget(void *owner, void *asker)
     lookups_forget(&((struct submit_role *)owner)->lookups, asker);
 }
 
-/* A recipient of a submission: an account here, or foreign and then only with a relay. */
+/* A recipient of a submission: an account or an alias here, or foreign and then only with a next hop. */
 static void find_recipient(void *owner, struct str address,
                            void (*answer)(void *asker, enum err e, const struct mail_found *found),
                            void *asker)
@@ -289,6 +289,21 @@ static void start_routes(struct submit_role *r)
     r->routes = routes_new(&args);
 }
 
+static uint64_t get_ms(const struct submit_role *r, const char *key, uint64_t fallback_ms)
+{
+    return boot_get_u64(r->boot, str_from_c(key), fallback_ms / 1000) * 1000;
+}
+
+static struct schedule get_schedule(const struct submit_role *r)
+{
+    return (struct schedule){
+        .first_ms = get_ms(r, "queue_retry_first_s", SCHEDULE_FIRST_MS),
+        .most_ms = get_ms(r, "queue_retry_most_s", SCHEDULE_MOST_MS),
+        .delay_ms = get_ms(r, "queue_delay_s", SCHEDULE_DELAY_MS),
+        .lifetime_ms = get_ms(r, "queue_lifetime_s", SCHEDULE_LIFETIME_MS),
+    };
+}
+
 static void start_runner(struct submit_role *r)
 {
     struct runner_args args = {
@@ -298,9 +313,10 @@ static void start_runner(struct submit_role *r)
         .domains = boot_get(r->boot, STR("domains")),
         .workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1),
         .routes = r->routes,
-        .schedule = SCHEDULE_DEFAULT,
-        .jobs_most = RUNNER_JOBS_MOST,
-        .jobs_per_destination = RUNNER_JOBS_PER_DESTINATION,
+        .schedule = get_schedule(r),
+        .jobs_most = (unsigned)boot_get_u64(r->boot, STR("queue_jobs_most"), RUNNER_JOBS_MOST),
+        .jobs_per_destination = (unsigned)boot_get_u64(r->boot, STR("queue_jobs_per_destination"),
+                                                       RUNNER_JOBS_PER_DESTINATION),
         .host = {open_store, find_user, forget, r},
     };
     r->runner = runner_new(&args);

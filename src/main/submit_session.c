@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/vec.h"
-#include "queue/schedule.h"
 
 struct submit_session {
     struct session base;
@@ -84,7 +83,6 @@ static enum err enqueue(struct submit_session *s, const struct mail_envelope *en
     }
     struct queue_message m = {
         .arrived_ms = now_ms,
-        .expires_ms = start_ms + SCHEDULE_LIFETIME_MS,
         .return_path = envelope->return_path,
         .envid = envelope->envid,
         .ret = envelope->ret,

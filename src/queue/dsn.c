@@ -30,6 +30,8 @@ static const struct words all_words[] = {
     [DSN_DELIVERED] = {"delivered", "Delivered mail", "Your message was delivered to:"},
     [DSN_RELAYED] = {"relayed", "Relayed mail",
                      "Your message was passed on to a server that will not report further, for:"},
+    [DSN_EXPANDED] = {"expanded", "Expanded mail",
+                      "Your message was delivered to an address that stands for several others:"},
 };
 
 static const struct words *get_words(enum dsn_action action)
@@ -47,6 +49,7 @@ bool dsn_is_wanted(unsigned notify, enum dsn_action action)
         return notify == 0 || (notify & SMTP_NOTIFY_DELAY) != 0;
     case DSN_DELIVERED:
     case DSN_RELAYED:
+    case DSN_EXPANDED:
         break;
     }
     return (notify & SMTP_NOTIFY_SUCCESS) != 0;

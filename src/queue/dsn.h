@@ -11,7 +11,7 @@
 
 /* Delivery status notifications (RFC 3464, RFC 3461, 6): what the sender is told about its recipients. */
 
-enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED };
+enum dsn_action { DSN_FAILED, DSN_DELAYED, DSN_DELIVERED, DSN_RELAYED, DSN_EXPANDED };
 
 struct dsn_recipient {
     const struct mail_recipient *to;

@@ -3,7 +3,7 @@
  *
  *     store/<n>  an LMTP session of the worker
  *     hop/...    an attempt that asks route.h
- *     lookup     a question to auth: its answer names the account, and the recipient changes lines
+ *     lookup     a question to auth: its answer names the account, and the recipient changes lines; or the targets of an alias
  *
  * Whoever stands in the wrong line (the configuration changed, or it has none yet) is moved instead. */
 #include "queue/runner_priv.h"
@@ -110,18 +110,37 @@ static void on_attempt_done(void *owner, struct attempt *a)
 
 /* ---- the start ---- */
 
-static void on_user(void *asker, enum err e, const struct mail_found *found)
+static enum err note_found(struct job *j, const struct mail_found *found)
+{
+    TRY(place_succeed(j->runner, j->place));
+    if (found->user.n == 0) {
+        return expand_job(j, found);
+    }
+    struct queue_recipient *q = j->recipients[0];
+    TRY(queue_set_user(j->runner->args.queue, q->id, found->user));
+    struct mail_recipient to = q->to;
+    to.user = found->user;
+    CLEANUP(buf_release) struct buf key = BUF_INIT(KEY_MOST);
+    place_write_key(j->runner, &to, &key);
+    return queue_sort(j->runner->args.queue, q, buf_str(&key));
+}
+
+static void on_found(void *asker, enum err e, const struct mail_found *found)
 {
     struct job *j = asker;
-    struct str user = found->user;
-    e = e == ERR_OK && user.n == 0 ? ERR_UNAVAILABLE : e;
     if (e == ERR_NO_USER) {
         finish_alike(j, SMTP_OUTCOME_FAILED, e);
-    } else if (e != ERR_OK) {
+        return;
+    }
+    if (e != ERR_OK) {
         end(j, note_unreachable(j, write_reply(j->arena, e)));
+        return;
+    }
+    e = note_found(j, found);
+    if (e == ERR_LOOP) {
+        finish_alike(j, SMTP_OUTCOME_FAILED, e);
     } else {
-        e = place_succeed(j->runner, j->place);
-        end(j, e == ERR_OK ? queue_set_user(j->runner->args.queue, j->recipients[0]->id, user) : e);
+        end(j, e);
     }
 }
 
@@ -136,7 +155,7 @@ static void look_up(void *owner)
 {
     struct job *j = owner;
     const struct runner_host *h = &j->runner->args.host;
-    h->find_user(h->owner, j->recipients[0]->to.address, on_user, j);
+    h->find_user(h->owner, j->recipients[0]->to.address, on_found, j);
 }
 
 static void start_attempt(struct job *j, const struct attempt_route *route)

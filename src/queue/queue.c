@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/base64.h"
+#include "queue/schedule.h"
 
 enum { KEY_MOST = 1024, ABOVE_ALL_PRIORITIES = 128 };
 
@@ -263,6 +264,9 @@ static enum err add(struct queue *q, struct queue_message *m, struct spool *s)
     bool is_new = true;
     m->id = 0;
     TRY(begin(q));
+    if (m->expires_ms == 0) {
+        m->expires_ms = schedule_get_start_ms(m) + q->rules.lifetime_ms;
+    }
     if (m->token.n > 0) {
         TRY(add_token(q, m, &is_new));
     }

@@ -35,8 +35,8 @@ struct queue_recipient {
 
 struct queue_message {
     uint64_t id;
-    uint64_t arrived_ms; /* Unix time */
-    uint64_t expires_ms;
+    uint64_t arrived_ms;    /* Unix time */
+    uint64_t expires_ms;    /* given up then; 0 in queue_add(): by the rules */
     struct str return_path; /* empty: null */
     struct str envid;
     enum smtp_ret ret;
@@ -70,6 +70,7 @@ struct queue_rules {
     void (*write_key)(void *owner, const struct mail_recipient *to, struct buf *key);
     uint64_t (*get_tell_ms)(void *owner, const struct queue_message *m,
                             const struct queue_recipient *r);
+    uint64_t lifetime_ms; /* of messages that come without expires_ms, from arrival or release */
     void *owner;
 };
 

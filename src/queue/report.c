@@ -38,7 +38,6 @@ enum err report_add(const struct report_args *args, const struct queue_message *
     };
     struct queue_message report = {
         .arrived_ms = args->now_ms,
-        .expires_ms = args->now_ms + args->lifetime_ms,
         .terms = {.is_utf8 = m->terms.is_utf8,
                   .priority = m->terms.priority,
                   .is_tls_required = m->terms.is_tls_required,

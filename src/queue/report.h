@@ -9,7 +9,6 @@ struct report_args {
     struct queue *queue;
     struct str hostname;
     uint64_t now_ms;
-    uint64_t lifetime_ms; /* of the report itself */
 };
 
 /* Adds a report about m to the queue, addressed to its return path, which must not be empty. Pending.

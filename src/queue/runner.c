@@ -234,7 +234,8 @@ struct runner *runner_new(const struct runner_args *args)
     r->timer = timer_new(args->loop, on_timer, r);
     r->sweeper = timer_new(args->loop, sweep, r);
     timer_start(r->sweeper, SWEEP_PAUSE_MS);
-    queue_set_rules(args->queue, &(struct queue_rules){place_write_key, get_tell_ms, r});
+    queue_set_rules(args->queue, &(struct queue_rules){place_write_key, get_tell_ms,
+                                                       args->schedule.lifetime_ms, r});
     runner_wake(r);
     return r;
 }

@@ -121,6 +121,11 @@ void settle_keep_served(struct runner *r);
 MUST_USE enum err settle_old(struct runner *r);
 void settle_on_commit(struct queue_wait *w, enum err e);
 
+/* expand.c */
+
+/* Puts the targets of an alias in the place of the job's recipient. Pending. Errors: ERR_LOOP; others of the queue. */
+MUST_USE enum err expand_job(struct job *j, const struct mail_found *found);
+
 /* deadline.c */
 
 /* Tells senders, and gives up, what the time says. Pending. */

@@ -159,8 +159,7 @@ static enum err report(struct runner *r, struct arena *a, const struct queue_mes
         log_warn("queue: message %llu has no return path to report to", (unsigned long long)m->id);
         return ERR_OK;
     }
-    struct report_args args = {r->args.queue, r->args.hostname, runner_now_ms(r),
-                               r->args.schedule.lifetime_ms};
+    struct report_args args = {r->args.queue, r->args.hostname, runner_now_ms(r)};
     return report_add(&args, m, entries, entry_count);
 }
 

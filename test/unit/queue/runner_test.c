@@ -172,15 +172,23 @@ static void find_user(void *owner, struct str address,
                       void (*answer)(void *asker, enum err e, const struct mail_found *found),
                       void *asker)
 {
-    struct mail_found found = {.user = STR_EMPTY};
+    struct mail_found found = {.user = str_sub(address, 0, str_find_char(address, '@'))};
+    enum err e = ERR_OK;
     if (is_auth_down) {
-        answer(asker, ERR_UNAVAILABLE, &found);
+        e = ERR_UNAVAILABLE;
     } else if (str_starts(address, STR("nobody@"))) {
-        answer(asker, ERR_NO_USER, &found);
-    } else {
-        found.user = str_sub(address, 0, str_find_char(address, '@'));
-        answer(asker, ERR_OK, &found);
+        e = ERR_NO_USER;
+    } else if (str_starts(address, STR("all@"))) {
+        found = (struct mail_found){.targets = STR("anna@here.test carl@here.test x@far.test"),
+                                    .users = STR("anna carl .")};
+    } else if (str_starts(address, STR("one@"))) {
+        found = (struct mail_found){.targets = STR("carl@here.test"), .users = STR("carl")};
+    } else if (str_starts(address, STR("circle@"))) {
+        found = (struct mail_found){.targets = STR("circle2@here.test"), .users = STR(".")};
+    } else if (str_starts(address, STR("circle2@"))) {
+        found = (struct mail_found){.targets = STR("circle@here.test"), .users = STR(".")};
     }
+    answer(asker, e, &found);
 }
 
 static void forget(void *owner, void *asker)
@@ -519,6 +527,64 @@ static void test_full_disk(void **state)
     }
 }
 
+/* X-ALIAS: the targets take the alias's place, each once; RFC 3461, 5.2.7 says who is told what. */
+static void test_alias(void **state)
+{
+    static const struct {
+        const char *address;
+        unsigned notify;
+        const char *action; /* of the report at once; NULL: none */
+        bool is_failure_told;
+    } rows[] = {
+        {"all@here.test", 0, NULL, true},
+        {"all@here.test", SMTP_NOTIFY_SUCCESS, "expanded", false},
+        {"all@here.test", SMTP_NOTIFY_SUCCESS | SMTP_NOTIFY_FAILURE, "expanded", true},
+        {"all@here.test", SMTP_NOTIFY_NEVER, NULL, false},
+        {"one@here.test", SMTP_NOTIFY_SUCCESS, "delivered", false},
+        {"one@here.test", 0, NULL, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        buf_clear(&worker.got);
+        submit(rows[i].address, "", rows[i].notify);
+        loop_advance(loop, SECOND);
+        assert_int_equal(count(), 0);
+        bool is_all = str_starts(str_from_c(rows[i].address), STR("all"));
+        assert_true(has_got("carl(carl@here.test)"));
+        assert_true(has_got("anna(anna@here.test)") == is_all);
+        CLEANUP(buf_release) struct buf action = BUF_INIT(200);
+        buf_addf(&action, "Final-Recipient: rfc822; %s\r\nAction: expanded", rows[i].address);
+        assert_true(has_got(action.p)
+                    == (rows[i].action != NULL && strcmp(rows[i].action, "expanded") == 0));
+        assert_true(has_got("Action: delivered")
+                    == (rows[i].action != NULL && strcmp(rows[i].action, "delivered") == 0));
+        assert_true(has_got("rfc822; x@far.test\r\nAction: failed") == rows[i].is_failure_told);
+    }
+}
+
+/* An alias that leads back to itself ends; who is a recipient already gets one copy. */
+static void test_alias_circle(void **state)
+{
+    submit("circle@here.test", "", 0);
+    loop_advance(loop, SECOND);
+    assert_int_equal(count(), 0);
+    assert_true(has_got("Action: failed\r\nStatus: 5.4.6"));
+    buf_clear(&worker.got);
+    struct spool *s = queue_spool_new(queue, 1 << 20);
+    struct queue_recipient to[2] = {
+        {.to = {.address = STR("one@here.test")}, .next_ms = loop_wall_ms(loop)},
+        {.to = {.address = STR("carl@here.test"), .user = STR("carl")},
+         .next_ms = loop_wall_ms(loop) + HOUR},
+    };
+    struct queue_message m = {
+        .arrived_ms = loop_wall_ms(loop), .recipients = to, .recipient_count = 2};
+    assert_int_equal(queue_add(queue, &m, &s), ERR_OK);
+    loop_advance(loop, SECOND);
+    assert_int_equal(worker.got.len, 0);
+    loop_advance(loop, HOUR);
+    assert_true(has_got("carl(carl@here.test)"));
+    assert_int_equal(worker.sessions, 2);
+}
+
 static void test_is_local(void **state)
 {
     assert_true(runner_is_local(STR("a.test b.test"), STR("x@B.test")));
@@ -544,6 +610,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_silence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dripping, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_alias, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_alias_circle, set_up, tear_down),
         cmocka_unit_test(test_is_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

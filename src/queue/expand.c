@@ -1,0 +1,136 @@
+/* An alias in the runner: its recipient is replaced by the alias's targets, in one transaction, so that a crash leaves
+ * either the alias or all of its targets.
+ *
+ * RFC 3461, 5.2.7: with one target the reports that were asked for go on with it. With several, reports of success would come
+ * from each: so SUCCESS is not handed on, and the sender hears once that the message was expanded (5.2.7.3, c).
+ *
+ * The answer of the look-up is whole: aliases of aliases are resolved in it, and circles closed there. Should an answer
+ * change under way so that a target becomes an alias again, the aliases that a recipient came out of are kept with it, and
+ * nobody passes the same one twice. A target that is a recipient of this message already gets it once. */
+#include "queue/runner_priv.h"
+
+#include "base/log.h"
+
+enum { DEPTH_MOST = 8, MEMORY_MOST = 32 * 1024 * 1024 };
+
+struct expansion {
+    struct job *job;
+    struct queue_recipient *from;
+    struct queue_message there; /* who is a recipient already */
+    struct str via;
+    unsigned notify; /* what the targets hand on */
+    size_t count;
+};
+
+/* Has the recipient come out of this alias before, or out of too many? */
+static bool is_circle(const struct queue_recipient *q)
+{
+    struct str via = q->via;
+    size_t depth = 0;
+    while (via.n > 0) {
+        if (str_eq_nocase(str_split(&via, ' '), q->to.address) || ++depth >= DEPTH_MOST) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_recipient(const struct queue_message *m, struct str address, struct str user)
+{
+    for (size_t i = 0; i < m->recipient_count; i++) {
+        const struct mail_recipient *to = &m->recipients[i].to;
+        if ((user.n > 0 && str_eq(to->user, user)) || str_eq_nocase(to->address, address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t count_targets(struct str targets)
+{
+    size_t count = 0;
+    while (targets.n > 0) {
+        (void)str_split(&targets, ' ');
+        count++;
+    }
+    return count;
+}
+
+static enum err add_target(struct expansion *x, struct str address, struct str user)
+{
+    struct runner *r = x->job->runner;
+    user = str_eq(user, STR(".")) ? STR_EMPTY : user;
+    if (has_recipient(&x->there, address, user)) {
+        return ERR_OK;
+    }
+    struct queue_recipient to = {
+        .to = {.address = address, .user = user, .orcpt = x->from->to.orcpt, .notify = x->notify},
+        .next_ms = runner_now_ms(r),
+        .is_delay_told = x->from->is_delay_told,
+        .is_by_told = x->from->is_by_told,
+        .via = x->via,
+    };
+    TRY(queue_add_recipient(r->args.queue, &x->job->message, &to));
+    if (to.is_delay_told || to.is_by_told) {
+        TRY(queue_update(r->args.queue, &to));
+    }
+    x->count++;
+    return ERR_OK;
+}
+
+static enum err add_targets(struct expansion *x, const struct mail_found *found)
+{
+    struct str targets = found->targets;
+    struct str users = found->users;
+    while (targets.n > 0) {
+        struct str address = str_split(&targets, ' ');
+        TRY(add_target(x, address, str_split(&users, ' ')));
+    }
+    return ERR_OK;
+}
+
+static unsigned get_notify(unsigned asked, bool has_many)
+{
+    if (!has_many || (asked & SMTP_NOTIFY_SUCCESS) == 0) {
+        return asked;
+    }
+    unsigned rest = asked & ~(unsigned)SMTP_NOTIFY_SUCCESS;
+    return rest != 0 ? rest : (unsigned)SMTP_NOTIFY_NEVER;
+}
+
+static enum err expand(struct expansion *x, const struct mail_found *found, struct arena *a)
+{
+    struct job *j = x->job;
+    struct runner *r = j->runner;
+    TRY(queue_load(r->args.queue, a, j->message.id, &x->there));
+    bool has_many = count_targets(found->targets) > 1;
+    x->notify = get_notify(x->from->to.notify, has_many);
+    x->via = x->from->via.n == 0 ? x->from->to.address
+                                 : arena_printf(a, "%.*s %.*s", STR_ARG(x->from->via),
+                                                STR_ARG(x->from->to.address));
+    TRY(add_targets(x, found));
+    struct verdict v = {
+        .recipient = x->from,
+        .is_over = true,
+        .is_told = has_many && dsn_is_wanted(x->from->to.notify, DSN_EXPANDED),
+        .entry = {.to = &x->from->to, .action = DSN_EXPANDED, .status = STR("2.0.0")},
+    };
+    return settle_write(r, j->arena, &j->message, &v, 1);
+}
+
+enum err expand_job(struct job *j, const struct mail_found *found)
+{
+    struct queue_recipient *q = j->recipients[0];
+    if (is_circle(q)) {
+        return ERR_LOOP;
+    }
+    struct arena *a = arena_new(MEMORY_MOST);
+    struct expansion x = {.job = j, .from = q};
+    enum err e = expand(&x, found, a);
+    if (e == ERR_OK) {
+        log_info("queue: message %llu to <%.*s> goes to %zu others",
+                 (unsigned long long)j->message.id, STR_ARG(q->to.address), x.count);
+    }
+    arena_free(&a);
+    return e;
+}
