@@ -23,6 +23,17 @@ static enum err write(const struct report_args *args, const struct queue_message
     return e;
 }
 
+/* What is in UTF-8 inside a report stands in bodies, which may be recoded; only its own header needs SMTPUTF8 (RFC 6533, 4). */
+static bool is_ascii(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] > 127) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum err report_add(const struct report_args *args, const struct queue_message *m,
                     const struct dsn_recipient *entries, size_t count)
 {
@@ -38,7 +49,7 @@ enum err report_add(const struct report_args *args, const struct queue_message *
     };
     struct queue_message report = {
         .arrived_ms = args->now_ms,
-        .terms = {.is_utf8 = m->terms.is_utf8,
+        .terms = {.is_utf8 = !is_ascii(m->return_path),
                   .priority = m->terms.priority,
                   .is_tls_required = m->terms.is_tls_required,
                   .is_tls_optional = m->terms.is_tls_optional},

@@ -1,5 +1,6 @@
 /* Reports (S-7; RFC 3464, RFC 3461, 6). The runner's tests show when they are made; these, what is in them. */
 #include "queue/dsn.h"
+#include "queue/dsn_return.h"
 
 #include "temp_dir.h"
 #include "unit.h"
@@ -78,7 +79,7 @@ static void test_fields(void **state)
     static const char *const wanted[] = {
         "To: f@z\r\n",
         "Auto-Submitted: auto-replied\r\n",
-        "boundary=\"=_u1\"\r\n\r\n--=_u1\r\n",
+        "boundary=\"=_u1\"\r\n\r\n\r\n--=_u1\r\n",
         "Original-Envelope-Id: e 1\r\nReporting-MTA: dns; here.test\r\n",
         "Arrival-Date: Thu, 01 Jan 1970 00:00:01 +0000\r\n",
         "\r\n\r\nOriginal-Recipient: rfc822;o@y\r\nFinal-Recipient: rfc822; x@y\r\nAction: "
@@ -111,7 +112,8 @@ static void test_what_returns(void **state)
          "text/rfc822-headers\r\n\r\nA: 1\r\n\r\n\r\n--"},
         {DSN_FAILED, SMTP_RET_FULL, "A: 1\r\n\r\n\xe9\r\n",
          "message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nA: 1"},
-        {DSN_FAILED, SMTP_RET_FULL, "A: 1\r\n\r\na\nb\r\n", "text/rfc822-headers\r\n"},
+        {DSN_FAILED, SMTP_RET_FULL, "A: 1\r\n\r\na\nb\r\n",
+         "message/rfc822\r\nContent-Transfer-Encoding: 8bit\r\n\r\nA: 1\r\n"},
         {DSN_FAILED, SMTP_RET_HDRS, "A: 1\r\n\nb\r\n\r\nc", "A: 1\r\n\n\r\n--"},
         {DSN_FAILED, SMTP_RET_HDRS, "A: 1", "\r\n\r\nA: 1\r\n--"},
     };
@@ -121,6 +123,139 @@ static void test_what_returns(void **state)
         m.ret = rows[i].ret;
         report(&m, str_from_c(rows[i].content), &r, &out);
         assert_true(has(&out, rows[i].wanted));
+    }
+}
+
+/* S-7: every combination of what was asked for and what happened. The report has what it must, and nothing that it must not. */
+static void check_combination(unsigned notify, enum dsn_action action, unsigned bits)
+{
+    static const char *const actions[] = {"failed", "delayed", "delivered", "relayed", "expanded"};
+    static const enum smtp_ret rets[] = {SMTP_RET_NONE, SMTP_RET_FULL, SMTP_RET_HDRS};
+    bool has_envid = (bits & 1) != 0;
+    bool has_orcpt = (bits & 2) != 0;
+    bool has_remote = (bits & 4) != 0;
+    enum smtp_ret ret = rets[(bits >> 3) % 3];
+    struct mail_recipient to = {.address = STR("x@y"), .notify = notify};
+    to.orcpt = has_orcpt ? STR("rfc822;o@y") : STR_EMPTY;
+    struct dsn_recipient r = {&to, action, STR("5.1.1"), STR("550 5.1.1 no"), STR_EMPTY};
+    r.remote_mta = has_remote ? STR("mx.test") : STR_EMPTY;
+    struct queue_message m = {
+        .return_path = STR("f@z"), .ret = ret, .expires_ms = 1700000000000, .arrived_ms = 1000};
+    m.envid = has_envid ? STR("e+1") : STR_EMPTY;
+    unsigned bit = action == DSN_FAILED    ? SMTP_NOTIFY_FAILURE
+                   : action == DSN_DELAYED ? SMTP_NOTIFY_DELAY
+                                           : SMTP_NOTIFY_SUCCESS;
+    bool is_default = notify == 0 && (action == DSN_FAILED || action == DSN_DELAYED);
+    assert_true(dsn_is_wanted(notify, action) == (is_default || (notify & bit) != 0));
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
+    CLEANUP(buf_release) struct buf line = BUF_INIT(100);
+    report(&m, STR("Subject: s\r\n\r\nbody\r\n"), &r, &out);
+    buf_addf(&line, "Final-Recipient: rfc822; x@y\r\nAction: %s\r\nStatus: 5.1.1\r\n",
+             actions[action]);
+    assert_true(has(&out, line.p));
+    assert_true(has(&out, "\r\nOriginal-Envelope-Id: e+1\r\n") == has_envid);
+    assert_true(has(&out, "Original-Envelope-Id") == has_envid);
+    assert_true(has(&out, "\r\nOriginal-Recipient: rfc822;o@y\r\n") == has_orcpt);
+    assert_true(has(&out, "Original-Recipient") == has_orcpt);
+    assert_true(has(&out, "Remote-MTA: dns; mx.test\r\nDiagnostic-Code: smtp; 550 5.1.1 no\r\n")
+                == has_remote);
+    assert_true(has(&out, "Will-Retry-Until: Tue, 14 Nov 2023 22:13:20 +0000\r\n")
+                == (action == DSN_DELAYED));
+    bool is_full = action == DSN_FAILED && ret != SMTP_RET_HDRS;
+    assert_true(has(&out, "Content-Type: message/rfc822\r\n\r\nSubject: s\r\n\r\nbody\r\n")
+                == is_full);
+    assert_true(has(&out, "Content-Type: text/rfc822-headers\r\n\r\nSubject: s\r\n\r\n\r\n--")
+                == !is_full);
+}
+
+static void test_combinations(void **state)
+{
+    for (unsigned notify = 0; notify < 16; notify++) {
+        if (notify != SMTP_NOTIFY_NEVER && (notify & SMTP_NOTIFY_NEVER) != 0) {
+            continue; /* NEVER stands alone */
+        }
+        for (int action = DSN_FAILED; action <= DSN_EXPANDED; action++) {
+            for (unsigned bits = 0; bits < 24; bits++) {
+                check_combination(notify, (enum dsn_action)action, bits);
+            }
+        }
+    }
+}
+
+/* RFC 6533: addresses as they are when the message came with SMTPUTF8, else in the 7-bit form; labels that are true. */
+static void test_utf8(void **state)
+{
+    static const struct {
+        bool is_utf8;
+        const char *address;
+        const char *orcpt;
+        const char *content;
+        const char *wanted[4];
+    } rows[] = {
+        {true,
+         "j\xc3\xb6@x.test",
+         "utf-8;\xc3\xb6+o@x",
+         "Subject: \xc3\xa4\r\n\r\nb\r\n",
+         {"boundary=\"=_u1\"\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+          "message/global-delivery-status\r\nContent-Transfer-Encoding: 8bit\r\n\r\n",
+          "Original-Recipient: utf-8;\xc3\xb6+o@x\r\nFinal-Recipient: utf-8; j\xc3\xb6@x.test\r\n",
+          "message/global\r\nContent-Transfer-Encoding: 8bit\r\n\r\nSubject: \xc3\xa4"}},
+        {true,
+         "j@x.test",
+         "",
+         "Subject: a\r\n\r\nb\r\n",
+         {"boundary=\"=_u1\"\r\n\r\n", "message/global-delivery-status\r\n\r\n",
+          "\r\nFinal-Recipient: rfc822; j@x.test\r\n", "message/global\r\n\r\nSubject: a"}},
+        {false,
+         "j\xc3\xb6@x.test",
+         "utf-8;\xc3\xb6+o@x",
+         "Subject: a\r\n\r\nb\r\n",
+         {"boundary=\"=_u1\"\r\n\r\n", "message/delivery-status\r\n\r\n",
+          "Original-Recipient: utf-8;\\x{F6}\\x{2B}o@x\r\nFinal-Recipient: "
+          "utf-8;j\\x{F6}@x.test\r\n",
+          "message/rfc822\r\n\r\nSubject: a"}},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct mail_recipient to = {.address = str_from_c(rows[i].address),
+                                    .orcpt = str_from_c(rows[i].orcpt)};
+        struct dsn_recipient r = {&to, DSN_FAILED, STR("5.0.0"), STR_EMPTY, STR_EMPTY};
+        struct queue_message m = {.return_path = STR("f@z"), .terms = {.is_utf8 = rows[i].is_utf8}};
+        CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
+        report(&m, str_from_c(rows[i].content), &r, &out);
+        for (size_t w = 0; w < 4; w++) {
+            assert_true(has(&out, rows[i].wanted[w]));
+        }
+    }
+}
+
+/* RFC 8689, 5: a message that demanded TLS never goes back whole. Nor does a large one, and the bound is told by RET. */
+static void test_bounds(void **state)
+{
+    static const struct {
+        bool is_tls_required;
+        enum smtp_ret ret;
+        size_t size;
+        bool is_full;
+    } rows[] = {
+        {false, SMTP_RET_NONE, 1000, true},
+        {true, SMTP_RET_NONE, 1000, false},
+        {true, SMTP_RET_FULL, 1000, false},
+        {false, SMTP_RET_NONE, DSN_UNASKED_MOST + 1, false},
+        {false, SMTP_RET_FULL, DSN_UNASKED_MOST + 1, true},
+        {false, SMTP_RET_FULL, DSN_FULL_MOST + 1, false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct spool_reader *content = NULL;
+        struct dsn_return what = {.size = 0};
+        struct queue_message m = {.size = rows[i].size,
+                                  .ret = rows[i].ret,
+                                  .terms = {.is_tls_required = rows[i].is_tls_required}};
+        assert_int_equal(spool_reader_new(STR("/tmp"), STR_EMPTY, STR("A: 1\r\n\r\nb"), &content),
+                         ERR_OK);
+        assert_int_equal(dsn_return_choose(&m, true, content, &what), ERR_OK);
+        assert_true(what.is_full == rows[i].is_full);
+        assert_int_equal(what.size, rows[i].is_full ? rows[i].size : 8);
+        spool_reader_free(&content);
     }
 }
 
@@ -146,7 +281,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_status),    cmocka_unit_test(test_wanted),
         cmocka_unit_test(test_fields),    cmocka_unit_test(test_what_returns),
-        cmocka_unit_test(test_injection),
+        cmocka_unit_test(test_injection), cmocka_unit_test(test_combinations),
+        cmocka_unit_test(test_utf8),      cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
