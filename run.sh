@@ -5,7 +5,7 @@
 #   --build-only    stop when build/limetta is there
 #   --state DIR     where mail, accounts and keys live (default: state, beside this file)
 #   --listen ADDR   address to listen on (default: all)
-#   --port-offset N added to every port: 10000 gives 10143 and 10587 (default: 0 as root, else 10000)
+#   --port-offset N added to every port: 10000 gives 10143, 10587 and 14190 (default: 0 as root, else 10000)
 set -eu
 called_in=$(pwd)
 cd "$(dirname "$0")"
@@ -73,6 +73,7 @@ introduce() {
     password=$(cat "$state/demo-password")
     imap=$((143 + offset))
     submission=$((587 + offset))
+    sieve=$((4190 + offset))
     case $listen in '' | 127.0.0.1 | ::1) host=localhost ;; *:*) host="[$listen]" ;; *) host=$listen ;; esac
     phone=
     [ -n "$listen" ] || phone="
@@ -83,6 +84,7 @@ A phone on the same network: the same, with one of these addresses of this machi
 Limetta: user demo, password $password
   IMAP        port $imap, STARTTLS
   submission  port $submission, STARTTLS
+  ManageSieve port $sieve, STARTTLS
 The certificate is self-signed ($state/tls-cert.pem): clients ask once whether to trust it.
 
   curl --ssl-reqd --cacert $state/tls-cert.pem --user demo:$password 'imap://$host:$imap/INBOX?ALL'

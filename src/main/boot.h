@@ -31,7 +31,7 @@ uint64_t boot_get_u64(const struct boot *b, struct str key, uint64_t fallback);
 /* Starts the log by settings role, index and log_level: "auth", "store.3". The log borrows the name until boot_free(). */
 void boot_start_log(struct boot *b);
 unsigned boot_get_index(const struct boot *b); /* which of several instances we are */
-/* Listening sockets: name ("imap", "submission", "metrics"). Start with *at = 0; the callee takes fd. */
+/* Listening sockets: name ("imap", "submission", "sieve", "metrics"). Start with *at = 0; the callee takes fd. */
 bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd);
 /* Hears peers and stop from now on. */
 void boot_attach(struct boot *b, struct loop *l, const struct boot_handler *h, void *owner);

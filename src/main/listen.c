@@ -22,7 +22,8 @@ struct service {
     unsigned port;
 };
 
-static const struct service SERVICES[] = {{"imap", PORT_IMAP}, {"submission", PORT_SUBMISSION}};
+static const struct service SERVICES[] = {
+    {"imap", PORT_IMAP}, {"submission", PORT_SUBMISSION}, {"sieve", PORT_SIEVE}};
 
 /* The socket address for text and port; false when text is no address. */
 static bool make_address(const char *text, unsigned port, struct sockaddr_storage *out,
@@ -86,7 +87,7 @@ static int fail_open(const char *name, const char *text, unsigned port)
     }
 }
 
-/* Both services on one address. is_optional: no complaint when the host lacks this kind of address. */
+/* All services on one address. is_optional: no complaint when the host lacks this kind of address. */
 static int open_address(const char *text, unsigned offset, bool is_optional, struct listenings *out)
 {
     for (size_t i = 0; i < sizeof(SERVICES) / sizeof(SERVICES[0]); i++) {

@@ -9,7 +9,7 @@
 
 /* The listening sockets: opened by the supervisor, which may have the right to low ports, used by the edge. */
 struct listening {
-    const char *name; /* "imap", "submission" */
+    const char *name; /* "imap", "submission", "sieve" */
     int fd;
 };
 
@@ -20,12 +20,13 @@ struct listenings {
 enum {
     PORT_IMAP = 143,
     PORT_SUBMISSION = 587,
+    PORT_SIEVE = 4190,
     PORT_METRICS = 9143,
     PORT_OFFSET_MOST = 56000,
     LISTEN_BACKLOG = 4096
 };
 
-/* Opens both services on each of addresses (separated by spaces; empty: all of IPv4 and IPv6), at their standard port plus
+/* Opens all services on each of addresses (separated by spaces; empty: all of IPv4 and IPv6), at their standard port plus
  * offset (RFC 5383, 3). An IPv6 that this host does not have is passed over when nobody asked for it by name.
  * Returns an exit code after one clear line on standard error. */
 int listen_open(struct str addresses, unsigned offset, struct listenings *out);

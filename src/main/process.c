@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "main/control.h"
+#include "sieve/script.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +28,7 @@ enum {
     CONVERT = 1 << ROLE_CONVERT,
     EVERY = EDGE | AUTH | STORE | SUBMIT | CONVERT
 };
-enum { CONTROL_BUFFER = 1 << 20, ENVIRONMENT_MOST = 16 };
+enum { CONTROL_BUFFER = 1 << 20, ENVIRONMENT_MOST = 16, ANCHORS_MOST = 256 * 1024 };
 
 bool process_may_link(enum link_role a, enum link_role b)
 {
@@ -193,12 +194,13 @@ static const struct told FROM_CONFIG[] = {
     {"queue_jobs_most", SUBMIT, CONFIG_queue_jobs_most},
     {"queue_jobs_per_destination", SUBMIT, CONFIG_queue_jobs_per_destination},
     {"media_entities", STORE, CONFIG_media_entities},
-    {"unauthenticate", STORE, CONFIG_unauthenticate},
+    {"unauthenticate", EDGE | STORE, CONFIG_unauthenticate},
     {"quota_storage", STORE, CONFIG_quota_storage},
     {"quota_messages", STORE, CONFIG_quota_messages},
     {"quota_mailboxes", STORE, CONFIG_quota_mailboxes},
     {"sieve_script_most", STORE, CONFIG_sieve_script_most},
     {"sieve_scripts_most", STORE, CONFIG_sieve_scripts_most},
+    {"notify_webhooks", STORE | SUBMIT, CONFIG_notify_webhooks},
     {"quota_admins", STORE, CONFIG_quota_admins},
     {"server_admin", STORE, CONFIG_server_admin},
     {"server_comment", STORE, CONFIG_server_comment},
@@ -278,6 +280,27 @@ static void tell_state(struct teller *t, const struct process_context *x)
     buf_release(&entities);
 }
 
+/* What ManageSieve says of scripts before and after login (RFC 5804, 1.7). */
+static void tell_sieve(struct teller *t, const struct config *config)
+{
+    struct sieve_limits limits;
+    struct buf extensions = BUF_INIT(4096);
+    sieve_limits_init(&limits);
+    sieve_write_extensions(NULL, &extensions);
+    tell(t, EDGE | STORE, "sieve_extensions", buf_str(&extensions));
+    struct str hooks = config_get(config, CONFIG_notify_webhooks);
+    tell(t, EDGE | STORE, "sieve_methods", hooks.n > 0 ? STR("mailto https") : STR("mailto"));
+    tell_u64(t, EDGE | STORE, "sieve_redirects", limits.redirects);
+    buf_release(&extensions);
+    CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX - 1);
+    CLEANUP(buf_release) struct buf anchors = BUF_INIT(ANCHORS_MOST);
+    buf_add(&path, config_get(config, CONFIG_notify_webhooks_ca));
+    if (path.len > 0 && (t->role & SUBMIT) != 0) {
+        t->err = state_read_file(path.p, &anchors);
+        tell(t, SUBMIT, "notify_webhooks_ca", buf_str(&anchors));
+    }
+}
+
 enum err process_tell(const struct process_context *x, enum link_role role, unsigned index,
                       int control)
 {
@@ -290,6 +313,7 @@ enum err process_tell(const struct process_context *x, enum link_role role, unsi
     }
     tell_burl(&t, x->config);
     tell_state(&t, x);
+    tell_sieve(&t, x->config);
     for (size_t i = 0; role == ROLE_EDGE && t.err == ERR_OK && i < x->listenings->all.count; i++) {
         const struct listening *l = &x->listenings->all.at[i];
         struct control_message m = {

@@ -107,6 +107,13 @@ static enum err make_edge(struct edge_role *r)
         .message_most = boot_get_u64(b, STR("message_most"), 0),
         .recipients_most = boot_get_u64(b, STR("recipients_most"), 0),
         .hold_most_s = boot_get_u64(b, STR("hold_most_s"), 0),
+        .sieve =
+            {
+                .extensions = boot_get(b, STR("sieve_extensions")),
+                .methods = boot_get(b, STR("sieve_methods")),
+                .redirects = boot_get(b, STR("sieve_redirects")),
+                .has_unauthenticate = str_eq(boot_get(b, STR("unauthenticate")), STR("yes")),
+            },
         .login_timeout_ms = 1000 * boot_get_u64(b, STR("login_timeout_s"), LOGIN_TIMEOUT_S),
         .idle_timeout_ms = 1000 * boot_get_u64(b, STR("idle_timeout_s"), IDLE_TIMEOUT_S),
         .submission_timeout_ms = 1000 * SUBMISSION_TIMEOUT_S,
@@ -129,21 +136,37 @@ static enum err make_edge(struct edge_role *r)
     return ERR_OK;
 }
 
+static bool find_service(struct str name, enum service *out)
+{
+    static const struct {
+        const char *name;
+        enum service service;
+    } SERVICES[] = {
+        {"imap", SERVICE_IMAP}, {"submission", SERVICE_SUBMIT}, {"sieve", SERVICE_SIEVE}};
+    for (size_t i = 0; i < sizeof(SERVICES) / sizeof(SERVICES[0]); i++) {
+        if (str_eq(name, str_from_c(SERVICES[i].name))) {
+            *out = SERVICES[i].service;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void open_ports(struct edge_role *r)
 {
     size_t at = 0;
     int fd = -1;
     struct str name = STR_EMPTY;
     while (boot_next_listener(r->boot, &at, &name, &fd)) {
-        bool is_imap = str_eq(name, STR("imap"));
-        if ((!is_imap && !str_eq(name, STR("submission")))
+        enum service service;
+        if (!find_service(name, &service)
             || r->port_count == sizeof(r->ports) / sizeof(r->ports[0])) {
             log_error("no use for the listening socket %.*s", STR_ARG(name));
             (void)close(fd);
             continue;
         }
         struct port *p = &r->ports[r->port_count++];
-        *p = (struct port){.role = r, .service = is_imap ? SERVICE_IMAP : SERVICE_SUBMIT};
+        *p = (struct port){.role = r, .service = service};
         p->listener = listener_new(r->loop, fd, on_accept, p);
     }
 }

@@ -18,6 +18,7 @@
 #include "main/deliver.h"
 #include "main/outbox_run.h"
 #include "main/peers.h"
+#include "managesieve/session.h"
 #include "net/fields.h"
 #include "net/session_run.h"
 #include "net/stream.h"
@@ -76,7 +77,8 @@ static struct stream *open_peer(void *owner, struct str user, struct str head)
 }
 
 /* Whose session the open message asks for. Errors: ERR_TICKET, ERR_UNAVAILABLE. */
-static enum err check_ticket(struct store_role *r, const struct fields *f, struct ticket *out)
+static enum err check_ticket(struct store_role *r, const struct fields *f, enum service service,
+                             struct ticket *out)
 {
     struct str nonce = fields_get(f, STR("nonce"));
     if (nonce.n != TICKET_NONCE_SIZE) {
@@ -84,7 +86,7 @@ static enum err check_ticket(struct store_role *r, const struct fields *f, struc
         return ERR_TICKET;
     }
     struct ticket_use use = {
-        .service = SERVICE_IMAP,
+        .service = service,
         .edge_id = boot_get(r->boot, STR("edge_id")),
         .nonce = (const uint8_t *)nonce.p,
         .now_ms = loop_wall_ms(r->loop),
@@ -123,7 +125,7 @@ static enum err new_imap(struct store_role *r, const struct fields *f,
                          const struct session_host *host, struct session **out)
 {
     struct ticket ticket;
-    TRY(check_ticket(r, f, &ticket));
+    TRY(check_ticket(r, f, SERVICE_IMAP, &ticket));
     struct imap_session_args args = get_imap_args(r, host);
     args.user = ticket.user;
     args.tag = fields_get(f, STR("tag"));
@@ -142,6 +144,42 @@ static void open_imap(struct store_role *r, const struct fields *f, struct sessi
     }
     struct buf last = BUF_INIT(REFUSAL_MOST);
     imap_write_err(&last, fields_get(f, STR("tag")), e);
+    session_runner_refuse(runner, buf_str(&last));
+    buf_release(&last);
+}
+
+static enum err new_sieve(struct store_role *r, const struct fields *f,
+                          const struct session_host *host, struct session **out)
+{
+    struct ticket ticket;
+    TRY(check_ticket(r, f, SERVICE_SIEVE, &ticket));
+    const struct managesieve_session_args args = {
+        .store = r->store,
+        .session_host = *host,
+        .user = ticket.user,
+        .script_most = boot_get_u64(r->boot, STR("sieve_script_most"), 0),
+        .capabilities =
+            {
+                .extensions = boot_get(r->boot, STR("sieve_extensions")),
+                .methods = boot_get(r->boot, STR("sieve_methods")),
+                .redirects = boot_get(r->boot, STR("sieve_redirects")),
+                .mechanisms = fields_get(f, STR("sasl")),
+                .has_unauthenticate = str_eq(boot_get(r->boot, STR("unauthenticate")), STR("yes")),
+            },
+    };
+    return managesieve_session_new(&args, out);
+}
+
+static void open_sieve(struct store_role *r, const struct fields *f, struct session_runner *runner)
+{
+    struct session *core = NULL;
+    enum err e = new_sieve(r, f, session_runner_get_host(runner), &core);
+    if (e == ERR_OK) {
+        session_runner_start(runner, core);
+        return;
+    }
+    struct buf last = BUF_INIT(REFUSAL_MOST);
+    managesieve_write_bye(&last, e);
     session_runner_refuse(runner, buf_str(&last));
     buf_release(&last);
 }
@@ -198,6 +236,8 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     enum link_role peer = link_get_peer(l);
     if (peer == ROLE_EDGE && str_eq(service, STR("imap"))) {
         open_imap(r, &f, session_runner_new(r->group, s));
+    } else if (peer == ROLE_EDGE && str_eq(service, STR("sieve"))) {
+        open_sieve(r, &f, session_runner_new(r->group, s));
     } else if (peer == ROLE_SUBMIT && str_eq(service, STR("lmtp"))) {
         open_lmtp(r, session_runner_new(r->group, s));
     } else if (peer == ROLE_STORE && str_eq(service, STR("urlfetch"))) {

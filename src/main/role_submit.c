@@ -18,6 +18,7 @@
 #include "main/lookups.h"
 #include "main/peers.h"
 #include "main/submit_session.h"
+#include "main/webhook.h"
 #include "net/fields.h"
 #include "net/resolve.h"
 #include "net/session_run.h"
@@ -58,6 +59,7 @@ struct submit_role {
     struct fetcher *fetcher;
     struct routes *routes;
     struct runner *runner;
+    struct webhooks *webhooks;
     struct session_group *group;
     struct lookups lookups;
     struct peers peers;
@@ -324,12 +326,37 @@ static void start_runner(struct submit_role *r)
 
 /* ---- links ---- */
 
-static void on_down(void *owner, struct link *l)
+static void reply(void *peer, uint32_t id, struct str body)
 {
-    peers_drop(&((struct submit_role *)owner)->peers, l);
+    link_reply(peer, id, body);
 }
 
-static const struct link_handler LINK_HANDLER = {on_open, NULL, on_down};
+static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
+{
+    struct submit_role *r = owner;
+    struct webhook_asker asker = {.peer = l, .reply = reply};
+    struct fields f;
+    enum err e = fields_parse(body, &f);
+    if (e == ERR_OK && link_get_peer(l) == ROLE_STORE
+        && str_eq(fields_get(&f, STR("op")), STR("post"))) {
+        webhooks_post(r->webhooks, &asker, id, &f);
+    } else {
+        log_error("%s asked what it may not ask", control_role_name(link_get_peer(l)));
+        link_reply(l, id, STR("result=failed\n"));
+    }
+    if (e == ERR_OK) {
+        fields_release(&f);
+    }
+}
+
+static void on_down(void *owner, struct link *l)
+{
+    struct submit_role *r = owner;
+    webhooks_forget(r->webhooks, l);
+    peers_drop(&r->peers, l);
+}
+
+static const struct link_handler LINK_HANDLER = {on_open, on_request, on_down};
 
 static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
 {
@@ -368,6 +395,12 @@ static enum err open_and_confine(struct submit_role *r)
     TRY(tls_client_context_new(STR_EMPTY, &r->tls_there));
     TRY(burl_hosts_init(&r->burl_hosts, r->boot));
     TRY(confine(r->boot, ROLE_SUBMIT, dir));
+    struct webhooks_args hooks = {
+        .loop = r->loop,
+        .list = boot_get(r->boot, STR("notify_webhooks")),
+        .anchors = boot_get(r->boot, STR("notify_webhooks_ca")),
+    };
+    TRY(webhooks_new(&hooks, &r->webhooks));
     return queue_open(dir, &r->queue);
 }
 

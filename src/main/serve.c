@@ -13,8 +13,10 @@
 #include "main/state.h"
 #include "main/supervisor.h"
 #include "tools/tool.h"
+#include "wire/webhook.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -77,6 +79,22 @@ void serve_complete_config(struct config *c)
     }
 }
 
+/* What the table of settings cannot say of one. */
+static int check(const struct config *c)
+{
+    struct str bad;
+    if (!webhook_is_sound(config_get(c, CONFIG_notify_webhooks), &bad)) {
+        return tool_fail(EXIT_USAGE, "notify_webhooks: %.*s is neither an https URL nor an address",
+                         STR_ARG(bad));
+    }
+    CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX - 1);
+    buf_add(&path, config_get(c, CONFIG_notify_webhooks_ca));
+    if (path.len > 0 && access(path.p, R_OK) != 0) {
+        return tool_fail(EXIT_ENVIRONMENT, "notify_webhooks_ca: cannot read %s", path.p);
+    }
+    return EXIT_FINE;
+}
+
 static int start_log(const struct config *c)
 {
     struct str level = config_get(c, CONFIG_log_level);
@@ -106,9 +124,11 @@ struct ready_line {
 static void on_ready(void *owner)
 {
     const struct ready_line *r = owner;
-    (void)printf("limetta is ready: IMAP on port %u, submission on port %u, state in %s, process "
-                 "%d\n",
-                 PORT_IMAP + r->offset, PORT_SUBMISSION + r->offset, r->state->dir, getpid());
+    (void)printf(
+        "limetta is ready: IMAP on port %u, submission on port %u, ManageSieve on port %u, "
+        "state in %s, process %d\n",
+        PORT_IMAP + r->offset, PORT_SUBMISSION + r->offset, PORT_SIEVE + r->offset, r->state->dir,
+        getpid());
     (void)fflush(stdout);
 }
 
@@ -141,6 +161,7 @@ static int run(const struct serve_args *a, struct config *c)
     struct listenings listenings;
     unsigned offset = 0;
     int code = start_log(c);
+    code = code == EXIT_FINE ? check(c) : code;
     code = code == EXIT_FINE ? get_offset(a, c, &offset) : code;
     if (code != EXIT_FINE) {
         return code;

@@ -20,6 +20,7 @@
  * With --one-octet each octet of a client arrives by itself; nothing else may change.
  *
  * Verbs: @advance 29m | @pace 4s (from now on every step of a session takes so long) |
+ * @managesieve (sessions opened later speak that, not IMAP; their greeting is the OK of a login) |
  * @user NAME (of sessions opened later) | @shared NAME (theirs) | @limit 3 (their MESSAGELIMIT; 0: none) |
  * @open NAME (then expect the greeting) | @close NAME |
  * @restart (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) | @mailboxes PREFIX N |
@@ -364,6 +365,12 @@ static void set_user(struct runner *r, struct str args)
     script_set_user(r->script, args);
 }
 
+static void set_managesieve(struct runner *r, struct str args)
+{
+    (void)args;
+    script_set_managesieve(r->script);
+}
+
 static void set_shared(struct runner *r, struct str args)
 {
     script_set_shared_account(r->script, args);
@@ -416,6 +423,7 @@ static const struct {
     {"@index", make_index},
     {"@limit", set_limit},
     {"@mailboxes", make_mailboxes},
+    {"@managesieve", set_managesieve},
     {"@open", open_session},
     {"@pace", set_pace},
     {"@quiet", check_quiet},

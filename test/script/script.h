@@ -19,6 +19,8 @@ void script_free(struct script **s);
 void script_set_slow(struct script *s);
 /* Whose account sessions that are opened later have. Copied. */
 void script_set_user(struct script *s, struct str user);
+/* Sessions opened later speak ManageSieve. */
+void script_set_managesieve(struct script *s);
 /* Whose mailboxes are "Shared/..." for sessions opened later. */
 void script_set_shared_account(struct script *s, struct str user);
 /* Opens a session; its greeting (tag "L") waits to be heard. */
