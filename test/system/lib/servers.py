@@ -202,7 +202,7 @@ disable_plaintext_auth = no
 auth_mechanisms = plain login
 auth_cache_size = 16M
 auth_username_format = %Ln
-mail_location = sdbox:{dir}/mail/%u
+mail_location = {storage}
 mail_fsync = optimized
 mail_attribute_dict = file:{dir}/mail/%u/attributes
 imap_urlauth_host = *
@@ -270,7 +270,8 @@ class Dovecot(Server):
     """Debian's Dovecot, tuned as for production: many clients a login process, processes kept ready, fsync on, sdbox."""
     name = 'dovecot'
 
-    def __init__(self, users=('alice', 'bob'), ssl='yes'):
+    def __init__(self, users=('alice', 'bob'), ssl='yes', more='', storage='sdbox:{dir}/mail/%u'):
+        """more: further settings; as in storage, {dir} is the server's folder."""
         super().__init__()
         self.cert, key = make_certificate(self.dir)
         offset = free_offset((24, 143))
@@ -288,9 +289,10 @@ class Dovecot(Server):
             os.chown(os.path.join(self.dir, n), owner.pw_uid if n == 'mail' else me.pw_uid, owner.pw_gid)
         conf = os.path.join(self.dir, 'dovecot.conf')
         with open(conf, 'w') as f:
-            f.write(DOVECOT.format(dir=self.dir, ssl=ssl, cert=self.cert, key=key, port=self.imap_port, lmtp_port=self.lmtp_port,
-                                   uid=owner.pw_uid, gid=owner.pw_gid, cores=os.cpu_count(), user='dovecot' if is_root else me.pw_name,
+            f.write(DOVECOT.format(dir=self.dir, ssl=ssl, storage=storage.replace('{dir}', self.dir), cert=self.cert, key=key,
+                                   port=self.imap_port, lmtp_port=self.lmtp_port, uid=owner.pw_uid, gid=owner.pw_gid, cores=os.cpu_count(), user='dovecot' if is_root else me.pw_name,
                                    login_user='dovenull' if is_root else me.pw_name))
+            f.write(more.replace('{dir}', self.dir))
         self.process = subprocess.Popen(['/usr/sbin/dovecot', '-F', '-c', conf], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
@@ -347,7 +349,8 @@ class Cyrus(Server):
     """Debian's Cyrus with its defaults, and what production needs: processes kept ready and used again, idled for IDLE."""
     name = 'cyrus'
 
-    def __init__(self, users=('alice', 'bob')):
+    def __init__(self, users=('alice', 'bob'), more=''):
+        """more: further settings."""
         super().__init__()
         import pwd
         self.cert, key = make_certificate(self.dir)
@@ -360,7 +363,7 @@ class Cyrus(Server):
         conf, services = os.path.join(self.dir, 'imapd.conf'), os.path.join(self.dir, 'cyrus.conf')
         values = {'dir': self.dir, 'cert': self.cert, 'key': key, 'user': owner.pw_name, 'port': self.imap_port,
                   'cores': os.cpu_count(), 'bin': f'{folder}/cyrus/bin', 'conf': conf}
-        for path, text in ((conf, CYRUS), (services, CYRUS_SERVICES)):
+        for path, text in ((conf, CYRUS + more), (services, CYRUS_SERVICES)):
             with open(path, 'w') as f:
                 f.write(text.format(**values))
         for user in users:
