@@ -108,7 +108,7 @@ static bool add_word(struct run *r, const struct word *w, struct buf *out)
         return false;
     }
     r->name = w->charset;
-    struct buf raw = BUF_INIT(w->text.n + 1);
+    struct buf raw = BUF_INIT(w->text.n + 3); /* what transfer_decode() may ask for at once */
     word_decode(w, &raw);
     charset_convert(r->charset, buf_str(&raw), false, out);
     buf_release(&raw);

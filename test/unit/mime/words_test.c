@@ -23,6 +23,8 @@ static const struct {
     {"=?utf-8?q?caf=C3=A9_au=20lait?=", "caf\xc3\xa9 au lait"},
     {"=?UTF-8?B?Y2Fmw6k=?=", "caf\xc3\xa9"},
     {"=?utf-8?b?Y2Fmw6k?=", "caf\xc3\xa9"},
+    {"=?utf-8?b?w7w=?=", "\xc3\xbc"},
+    {"=?utf-8?b?YQ==?=", "a"},
     {"=?iso-8859-1*fr?Q?caf=E9?=", "caf\xc3\xa9"},
     {"=?utf-8?q?a?= =?utf-8?q?b?=", "ab"},
     {"=?utf-8?q?a?=\t  =?iso-8859-1?q?=E9?=", "a\xc3\xa9"},
