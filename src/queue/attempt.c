@@ -59,7 +59,8 @@ static enum err convert(struct attempt *a, enum content_kind able)
     struct str message = STR_EMPTY;
     TRY(spool_reader_map(a->reader, &message));
     a->converted = queue_spool_new(a->args.queue, UINT64_MAX);
-    TRY(convert_message(message, able, convert_into, a->converted));
+    TRY(convert_message(message, (struct content_able){able, able != CONTENT_7BIT}, convert_into,
+                        a->converted));
     struct spool_reader *reader = NULL;
     TRY(queue_read_spool(a->args.queue, a->converted, &reader));
     spool_reader_free(&a->reader);

@@ -9,6 +9,8 @@
 
 enum { HEADER_MOST = 64 * 1024, READ_MOST = 32768 };
 
+static const struct content_able ABLE = {CONTENT_8BIT, true};
+
 static enum err scan_only(void *scan, struct str octets)
 {
     content_scan_add(scan, octets);
@@ -20,7 +22,7 @@ static bool is_recodable(struct spool_reader *content)
     struct content_scan scan = {.line_len = 0};
     struct str all = STR_EMPTY;
     return spool_reader_map(content, &all) == ERR_OK
-           && convert_message(all, CONTENT_8BIT, scan_only, &scan) == ERR_OK
+           && convert_message(all, ABLE, scan_only, &scan) == ERR_OK
            && content_get_kind(&scan) != CONTENT_BINARY;
 }
 
@@ -89,5 +91,5 @@ enum err dsn_return_write(const struct dsn_return *what, struct spool_reader *co
     }
     struct str all = STR_EMPTY;
     TRY(spool_reader_map(content, &all));
-    return convert_message(all, CONTENT_8BIT, add, s);
+    return convert_message(all, ABLE, add, s);
 }

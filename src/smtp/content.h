@@ -13,6 +13,12 @@ enum content_kind {
     CONTENT_BINARY /* anything: NUL, long lines, bare CR or LF (RFC 3030) */
 };
 
+/* What a host takes. */
+struct content_able {
+    enum content_kind kind;
+    bool is_utf8; /* SMTPUTF8: headers in UTF-8 (RFC 6531), which needs 8BITMIME, too */
+};
+
 enum { CONTENT_LINE_MOST = 998 };
 
 /* Zero-initialise. Open only so that it can be embedded. */

@@ -1,5 +1,5 @@
-/* The next host lacks BINARYMIME, or even 8BITMIME, and we have accepted the message: so it is recoded, part by part, using
- * the shape (mime/shape.h) to know where parts are.
+/* The next host lacks BINARYMIME, 8BITMIME or SMTPUTF8, and we have accepted the message: so it is recoded, part by part,
+ * using the shape (mime/shape.h) to know where parts are.
  *
  *     leaf whose body the host can take     copied, stray CR and LF made line ends
  *     text                                  quoted-printable; base64 when it holds NUL or is binary
@@ -10,7 +10,14 @@
  * Only Content-Transfer-Encoding fields are replaced (and MIME-Version added where a message had none), and header lines
  * that are too long are folded; everything else passes. A part that is labelled base64 or quoted-printable is never recoded.
  * What is under a signature may not change by an octet (RFC 1847, 2.1), not even its line ends: a multipart/signed that
- * the host cannot take makes the conversion fail.
+ * the host cannot take makes the conversion fail. So does a multipart/encrypted, whose inside is to be left alone by everybody
+ * but the recipient (RFC 1847, 2.2). An application/pkcs7-mime part is one object, signed as what it decodes to; its
+ * transfer encoding is nobody's but the transport's (RFC 8551, 3.1.2), so it is recoded as any leaf. A DKIM signature breaks
+ * with any of this; who signs, signs what leaves last.
+ *
+ * For a host without SMTPUTF8 every header, those of parts and of messages inside included, becomes ASCII
+ * (mime/header_ascii.h), and a message/global, with its header in ASCII, a message/rfc822 (RFC 6532, 3.7). What cannot be
+ * written in ASCII, a local part for one, makes the conversion fail.
  *
  * The lines of an encoded text part are the CRLF lines it had; the octets of an encoded binary part are kept exactly. */
 #include "smtp/convert.h"
@@ -18,14 +25,16 @@
 #include "base/arena.h"
 #include "base/base64.h"
 #include "base/buf.h"
+#include "mime/header_ascii.h"
 #include "mime/shape.h"
 
 enum { SERIALISED_MOST = 16 * 1024 * 1024, TREE_MOST = 64 * 1024 * 1024, PIECE_MOST = 32 * 1024 };
+enum { HEADER_MOST = 16 * 1024 * 1024 };
 enum { QP_LINE_MOST = 76, BASE64_LINE_OCTETS = 57 };
 
 struct convert {
     struct str message;
-    enum content_kind able;
+    struct content_able able;
     enum err (*add)(void *owner, struct str octets);
     void *owner;
     struct buf out;
@@ -150,7 +159,7 @@ static size_t find_fold(struct str line)
 }
 
 /* Copies header lines; a host that does not take long lines does not take them in headers, either. */
-static void copy_header(struct convert *c, struct str h)
+static void copy_ascii_header(struct convert *c, struct str h)
 {
     while (h.n > 0) {
         size_t n = str_find_char(h, '\n');
@@ -169,11 +178,34 @@ static void copy_header(struct convert *c, struct str h)
     }
 }
 
+/* The same, in ASCII where the host needs it. */
+static void copy_header(struct convert *c, struct str h)
+{
+    if (c->able.is_utf8 || !header_has_8bit(h)) {
+        copy_ascii_header(c, h);
+        return;
+    }
+    CLEANUP(buf_release) struct buf ascii = BUF_INIT(HEADER_MOST);
+    enum err e = header_to_ascii(h, &ascii);
+    if (e == ERR_OK) {
+        end_lines(c);
+        copy_ascii_header(c, buf_str(&ascii));
+    } else if (c->err == ERR_OK) {
+        c->err = e == ERR_LIMIT ? ERR_CONVERSION : e;
+    }
+}
+
+/* message/global is message/rfc822 once its header is ASCII. */
+static bool is_renamed(const struct convert *c, const struct part *p)
+{
+    return !c->able.is_utf8 && p->is_message && str_eq_nocase(p->subtype, STR("global"));
+}
+
 /* The header of p with another Content-Transfer-Encoding; encoding empty: as it is, but folded where it must be. */
 static void write_header(struct convert *c, const struct part *p, bool is_root, struct str encoding)
 {
     struct str h = str_sub(c->message, (size_t)p->header_offset, (size_t)p->header_size);
-    if (encoding.n == 0) {
+    if (encoding.n == 0 && !is_renamed(c, p)) {
         copy_header(c, h);
         return;
     }
@@ -182,15 +214,23 @@ static void write_header(struct convert *c, const struct part *p, bool is_root, 
         struct str field = next_field(h);
         h = str_skip(h, field.n);
         has_version = has_version || str_starts_nocase(field, STR("MIME-Version:"));
-        if (!str_starts_nocase(field, STR("Content-Transfer-Encoding:"))) {
+        bool is_type = is_renamed(c, p) && str_starts_nocase(field, STR("Content-Type:"));
+        bool is_encoding =
+            encoding.n > 0 && str_starts_nocase(field, STR("Content-Transfer-Encoding:"));
+        if (!is_type && !is_encoding) {
             copy_header(c, field);
         }
     }
     end_lines(c);
+    if (is_renamed(c, p)) {
+        buf_add(&c->out, STR("Content-Type: message/rfc822\r\n"));
+    }
     if (is_root && !has_version) {
         buf_add(&c->out, STR("MIME-Version: 1.0\r\n"));
     }
-    buf_addf(&c->out, "Content-Transfer-Encoding: %.*s\r\n", STR_ARG(encoding));
+    if (encoding.n > 0) {
+        buf_addf(&c->out, "Content-Transfer-Encoding: %.*s\r\n", STR_ARG(encoding));
+    }
     copy_lines(c, h.n > 0 ? h : STR("\r\n"));
 }
 
@@ -215,7 +255,7 @@ static enum content_kind find_kind(struct str octets, bool is_binary)
 static struct str choose_encoding(struct convert *c, const struct part *p, struct str body)
 {
     bool is_binary = str_eq_nocase(p->encoding, STR("binary"));
-    if (!is_unencoded(p->encoding) || find_kind(body, is_binary) <= c->able) {
+    if (!is_unencoded(p->encoding) || find_kind(body, is_binary) <= c->able.kind) {
         return STR_EMPTY;
     }
     bool is_text = str_eq_nocase(p->type, STR("text")) && !is_binary && !p->has_nul;
@@ -226,7 +266,7 @@ static struct str choose_encoding(struct convert *c, const struct part *p, struc
 static struct str relabel(struct convert *c, const struct part *p, struct str body)
 {
     bool is_high = str_eq_nocase(p->encoding, STR("binary"))
-                   || (c->able == CONTENT_7BIT && str_eq_nocase(p->encoding, STR("8bit")));
+                   || (c->able.kind == CONTENT_7BIT && str_eq_nocase(p->encoding, STR("8bit")));
     if (!is_high) {
         return STR_EMPTY;
     }
@@ -255,16 +295,37 @@ static void copy_range(struct convert *c, uint64_t from, uint64_t to)
     }
 }
 
-static bool is_signed(const struct part *p)
+static bool is_sealed(const struct part *p)
 {
-    return str_eq_nocase(p->type, STR("multipart")) && str_eq_nocase(p->subtype, STR("signed"));
+    bool is_multipart = str_eq_nocase(p->type, STR("multipart"));
+    return is_multipart
+           && (str_eq_nocase(p->subtype, STR("signed"))
+               || str_eq_nocase(p->subtype, STR("encrypted")));
 }
 
-/* The signed parts of p with their headers, as they are, or not at all. */
-static void copy_signed(struct convert *c, const struct part *p)
+/* Is a header inside p beyond ASCII? depth is bounded by SHAPE_DEPTH_MOST. */
+static bool has_utf8_inside(const struct convert *c, const struct part *p)
 {
+    for (uint32_t i = 0; i < p->child_count; i++) {
+        const struct part *child = &p->children[i];
+        struct str h =
+            str_sub(c->message, (size_t)child->header_offset, (size_t)child->header_size);
+        if (header_has_8bit(h) || has_utf8_inside(c, child)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is signed or encrypted in p, with the headers of its parts, as it is, or not at all. */
+static void copy_sealed(struct convert *c, const struct part *p)
+{
+    if (!c->able.is_utf8 && has_utf8_inside(c, p)) {
+        c->err = c->err == ERR_OK ? ERR_UTF8_HEADER : c->err;
+        return;
+    }
     struct str body = str_sub(c->message, (size_t)p->body_offset, (size_t)p->body_size);
-    if (find_kind(body, true) > c->able) {
+    if (find_kind(body, true) > c->able.kind) {
         c->err = ERR_CONVERSION;
         return;
     }
@@ -280,11 +341,11 @@ static void write_part(struct convert *c, const struct part *p, bool is_root)
     }
     bool is_high =
         str_eq_nocase(p->encoding, STR("8bit")) || str_eq_nocase(p->encoding, STR("binary"));
-    bool is_label_wrong = is_high && (c->able == CONTENT_7BIT || p->encoding.n == 6);
-    struct str label = c->able == CONTENT_7BIT ? STR("7bit") : STR("8bit");
+    bool is_label_wrong = is_high && (c->able.kind == CONTENT_7BIT || p->encoding.n == 6);
+    struct str label = c->able.kind == CONTENT_7BIT ? STR("7bit") : STR("8bit");
     write_header(c, p, is_root, is_label_wrong ? label : STR_EMPTY);
-    if (is_signed(p)) {
-        copy_signed(c, p);
+    if (is_sealed(p)) {
+        copy_sealed(c, p);
         return;
     }
     uint64_t at = p->body_offset;
@@ -298,7 +359,7 @@ static void write_part(struct convert *c, const struct part *p, bool is_root)
     copy_range(c, at, p->body_offset + p->body_size);
 }
 
-enum err convert_message(struct str message, enum content_kind able,
+enum err convert_message(struct str message, struct content_able able,
                          enum err (*add)(void *owner, struct str octets), void *owner)
 {
     CLEANUP(buf_release) struct buf serialised = BUF_INIT(SERIALISED_MOST);

@@ -3,6 +3,7 @@
 #include "fuzz.h"
 
 #include "base/buf.h"
+#include "mime/header_ascii.h"
 #include "smtp/convert.h"
 
 #include <assert.h>
@@ -20,7 +21,7 @@ static struct content_scan scan_of(const struct buf *b)
     return scan;
 }
 
-static void check(struct str message, enum content_kind able)
+static void check(struct str message, struct content_able able)
 {
     CLEANUP(buf_release) struct buf once = BUF_INIT(1 << 24);
     CLEANUP(buf_release) struct buf twice = BUF_INIT(1 << 24);
@@ -29,17 +30,25 @@ static void check(struct str message, enum content_kind able)
     }
     struct content_scan scan = scan_of(&once);
     assert(!scan.has_bare && !scan.is_after_cr);
-    if (content_get_kind(&scan) <= able
+    struct buf ascii = BUF_INIT(1 << 24);
+    size_t end = str_find_str(buf_str(&once), STR("\r\n\r\n"));
+    struct str header = str_sub(buf_str(&once), 0, end);
+    if (!able.is_utf8 && header_to_ascii(header, &ascii) == ERR_OK) {
+        assert(!header_has_8bit(buf_str(&ascii)));
+    }
+    buf_release(&ascii);
+    if (content_get_kind(&scan) <= able.kind
         && convert_message(buf_str(&once), able, add, &twice) == ERR_OK) {
         scan = scan_of(&twice);
-        assert(content_get_kind(&scan) <= able);
+        assert(content_get_kind(&scan) <= able.kind);
     }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str message = str_make((const char *)data, size);
-    check(message, CONTENT_7BIT);
-    check(message, CONTENT_8BIT);
+    check(message, (struct content_able){CONTENT_7BIT, false});
+    check(message, (struct content_able){CONTENT_8BIT, false});
+    check(message, (struct content_able){CONTENT_8BIT, true});
     return 0;
 }

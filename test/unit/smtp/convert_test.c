@@ -5,6 +5,11 @@
 
 #include "unit.h"
 
+static struct content_able takes(enum content_kind kind)
+{
+    return (struct content_able){kind, kind != CONTENT_7BIT};
+}
+
 static enum err add(void *owner, struct str octets)
 {
     buf_add(owner, octets);
@@ -78,7 +83,8 @@ static void test_rows(void **state)
 {
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
-        assert_int_equal(convert_message(str_from_c(rows[i].in), rows[i].able, add, &out), ERR_OK);
+        assert_int_equal(convert_message(str_from_c(rows[i].in), takes(rows[i].able), add, &out),
+                         ERR_OK);
         if (!str_eq(buf_str(&out), str_from_c(rows[i].out))) {
             print_error("row %zu:\n%s\n", i, out.p);
         }
@@ -96,7 +102,7 @@ static void test_message_in_message(void **state)
             "Subject: x\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=latin1\r\n"
             "Content-Transfer-Encoding: 8bit\r\n\r\n\xe9\r\n");
     CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
-    assert_int_equal(convert_message(in, CONTENT_7BIT, add, &out), ERR_OK);
+    assert_int_equal(convert_message(in, takes(CONTENT_7BIT), add, &out), ERR_OK);
     assert_int_equal(kind_of(buf_str(&out)), CONTENT_7BIT);
     struct str s = buf_str(&out);
     assert_true(str_find_str(s, STR("Content-Transfer-Encoding: 7bit\r\n\r\nSubject: x")) < s.n);
@@ -127,11 +133,75 @@ static void test_signed(void **state)
                  "Content-Type: application/pgp-signature\r\n\r\nxyz\r\n--s--\r\n--o\r\n\r\n"
                  "beside\r\n--o--\r\n",
                  cases[i].text);
-        assert_int_equal(convert_message(buf_str(&in), cases[i].able, add, &out), cases[i].err);
+        assert_int_equal(convert_message(buf_str(&in), takes(cases[i].able), add, &out),
+                         cases[i].err);
         if (cases[i].err == ERR_OK) {
             assert_str(buf_str(&out), buf_str(&in));
         }
     }
+}
+
+/* X-SMTPUTF8: for a host without it all headers become ASCII, those of parts and inner messages, too, bodies stay; what is
+ * sealed, or cannot be written so, goes back. */
+static void test_utf8_headers(void **state)
+{
+    static const struct {
+        const char *in;
+        enum err err;
+        const char *out;
+    } cases[] = {
+        {"Subject: \xC3\xBC\r\n\r\n\xC3\xBC\r\n", ERR_OK,
+         "Subject: =?utf-8?B?w7w=?=\r\n\r\n\xC3\xBC\r\n"},
+        {"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Description: "
+         "\xC3\xBC\r\n\r\n\xC3\xBC\r\n"
+         "--b--\r\n",
+         ERR_OK,
+         "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Description: "
+         "=?utf-8?B?w7w=?=\r\n\r\n"
+         "\xC3\xBC\r\n--b--\r\n"},
+        {"Subject: x\r\nContent-Type: message/global\r\n\r\nSubject: \xC3\xBC\r\n\r\nx\r\n", ERR_OK,
+         "Subject: x\r\nContent-Type: message/rfc822\r\nMIME-Version: 1.0\r\n\r\nSubject: "
+         "=?utf-8?B?w7w=?=\r\n\r\nx\r\n"},
+        {"From: \xC3\xBC@x.example\r\n\r\nx\r\n", ERR_UTF8_HEADER, NULL},
+        {"Subject: \xC3\xBC\r\nContent-Type: multipart/signed; "
+         "boundary=s\r\n\r\n--s\r\n\r\n\xC3\xBC\r\n--s--\r\n",
+         ERR_OK,
+         "Subject: =?utf-8?B?w7w=?=\r\nContent-Type: multipart/signed; "
+         "boundary=s\r\n\r\n--s\r\n\r\n\xC3\xBC\r\n--s--\r\n"},
+        {"Content-Type: multipart/signed; boundary=s\r\n\r\n--s\r\nContent-Description: "
+         "\xC3\xBC\r\n\r\nx\r\n--s--\r\n",
+         ERR_UTF8_HEADER, NULL},
+        {"Content-Type: multipart/encrypted; boundary=s\r\n\r\n--s\r\nContent-Description: "
+         "\xC3\xBC\r\n\r\nx\r\n"
+         "--s--\r\n",
+         ERR_UTF8_HEADER, NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 16);
+        struct str in = str_from_c(cases[i].in);
+        enum err e = convert_message(in, (struct content_able){CONTENT_8BIT, false}, add, &out);
+        assert_int_equal(e, cases[i].err);
+        if (e == ERR_OK) {
+            assert_str(buf_str(&out), str_from_c(cases[i].out));
+        }
+        buf_clear(&out);
+        assert_int_equal(convert_message(in, takes(CONTENT_8BIT), add, &out), ERR_OK);
+        assert_str(buf_str(&out), in);
+    }
+}
+
+/* Encrypted parts are left alone, too; an S/MIME object is recoded, and decodes to the same octets. */
+static void test_encrypted(void **state)
+{
+    struct str sealed = STR("Content-Type: multipart/encrypted; boundary=s\r\n\r\n--s\r\n"
+                            "Content-Type: application/octet-stream\r\n\r\n\xFF\r\n--s--\r\n");
+    struct str smime = STR("Content-Type: application/pkcs7-mime; smime-type=signed-data\r\n"
+                           "Content-Transfer-Encoding: binary\r\n\r\n\xFF\xFE");
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 16);
+    assert_int_equal(convert_message(sealed, takes(CONTENT_7BIT), add, &out), ERR_CONVERSION);
+    buf_clear(&out);
+    assert_int_equal(convert_message(smime, takes(CONTENT_7BIT), add, &out), ERR_OK);
+    assert_true(str_ends(buf_str(&out), STR("Transfer-Encoding: base64\r\n\r\n//4=\r\n")));
 }
 
 /* A header line that no host has to take is folded, and nothing but line ends is new. */
@@ -145,7 +215,7 @@ static void test_long_header(void **state)
     }
     buf_add(&in, STR("\r\nX: 1\r\n\r\nbody\r\n"));
     assert_int_equal(kind_of(buf_str(&in)), CONTENT_BINARY);
-    assert_int_equal(convert_message(buf_str(&in), CONTENT_8BIT, add, &out), ERR_OK);
+    assert_int_equal(convert_message(buf_str(&in), takes(CONTENT_8BIT), add, &out), ERR_OK);
     assert_int_equal(kind_of(buf_str(&out)), CONTENT_7BIT);
     CLEANUP(buf_release) struct buf unfolded = BUF_INIT(1 << 16);
     for (struct str rest = buf_str(&out); rest.n > 0;) {
@@ -158,7 +228,7 @@ static void test_long_header(void **state)
     buf_clear(&in);
     buf_clear(&out);
     buf_addf(&in, "X: %01200d\r\n\r\nbody\r\n", 0);
-    assert_int_equal(convert_message(buf_str(&in), CONTENT_8BIT, add, &out), ERR_OK);
+    assert_int_equal(convert_message(buf_str(&in), takes(CONTENT_8BIT), add, &out), ERR_OK);
     assert_int_equal(kind_of(buf_str(&out)), CONTENT_BINARY);
 }
 
@@ -175,7 +245,7 @@ static void test_long_lines(void **state)
             x = x * 1664525U + 1013904223U;
             buf_add_char(&in, (x >> 24) % 50 == 0 ? ' ' : (char)(32 + (x >> 20) % 200));
         }
-        assert_int_equal(convert_message(buf_str(&in), CONTENT_7BIT, add, &out), ERR_OK);
+        assert_int_equal(convert_message(buf_str(&in), takes(CONTENT_7BIT), add, &out), ERR_OK);
         assert_int_equal(kind_of(buf_str(&out)), CONTENT_7BIT);
         for (struct str rest = buf_str(&out); rest.n > 0;) {
             assert_true(str_split(&rest, '\n').n <= 77);
@@ -190,6 +260,8 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_message_in_message),
         cmocka_unit_test(test_signed),
+        cmocka_unit_test(test_utf8_headers),
+        cmocka_unit_test(test_encrypted),
         cmocka_unit_test(test_long_header),
         cmocka_unit_test(test_long_lines),
     };
