@@ -4,8 +4,8 @@
  *   edge     none             accepts; never makes one              yes      very many
  *   auth     its own folder   none                                  yes      few
  *   store    its own folder   none (links come as socket pairs)     yes      many
- *   submit   its own folder,  makes inet sockets, connects out      yes      some
- *            resolver and CA
+ *   submit   its own folder,  makes inet sockets, connects out,     yes      some
+ *            resolver and CA  accepts
  *            files to read
  *   convert  runs programs,    none                                 yes      some
  *            reads what they
@@ -82,7 +82,7 @@ static const struct keep KEEPS[ROLE_COUNT] = {
                     .fds_most = 65536},
     [ROLE_SUBMIT] = {.files = FILES_FOLDER,
                      .reads = SUBMIT_READS,
-                     .calls = CALLS_FILES | CALLS_CONNECT,
+                     .calls = CALLS_FILES | CALLS_CONNECT | CALLS_ACCEPT,
                      .fds_most = 16384},
     [ROLE_CONVERT] = {.files = FILES_PROGRAMS,
                       .reads = CONVERT_READS,

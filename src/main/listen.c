@@ -9,10 +9,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { ADDRESS_MOST = 64 };
@@ -104,7 +108,7 @@ static int open_address(const char *text, unsigned offset, bool is_optional, str
         if (fd < 0) {
             return fail_open(SERVICES[i].name, text, port);
         }
-        vec_push(&out->all, (struct listening){SERVICES[i].name, fd});
+        vec_push(&out->all, (struct listening){SERVICES[i].name, ROLE_EDGE, fd, NULL});
     }
     return EXIT_FINE;
 }
@@ -131,6 +135,97 @@ int listen_open(struct str addresses, unsigned offset, struct listenings *out)
     return code;
 }
 
+/* ---- LMTP ---- */
+
+static int open_lmtp_port(struct str address, unsigned offset, struct listenings *out)
+{
+    char text[ADDRESS_MOST];
+    struct sockaddr_storage at;
+    socklen_t size;
+    (void)snprintf(text, sizeof(text), "%.*s", STR_ARG(address));
+    if (!make_address(text, PORT_LMTP + offset, &at, &size)) {
+        return tool_fail(EXIT_USAGE, "lmtp_listen: %s is not an IPv4 or IPv6 address", text);
+    }
+    int fd = open_socket(&at, size);
+    if (fd < 0) {
+        return fail_open("lmtp", text, PORT_LMTP + offset);
+    }
+    vec_push(&out->all, (struct listening){"lmtp", ROLE_SUBMIT, fd, NULL});
+    return EXIT_FINE;
+}
+
+/* A socket that nobody listens on is left over from a crash. What is no socket stays, and bind() fails. */
+static void remove_stale(const struct sockaddr_un *at)
+{
+    struct stat st;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool is_socket = lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode);
+    if (fd >= 0 && is_socket && connect(fd, (const struct sockaddr *)at, sizeof(*at)) != 0
+        && errno == ECONNREFUSED) {
+        (void)unlink(at->sun_path);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+/* mode and group; false with errno. The file was made for us alone, so there is no moment at which too many may connect. */
+static bool give_socket(const char *path, const struct listen_lmtp *l)
+{
+    char mode[8];
+    char name[64];
+    (void)snprintf(mode, sizeof(mode), "%.*s", STR_ARG(l->mode));
+    (void)snprintf(name, sizeof(name), "%.*s", STR_ARG(l->group));
+    if (l->group.n > 0) {
+        const struct group *g = getgrnam(name);
+        if (g == NULL) {
+            errno = EINVAL;
+            return false;
+        }
+        if (chown(path, (uid_t)-1, g->gr_gid) != 0) {
+            return false;
+        }
+    }
+    return chmod(path, (mode_t)strtoul(mode, NULL, 8)) == 0;
+}
+
+static int open_lmtp_socket(const struct listen_lmtp *l, struct listenings *out)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    if (l->path.n >= sizeof(at.sun_path)) {
+        return l->is_default ? EXIT_FINE
+                             : tool_fail(EXIT_USAGE, "lmtp_socket: a path has at most %zu octets",
+                                         sizeof(at.sun_path) - 1);
+    }
+    memcpy(at.sun_path, l->path.p, l->path.n);
+    remove_stale(&at);
+    mode_t before = umask(0177);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool is_open = fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0
+                   && give_socket(at.sun_path, l) && listen(fd, LISTEN_BACKLOG) == 0;
+    int why = errno;
+    (void)umask(before);
+    if (is_open) {
+        vec_push(&out->all, (struct listening){"lmtp", ROLE_SUBMIT, fd, strdup(at.sun_path)});
+        return EXIT_FINE;
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return tool_fail(EXIT_ENVIRONMENT, "lmtp_socket: cannot listen on %s%s%.*s: %s", at.sun_path,
+                     l->group.n > 0 ? " for group " : "", STR_ARG(l->group), strerrordesc_np(why));
+}
+
+int listen_open_lmtp(const struct listen_lmtp *l, struct listenings *out)
+{
+    int code = EXIT_FINE;
+    for (struct str rest = l->addresses; rest.n > 0 && code == EXIT_FINE;) {
+        struct str one = str_split(&rest, ' ');
+        code = one.n > 0 ? open_lmtp_port(one, l->offset, out) : code;
+    }
+    return code == EXIT_FINE && l->path.n > 0 ? open_lmtp_socket(l, out) : code;
+}
+
 int listen_open_metrics(unsigned offset, int *fd)
 {
     struct sockaddr_storage address;
@@ -145,6 +240,10 @@ void listen_close(struct listenings *l)
 {
     for (size_t i = 0; i < l->all.count; i++) {
         (void)close(l->all.at[i].fd);
+        if (l->all.at[i].path != NULL) {
+            (void)unlink(l->all.at[i].path);
+            free(l->all.at[i].path);
+        }
     }
     vec_release(&l->all);
 }

@@ -3,14 +3,17 @@
 
 #include "base/str.h"
 #include "base/vec.h"
+#include "net/link.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The listening sockets: opened by the supervisor, which may have the right to low ports, used by the edge. */
+/* The listening sockets: opened by the supervisor, which may have the right to low ports, used by the edge and by submit. */
 struct listening {
-    const char *name; /* "imap", "submission", "sieve" */
+    const char *name; /* "imap", "submission", "sieve", "lmtp" */
+    enum link_role role;
     int fd;
+    char *path; /* of a Unix socket, to be removed in the end; or NULL */
 };
 
 struct listenings {
@@ -18,6 +21,7 @@ struct listenings {
 };
 
 enum {
+    PORT_LMTP = 24,
     PORT_IMAP = 143,
     PORT_SUBMISSION = 587,
     PORT_SIEVE = 4190,
@@ -30,6 +34,18 @@ enum {
  * offset (RFC 5383, 3). An IPv6 that this host does not have is passed over when nobody asked for it by name.
  * Returns an exit code after one clear line on standard error. */
 int listen_open(struct str addresses, unsigned offset, struct listenings *out);
+/* The LMTP port plus offset on each of addresses (none when empty), and the Unix socket at path (none when empty) with mode
+ * (octal digits) and group (empty: as it comes). is_default: the path is our own choice, so one that is too long for a
+ * socket is only passed over. Adds to out. Returns an exit code likewise. */
+struct listen_lmtp {
+    struct str addresses;
+    unsigned offset;
+    struct str path;
+    bool is_default;
+    struct str mode;
+    struct str group;
+};
+int listen_open_lmtp(const struct listen_lmtp *l, struct listenings *out);
 /* The metrics port on 127.0.0.1, plus offset. Returns an exit code likewise. */
 int listen_open_metrics(unsigned offset, int *fd);
 void listen_close(struct listenings *l);

@@ -161,6 +161,8 @@ static const struct told FROM_CONFIG[] = {
     {"host_names", EDGE | STORE | SUBMIT, CONFIG_host_names},
     {"domains", AUTH | SUBMIT, CONFIG_domains},
     {"postmaster", AUTH, CONFIG_postmaster},
+    {"lmtp_allow", SUBMIT, CONFIG_lmtp_allow},
+    {"lmtp_connections", SUBMIT, CONFIG_lmtp_connections},
     {"recipient_delimiter", AUTH | STORE | SUBMIT, CONFIG_recipient_delimiter},
     {"sender_any", AUTH, CONFIG_sender_any},
     {"sender_alias", AUTH, CONFIG_sender_alias},
@@ -314,8 +316,11 @@ enum err process_tell(const struct process_context *x, enum link_role role, unsi
     tell_burl(&t, x->config);
     tell_state(&t, x);
     tell_sieve(&t, x->config);
-    for (size_t i = 0; role == ROLE_EDGE && t.err == ERR_OK && i < x->listenings->all.count; i++) {
+    for (size_t i = 0; t.err == ERR_OK && i < x->listenings->all.count; i++) {
         const struct listening *l = &x->listenings->all.at[i];
+        if (l->role != role) {
+            continue;
+        }
         struct control_message m = {
             .type = CONTROL_LISTENER, .key = str_from_c(l->name), .fd = l->fd};
         t.err = control_send(control, &m);

@@ -15,6 +15,7 @@
 #include "base/vec.h"
 #include "main/control.h"
 #include "main/inject_session.h"
+#include "main/lmtp_gate.h"
 #include "main/lookups.h"
 #include "main/peers.h"
 #include "main/submit_session.h"
@@ -36,6 +37,7 @@
 
 enum {
     REFUSAL_MOST = 1024,
+    LMTP_CONNECTIONS_MOST = 100,
     MESSAGE_DEFAULT = 64 * 1024 * 1024,
     TRACE_ROOM = 64 * 1024, /* for the header lines that we add */
     SMTP_PORT = 25,
@@ -62,6 +64,7 @@ struct submit_role {
     struct webhooks *webhooks;
     struct session_group *group;
     struct lookups lookups;
+    struct lmtp_gate *gate;
     struct peers peers;
 };
 
@@ -324,6 +327,37 @@ static void start_runner(struct submit_role *r)
     r->runner = runner_new(&args);
 }
 
+/* ---- other mail servers ---- */
+
+static void open_gate(struct submit_role *r)
+{
+    struct lmtp_gate_args args = {
+        .loop = r->loop,
+        .group = r->group,
+        .transit =
+            {
+                .loop = r->loop,
+                .queue = r->queue,
+                .lookups = &r->lookups,
+                .hostname = boot_get(r->boot, STR("hostname")),
+                .domains = boot_get(r->boot, STR("domains")),
+                .workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1),
+                .message_most = boot_get_u64(r->boot, STR("message_most"), MESSAGE_DEFAULT),
+                .open_store = open_store,
+                .store_owner = r,
+            },
+        .allow = boot_get(r->boot, STR("lmtp_allow")),
+        .connections_most = boot_get_u64(r->boot, STR("lmtp_connections"), LMTP_CONNECTIONS_MOST),
+    };
+    size_t at = 0;
+    int fd = -1;
+    struct str name = STR_EMPTY;
+    r->gate = lmtp_gate_new(&args);
+    while (boot_next_listener(r->boot, &at, &name, &fd)) {
+        lmtp_gate_add(r->gate, fd);
+    }
+}
+
 /* ---- links ---- */
 
 static void reply(void *peer, uint32_t id, struct str body)
@@ -418,13 +452,16 @@ static void run(struct submit_role *r)
     start_routes(r);
     start_runner(r);
     peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
+    open_gate(r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     loop_run(r->loop);
 }
 
 static void close_all(struct submit_role *r)
 {
+    lmtp_gate_close(r->gate);
     session_group_free(&r->group);
+    lmtp_gate_free(&r->gate);
     runner_free(&r->runner);
     routes_free(&r->routes);
     fetcher_free(&r->fetcher);

@@ -12,6 +12,7 @@
 #include "main/listen.h"
 #include "main/state.h"
 #include "main/supervisor.h"
+#include "net/network.h"
 #include "tools/tool.h"
 #include "wire/webhook.h"
 
@@ -132,14 +133,45 @@ static void on_ready(void *owner)
     (void)fflush(stdout);
 }
 
+/* Where other mail servers bring mail. The Unix socket is in the state folder unless the configuration says otherwise. */
+static int open_lmtp(const struct config *c, const struct state *s, unsigned offset,
+                     struct listenings *listenings)
+{
+    CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX + 16);
+    struct str bad = STR_EMPTY;
+    struct str said = config_get(c, CONFIG_lmtp_socket);
+    if (!network_check(config_get(c, CONFIG_lmtp_allow), &bad)) {
+        return tool_fail(EXIT_USAGE, "lmtp_allow: %.*s is no network", STR_ARG(bad));
+    }
+    if (said.n == 0) {
+        buf_addf(&path, "%s/run/lmtp", s->dir);
+    } else if (!str_eq(said, STR("none"))) {
+        buf_add(&path, said);
+    }
+    struct listen_lmtp l = {
+        .addresses = config_get(c, CONFIG_lmtp_listen),
+        .offset = offset,
+        .path = buf_str(&path),
+        .is_default = said.n == 0,
+        .mode = config_get(c, CONFIG_lmtp_socket_mode),
+        .group = config_get(c, CONFIG_lmtp_socket_group),
+    };
+    return listen_open_lmtp(&l, listenings);
+}
+
 /* With the ports open. Takes metrics_fd. */
-static int run_open(const struct serve_args *a, struct config *c,
-                    const struct listenings *listenings, unsigned offset, int metrics_fd)
+static int run_open(const struct serve_args *a, struct config *c, struct listenings *listenings,
+                    unsigned offset, int metrics_fd)
 {
     struct state state;
     int code = state_prepare(a->state, c, &state);
     if (code != EXIT_FINE) {
         return code; /* and the process ends */
+    }
+    code = open_lmtp(c, &state, offset, listenings);
+    if (code != EXIT_FINE) {
+        state_release(&state);
+        return code;
     }
     struct ready_line r = {&state, offset};
     struct supervise_options o = {

@@ -362,3 +362,8 @@ void session_runner_refuse(struct session_runner *r, struct str last)
     stream_finish(r->group->loop, &r->stream);
     runner_free(r);
 }
+
+void session_runner_abort(struct session_runner *r)
+{
+    runner_free(r);
+}

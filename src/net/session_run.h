@@ -33,5 +33,7 @@ const struct session_host *session_runner_get_host(const struct session_runner *
 void session_runner_start(struct session_runner *r, struct session *core);
 /* Instead of starting: the session is refused. Writes last (may be empty), then ends. Takes r. */
 void session_runner_refuse(struct session_runner *r, struct str last);
+/* Ends a session whose peer has been given up: frees core, stream and runner. Not from inside the core's own verbs. */
+void session_runner_abort(struct session_runner *r);
 
 #endif

@@ -74,7 +74,8 @@ static enum err prepare(void *owner, enum content_kind able, enum content_kind *
     struct attempt *a = owner;
     *kind = a->args.message->kind;
     if (a->reader == NULL) {
-        TRY(queue_read(a->args.queue, a->args.message->id, &a->reader));
+        TRY(a->args.content != NULL ? queue_read_spool(a->args.queue, a->args.content, &a->reader)
+                                    : queue_read(a->args.queue, a->args.message->id, &a->reader));
     }
     if (*kind > able) {
         TRY(convert(a, able));

@@ -2,6 +2,9 @@
  * a mailbox of its own that can be full, gone or broken (RFC 2033, 4.2). The submission queue keeps the recipients that
  * were not delivered and needs no more from us, so there is no queue here.
  *
+ * Asked for a recipient, the host of a worker answers at once; the one in the submission server asks auth, and the session
+ * waits in RECIPIENT.
+ *
  *     COMMAND --DATA--> DATA --.                 replies leave in the order of the recipients, each as soon as
  *     COMMAND --BDAT--> CHUNK --+--> DELIVERING  its own commit and those before it are done
  *
@@ -19,7 +22,7 @@
 #include "wire/smtp_scan.h"
 #include "wire/smtp_write.h"
 
-enum { COMMAND_MOST = 64 * 1024, RECIPIENTS_MOST = 1000 };
+enum { COMMAND_MOST = 64 * 1024, RECIPIENTS_MOST = 1000, REPLY_MOST = 1024 };
 
 /* Parameters of MAIL that LHLO does not announce. RET and ENVID were always taken. */
 enum {
@@ -27,11 +30,19 @@ enum {
                   | SMTP_PARAM_REQUIRETLS
 };
 
-enum lmtp_state { LMTP_COMMAND, LMTP_DATA, LMTP_CHUNK, LMTP_DELIVERING, LMTP_CLOSED };
+enum lmtp_state {
+    LMTP_COMMAND,
+    LMTP_DATA,
+    LMTP_CHUNK,
+    LMTP_RECIPIENT, /* the host: find_recipient() */
+    LMTP_DELIVERING,
+    LMTP_CLOSED
+};
 
 struct delivery {
     bool is_known;
     enum err err;
+    struct buf reply; /* of another server; empty: err says it */
 };
 
 struct lmtp {
@@ -44,6 +55,9 @@ struct lmtp {
     struct buf out;
     struct arena *command;
     enum lmtp_state state;
+    bool is_strict;
+    unsigned mistakes;
+    struct buf helo; /* empty: no LHLO yet */
 
     bool has_mail;
     bool is_utf8; /* MAIL had SMTPUTF8 */
@@ -82,6 +96,9 @@ static void reset(struct lmtp *s)
     s->failure = ERR_OK;
     s->size = 0;
     s->answered = 0;
+    for (size_t i = 0; i < s->deliveries.count; i++) {
+        buf_release(&s->deliveries.at[i].reply);
+    }
     vec_clear(&s->deliveries);
     buf_clear(&s->return_path);
 }
@@ -97,6 +114,8 @@ static void run_lhlo(struct lmtp *s, struct str args)
         return;
     }
     reset(s);
+    buf_clear(&s->helo);
+    buf_add(&s->helo, name);
     struct smtp_ehlo ehlo = {
         .hostname = buf_str(&s->hostname),
         .size_most = s->size_most,
@@ -108,7 +127,8 @@ static void run_lhlo(struct lmtp *s, struct str args)
 static void run_mail(struct lmtp *s, struct str args)
 {
     struct smtp_mail mail = {0};
-    enum err e = s->has_mail ? ERR_WRONG_STATE : smtp_mail_parse(s->command, args, &mail);
+    bool is_early = s->has_mail || (s->is_strict && s->helo.len == 0);
+    enum err e = is_early ? ERR_WRONG_STATE : smtp_mail_parse(s->command, args, &mail);
     e = e == ERR_OK && (mail.given & NOT_OFFERED) != 0 ? ERR_UNKNOWN_PARAM : e;
     if (e == ERR_OK && mail.has_size && mail.size > s->size_limit) {
         e = ERR_TOO_BIG;
@@ -123,6 +143,16 @@ static void run_mail(struct lmtp *s, struct str args)
     reply(s, 250, STR("2.1.0"), STR("Ok"));
 }
 
+static void end_rcpt(struct lmtp *s, enum err e)
+{
+    if (e != ERR_OK) {
+        reply_err(s, e);
+        return;
+    }
+    vec_push(&s->deliveries, (struct delivery){false, ERR_OK, BUF_INIT(REPLY_MOST)});
+    reply(s, 250, STR("2.1.5"), STR("Ok"));
+}
+
 static void run_rcpt(struct lmtp *s, struct str args)
 {
     struct smtp_rcpt rcpt = {0};
@@ -130,6 +160,11 @@ static void run_rcpt(struct lmtp *s, struct str args)
     e = e == ERR_OK && s->deliveries.count >= RECIPIENTS_MOST ? ERR_MANY_RECIPIENTS : e;
     e = e == ERR_OK ? smtp_rcpt_parse(s->command, args, &rcpt) : e;
     e = e == ERR_OK && rcpt.to.is_utf8 && !s->is_utf8 ? ERR_UTF8_RECIPIENT : e;
+    if (e == ERR_OK && s->host->find_recipient != NULL) {
+        s->state = LMTP_RECIPIENT;
+        s->host->find_recipient(owner_of(s), rcpt.to.address);
+        return;
+    }
     CLEANUP(buf_release) struct buf user = BUF_INIT(1024);
     buf_add(&user, rcpt.to.local);
     if (rcpt.to.domain.n > 0) {
@@ -138,12 +173,17 @@ static void run_rcpt(struct lmtp *s, struct str args)
     }
     struct str address = rcpt.has_orcpt ? rcpt.orcpt : rcpt.to.address;
     e = e == ERR_OK ? s->host->add_recipient(owner_of(s), buf_str(&user), address) : e;
-    if (e != ERR_OK) {
-        reply_err(s, e);
-        return;
+    end_rcpt(s, e);
+}
+
+void lmtp_on_recipient(struct session *session, enum err e)
+{
+    struct lmtp *s = (struct lmtp *)session;
+    if (s->state == LMTP_RECIPIENT) {
+        s->state = LMTP_COMMAND;
+        end_rcpt(s, e);
+        s->host->base.wake(owner_of(s));
     }
-    vec_push(&s->deliveries, (struct delivery){false, ERR_OK});
-    reply(s, 250, STR("2.1.5"), STR("Ok"));
 }
 
 static void start_content(struct lmtp *s)
@@ -245,15 +285,33 @@ static void add_octets(struct lmtp *s, struct str octets)
     }
 }
 
+/* "452 4.2.2 text", said by another server of ours. */
+static void repeat(struct lmtp *s, struct str said)
+{
+    uint64_t code = 0;
+    struct str rest = said;
+    bool is_reply = str_to_u64(str_split(&rest, ' '), 599, &code) && code >= 200;
+    struct str text = rest;
+    struct str enhanced = str_split(&text, ' ');
+    bool has_enhanced = enhanced.n >= 5 && enhanced.p[1] == '.';
+    if (is_reply) {
+        reply(s, (int)code, has_enhanced ? enhanced : STR_EMPTY, has_enhanced ? text : rest);
+    } else {
+        reply_err(s, ERR_UNAVAILABLE);
+    }
+}
+
 /* Writes the replies that are due, in order; after the last the transaction is over. */
 static void answer(struct lmtp *s)
 {
     while (s->answered < s->deliveries.count && s->deliveries.at[s->answered].is_known) {
-        enum err e = s->deliveries.at[s->answered++].err;
-        if (e == ERR_OK) {
+        const struct delivery *d = &s->deliveries.at[s->answered++];
+        if (d->reply.len > 0) {
+            repeat(s, buf_str(&d->reply));
+        } else if (d->err == ERR_OK) {
             reply(s, 250, STR("2.1.5"), STR("Delivered"));
         } else {
-            reply_err(s, e);
+            reply_err(s, d->err);
         }
     }
     if (s->answered == s->deliveries.count) {
@@ -265,7 +323,8 @@ static void answer(struct lmtp *s)
 static void refuse_all(struct lmtp *s, enum err e)
 {
     for (size_t i = 0; i < s->deliveries.count; i++) {
-        s->deliveries.at[i] = (struct delivery){true, e};
+        s->deliveries.at[i].is_known = true;
+        s->deliveries.at[i].err = e;
     }
     answer(s);
 }
@@ -291,14 +350,49 @@ static void end_octets(struct lmtp *s)
     }
 }
 
-void lmtp_on_delivered(struct session *session, size_t i, enum err e)
+static void note_delivery(struct lmtp *s, size_t i, enum err e, struct str said)
 {
-    struct lmtp *s = (struct lmtp *)session;
     if (s->state != LMTP_DELIVERING || i >= s->deliveries.count || s->deliveries.at[i].is_known) {
         return;
     }
-    s->deliveries.at[i] = (struct delivery){true, e};
+    s->deliveries.at[i].is_known = true;
+    s->deliveries.at[i].err = e;
+    buf_add(&s->deliveries.at[i].reply, said);
     s->host->base.wake(owner_of(s));
+}
+
+void lmtp_on_delivered(struct session *session, size_t i, enum err e)
+{
+    note_delivery((struct lmtp *)session, i, e, STR_EMPTY);
+}
+
+void lmtp_on_answered(struct session *session, size_t i, struct str said)
+{
+    note_delivery((struct lmtp *)session, i, ERR_UNAVAILABLE, str_sub(said, 0, REPLY_MOST));
+}
+
+void lmtp_on_silence(struct session *session)
+{
+    struct lmtp *s = (struct lmtp *)session;
+    reset(s);
+    reply_err(s, ERR_TIMEOUT);
+    s->state = LMTP_CLOSED;
+    s->host->base.wake(owner_of(s));
+}
+
+void lmtp_be_strict(struct session *session)
+{
+    ((struct lmtp *)session)->is_strict = true;
+}
+
+bool lmtp_is_utf8(const struct session *session)
+{
+    return ((const struct lmtp *)session)->is_utf8;
+}
+
+struct str lmtp_get_helo(const struct session *session)
+{
+    return buf_str(&((const struct lmtp *)session)->helo);
 }
 
 /* ---- the session's verbs ---- */
@@ -313,17 +407,27 @@ static size_t get_input_backlog(const struct session *session)
     return smtp_framing_get_backlog(((const struct lmtp *)session)->framing);
 }
 
+static void check_mistakes(struct lmtp *s)
+{
+    if (s->is_strict && s->mistakes >= LMTP_MISTAKES_MOST && s->state != LMTP_CLOSED) {
+        reply_err(s, ERR_GAVE_UP);
+        s->state = LMTP_CLOSED;
+    }
+}
+
 static void take_line(struct lmtp *s)
 {
     struct smtp_command c = {0};
     smtp_command_parse(smtp_framing_get_octets(s->framing), &c);
     runs[c.verb](s, c.args);
     arena_clear(s->command);
+    s->mistakes += runs[c.verb] == run_unknown ? 1 : 0;
+    check_mistakes(s);
 }
 
 static bool take_frame(struct lmtp *s)
 {
-    if (s->state == LMTP_DELIVERING || s->state == LMTP_CLOSED
+    if (s->state == LMTP_RECIPIENT || s->state == LMTP_DELIVERING || s->state == LMTP_CLOSED
         || s->out.len >= SESSION_OUTPUT_MOST) {
         return false;
     }
@@ -335,6 +439,8 @@ static bool take_frame(struct lmtp *s)
         break;
     case SMTP_FRAME_BAD:
         reply_err(s, smtp_framing_get_err(s->framing));
+        s->mistakes++;
+        check_mistakes(s);
         break;
     case SMTP_FRAME_OCTETS:
         add_octets(s, smtp_framing_get_octets(s->framing));
@@ -366,18 +472,20 @@ static enum session_want step(struct session *session, struct buf *out)
     if (is_full) {
         return SESSION_OUTPUT;
     }
-    return s->state == LMTP_DELIVERING ? SESSION_EVENT : SESSION_INPUT;
+    bool is_waiting = s->state == LMTP_DELIVERING || s->state == LMTP_RECIPIENT;
+    return is_waiting ? SESSION_EVENT : SESSION_INPUT;
 }
 
 static void free_session(struct session **session)
 {
     struct lmtp *s = (struct lmtp *)*session;
     *session = NULL;
-    s->host->reset(owner_of(s));
+    reset(s);
     smtp_framing_free(&s->framing);
     arena_free(&s->command);
     vec_release(&s->deliveries);
     buf_release(&s->hostname);
+    buf_release(&s->helo);
     buf_release(&s->return_path);
     buf_release(&s->out);
     free(s);
@@ -399,6 +507,7 @@ struct session *lmtp_new(struct str hostname, uint64_t size_most, const struct l
     s->size_limit = size_most > 0 ? size_most : UINT64_MAX;
     buf_init(&s->hostname, 1024);
     buf_add(&s->hostname, hostname);
+    buf_init(&s->helo, 512);
     buf_init(&s->return_path, 2048);
     buf_init(&s->out, 8 * (size_t)SESSION_OUTPUT_MOST);
     s->framing = smtp_framing_new();

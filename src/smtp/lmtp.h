@@ -5,12 +5,13 @@
 #include "base/str.h"
 #include "net/session.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* The LMTP server inside a store worker (RFC 2033): takes messages from our own submission server over a link and
- * delivers them. Who is at the other end is known, so there is no authentication. One reply a recipient, after its
- * account's commit. */
+/* The LMTP server (RFC 2033), twice: inside a store worker it takes messages from our own submission server over a link and
+ * delivers them; in the submission server it takes them from other hosts' programs and hands them to the workers. Who is
+ * at the other end is known by how it came, so there is no authentication. One reply a recipient, after its account's commit. */
 
 /* Where messages go; one owner a session. */
 struct lmtp_host {
@@ -24,15 +25,34 @@ struct lmtp_host {
     enum err (*content_add)(void *owner, struct str octets);
     /* The message is whole: deliver. Answers: lmtp_on_delivered() for each recipient, now or later. */
     void (*content_finish)(void *owner);
-    /* Forgets recipients, content and deliveries under way. */
+    /* Forgets recipients, questions, content and deliveries under way. */
     void (*reset)(void *owner);
+    /* In place of add_recipient, for a host that has to ask: address as in RCPT, without brackets. Answer:
+     * lmtp_on_recipient(), once, now or later. */
+    void (*find_recipient)(void *owner, struct str address);
 };
 
 /* hostname: copied. size_most: largest message in octets, 0: no limit here. host: borrowed while the session lives. The
  * first step greets. */
 struct session *lmtp_new(struct str hostname, uint64_t size_most, const struct lmtp_host *host);
 
+/* For whom we do not know: LHLO comes first, and LMTP_MISTAKES_MOST commands without sense end the session. */
+void lmtp_be_strict(struct session *s);
+enum { LMTP_MISTAKES_MOST = 30 };
+
+/* The name that the client gave with LHLO; empty: none yet. Borrowed. */
+struct str lmtp_get_helo(const struct session *s);
+
+/* The transaction's MAIL had SMTPUTF8 (RFC 6531). */
+bool lmtp_is_utf8(const struct session *s);
+
+/* The answer to find_recipient(). */
+void lmtp_on_recipient(struct session *s, enum err e);
 /* Recipient i has it on disk (ERR_OK), or will not get it. */
 void lmtp_on_delivered(struct session *s, size_t i, enum err e);
+/* The same in another server's words, "452 4.2.2 text"; copied. */
+void lmtp_on_answered(struct session *s, size_t i, struct str reply);
+/* The client was silent for too long: says 421 at the next step and ends. */
+void lmtp_on_silence(struct session *s);
 
 #endif

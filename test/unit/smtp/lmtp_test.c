@@ -60,8 +60,8 @@ static void reset(void *owner)
 static void world_init(struct world *w)
 {
     *w = (struct world){.out = BUF_INIT(1 << 20), .seen = BUF_INIT(1 << 20)};
-    w->host = (struct lmtp_host){{wake, w},   add_recipient,  content_start,
-                                 content_add, content_finish, reset};
+    w->host = (struct lmtp_host){{wake, w},      add_recipient, content_start, content_add,
+                                 content_finish, reset,         NULL};
     w->session = lmtp_new(STR("store"), 100, &w->host);
 }
 
@@ -170,12 +170,63 @@ static void test_trouble(void **state)
     world_release(&w);
 }
 
+static void find_recipient(void *owner, struct str address)
+{
+    struct world *w = owner;
+    buf_addf(&w->seen, "?%.*s ", STR_ARG(address));
+    if (!w->is_late) {
+        w->count++;
+        lmtp_on_recipient(w->session, str_starts(address, STR("nobody")) ? ERR_NO_USER : ERR_OK);
+    }
+}
+
+/* X-LMTP: as other servers meet it. A recipient waits for its look-up, and what is pipelined behind it too. */
+static void test_strict(void **state)
+{
+    struct world w;
+    world_init(&w);
+    w.host.find_recipient = find_recipient;
+    lmtp_be_strict(w.session);
+    (void)say(&w, STR("MAIL FROM:<>\r\nLHLO mx\r\nMAIL FROM:<>\r\nRCPT TO:<nobody@x>\r\n"), 7);
+    expect_codes(&w, "220 503 250 250 550 ");
+    assert_str(lmtp_get_helo(w.session), STR("mx"));
+    w.is_late = true;
+    assert_int_equal(say(&w, STR("RCPT TO:<\"a b\"@c.d>\r\nDATA\r\n"), 100), SESSION_EVENT);
+    expect_codes(&w, "");
+    lmtp_on_recipient(w.session, ERR_OK);
+    assert_int_equal(w.session->ops->step(w.session, &w.out), SESSION_INPUT);
+    expect_codes(&w, "250 354 ");
+    assert_int_equal(say(&w, STR("x\r\n.\r\nNOOP\r\n"), 100), SESSION_EVENT);
+    lmtp_on_answered(w.session, 0, STR("452 4.2.2 Full"));
+    assert_int_equal(w.session->ops->step(w.session, &w.out), SESSION_INPUT);
+    assert_str(buf_str(&w.out), STR("452 4.2.2 Full\r\n250 2.0.0 OK\r\n"));
+    for (int i = 1; i < LMTP_MISTAKES_MOST; i++) {
+        assert_int_equal(say(&w, STR("EHLO x\r\n"), 100), SESSION_INPUT);
+    }
+    assert_int_equal(say(&w, STR("EHLO x\r\nNOOP\r\n"), 100), SESSION_CLOSE);
+    expect_codes(&w, "500 421 ");
+    world_release(&w);
+}
+
+/* Nobody answers for long: 421, and the transaction is forgotten. */
+static void test_silence(void **state)
+{
+    struct world w;
+    world_init(&w);
+    (void)say(&w, STR(START), 100);
+    buf_clear(&w.out);
+    lmtp_on_silence(w.session);
+    assert_int_equal(w.session->ops->step(w.session, &w.out), SESSION_CLOSE);
+    expect_codes(&w, "421 ");
+    world_release(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conversations),
-        cmocka_unit_test(test_late_answers),
-        cmocka_unit_test(test_trouble),
+        cmocka_unit_test(test_conversations), cmocka_unit_test(test_late_answers),
+        cmocka_unit_test(test_trouble),       cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_silence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,88 @@
+/* One pass over the header as it streams by, field by field. A field counts with its first FIELD_MOST octets: names, addresses
+ * and ids are far shorter. More Delivered-To fields than fit into PASSED_MOST belong to a loop, which the count of Received
+ * fields ends. */
+#include "smtp/trace_scan.h"
+
+enum { FIELD_MOST = 2048, PASSED_MOST = 32 * 1024 };
+
+void trace_scan_init(struct trace_scan *t)
+{
+    *t = (struct trace_scan){.field = BUF_INIT(FIELD_MOST),
+                             .passed = BUF_INIT(PASSED_MOST),
+                             .message_id = BUF_INIT(FIELD_MOST)};
+}
+
+void trace_scan_release(struct trace_scan *t)
+{
+    buf_release(&t->field);
+    buf_release(&t->passed);
+    buf_release(&t->message_id);
+}
+
+static void end_field(struct trace_scan *t)
+{
+    struct str value = buf_str(&t->field);
+    struct str name = str_trim(str_split(&value, ':'));
+    value = str_trim(value);
+    if (str_eq_nocase(name, STR("Received"))) {
+        t->hops++;
+    } else if (str_eq_nocase(name, STR("Delivered-To")) && value.n > 0
+               && t->passed.len + value.n < PASSED_MOST) {
+        buf_add(&t->passed, value);
+        buf_add_char(&t->passed, '\n');
+    } else if (str_eq_nocase(name, STR("Message-ID")) && t->message_id.len == 0) {
+        buf_add(&t->message_id, value);
+    }
+    buf_clear(&t->field);
+}
+
+static void begin_line(struct trace_scan *t, char first)
+{
+    if (first != ' ' && first != '\t') {
+        end_field(t);
+    }
+    t->is_over = first == '\r' || first == '\n';
+}
+
+void trace_scan_add(struct trace_scan *t, struct str octets)
+{
+    while (octets.n > 0 && !t->is_over) {
+        size_t end = str_find_char(octets, '\n');
+        struct str piece = str_sub(octets, 0, end);
+        if (!t->is_inside_line) {
+            begin_line(t, octets.p[0]);
+        }
+        buf_add(&t->field, str_sub(piece, 0, FIELD_MOST - t->field.len));
+        t->is_inside_line = end == octets.n;
+        octets = str_skip(octets, end + 1);
+    }
+}
+
+void trace_scan_finish(struct trace_scan *t)
+{
+    if (!t->is_over) {
+        end_field(t);
+        t->is_over = true;
+    }
+}
+
+unsigned trace_scan_get_hops(const struct trace_scan *t)
+{
+    return t->hops;
+}
+
+bool trace_scan_has_passed(const struct trace_scan *t, struct str address)
+{
+    struct str rest = buf_str(&t->passed);
+    while (rest.n > 0) {
+        if (str_eq_nocase(str_split(&rest, '\n'), address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct str trace_scan_get_message_id(const struct trace_scan *t)
+{
+    return buf_str(&t->message_id);
+}
