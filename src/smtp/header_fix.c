@@ -7,18 +7,33 @@
  *          '------------- empty line or not a field -------------'--> DONE (missing fields are added first)
  *
  * A header that ends without an empty line (a line that is no field) gets one: the octets from there on are body.
+ * A message without From gets the sender of the envelope, as the common mail servers have it; a Sender field is never added:
+ * whose login it was is not everybody's business. Who puts a priority into the header gets it as if MAIL had asked
+ * (RFC 6758, 3.1), within the same bound; our own field then tells it to hosts that do not know MT-PRIORITY.
+ *
  * Bcc is taken out because the envelope has the recipients (RFC 5322, 3.6.3), Return-Path because only final delivery
  * may write it (RFC 5321, 4.4). */
 #include "smtp/header_fix.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <time.h>
 
 enum { NAME_MOST = 256 };
 
-enum fate { FATE_PASS, FATE_DROP, FATE_DATE, FATE_MESSAGE_ID, FATE_ADDRESS, FATE_HOP };
+enum fate {
+    FATE_PASS,
+    FATE_DROP,
+    FATE_DATE,
+    FATE_MESSAGE_ID,
+    FATE_FROM,
+    FATE_ADDRESS,
+    FATE_HOP,
+    FATE_PRIORITY,
+    FATE_TLS
+};
 
 struct fate_row {
     struct str name;
@@ -36,7 +51,15 @@ struct header_fix {
     bool is_line_start; /* only while is_over: the next octet begins a line */
     bool has_date;
     bool has_message_id;
-    unsigned hops;
+    bool has_from;
+    struct buf from;
+    bool has_priority; /* one is to be written */
+    bool is_priority_mail;
+    unsigned priority_fields;
+    int8_t priority_most;
+    unsigned tls_fields;
+    uint64_t size;
+    struct header_notes notes;
     bool is_done;
 };
 
@@ -48,6 +71,12 @@ struct header_fix *header_fix_new(const struct header_fix_args *args)
     buf_add(&f->domain, args->domain);
     buf_add(&f->unique, args->unique);
     buf_init(&f->field, HEADER_FIX_FIELD_MOST);
+    buf_init(&f->from, 1024);
+    buf_add(&f->from, args->from);
+    f->has_priority = args->has_priority;
+    f->is_priority_mail = args->has_priority;
+    f->notes.priority = args->has_priority ? args->priority : 0;
+    f->priority_most = args->priority_most;
     f->now_s = args->now_s;
     return f;
 }
@@ -60,6 +89,7 @@ void header_fix_free(struct header_fix **f)
     buf_release(&(*f)->domain);
     buf_release(&(*f)->unique);
     buf_release(&(*f)->field);
+    buf_release(&(*f)->from);
     free(*f);
     *f = NULL;
 }
@@ -214,11 +244,22 @@ void header_qualify(struct buf *out, struct str value, struct str domain)
 static enum fate find_fate(struct str name)
 {
     static const struct fate_row rows[] = {
-        {{"bcc", 3}, FATE_DROP},          {{"resent-bcc", 10}, FATE_DROP},
-        {{"return-path", 11}, FATE_DROP}, {{"date", 4}, FATE_DATE},
-        {{"from", 4}, FATE_ADDRESS},      {{"message-id", 10}, FATE_MESSAGE_ID},
-        {{"sender", 6}, FATE_ADDRESS},    {{"reply-to", 8}, FATE_ADDRESS},
-        {{"to", 2}, FATE_ADDRESS},        {{"cc", 2}, FATE_ADDRESS},
+        {{"bcc", 3}, FATE_DROP},
+        {{"resent-bcc", 10}, FATE_DROP},
+        {{"return-path", 11}, FATE_DROP},
+        {{"date", 4}, FATE_DATE},
+        {{"from", 4}, FATE_FROM},
+        {{"message-id", 10}, FATE_MESSAGE_ID},
+        {{"resent-from", 11}, FATE_ADDRESS},
+        {{"resent-sender", 13}, FATE_ADDRESS},
+        {{"resent-to", 9}, FATE_ADDRESS},
+        {{"resent-cc", 9}, FATE_ADDRESS},
+        {{"mt-priority", 11}, FATE_PRIORITY},
+        {{"tls-required", 12}, FATE_TLS},
+        {{"sender", 6}, FATE_ADDRESS},
+        {{"reply-to", 8}, FATE_ADDRESS},
+        {{"to", 2}, FATE_ADDRESS},
+        {{"cc", 2}, FATE_ADDRESS},
         {{"received", 8}, FATE_HOP},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -250,7 +291,43 @@ static void note_fate(struct header_fix *f, enum fate fate)
 {
     f->has_date = f->has_date || fate == FATE_DATE;
     f->has_message_id = f->has_message_id || fate == FATE_MESSAGE_ID;
-    f->hops += fate == FATE_HOP;
+    f->has_from = f->has_from || fate == FATE_FROM;
+    f->notes.hops += fate == FATE_HOP;
+}
+
+/* is_whole: no character is cut. */
+static void note_octets(struct header_fix *f, struct str field, bool is_whole)
+{
+    bool has_8bit = false;
+    for (size_t i = 0; i < field.n && !has_8bit; i++) {
+        has_8bit = (unsigned char)field.p[i] > 0x7F;
+    }
+    f->notes.has_8bit = f->notes.has_8bit || has_8bit;
+    f->notes.is_bad_utf8 = f->notes.is_bad_utf8 || (has_8bit && is_whole && !utf8_is_valid(field));
+}
+
+/* priority-value, without comments (RFC 6758, 4). Of two fields neither counts. */
+static void note_priority(struct header_fix *f, struct str value)
+{
+    bool is_negative = str_starts(value, STR("-"));
+    struct str digit = str_skip(value, is_negative ? 1 : 0);
+    bool is_valid =
+        digit.n == 1 && ascii_is_digit(digit.p[0]) && !(is_negative && digit.p[0] == '0');
+    f->priority_fields++;
+    f->has_priority = true;
+    if (f->is_priority_mail) {
+        return;
+    }
+    int n = is_valid && f->priority_fields == 1 ? digit.p[0] - '0' : 0;
+    n = is_negative ? -n : n;
+    f->notes.is_priority_lowered = n > f->priority_most;
+    f->notes.priority = n > f->priority_most ? f->priority_most : (int8_t)n;
+}
+
+/* RFC 8689, 3: "No" is the only value, and a second field forbidden. */
+static void note_tls(struct header_fix *f, struct str value)
+{
+    f->notes.is_tls_optional = ++f->tls_fields == 1 && str_eq_nocase(value, STR("No"));
 }
 
 /* Decides the whole field that is held. */
@@ -260,12 +337,19 @@ static void flush_field(struct header_fix *f, struct buf *out)
     if (field.n > 0 && !f->is_over) {
         struct str name = field_name(field);
         enum fate fate = find_fate(name);
+        size_t colon = str_find_char(field, ':') + 1;
+        struct str value = str_skip(field, colon);
         note_fate(f, fate);
-        if (fate == FATE_ADDRESS) {
-            size_t colon = str_find_char(field, ':') + 1;
+        note_octets(f, field, true);
+        if (fate == FATE_PRIORITY) {
+            note_priority(f, str_trim(value));
+        } else if (fate == FATE_TLS) {
+            note_tls(f, str_trim(value));
+        }
+        if (fate == FATE_ADDRESS || fate == FATE_FROM) {
             buf_add(out, str_sub(field, 0, colon));
-            header_qualify(out, str_skip(field, colon), buf_str(&f->domain));
-        } else if (fate != FATE_DROP) {
+            header_qualify(out, value, buf_str(&f->domain));
+        } else if (fate != FATE_DROP && fate != FATE_PRIORITY) {
             buf_add(out, field);
         }
     }
@@ -288,6 +372,13 @@ static void add_missing(struct header_fix *f, struct buf *out)
         buf_add_char(out, '@');
         buf_add(out, buf_str(&f->domain));
         buf_add(out, STR(">\r\n"));
+    }
+    if (!f->has_from && f->from.len > 0) {
+        note_octets(f, buf_str(&f->from), true);
+        buf_addf(out, "From: <%.*s>\r\n", STR_ARG(buf_str(&f->from)));
+    }
+    if (f->has_priority) {
+        buf_addf(out, "MT-Priority: %d\r\n", f->notes.priority);
     }
 }
 
@@ -349,8 +440,9 @@ static void overflow(struct header_fix *f, struct buf *out)
     }
     enum fate fate = find_fate(field_name(buf_str(&f->field)));
     note_fate(f, fate);
+    note_octets(f, buf_str(&f->field), false);
     f->is_over = true;
-    f->is_dropping = fate == FATE_DROP;
+    f->is_dropping = fate == FATE_DROP || fate == FATE_PRIORITY;
     f->is_line_start = f->field.len == f->line_at;
     if (!f->is_dropping) {
         buf_add(out, buf_str(&f->field));
@@ -370,6 +462,7 @@ static size_t pass_over(struct header_fix *f, struct str s, struct buf *out)
     size_t n = str_find_char(s, '\n');
     f->is_line_start = n < s.n;
     n += n < s.n;
+    note_octets(f, str_sub(s, 0, n), false);
     if (!f->is_dropping) {
         buf_add(out, str_sub(s, 0, n));
     }
@@ -400,14 +493,17 @@ static size_t take_some(struct header_fix *f, struct str s, struct buf *out)
 void header_fix_add(struct header_fix *f, struct str octets, struct buf *out)
 {
     while (octets.n > 0 && !f->is_done) {
-        octets = str_skip(octets, take_some(f, octets, out));
+        size_t n = take_some(f, octets, out);
+        f->size += n;
+        f->notes.is_big = f->size > HEADER_FIX_MOST;
+        octets = str_skip(octets, n);
     }
     buf_add(out, octets);
 }
 
-unsigned header_fix_get_hops(const struct header_fix *f)
+struct header_notes header_fix_get_notes(const struct header_fix *f)
 {
-    return f->hops;
+    return f->notes;
 }
 
 bool header_fix_is_done(const struct header_fix *f)

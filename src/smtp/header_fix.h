@@ -9,17 +9,34 @@
 
 /* The changes that a submission server makes to a header (RFC 6409, 8), applied while the message streams through:
  *   - Bcc, Resent-Bcc and Return-Path are taken out
- *   - Date and Message-ID are added when they are missing
- *   - addresses without a domain in From, Sender, Reply-To, To, Cc get one (RFC 6409, 4.2)
+ *   - Date, Message-ID and From are added when they are missing
+ *   - addresses without a domain in From, Sender, Reply-To, To, Cc, and in what was resent, get one (RFC 6409, 4.2)
+ *   - MT-Priority fields are taken out, and one is written where MAIL or a valid field asked for a priority (RFC 6758, 3)
  * Everything else, and the whole body, passes octet for octet. */
 struct header_fix;
 
-enum { HEADER_FIX_FIELD_MOST = 64 * 1024 };
+enum { HEADER_FIX_FIELD_MOST = 64 * 1024, HEADER_FIX_MOST = 2 * 1024 * 1024 };
+
+/* What was learnt from the header. */
+struct header_notes {
+    unsigned hops;    /* Received fields: how many servers the message has passed (RFC 5321, 6.3) */
+    bool has_8bit;    /* it is not ASCII (RFC 6532) */
+    bool is_bad_utf8; /* nor is it UTF-8 */
+    bool is_big;      /* it is larger than HEADER_FIX_MOST */
+    bool is_tls_optional; /* one field "TLS-Required: No" (RFC 8689, 3) */
+    int8_t
+        priority; /* MAIL's, else that of a single valid MT-Priority field, at most priority_most */
+    bool is_priority_lowered; /* the field asked for more */
+};
 
 struct header_fix_args {
-    struct str domain; /* for addresses without one, and for Message-ID; copied */
-    struct str unique; /* left part of a Message-ID that is made; copied */
-    int64_t now_s;     /* Unix time for Date */
+    struct str from;      /* for From; copied; empty: none is added */
+    bool has_priority;    /* MAIL had MT-PRIORITY (RFC 6710) */
+    int8_t priority;      /* then this one */
+    int8_t priority_most; /* what a field may ask for */
+    struct str domain;    /* for addresses without one, and for Message-ID; copied */
+    struct str unique;    /* left part of a Message-ID that is made; copied */
+    int64_t now_s;        /* Unix time for Date */
 };
 
 struct header_fix *header_fix_new(const struct header_fix_args *args);
@@ -28,8 +45,8 @@ void header_fix_free(struct header_fix **f);
 /* Appends to out what can go on now; at most HEADER_FIX_FIELD_MOST octets are held back. out's cap must leave room for
  * octets.n + HEADER_FIX_FIELD_MOST + 4096. */
 void header_fix_add(struct header_fix *f, struct str octets, struct buf *out);
-/* Received fields so far: how many servers the message has passed (RFC 5321, 6.3). */
-unsigned header_fix_get_hops(const struct header_fix *f);
+/* So far; complete when the header is over. */
+struct header_notes header_fix_get_notes(const struct header_fix *f);
 /* The header is over: from now on header_fix_add() is a plain copy, and the caller may pass octets by. */
 bool header_fix_is_done(const struct header_fix *f);
 /* The message is over; when that happened inside the header, closes it. */

@@ -51,6 +51,7 @@ void submission_reset(struct submission *s)
     s->envid = STR_EMPTY;
     s->terms = (struct mail_terms){0};
     s->has_priority = false;
+    s->is_priority_lowered = false;
     s->declared_size = 0;
     s->rcpt_count = 0;
     s->has_content = false;

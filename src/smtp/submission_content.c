@@ -83,10 +83,38 @@ static void start_content(struct submission *s)
         .domain = s->args.domain,
         .unique = buf_str(&unique),
         .now_s = s->host->get_time_s(owner_of(s)),
+        .from = s->return_path,
+        .has_priority = s->has_priority,
+        .priority = s->terms.priority,
+        .priority_most = s->args.priority_most,
     };
     s->fix = header_fix_new(&args);
     write_trace(s, buf_str(&unique));
     flush_piece(s);
+}
+
+/* What the header has shown so far. */
+static void check_header(struct submission *s)
+{
+    struct header_notes notes = header_fix_get_notes(s->fix);
+    if (notes.hops > HOPS_MOST) {
+        fail_content(s, ERR_LOOP);
+    } else if (notes.is_big) {
+        fail_content(s, ERR_HEADER_BIG);
+    } else if (notes.is_bad_utf8) {
+        fail_content(s, ERR_HEADER_OCTETS);
+    }
+}
+
+/* The header is read: it has a say in the terms. One in UTF-8 is taken without SMTPUTF8, too, as a submission server may mend
+ * what a client left out (RFC 6409, 8); from here on it is treated as if the parameter had been there. */
+static void take_header_terms(struct submission *s)
+{
+    struct header_notes notes = header_fix_get_notes(s->fix);
+    s->terms.is_utf8 = s->terms.is_utf8 || notes.has_8bit;
+    s->terms.is_tls_optional = notes.is_tls_optional && !s->terms.is_tls_required;
+    s->terms.priority = notes.priority;
+    s->is_priority_lowered = notes.is_priority_lowered;
 }
 
 static void add_octets(struct submission *s, struct str octets)
@@ -102,9 +130,7 @@ static void add_octets(struct submission *s, struct str octets)
         header_fix_add(s->fix, str_sub(octets, 0, PIECE_MOST), &s->piece);
         octets = str_skip(octets, PIECE_MOST);
         flush_piece(s);
-        if (header_fix_get_hops(s->fix) > HOPS_MOST) {
-            fail_content(s, ERR_LOOP);
-        }
+        check_header(s);
     }
 }
 
@@ -113,6 +139,8 @@ static void finish_content(struct submission *s)
 {
     header_fix_finish(s->fix, &s->piece);
     flush_piece(s);
+    check_header(s);
+    take_header_terms(s);
     if (s->failure == ERR_OK) {
         s->failure = submission_check_load(s, s->recipients.count, s->size);
     }
@@ -141,7 +169,11 @@ void submission_on_queued(struct session *session, enum err e)
         return;
     }
     s->state = SUBMISSION_COMMAND;
-    if (e == ERR_OK) {
+    if (e == ERR_OK && s->is_priority_lowered) {
+        CLEANUP(buf_release) struct buf text = BUF_INIT(64);
+        buf_addf(&text, "%d is its priority: your highest. Queued", s->terms.priority);
+        submission_reply(s, 250, STR("2.3.6"), buf_str(&text)); /* RFC 6710, 4.1 */
+    } else if (e == ERR_OK) {
         /* RFC 4468, 6 gives BURL 2.5.0; the others have no code of their own. */
         submission_reply(s, 250, s->has_chunks ? STR("2.5.0") : STR("2.0.0"), STR("Queued"));
     } else {

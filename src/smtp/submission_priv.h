@@ -50,9 +50,10 @@ struct submission {
     enum smtp_ret ret;
     struct str envid;
     struct mail_terms terms;
-    bool has_priority;      /* MAIL had MT-PRIORITY */
-    uint64_t declared_size; /* by MAIL; 0: not */
-    uint64_t rcpt_count;    /* RCPT commands so far */
+    bool has_priority;        /* MAIL had MT-PRIORITY */
+    bool is_priority_lowered; /* the header asked for a higher one than the user may have */
+    uint64_t declared_size;   /* by MAIL; 0: not */
+    uint64_t rcpt_count;      /* RCPT commands so far */
     VEC(struct mail_recipient) recipients;
     struct mail_recipient candidate; /* the host is asked about it */
 

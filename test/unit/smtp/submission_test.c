@@ -774,6 +774,7 @@ static void test_content(void **state)
                                         "To: anna@example.org\r\n"
                                         "Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"
                                         "Message-ID: <token1@example.org>\r\n"
+                                        "From: <bob@example.org>\r\n"
                                         "\r\nbody\r\n.\r\nb"));
     world_release(&w);
 }
@@ -809,6 +810,33 @@ static void test_terms(void **state)
     assert_int_equal(w.terms.release_ms + w.terms.deliver_by_ms, 0);
     assert_int_equal(w.terms.priority, 0);
     assert_int_equal(str_find_str(buf_str(&w.content), STR("for <")), w.content.len);
+    world_release(&w);
+}
+
+/* The header has a say: UTF-8 in it makes the message one of RFC 6532, TLS-Required and MT-Priority count where MAIL was silent. */
+static void test_header_terms(void **state)
+{
+    struct world w;
+    CLEANUP(buf_release) struct buf got = BUF_INIT(1 << 16);
+    world_init(&w);
+    GREET(&w);
+    struct str said = say(
+        &w,
+        STR(START "DATA\r\nSubject: \xC3\xBC\r\nTLS-Required: No\r\nMT-Priority: 9\r\n\r\n.\r\n"));
+    assert_true(str_ends(said, STR("\r\n250 2.3.6 4 is its priority: your highest. Queued\r\n")));
+    assert_true(w.terms.is_utf8 && w.terms.is_tls_optional);
+    assert_int_equal(w.terms.priority, 4);
+    (void)say(&w, STR("MAIL FROM:<bob> REQUIRETLS MT-PRIORITY=1\r\nRCPT TO:<anna>\r\n"
+                      "DATA\r\nTLS-Required: No\r\nMT-Priority: 9\r\n\r\n\xFF\r\n.\r\n"));
+    assert_false(w.terms.is_utf8 || w.terms.is_tls_optional);
+    assert_true(w.terms.is_tls_required);
+    assert_int_equal(w.terms.priority, 1);
+    assert_true(str_find_str(buf_str(&w.content), STR("\r\nMT-Priority: 1\r\n\r\n"))
+                < w.content.len);
+    buf_clear(&w.queued);
+    assert_str(codes(say(&w, STR(START "DATA\r\nSubject: \xFF\r\n\r\n.\r\n")), &got),
+               STR("250 250 354 554 "));
+    assert_int_equal(w.queued.len, 0);
     world_release(&w);
 }
 
@@ -949,27 +977,17 @@ static void test_peer_gone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conversations),
-        cmocka_unit_test(test_octet_by_octet),
-        cmocka_unit_test(test_ehlo_list),
-        cmocka_unit_test(test_enhanced_codes),
-        cmocka_unit_test(test_nothing_fetched),
-        cmocka_unit_test(test_hosts),
-        cmocka_unit_test(test_look_ahead),
-        cmocka_unit_test(test_look_ahead_in_vain),
-        cmocka_unit_test(test_failed_part),
-        cmocka_unit_test(test_size_after_expansion),
-        cmocka_unit_test(test_slow_answers),
-        cmocka_unit_test(test_commit_fails),
-        cmocka_unit_test(test_envelope),
-        cmocka_unit_test(test_content),
-        cmocka_unit_test(test_trace),
-        cmocka_unit_test(test_many_recipients),
-        cmocka_unit_test(test_terms),
-        cmocka_unit_test(test_priority_bound),
-        cmocka_unit_test(test_load),
-        cmocka_unit_test(test_held_pages),
-        cmocka_unit_test(test_peer_gone),
+        cmocka_unit_test(test_conversations),   cmocka_unit_test(test_octet_by_octet),
+        cmocka_unit_test(test_ehlo_list),       cmocka_unit_test(test_enhanced_codes),
+        cmocka_unit_test(test_nothing_fetched), cmocka_unit_test(test_hosts),
+        cmocka_unit_test(test_look_ahead),      cmocka_unit_test(test_look_ahead_in_vain),
+        cmocka_unit_test(test_failed_part),     cmocka_unit_test(test_size_after_expansion),
+        cmocka_unit_test(test_slow_answers),    cmocka_unit_test(test_commit_fails),
+        cmocka_unit_test(test_envelope),        cmocka_unit_test(test_content),
+        cmocka_unit_test(test_trace),           cmocka_unit_test(test_many_recipients),
+        cmocka_unit_test(test_terms),           cmocka_unit_test(test_priority_bound),
+        cmocka_unit_test(test_header_terms),    cmocka_unit_test(test_load),
+        cmocka_unit_test(test_held_pages),      cmocka_unit_test(test_peer_gone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
