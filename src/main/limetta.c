@@ -30,6 +30,10 @@ static const char USAGE[] =
     "       limetta backup --user NAME [--state DIR] FOLDER\n"
     "       limetta restore --user NAME [--state DIR] FOLDER\n"
     "       limetta share MAILBOX IDENTIFIER RIGHTS [--state DIR] [--config FILE]\n"
+    "       limetta sieve check FILE | run FILE MESSAGE [--from A] [--to B] [--user NAME] "
+    "[--trace]\n"
+    "       limetta sieve put NAME FILE | get NAME | list | activate NAME | deactivate |\n"
+    "               rename NAME NEW | remove NAME --user NAME [--json] [--state DIR]\n"
     "       limetta --version\n"
     "limetta(1) says more.\n";
 
@@ -106,19 +110,13 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
-    {"serve", serve, false},
-    {"user", run_user, true},
-    {"alias", run_alias, true},
-    {"sender", tool_sender, true},
-    {"import", tool_import, true},
-    {"export", tool_export, true},
-    {"verify", tool_verify, true},
-    {"backup", tool_backup, true},
-    {"restore", tool_restore, true},
-    {"share", run_share, true},
-    {"--version", print_version, false},
-    {"--help", print_help, false},
-    {"help", print_help, false},
+    {"serve", serve, false},         {"user", run_user, true},
+    {"alias", run_alias, true},      {"sender", tool_sender, true},
+    {"import", tool_import, true},   {"export", tool_export, true},
+    {"verify", tool_verify, true},   {"backup", tool_backup, true},
+    {"restore", tool_restore, true}, {"share", run_share, true},
+    {"sieve", tool_sieve, true},     {"--version", print_version, false},
+    {"--help", print_help, false},   {"help", print_help, false},
 };
 
 /* After a tool of root's: the folder's owner owns what is in it. */

@@ -75,6 +75,7 @@ void progress_end(struct progress *p);
 int tool_import(int argc, char **argv);
 int tool_export(int argc, char **argv);
 int tool_verify(int argc, char **argv);
+int tool_sieve(int argc, char **argv);
 int tool_backup(int argc, char **argv);
 int tool_restore(int argc, char **argv);
 /* cost: of new passwords; --config is accepted, and read by the caller. */

@@ -139,9 +139,9 @@ def test_listens_on_both_families(make):
             if os.path.exists('/proc/net/if_inet6') and open('/proc/net/if_inet6').read():
                 families.append(('::1', socket.AF_INET6))
             for address, _ in families:
-                for port in (143, 587):
+                for port in (143, 587, 4190):
                     with socket.create_connection((address, port + offset), 10) as c:
-                        true(c.recv(1) in (b'*', b'2'), f'a greeting at {address}, {port + offset}')
+                        true(c.recv(1) in (b'*', b'2', b'"'), f'a greeting at {address}, {port + offset}')
         finally:
             p.terminate()
             equal(p.wait(30), 0)

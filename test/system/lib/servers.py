@@ -27,7 +27,7 @@ def is_free(port):
     return True
 
 
-def free_offset(ports=(24, 143, 587, 9143)):
+def free_offset(ports=(24, 143, 587, 4190, 9143)):
     while True:
         offset = random.randrange(12000, 32000)
         if all(is_free(p + offset) for p in ports):
@@ -149,7 +149,7 @@ class Limetta(Server):
             write_settings(f, config or {})
         self.offset = free_offset() if offset is None else offset
         self.popen = popen
-        self.imap_port, self.submission_port = 143 + self.offset, 587 + self.offset
+        self.imap_port, self.submission_port, self.sieve_port = 143 + self.offset, 587 + self.offset, 4190 + self.offset
         for user in users:
             self.add_user(user)
         self.start()
