@@ -265,7 +265,7 @@ static unsigned count_raw(const struct sieve_raw *raw)
 static enum err fail_count(struct sieve_compiler *c, const struct sieve_node *n, unsigned wanted,
                            unsigned given)
 {
-    unsigned least = wanted - n->spec->optional;
+    unsigned least = wanted - n->spec->optional - n->spec->is_last_optional;
     return sieve_compile_fail(c, n->line, "\"%.*s\" takes %s%u argument%s besides tags, not %u",
                               STR_ARG(n->spec->name), least < wanted ? "at most " : "", wanted,
                               wanted == 1 ? "" : "s", given);
@@ -276,16 +276,17 @@ static enum err check_params(struct sieve_compiler *c, struct sieve_node *n,
 {
     unsigned wanted = count_params(n->spec);
     unsigned given = count_raw(raw);
-    if (given > wanted || given + n->spec->optional < wanted) {
+    if (given > wanted || given + n->spec->optional + n->spec->is_last_optional < wanted) {
         return fail_count(c, n, wanted, given);
     }
-    for (unsigned i = wanted - given; i < wanted; i++, raw = raw->next) {
+    unsigned first = n->spec->is_last_optional ? 0 : wanted - given;
+    for (unsigned i = first; i < first + given; i++, raw = raw->next) {
         if (raw->token.kind == SIEVE_TOKEN_TAG) {
             return sieve_compile_fail(c, raw->token.line, "Tags stand before other arguments");
         }
         if (!is_value(raw, n->spec->params[i])) {
             return sieve_compile_fail(c, raw->token.line, "Argument %u of \"%.*s\" is %s",
-                                      i + 1 - (wanted - given), STR_ARG(n->spec->name),
+                                      i + 1 - first, STR_ARG(n->spec->name),
                                       value_get_name(n->spec->params[i]));
         }
         n->params[i] = raw->arg;

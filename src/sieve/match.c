@@ -130,7 +130,7 @@ static enum err keep_matches(struct sieve_match *m, struct str value,
                              const struct sieve_glob_match *found)
 {
     struct sieve_run *r = m->run;
-    if (!sieve_run_has(r, SIEVE_EXT_VARIABLES)) {
+    if (m->is_silent || !sieve_run_has(r, SIEVE_EXT_VARIABLES)) {
         return ERR_OK;
     }
     struct str kept;

@@ -28,6 +28,7 @@ struct sieve_match {
     uint32_t key_count;
     uint64_t count; /* values that were given */
     bool is_true;
+    bool is_silent; /* leaves match variables alone */
 };
 
 /* What is to be right before a test with :comparator and match types can be run. */

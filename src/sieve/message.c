@@ -11,17 +11,13 @@
 #include "sieve/run_priv.h"
 
 /* The header's octets, with the empty line. */
-static size_t find_header_size(struct str message)
+static void find_header(struct sieve_message *m, struct str message)
 {
-    size_t at = 0;
-    while (at < message.n) {
-        struct str line = field_line(message, at);
-        at += line.n;
-        if (field_is_empty_line(line)) {
-            break;
-        }
+    while (m->header_size < message.n && !m->has_body) {
+        struct str line = field_line(message, m->header_size);
+        m->header_size += line.n;
+        m->has_body = field_is_empty_line(line);
     }
-    return at;
 }
 
 static uint32_t count_fields(struct str header)
@@ -41,7 +37,7 @@ enum err sieve_message_read(struct sieve_run *r)
     if (m->is_read) {
         return ERR_OK;
     }
-    m->header_size = find_header_size(r->env->message);
+    find_header(m, r->env->message);
     struct str header = str_sub(r->env->message, 0, m->header_size);
     TRY(sieve_run_spend(r, sieve_steps_for(header.n)));
     m->size = count_fields(header);
@@ -113,55 +109,64 @@ enum err sieve_message_get_shape(struct sieve_run *r, const struct shape **out)
     return ERR_OK;
 }
 
-struct sieve_index sieve_index_of(const struct sieve_node *n)
+struct sieve_fields sieve_fields_make(const struct sieve_strings *names, const struct sieve_node *n)
 {
-    const struct sieve_arg *number = sieve_node_find(n, SIEVE_TAG_INDEX);
-    return (struct sieve_index){.is_given = number != NULL,
-                                .is_last = sieve_node_has(n, SIEVE_TAG_LAST),
-                                .number = number != NULL ? number->number : 0};
+    const struct sieve_arg *index = sieve_node_find(n, SIEVE_TAG_INDEX);
+    return (struct sieve_fields){.names = *names,
+                                 .is_indexed = index != NULL,
+                                 .is_last = sieve_node_has(n, SIEVE_TAG_LAST),
+                                 .index = index != NULL ? index->number : 0};
 }
 
-static uint32_t count_called(const struct sieve_message *m, struct str name)
+static const struct sieve_field *next_called(const struct sieve_message *m, struct sieve_fields *f)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < m->count; i++) {
-        count += str_eq_nocase(m->fields[i].name, name);
-    }
-    return count;
-}
-
-/* The one field that the index means; NULL: there is none. */
-static const struct sieve_field *find_indexed(const struct sieve_message *m, struct str name,
-                                              const struct sieve_index *index)
-{
-    uint64_t wanted = index->number;
-    if (index->is_last) {
-        uint64_t count = count_called(m, name);
-        wanted = wanted > 0 && wanted <= count ? count + 1 - wanted : 0;
-    }
-    uint64_t seen = 0;
-    for (uint32_t i = 0; wanted > 0 && i < m->count; i++) {
-        if (str_eq_nocase(m->fields[i].name, name) && ++seen == wanted) {
-            return &m->fields[i];
+    for (; f->name < f->names.count; f->name++, f->at = 0) {
+        while (f->at < m->count) {
+            const struct sieve_field *field = &m->fields[f->at++];
+            f->looked++;
+            if (str_eq_nocase(field->name, f->names.at[f->name])) {
+                return field;
+            }
         }
     }
     return NULL;
 }
 
-const struct sieve_field *sieve_message_next(const struct sieve_run *r, struct str name,
-                                             const struct sieve_index *index, uint32_t *at)
+/* "all the named header fields are counted in the order specified by the header-list" (RFC 5260, 6). */
+static const struct sieve_field *find_indexed(const struct sieve_message *m, struct sieve_fields *f)
 {
-    const struct sieve_message *m = &r->message;
-    if (index != NULL && index->is_given) {
-        return (*at)++ == 0 ? find_indexed(m, name, index) : NULL;
-    }
-    while (*at < m->count) {
-        const struct sieve_field *f = &m->fields[(*at)++];
-        if (str_eq_nocase(f->name, name)) {
-            return f;
+    uint64_t wanted = f->index;
+    if (f->is_last) {
+        struct sieve_fields all = {.names = f->names};
+        uint64_t count = 0;
+        while (next_called(m, &all) != NULL) {
+            count++;
         }
+        wanted = wanted <= count ? count + 1 - wanted : 0;
+        f->looked += all.looked;
     }
-    return NULL;
+    const struct sieve_field *field = NULL;
+    for (uint64_t i = 0; i < wanted && (i == 0 || field != NULL); i++) {
+        field = next_called(m, f);
+    }
+    f->name = f->names.count;
+    return field;
+}
+
+const struct sieve_field *sieve_fields_next(const struct sieve_run *r, struct sieve_fields *f)
+{
+    return f->is_indexed ? find_indexed(&r->message, f) : next_called(&r->message, f);
+}
+
+enum err sieve_fields_spend(struct sieve_run *r, const struct sieve_fields *f)
+{
+    return sieve_run_spend(r, 1 + f->looked / 8);
+}
+
+const struct sieve_field *sieve_message_find(const struct sieve_run *r, struct str name)
+{
+    struct sieve_fields f = {.names = {.at = &name, .count = 1}};
+    return next_called(&r->message, &f);
 }
 
 void sieve_field_write_text(const struct sieve_field *f, struct buf *out)

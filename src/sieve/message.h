@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "sieve/run.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,6 +27,8 @@ struct sieve_message {
     uint32_t count;
     uint32_t size;
     size_t header_size; /* of the stored header, with its empty line */
+    bool has_body;      /* there is an empty line */
+    uint64_t added;     /* octets that the script added */
     bool is_edited;
     bool is_written; /* written holds the edited header */
     struct str written;
@@ -39,17 +42,27 @@ MUST_USE enum err sieve_message_write(struct sieve_run *r, struct str *out);
 /* The message's shape: of what was stored. */
 MUST_USE enum err sieve_message_get_shape(struct sieve_run *r, const struct shape **out);
 
-/* Which of the fields with one name a test means (RFC 5260, 6): all, or one counted from either end. */
-struct sieve_index {
-    bool is_given;
+/* The fields that a test means: those called one of the names, name by name; with :index the one of them that it counts to, from
+ * either end (RFC 5260, 6). */
+struct sieve_fields {
+    struct sieve_strings names;
+    bool is_indexed;
     bool is_last;
-    uint64_t number; /* 1-based */
+    uint64_t index;  /* 1-based */
+    uint32_t name;   /* being looked for */
+    uint32_t at;     /* next field to look at */
+    uint64_t looked; /* names that were compared */
 };
-struct sieve_index sieve_index_of(const struct sieve_node *n);
+/* names: borrowed. n: the test, for its :index and :last. */
+struct sieve_fields sieve_fields_make(const struct sieve_strings *names,
+                                      const struct sieve_node *n);
+/* The next one; NULL: there is none any more. */
+const struct sieve_field *sieve_fields_next(const struct sieve_run *r, struct sieve_fields *f);
+/* Counts the steps that looking took. Errors: the script's. */
+MUST_USE enum err sieve_fields_spend(struct sieve_run *r, const struct sieve_fields *f);
+/* The first field called name; NULL: none. */
+const struct sieve_field *sieve_message_find(const struct sieve_run *r, struct str name);
 
-/* Walks the fields called name: start with *at = 0; NULL at the end. */
-const struct sieve_field *sieve_message_next(const struct sieve_run *r, struct str name,
-                                             const struct sieve_index *index, uint32_t *at);
 /* Appends what a field says: unfolded, without white space around it, encoded words decoded to UTF-8. */
 void sieve_field_write_text(const struct sieve_field *f, struct buf *out);
 

@@ -217,6 +217,9 @@ static enum err parse_arguments(struct sieve_compiler *c, struct sieve_node *n)
     advance(c);
     struct sieve_raw *args = NULL;
     TRY(parse_raw_arguments(c, &args));
+    if (c->token.kind == SIEVE_TOKEN_BAD) {
+        return fail_expected(c, "an argument");
+    }
     TRY(parse_tests(c, n));
     return n->spec != NULL ? sieve_check_arguments(c, n, args) : ERR_OK;
 }

@@ -9,6 +9,7 @@
  * all three are bounded. */
 #include "sieve/run.h"
 
+#include "sieve/control.h"
 #include "sieve/run_priv.h"
 
 #include <stdarg.h>
@@ -180,6 +181,7 @@ static void add_implicit_keep(struct sieve_run *r)
 /* An implicit keep sees the flags and the header as the script left them. */
 static enum err finish(struct sieve_run *r)
 {
+    TRY(sieve_reject_finish(r));
     if (r->is_implicit_keep_cancelled) {
         return ERR_OK;
     }
@@ -188,7 +190,7 @@ static enum err finish(struct sieve_run *r)
     struct sieve_action *keep = &r->actions[r->out->count - 1];
     keep->target.flags = r->flags;
     keep->target.has_flags = sieve_run_has(r, SIEVE_EXT_IMAP4FLAGS);
-    keep->is_edited = r->message.is_edited;
+    keep->is_edited = r->message.is_edited && r->env->cause == SIEVE_DELIVERY;
     sieve_run_trace(r, "implicit keep");
     return keep->is_edited ? sieve_message_write(r, &keep->header) : ERR_OK;
 }
@@ -200,6 +202,21 @@ static void free_included(struct sieve_run *r)
     }
 }
 
+/* reject, ereject, vacation: "Their appearance in the "require" control or their use in an IMAP event MUST result in an error condition"
+ * (RFC 6785, 3.11). */
+static enum err check_requirements(struct sieve_run *r)
+{
+    static const enum sieve_ext forbidden[] = {SIEVE_EXT_REJECT, SIEVE_EXT_EREJECT,
+                                               SIEVE_EXT_VACATION};
+    for (size_t i = 0; r->env->cause != SIEVE_DELIVERY && i < 3; i++) {
+        if (sieve_run_has(r, forbidden[i])) {
+            return sieve_run_fail(r, "\"%.*s\" is for mail that is being delivered",
+                                  STR_ARG(sieve_ext_get_word(forbidden[i])));
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err run_all(struct sieve_run *r)
 {
     r->actions = sieve_run_array(r, struct sieve_action, r->limits.actions + 1u);
@@ -207,7 +224,10 @@ static enum err run_all(struct sieve_run *r)
         return ERR_LIMIT;
     }
     r->out->actions = r->actions;
-    enum err e = sieve_run_commands(r, r->frame->script->commands);
+    enum err e = check_requirements(r);
+    if (e == ERR_OK) {
+        e = sieve_run_commands(r, r->frame->script->commands);
+    }
     if (e == ERR_OK) {
         e = finish(r);
     }

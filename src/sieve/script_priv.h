@@ -130,6 +130,7 @@ struct sieve_spec {
     /* Positional arguments; the first `optional` of them may be left out. */
     enum sieve_value_kind params[SIEVE_PARAMS_MOST];
     uint8_t optional;
+    bool is_last_optional; /* the last of them may be left out */
     enum sieve_tests tests;
     bool has_block;
     /* Looks at one that has its arguments: what the table cannot say. NULL: nothing more. */

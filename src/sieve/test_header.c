@@ -16,36 +16,31 @@ enum err sieve_index_check(struct sieve_compiler *c, struct sieve_node *n)
     return ERR_OK;
 }
 
-/* The values of the fields with one name. */
-static enum err give_fields(struct sieve_run *r, struct sieve_match *m, struct str name,
-                            const struct sieve_index *index)
+static enum err give_field(struct sieve_match *m, const struct sieve_field *f)
 {
-    uint32_t at = 0;
-    const struct sieve_field *f;
-    while (!sieve_match_is_decided(m) && (f = sieve_message_next(r, name, index, &at)) != NULL) {
-        TRY(sieve_run_spend(r, sieve_steps_for(f->octets.n)));
-        struct buf text = BUF_INIT(f->value.n * 4 + 64);
-        if (!sieve_match_is_count(m)) {
-            sieve_field_write_text(f, &text);
-        }
-        enum err e = sieve_match_give(m, str_trim(buf_str(&text)));
-        buf_release(&text);
-        TRY(e);
+    TRY(sieve_run_spend(m->run, sieve_steps_for(f->octets.n)));
+    struct buf text = BUF_INIT(f->value.n * 4 + 64);
+    if (!sieve_match_is_count(m)) {
+        sieve_field_write_text(f, &text);
     }
-    return sieve_run_spend(r, 1 + r->message.count / 8);
+    enum err e = sieve_match_give(m, str_trim(buf_str(&text)));
+    buf_release(&text);
+    return e;
 }
 
 enum err sieve_header_test(struct sieve_run *r, const struct sieve_node *n, bool *out)
 {
     struct sieve_match m;
     struct sieve_strings names;
-    struct sieve_index index = sieve_index_of(n);
     TRY(sieve_message_read(r));
     TRY(sieve_expand_list(r, &n->params[0], &names));
     TRY(sieve_match_init(&m, r, n, &n->params[1]));
-    for (uint32_t i = 0; i < names.count && !sieve_match_is_decided(&m); i++) {
-        TRY(give_fields(r, &m, names.at[i], &index));
+    struct sieve_fields fields = sieve_fields_make(&names, n);
+    const struct sieve_field *f;
+    while (!sieve_match_is_decided(&m) && (f = sieve_fields_next(r, &fields)) != NULL) {
+        TRY(give_field(&m, f));
     }
+    TRY(sieve_fields_spend(r, &fields));
     return sieve_match_finish(&m, out);
 }
 
@@ -56,8 +51,7 @@ enum err sieve_exists_test(struct sieve_run *r, const struct sieve_node *n, bool
     TRY(sieve_expand_list(r, &n->params[0], &names));
     *out = true;
     for (uint32_t i = 0; i < names.count && *out; i++) {
-        uint32_t at = 0;
-        *out = sieve_message_next(r, names.at[i], NULL, &at) != NULL;
+        *out = sieve_message_find(r, names.at[i]) != NULL;
         TRY(sieve_run_spend(r, 1 + r->message.count / 8));
     }
     return ERR_OK;

@@ -134,6 +134,60 @@ enum err sieve_variable_set(struct sieve_run *r, bool is_global, struct str name
     return sieve_run_keep(r, cut_value(value, r->limits.variable_octets), &v->value);
 }
 
+enum err sieve_variable_check_name(struct sieve_compiler *c, uint32_t line,
+                                   const struct sieve_string *name)
+{
+    struct str rest = name->text;
+    if (name->pieces != NULL) {
+        return sieve_compile_fail(c, line, "The name of a variable cannot hold variables");
+    }
+    if (str_find_char(rest, '.') < rest.n) {
+        struct str space = str_split(&rest, '.');
+        return sieve_variable_check_space(c, line, space, rest);
+    }
+    if (!sieve_variable_is_identifier(rest) || rest.n > SIEVE_NAME_MOST) {
+        return sieve_compile_fail(c, line, "\"%.*s\" is no name of a variable that can be set",
+                                  STR_ARG(str_sub(rest, 0, 60)));
+    }
+    return ERR_OK;
+}
+
+/* Lower case, without the namespace; is_global: there was one. */
+static struct str fold_name(struct str name, bool *is_global, char room[static SIEVE_NAME_MOST])
+{
+    *is_global = str_find_char(name, '.') < name.n;
+    name = *is_global ? str_skip(name, str_find_char(name, '.') + 1) : name;
+    size_t n = name.n < SIEVE_NAME_MOST ? name.n : SIEVE_NAME_MOST;
+    for (size_t i = 0; i < n; i++) {
+        room[i] = ascii_lower(name.p[i]);
+    }
+    return str_make(room, n);
+}
+
+struct str sieve_variable_get_named(const struct sieve_run *r, struct str name)
+{
+    char room[SIEVE_NAME_MOST];
+    bool is_global;
+    struct str folded = fold_name(name, &is_global, room);
+    return sieve_variable_get(r, is_global, folded);
+}
+
+enum err sieve_variable_set_named(struct sieve_run *r, struct str name, struct str value)
+{
+    char room[SIEVE_NAME_MOST];
+    bool is_global;
+    struct str kept;
+    TRY(sieve_run_keep(r, fold_name(name, &is_global, room), &kept));
+    return sieve_variable_set(r, is_global, kept, value);
+}
+
+enum err sieve_variable_keep_name(struct sieve_run *r, struct str name, struct str *out)
+{
+    char room[SIEVE_NAME_MOST];
+    bool is_global;
+    return sieve_run_keep(r, fold_name(name, &is_global, room), out);
+}
+
 enum err sieve_variable_declare_global(struct sieve_run *r, struct str name)
 {
     struct sieve_variable *v = scope_find(&r->frame->scope, name);

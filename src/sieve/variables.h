@@ -44,6 +44,15 @@ struct str sieve_variable_get(const struct sieve_run *r, bool is_global, struct 
 MUST_USE enum err sieve_variable_set(struct sieve_run *r, bool is_global, struct str name,
                                      struct str value);
 
+/* A constant name that may be set: an identifier, or "global." and one (RFC 6609, 3.4.2); in any case. */
+struct sieve_string;
+MUST_USE enum err sieve_variable_check_name(struct sieve_compiler *c, uint32_t line,
+                                            const struct sieve_string *name);
+/* The same by such a name. */
+struct str sieve_variable_get_named(const struct sieve_run *r, struct str name);
+MUST_USE enum err sieve_variable_set_named(struct sieve_run *r, struct str name, struct str value);
+/* The name in lower case; lives as long as the result. */
+MUST_USE enum err sieve_variable_keep_name(struct sieve_run *r, struct str name, struct str *out);
 /* From now on the name means the global variable in this script (RFC 6609, 3.4.1). Errors: the script's. */
 MUST_USE enum err sieve_variable_declare_global(struct sieve_run *r, struct str name);
 
