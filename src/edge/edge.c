@@ -22,7 +22,7 @@ struct edge *edge_new(struct loop *l, const struct edge_settings *s)
     assert(s->workers > 0 && s->workers <= EDGE_WORKERS_MOST);
     e->loop = l;
     e->settings = *s;
-    e->limits = limits_new(s->connections_per_neighbour);
+    e->limits = limits_new(s->connections_per_neighbour, s->connections_minute);
     e->deflate = deflate_pool_new(l, COMPRESSORS_MOST);
     e->stores = mem_new(s->workers * sizeof(struct link *));
     list_init(&e->connections);
@@ -102,7 +102,7 @@ void edge_accept(struct edge *e, enum service service, struct stream *s,
     struct address to = address_from_sockaddr(local);
     bool is_counted = !address_is_loopback(&from, &to);
     /* First the neighbour's own share: who has used it up sends nobody away by coming again. */
-    if (is_counted && !limits_take(e->limits, &from)) {
+    if (is_counted && !limits_take(e->limits, &from, loop_wall_ms(e->loop))) {
         turn_away(e, service, s);
         return;
     }

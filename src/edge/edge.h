@@ -39,6 +39,8 @@ struct edge_settings {
     uint64_t submission_timeout_ms;   /* the same, in a submission session */
     size_t connections_most;          /* all */
     size_t connections_per_neighbour; /* of one address; loopback is free */
+    size_t
+        connections_minute; /* begun by one address within a minute; 0: any number; loopback is free */
 };
 
 struct edge *edge_new(struct loop *l, const struct edge_settings *s);

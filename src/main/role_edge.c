@@ -120,6 +120,7 @@ static enum err make_edge(struct edge_role *r)
         .connections_most = boot_get_u64(b, STR("connections_most"), CONNECTIONS_MOST),
         .connections_per_neighbour =
             boot_get_u64(b, STR("connections_per_address"), PER_ADDRESS_MOST),
+        .connections_minute = boot_get_u64(b, STR("connections_minute"), 0),
     };
     struct str cert = boot_get(b, STR("tls_cert"));
     if (s.tls != TLS_OFF && cert.n > 0) {

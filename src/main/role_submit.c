@@ -58,6 +58,7 @@ struct submit_role {
     struct tls_context *tls_there;
     struct burl_hosts burl_hosts;
     struct queue *queue;
+    struct rates *rates; /* NULL: nothing is limited by the hour */
     struct fetcher *fetcher;
     struct routes *routes;
     struct runner *runner;
@@ -154,6 +155,32 @@ static int8_t get_priority_most(const struct submit_role *r, struct str user)
     return (int8_t)boot_get_u64(r->boot, STR("priority_most"), 0);
 }
 
+static struct rates_sum get_hour(const struct submit_role *r, bool is_user)
+{
+    const struct boot *b = r->boot;
+    if (!is_user) {
+        return (struct rates_sum){
+            .messages = boot_get_u64(b, STR("address_messages_hour"), 0),
+            .recipients = boot_get_u64(b, STR("address_recipients_hour"), 0),
+        };
+    }
+    return (struct rates_sum){
+        .messages = boot_get_u64(b, STR("user_messages_hour"), 0),
+        .recipients = boot_get_u64(b, STR("user_recipients_hour"), 0),
+        .octets = KIB * boot_get_u64(b, STR("user_storage_hour"), 0),
+    };
+}
+
+/* Nothing is counted where nothing is limited. */
+static enum err open_rates(struct submit_role *r, struct str dir)
+{
+    struct rates_sum user = get_hour(r, true);
+    struct rates_sum address = get_hour(r, false);
+    bool is_limited =
+        user.messages + user.recipients + user.octets + address.messages + address.recipients > 0;
+    return is_limited ? rates_open(dir, &r->rates) : ERR_OK;
+}
+
 static struct session *new_session(struct submit_role *r, const struct fields *f,
                                    const struct ticket *ticket, const struct session_host *host)
 {
@@ -164,6 +191,9 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
         .queue = r->queue,
         .fetcher = r->fetcher,
         .message_most = most + TRACE_ROOM,
+        .rates = r->rates,
+        .user_most = get_hour(r, true),
+        .address_most = get_hour(r, false),
         .held_messages = boot_get_u64(r->boot, STR("held_messages"), HELD_DEFAULT),
         .held_octets = KIB * boot_get_u64(r->boot, STR("held_storage"), HELD_KIB_DEFAULT),
         .find_recipient = find_recipient,
@@ -435,6 +465,7 @@ static enum err open_and_confine(struct submit_role *r)
         .anchors = boot_get(r->boot, STR("notify_webhooks_ca")),
     };
     TRY(webhooks_new(&hooks, &r->webhooks));
+    TRY(open_rates(r, dir));
     return queue_open(dir, &r->queue);
 }
 
@@ -469,6 +500,7 @@ static void close_all(struct submit_role *r)
     peers_release(&r->peers);
     lookups_release(&r->lookups);
     queue_close(&r->queue);
+    rates_close(&r->rates);
     tls_context_free(&r->tls_here);
     tls_context_free(&r->tls_there);
     ticket_checker_free(&r->checker);

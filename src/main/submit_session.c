@@ -24,7 +24,7 @@ struct submit_session {
     struct queue_wait cancel;
 };
 
-enum { ENVELOPE_MOST = 16 * 1024 * 1024 };
+enum { ENVELOPE_MOST = 16 * 1024 * 1024, RATE_KEY_MOST = 2048 };
 
 static int64_t get_time_s(void *owner)
 {
@@ -71,6 +71,8 @@ static void on_commit(struct queue_wait *w, enum err e)
     submission_on_queued(s->core, e);
 }
 
+static void count_message(struct submit_session *s, const struct queue_message *m);
+
 static enum err enqueue(struct submit_session *s, const struct mail_envelope *envelope)
 {
     uint64_t now_ms = loop_wall_ms(s->args.loop);
@@ -93,6 +95,7 @@ static enum err enqueue(struct submit_session *s, const struct mail_envelope *en
     };
     enum err e = queue_add(s->args.queue, &m, &s->spool);
     if (e == ERR_OK) {
+        count_message(s, &m);
         log_info("queue: message %llu from <%.*s>, %llu octets, %zu recipients",
                  (unsigned long long)m.id, STR_ARG(m.return_path), (unsigned long long)m.size,
                  count);
@@ -139,12 +142,51 @@ static struct queue_held_range get_held(const struct submit_session *s, uint64_t
     return (struct queue_held_range){s->args.submission.user, loop_wall_ms(s->args.loop), after};
 }
 
+/* Who is counted: a user, or an address. */
+static void write_rate_key(const struct submit_session *s, bool is_user, struct buf *key)
+{
+    buf_add(key, is_user ? STR("user ") : STR("from "));
+    buf_add(key, is_user ? s->args.submission.user : s->args.submission.peer);
+}
+
+static enum err check_rate(struct submit_session *s, bool is_user,
+                           const struct submission_load *load)
+{
+    const struct rates_sum *most = is_user ? &s->args.user_most : &s->args.address_most;
+    struct rates_sum sum = {0};
+    if (s->args.rates == NULL || most->messages + most->recipients + most->octets == 0) {
+        return ERR_OK;
+    }
+    CLEANUP(buf_release) struct buf key = BUF_INIT(RATE_KEY_MOST);
+    write_rate_key(s, is_user, &key);
+    TRY(rates_get(s->args.rates, buf_str(&key), loop_wall_ms(s->args.loop), &sum));
+    if (most->recipients > 0 && sum.recipients + load->recipients > most->recipients) {
+        return ERR_RATE_RECIPIENTS;
+    }
+    bool is_over = (most->messages > 0 && sum.messages >= most->messages)
+                   || (most->octets > 0 && sum.octets + load->octets > most->octets);
+    return is_over ? ERR_RATE_MESSAGES : ERR_OK;
+}
+
+/* A message was taken. That it could not be counted is no reason to refuse it. */
+static void count_message(struct submit_session *s, const struct queue_message *m)
+{
+    struct rates_sum one = {1, m->recipient_count, m->size};
+    for (int is_user = 0; is_user < 2 && s->args.rates != NULL; is_user++) {
+        CLEANUP(buf_release) struct buf key = BUF_INIT(RATE_KEY_MOST);
+        write_rate_key(s, is_user == 1, &key);
+        err_ignore(rates_add(s->args.rates, buf_str(&key), loop_wall_ms(s->args.loop), &one));
+    }
+}
+
 static enum err check_load(void *owner, const struct submission_load *load)
 {
     struct submit_session *s = owner;
     struct queue_held_range range = get_held(s, 0);
     uint64_t messages = 0;
     uint64_t octets = 0;
+    TRY(check_rate(s, true, load));
+    TRY(check_rate(s, false, load));
     if (!load->is_held) {
         return ERR_OK;
     }

@@ -6,6 +6,7 @@
 #include "net/loop.h"
 #include "net/session.h"
 #include "queue/queue.h"
+#include "queue/rates.h"
 #include "smtp/fetcher.h"
 #include "smtp/submission.h"
 
@@ -19,6 +20,9 @@ struct submit_session_args {
     struct fetcher *fetcher;
     struct submission_args submission; /* copied */
     uint64_t message_most;             /* octets in the queue, with our own header lines */
+    struct rates *rates;               /* NULL: there are no limits by the hour */
+    struct rates_sum user_most;        /* within an hour; 0: no limit */
+    struct rates_sum address_most;     /* the same for all mail from one address */
     uint64_t held_messages; /* that a user may have waiting for their release (RFC 4865) */
     uint64_t held_octets;   /* the same for their size */
     /* Who is address? answer is called once, perhaps at once; forget() takes the question back. found's user is empty for an
