@@ -78,6 +78,34 @@ static void find_user(void *owner, struct str address,
     lookups_find(&((struct submit_role *)owner)->lookups, address, answer, asker);
 }
 
+static void check_sender(void *owner, struct str user, struct str address,
+                         void (*answer)(void *asker, enum err e, const struct mail_found *found),
+                         void *asker)
+{
+    lookups_check_sender(&((struct submit_role *)owner)->lookups, user, address, answer, asker);
+}
+
+/* Who may write as anybody is asked nothing. */
+static enum sender_check get_sender_check(const struct submit_role *r, struct str user)
+{
+    static const char *const WORDS[] = {
+        [SENDER_CHECK_NOTHING] = "no",
+        [SENDER_CHECK_ENVELOPE] = "envelope",
+        [SENDER_CHECK_ADD] = "sender",
+        [SENDER_CHECK_FROM] = "from",
+    };
+    struct str word = boot_get(r->boot, STR("sender_check"));
+    struct str all = boot_get(r->boot, STR("sender_any"));
+    unsigned i = SENDER_CHECK_FROM;
+    while (i > SENDER_CHECK_NOTHING && !str_eq(word, str_from_c(WORDS[i]))) {
+        i--;
+    }
+    while (all.n > 0) {
+        i = str_eq(str_split(&all, ' '), user) ? SENDER_CHECK_NOTHING : i;
+    }
+    return (enum sender_check)i;
+}
+
 static void forget(void *owner, void *asker)
 {
     lookups_forget(&((struct submit_role *)owner)->lookups, asker);
@@ -197,6 +225,7 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
         .held_messages = boot_get_u64(r->boot, STR("held_messages"), HELD_DEFAULT),
         .held_octets = KIB * boot_get_u64(r->boot, STR("held_storage"), HELD_KIB_DEFAULT),
         .find_recipient = find_recipient,
+        .check_sender = check_sender,
         .forget = forget,
         .owner = r,
         .submission =
@@ -213,6 +242,7 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
                     boot_get_u64(r->boot, STR("recipients_most"), RECIPIENTS_DEFAULT),
                 .hold_most_s = boot_get_u64(r->boot, STR("hold_most_s"), HOLD_DEFAULT_S),
                 .priority_most = get_priority_most(r, ticket->user),
+                .sender_check = get_sender_check(r, ticket->user),
                 .burl =
                     {
                         .user = ticket->user,

@@ -49,6 +49,17 @@ static void find_recipient(void *owner, struct str address)
     s->args.find_recipient(s->args.owner, address, on_found, s);
 }
 
+static void on_checked(void *asker, enum err e, const struct mail_found *found)
+{
+    submission_on_sender(((struct submit_session *)asker)->core, e);
+}
+
+static void check_sender(void *owner, struct str address)
+{
+    struct submit_session *s = owner;
+    s->args.check_sender(s->args.owner, s->args.submission.user, address, on_checked, s);
+}
+
 /* ---- content ---- */
 
 static void content_start(void *owner)
@@ -366,6 +377,7 @@ struct session *submit_session_new(const struct submit_session_args *args)
         .get_time_s = get_time_s,
         .write_unique = write_unique,
         .find_recipient = find_recipient,
+        .check_sender = check_sender,
         .content_start = content_start,
         .content_add = content_add,
         .content_finish = content_finish,

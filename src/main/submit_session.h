@@ -30,6 +30,10 @@ struct submit_session_args {
     void (*find_recipient)(void *owner, struct str address,
                            void (*answer)(void *asker, enum err e, const struct mail_found *found),
                            void *asker);
+    /* May user write as address? Likewise; found is empty. */
+    void (*check_sender)(void *owner, struct str user, struct str address,
+                         void (*answer)(void *asker, enum err e, const struct mail_found *found),
+                         void *asker);
     void (*forget)(void *owner, void *asker);
     void *owner;
 };

@@ -15,13 +15,16 @@
  * may write it (RFC 5321, 4.4). */
 #include "smtp/header_fix.h"
 
+#include "base/arena.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "mime/address.h"
+#include "wire/smtp_scan.h"
 
 #include <stdlib.h>
 #include <time.h>
 
-enum { NAME_MOST = 256 };
+enum { NAME_MOST = 256, ADDRESSES_MOST = 4 * 1024 * 1024 };
 
 enum fate {
     FATE_PASS,
@@ -30,6 +33,7 @@ enum fate {
     FATE_MESSAGE_ID,
     FATE_FROM,
     FATE_ADDRESS,
+    FATE_SENDER,
     FATE_HOP,
     FATE_PRIORITY,
     FATE_TLS
@@ -43,6 +47,8 @@ struct fate_row {
 struct header_fix {
     struct buf domain;
     struct buf unique;
+    struct buf sender;
+    struct buf authors; /* what From fields said */
     int64_t now_s;
     struct buf field; /* the field so far, whole lines and the line in work */
     size_t line_at;   /* where in field the line in work begins */
@@ -60,6 +66,8 @@ struct header_fix {
     unsigned tls_fields;
     uint64_t size;
     struct header_notes notes;
+    bool has_sender;
+    bool is_from_lost;
     bool is_done;
 };
 
@@ -70,6 +78,9 @@ struct header_fix *header_fix_new(const struct header_fix_args *args)
     buf_init(&f->unique, 1024);
     buf_add(&f->domain, args->domain);
     buf_add(&f->unique, args->unique);
+    buf_init(&f->sender, 1024);
+    buf_add(&f->sender, args->sender);
+    buf_init(&f->authors, HEADER_FIX_FIELD_MOST);
     buf_init(&f->field, HEADER_FIX_FIELD_MOST);
     buf_init(&f->from, 1024);
     buf_add(&f->from, args->from);
@@ -87,6 +98,8 @@ void header_fix_free(struct header_fix **f)
         return;
     }
     buf_release(&(*f)->domain);
+    buf_release(&(*f)->sender);
+    buf_release(&(*f)->authors);
     buf_release(&(*f)->unique);
     buf_release(&(*f)->field);
     buf_release(&(*f)->from);
@@ -256,7 +269,7 @@ static enum fate find_fate(struct str name)
         {{"resent-cc", 9}, FATE_ADDRESS},
         {{"mt-priority", 11}, FATE_PRIORITY},
         {{"tls-required", 12}, FATE_TLS},
-        {{"sender", 6}, FATE_ADDRESS},
+        {{"sender", 6}, FATE_SENDER},
         {{"reply-to", 8}, FATE_ADDRESS},
         {{"to", 2}, FATE_ADDRESS},
         {{"cc", 2}, FATE_ADDRESS},
@@ -330,6 +343,44 @@ static void note_tls(struct header_fix *f, struct str value)
     f->notes.is_tls_optional = ++f->tls_fields == 1 && str_eq_nocase(value, STR("No"));
 }
 
+/* Is value one mailbox, and that of who sends? */
+static bool is_sender_alone(const struct header_fix *f, struct str value)
+{
+    CLEANUP(buf_release) struct buf one = BUF_INIT(HEADER_FIX_FIELD_MOST);
+    struct address_list list = {0};
+    struct arena *a = arena_new(ADDRESSES_MOST);
+    if (address_list_parse(a, value, &list) == ERR_OK && list.count == 1) {
+        smtp_address_write(&one, list.at[0].mailbox, list.at[0].host);
+    }
+    arena_free(&a);
+    return one.len > 0 && str_eq_nocase(buf_str(&one), buf_str(&f->sender));
+}
+
+/* An address field of the held one's name, with full addresses. */
+static void add_addresses(struct header_fix *f, struct str field, enum fate fate, struct buf *out)
+{
+    CLEANUP(buf_release) struct buf value = BUF_INIT(2 * HEADER_FIX_FIELD_MOST);
+    size_t colon = str_find_char(field, ':') + 1;
+    header_qualify(&value, str_skip(field, colon), buf_str(&f->domain));
+    CLEANUP(buf_release) struct buf flat = BUF_INIT(2 * HEADER_FIX_FIELD_MOST);
+    for (size_t i = 0; fate != FATE_ADDRESS && i < value.len; i++) {
+        buf_add_char(&flat, value.p[i] == '\r' || value.p[i] == '\n' ? ' ' : value.p[i]);
+    }
+    if (fate == FATE_SENDER && f->sender.len > 0) {
+        if (!is_sender_alone(f, str_trim(buf_str(&flat)))) {
+            return;
+        }
+        f->has_sender = true;
+    }
+    if (fate == FATE_FROM) {
+        buf_add(&f->authors, f->authors.len > 0 ? STR(", ") : STR_EMPTY);
+        buf_add(&f->authors, str_trim(buf_str(&flat)));
+        f->is_from_lost = f->is_from_lost || f->authors.is_full;
+    }
+    buf_add(out, str_sub(field, 0, colon));
+    buf_add(out, buf_str(&value));
+}
+
 /* Decides the whole field that is held. */
 static void flush_field(struct header_fix *f, struct buf *out)
 {
@@ -346,9 +397,8 @@ static void flush_field(struct header_fix *f, struct buf *out)
         } else if (fate == FATE_TLS) {
             note_tls(f, str_trim(value));
         }
-        if (fate == FATE_ADDRESS || fate == FATE_FROM) {
-            buf_add(out, str_sub(field, 0, colon));
-            header_qualify(out, value, buf_str(&f->domain));
+        if (fate == FATE_ADDRESS || fate == FATE_FROM || fate == FATE_SENDER) {
+            add_addresses(f, field, fate, out);
         } else if (fate != FATE_DROP && fate != FATE_PRIORITY) {
             buf_add(out, field);
         }
@@ -372,6 +422,11 @@ static void add_missing(struct header_fix *f, struct buf *out)
         buf_add_char(out, '@');
         buf_add(out, buf_str(&f->domain));
         buf_add(out, STR(">\r\n"));
+    }
+    bool is_other =
+        f->is_from_lost || (f->authors.len > 0 && !is_sender_alone(f, buf_str(&f->authors)));
+    if (f->sender.len > 0 && !f->has_sender && is_other) {
+        buf_addf(out, "Sender: %.*s\r\n", STR_ARG(buf_str(&f->sender)));
     }
     if (!f->has_from && f->from.len > 0) {
         note_octets(f, buf_str(&f->from), true);
@@ -442,7 +497,9 @@ static void overflow(struct header_fix *f, struct buf *out)
     note_fate(f, fate);
     note_octets(f, buf_str(&f->field), false);
     f->is_over = true;
-    f->is_dropping = fate == FATE_DROP || fate == FATE_PRIORITY;
+    f->is_from_lost = f->is_from_lost || fate == FATE_FROM;
+    f->is_dropping =
+        fate == FATE_DROP || fate == FATE_PRIORITY || (fate == FATE_SENDER && f->sender.len > 0);
     f->is_line_start = f->field.len == f->line_at;
     if (!f->is_dropping) {
         buf_add(out, buf_str(&f->field));
@@ -504,6 +561,16 @@ void header_fix_add(struct header_fix *f, struct str octets, struct buf *out)
 struct header_notes header_fix_get_notes(const struct header_fix *f)
 {
     return f->notes;
+}
+
+struct str header_fix_get_from(const struct header_fix *f)
+{
+    return buf_str(&f->authors);
+}
+
+bool header_fix_is_from_lost(const struct header_fix *f)
+{
+    return f->is_from_lost;
 }
 
 bool header_fix_is_done(const struct header_fix *f)

@@ -10,6 +10,7 @@
 /* The changes that a submission server makes to a header (RFC 6409, 8), applied while the message streams through:
  *   - Bcc, Resent-Bcc and Return-Path are taken out
  *   - Date, Message-ID and From are added when they are missing
+ *   - Sender is added when From names somebody else than who sends (RFC 6409, 8.1), and one that names somebody else taken out
  *   - addresses without a domain in From, Sender, Reply-To, To, Cc, and in what was resent, get one (RFC 6409, 4.2)
  *   - MT-Priority fields are taken out, and one is written where MAIL or a valid field asked for a priority (RFC 6758, 3)
  * Everything else, and the whole body, passes octet for octet. */
@@ -37,6 +38,7 @@ struct header_fix_args {
     struct str domain;    /* for addresses without one, and for Message-ID; copied */
     struct str unique;    /* left part of a Message-ID that is made; copied */
     int64_t now_s;        /* Unix time for Date */
+    struct str sender;    /* the address of who sends; empty: Sender is left alone; copied */
 };
 
 struct header_fix *header_fix_new(const struct header_fix_args *args);
@@ -47,6 +49,10 @@ void header_fix_free(struct header_fix **f);
 void header_fix_add(struct header_fix *f, struct str octets, struct buf *out);
 /* So far; complete when the header is over. */
 struct header_notes header_fix_get_notes(const struct header_fix *f);
+/* The value of From, unfolded, with full addresses; several fields have a comma between. Empty: there is none. Borrowed. */
+struct str header_fix_get_from(const struct header_fix *f);
+/* From is larger than we hold: nobody knows what is in it. */
+bool header_fix_is_from_lost(const struct header_fix *f);
 /* The header is over: from now on header_fix_add() is a plain copy, and the caller may pass octets by. */
 bool header_fix_is_done(const struct header_fix *f);
 /* The message is over; when that happened inside the header, closes it. */

@@ -134,9 +134,10 @@ static enum err qualify(struct submission *s, const struct smtp_path *path, stru
 }
 
 /* RFC 6710, 4.1: who asks for a higher priority than it may have is told which one it got. */
-static void answer_mail(struct submission *s, const struct smtp_mail *mail)
+void submission_accept_mail(struct submission *s)
 {
-    if (s->terms.priority >= mail->priority) {
+    s->has_mail = true;
+    if (s->terms.priority >= s->priority_asked) {
         submission_reply(s, 250, STR("2.1.0"), STR("Ok"));
         return;
     }
@@ -155,8 +156,8 @@ static void run_mail(struct submission *s, struct str args)
         submission_reply_err(s, e);
         return;
     }
-    s->has_mail = true;
-    answer_mail(s, &mail);
+    s->priority_asked = mail.priority;
+    submission_check_return_path(s);
 }
 
 static void run_rcpt(struct submission *s, struct str args)
@@ -364,8 +365,9 @@ static enum session_want step(struct session *session, struct buf *out)
         buf_shrink(&s->out);
         smtp_framing_shrink(s->framing);
     }
-    bool is_waiting = s->state == SUBMISSION_RECIPIENT || s->state == SUBMISSION_FETCH
-                      || s->state == SUBMISSION_QUEUE || s->state == SUBMISSION_CANCEL;
+    bool is_waiting = s->state == SUBMISSION_SENDER || s->state == SUBMISSION_RECIPIENT
+                      || s->state == SUBMISSION_FETCH || s->state == SUBMISSION_QUEUE
+                      || s->state == SUBMISSION_CANCEL;
     return is_waiting ? SESSION_EVENT : SESSION_INPUT;
 }
 

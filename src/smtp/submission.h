@@ -40,6 +40,8 @@ struct submission_host {
     void (*write_unique)(void *owner, struct buf *out);
     /* Who is this? Answer: submission_on_recipient(). */
     void (*find_recipient)(void *owner, struct str address);
+    /* May the user write as address? Answer: submission_on_sender(). NULL: he may. */
+    void (*check_sender)(void *owner, struct str address);
     /* The content of a new message begins; what was there before is dropped. */
     void (*content_start)(void *owner);
     /* Errors: ERR_TOO_BIG, ERR_NO_SPACE, ERR_IO. */
@@ -67,6 +69,14 @@ struct submission_host {
     void (*cancel_held)(void *owner, uint64_t id);
 };
 
+/* What is asked about the addresses that a message comes from. */
+enum sender_check {
+    SENDER_CHECK_NOTHING,
+    SENDER_CHECK_ENVELOPE, /* the return path must be the user's */
+    SENDER_CHECK_ADD,      /* also: Sender says who sends when From does not (RFC 6409, 8.1) */
+    SENDER_CHECK_FROM      /* the addresses of From must be the user's, too */
+};
+
 struct submission_args {
     struct str user;     /* authorization identity; copied, as the others */
     struct str hostname; /* ours */
@@ -79,6 +89,7 @@ struct submission_args {
     uint64_t recipients_most; /* RCPT commands for one message (RFC 9422, RCPTMAX) */
     uint64_t hold_most_s;     /* longest hold (RFC 4865); 0: FUTURERELEASE is not offered */
     int8_t priority_most;     /* the highest that the user may ask for (RFC 6710) */
+    enum sender_check sender_check;
     struct burl_policy burl;
 };
 
@@ -92,6 +103,8 @@ struct str submission_get_user(const struct session *s);
 /* Answers; each calls host->base.wake. */
 /* ERR_OK: user is the account here, or empty: a foreign address that we take. ERR_NO_USER, ERR_NO_RELAY, ERR_UNAVAILABLE. */
 void submission_on_recipient(struct session *s, enum err e, struct str user);
+/* ERR_OK, ERR_SENDER, ERR_UNAVAILABLE. */
+void submission_on_sender(struct session *s, enum err e);
 /* Octets of the URL. Errors: what content_add() said, or ERR_TOO_BIG: the fetch should be given up. */
 enum err submission_on_fetched(struct session *s, struct str octets);
 /* ERR_OK, ERR_BAD_URL, ERR_TOO_BIG, ERR_UNREACHABLE. */

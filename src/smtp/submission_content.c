@@ -87,6 +87,7 @@ static void start_content(struct submission *s)
         .has_priority = s->has_priority,
         .priority = s->terms.priority,
         .priority_most = s->args.priority_most,
+        .sender = submission_get_sender(s),
     };
     s->fix = header_fix_new(&args);
     write_trace(s, buf_str(&unique));
@@ -150,6 +151,11 @@ static void finish_content(struct submission *s)
         s->state = SUBMISSION_COMMAND;
         return;
     }
+    submission_check_from(s);
+}
+
+void submission_queue(struct submission *s)
+{
     struct mail_envelope envelope = {
         .return_path = s->return_path,
         .envid = s->envid,

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/vec.h"
+#include "mime/address.h"
 #include "smtp/header_fix.h"
 #include "smtp/submission.h"
 #include "wire/smtp_framing.h"
@@ -25,6 +26,7 @@ enum submission_state {
     SUBMISSION_COMMAND,   /* a command line */
     SUBMISSION_DATA,      /* the content of DATA */
     SUBMISSION_CHUNK,     /* the octets of BDAT */
+    SUBMISSION_SENDER,    /* the host: check_sender() */
     SUBMISSION_RECIPIENT, /* the host: find_recipient() */
     SUBMISSION_FETCH,     /* the host: fetch() */
     SUBMISSION_QUEUE,     /* the host: content_finish() */
@@ -56,6 +58,8 @@ struct submission {
     uint64_t rcpt_count;      /* RCPT commands so far */
     VEC(struct mail_recipient) recipients;
     struct mail_recipient candidate; /* the host is asked about it */
+    struct str sender;               /* likewise */
+    int8_t priority_asked;           /* by MAIL */
 
     /* Its content. */
     bool has_content; /* content_start() was called */
@@ -69,6 +73,8 @@ struct submission {
     size_t ahead_at;      /* octets behind it that were looked at */
     bool is_ahead_over;   /* what stands there is not looked beyond */
     struct header_fix *fix;
+    struct address_list from; /* addresses that must be the user's */
+    uint32_t from_at;
     struct buf piece;
 };
 
@@ -85,6 +91,14 @@ void submission_reply_err(struct submission *s, enum err e);
 void submission_reply(struct submission *s, int code, struct str enhanced, struct str text);
 /* Forgets the transaction (RSET). */
 void submission_reset(struct submission *s);
+
+/* submission_sender.c: asks the host, then goes on with submission_accept_mail(), with submission_queue(), or refuses. */
+void submission_check_return_path(struct submission *s);
+void submission_check_from(struct submission *s);
+/* The address for Sender; empty: none is to be added. In the transaction's arena. */
+struct str submission_get_sender(struct submission *s);
+void submission_accept_mail(struct submission *s);
+void submission_queue(struct submission *s);
 
 /* What MAIL asks for beside the sender: sets body, reports and terms of the transaction. text: what to say to it.
  * Errors: ERR_UNKNOWN_PARAM (not offered now), ERR_BAD_PARAM, ERR_TOO_BIG, those of check_load(). */
