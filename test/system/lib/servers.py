@@ -149,7 +149,7 @@ class Limetta(Server):
             write_settings(f, config or {})
         self.offset = free_offset() if offset is None else offset
         self.popen = popen
-        self.imap_port, self.submission_port, self.sieve_port = 143 + self.offset, 587 + self.offset, 4190 + self.offset
+        self.lmtp_port, self.imap_port, self.submission_port, self.sieve_port = (n + self.offset for n in (24, 143, 587, 4190))
         for user in users:
             self.add_user(user)
         self.start()
@@ -290,7 +290,8 @@ class Dovecot(Server):
         conf = os.path.join(self.dir, 'dovecot.conf')
         with open(conf, 'w') as f:
             f.write(DOVECOT.format(dir=self.dir, ssl=ssl, storage=storage.replace('{dir}', self.dir), cert=self.cert, key=key,
-                                   port=self.imap_port, lmtp_port=self.lmtp_port, uid=owner.pw_uid, gid=owner.pw_gid, cores=os.cpu_count(), user='dovecot' if is_root else me.pw_name,
+                                   port=self.imap_port, lmtp_port=self.lmtp_port, uid=owner.pw_uid, gid=owner.pw_gid,
+                                   cores=os.cpu_count(), user='dovecot' if is_root else me.pw_name,
                                    login_user='dovenull' if is_root else me.pw_name))
             f.write(more.replace('{dir}', self.dir))
         self.process = subprocess.Popen(['/usr/sbin/dovecot', '-F', '-c', conf], stdin=subprocess.DEVNULL,
