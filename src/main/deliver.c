@@ -1,12 +1,13 @@
 /* Local delivery inside a store worker.
  *
  * The LMTP core speaks; this is the world around it: a recipient is an account here, the content is streamed to a writer
- * for each of them, and "delivered" means that the account's commit is done. So the submission server hears 250 for a
- * recipient when, and only when, the message is on disk, and an IDLE session hears of it in the same turn.
+ * for each of them, the recipient's scripts say what becomes of it (filter/filter.h), and "delivered" means that the account's commit
+ * is done. So the submission server hears 250 for a recipient when, and only when, the message is on disk (or what was asked for
+ * instead is), and an IDLE session hears of it in the same turn.
  *
  * Each copy begins with Return-Path and Delivered-To (RFC 5321, 4.4), which make it the recipient's own.
  *
- *     LMTP session --octets--> recipient 0: writer --append--> INBOX --commit--> lmtp_on_delivered(0)
+ *     LMTP session --octets--> recipient 0: writer --filter--> mailboxes, outbox --commit--> lmtp_on_delivered(0)
  *                         '--> recipient 1: writer ...
  */
 #include "main/deliver.h"
@@ -29,6 +30,8 @@ struct recipient {
     struct body_writer *writer; /* NULL: content did not begin */
     struct buf address;
     enum err err;
+    size_t trace_size; /* octets of the Return-Path line */
+    struct filter_outcome outcome;
     struct commit_wait commit;
 };
 
@@ -38,6 +41,7 @@ struct delivery {
     struct deliver_args args;
     struct lmtp_host host;
     struct session *core;
+    struct buf return_path;
     VEC(struct recipient *) recipients;
 };
 
@@ -49,6 +53,7 @@ static void recipient_free(struct recipient **r)
     }
     account_unref(&(*r)->account);
     buf_release(&(*r)->address);
+    buf_release(&(*r)->outcome.refusal);
     free(*r);
     *r = NULL;
 }
@@ -57,7 +62,14 @@ static void on_commit(struct commit_wait *w, enum err e)
 {
     struct recipient *r = list_entry(w, struct recipient, commit);
     struct delivery *d = r->delivery;
-    lmtp_on_delivered(d->core, r->index, e);
+    if (e == ERR_OK && r->outcome.has_outgoing) {
+        d->args.on_outgoing(d->args.owner, account_get_user(r->account));
+    }
+    if (e == ERR_OK && r->outcome.refusal.len > 0) {
+        lmtp_on_answered(d->core, r->index, buf_str(&r->outcome.refusal));
+    } else {
+        lmtp_on_delivered(d->core, r->index, e);
+    }
     d->args.session_host.wake(d->args.session_host.owner);
 }
 
@@ -83,6 +95,7 @@ static enum err add_recipient(void *owner, struct str user, struct str address)
     r->index = d->recipients.count;
     r->account = a;
     r->address = BUF_INIT(TRACE_MOST);
+    r->outcome.refusal = BUF_INIT(FILTER_REFUSAL_MOST);
     buf_add(&r->address, address);
     r->commit.on_commit = on_commit;
     list_init(&r->commit.node);
@@ -95,6 +108,7 @@ static enum err begin_copy(struct recipient *r, struct str return_path)
     TRY(body_writer_new(r->account, &r->writer));
     struct buf trace = BUF_INIT(TRACE_MOST);
     buf_addf(&trace, "Return-Path: <%.*s>\r\n", STR_ARG(return_path));
+    r->trace_size = trace.len;
     if (r->address.len > 0) {
         buf_addf(&trace, "Delivered-To: %.*s\r\n", STR_ARG(buf_str(&r->address)));
     }
@@ -106,6 +120,8 @@ static enum err begin_copy(struct recipient *r, struct str return_path)
 static void content_start(void *owner, struct str return_path)
 {
     struct delivery *d = owner;
+    buf_clear(&d->return_path);
+    buf_add(&d->return_path, return_path);
     for (size_t i = 0; i < d->recipients.count; i++) {
         struct recipient *r = d->recipients.at[i];
         r->err = begin_copy(r, return_path);
@@ -124,20 +140,18 @@ static enum err content_add(void *owner, struct str octets)
     return ERR_OK;
 }
 
-static enum err append_copy(struct recipient *r)
+static enum err deliver_copy(struct recipient *r)
 {
     TRY(r->err);
-    const struct imap_host *host = r->delivery->args.imap_host;
-    struct append_args args = {.internaldate_s = (int64_t)(host->wall_ms(host->owner) / 1000)};
-    struct mailbox *inbox = NULL;
-    struct uid uid;
-    TRY(account_find_mailbox(r->account, STR("INBOX"), &inbox));
-    enum err e = body_writer_finish(r->writer);
-    if (e == ERR_OK) {
-        e = mailbox_append(inbox, r->writer, &args, &uid);
-    }
-    mailbox_unref(&inbox);
-    return e;
+    TRY(body_writer_finish(r->writer));
+    struct filter_delivery delivery = {
+        .account = r->account,
+        .writer = r->writer,
+        .return_path = buf_str(&r->delivery->return_path),
+        .address = buf_str(&r->address),
+        .trace_size = r->trace_size,
+    };
+    return filter_deliver(r->delivery->args.filter, &delivery, &r->outcome);
 }
 
 static void content_finish(void *owner)
@@ -145,7 +159,7 @@ static void content_finish(void *owner)
     struct delivery *d = owner;
     for (size_t i = 0; i < d->recipients.count; i++) {
         struct recipient *r = d->recipients.at[i];
-        enum err e = append_copy(r);
+        enum err e = deliver_copy(r);
         if (e == ERR_OK) {
             account_wait_commit(r->account, &r->commit);
         } else {
@@ -189,6 +203,7 @@ static void deliver_free(struct session **base)
     *base = NULL;
     reset(d);
     vec_release(&d->recipients);
+    buf_release(&d->return_path);
     d->core->ops->free(&d->core);
     free(d);
 }
@@ -214,6 +229,7 @@ struct session *deliver_new(const struct deliver_args *args)
     }
     d->base.ops = &deliver_ops;
     d->args = *args;
+    buf_init(&d->return_path, TRACE_MOST);
     d->host = (struct lmtp_host){
         .base = {.wake = wake, .owner = d},
         .add_recipient = add_recipient,

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "main/control.h"
 #include "sieve/script.h"
+#include "store/script.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -159,7 +160,7 @@ static const struct told FROM_CONFIG[] = {
     {"log_level", EVERY, CONFIG_log_level},
     {"hostname", EVERY, CONFIG_hostname},
     {"host_names", EDGE | STORE | SUBMIT, CONFIG_host_names},
-    {"domains", AUTH | SUBMIT, CONFIG_domains},
+    {"domains", AUTH | STORE | SUBMIT, CONFIG_domains},
     {"postmaster", AUTH, CONFIG_postmaster},
     {"lmtp_allow", SUBMIT, CONFIG_lmtp_allow},
     {"lmtp_connections", SUBMIT, CONFIG_lmtp_connections},
@@ -210,6 +211,9 @@ static const struct told FROM_CONFIG[] = {
     {"sieve_script_most", STORE, CONFIG_sieve_script_most},
     {"sieve_scripts_most", STORE, CONFIG_sieve_scripts_most},
     {"notify_webhooks", STORE | SUBMIT, CONFIG_notify_webhooks},
+    {"sieve_redirects_most", STORE, CONFIG_sieve_redirects_most},
+    {"sieve_notifies_most", STORE, CONFIG_sieve_notifies_most},
+    {"detail_mailbox", STORE, CONFIG_detail_mailbox},
     {"quota_admins", STORE, CONFIG_quota_admins},
     {"server_admin", STORE, CONFIG_server_admin},
     {"server_comment", STORE, CONFIG_server_comment},
@@ -264,6 +268,23 @@ static void tell_path(struct teller *t, unsigned roles, const char *key, const s
     char path[PATH_MAX];
     (void)snprintf(path, sizeof(path), "%.*s/%s", PATH_MAX - 32, s->dir, name);
     tell(t, roles, key, str_from_c(path));
+}
+
+/* A script of the operator's. One that cannot be read is not run, and that is said. */
+static void tell_script(struct teller *t, const char *key, struct str path)
+{
+    if (path.n == 0 || (STORE & t->role) == 0) {
+        return;
+    }
+    CLEANUP(buf_release) struct buf name = BUF_INIT(PATH_MAX);
+    CLEANUP(buf_release) struct buf text = BUF_INIT(SCRIPT_MOST_DEFAULT);
+    buf_add(&name, path);
+    enum err e = buf_err(&name) == ERR_OK ? state_read_file(name.p, &text) : ERR_LIMIT;
+    if (e != ERR_OK) {
+        log_error("%s: %s: %s", key, name.p, err_get_info(e)->meaning);
+        return;
+    }
+    tell(t, STORE, key, buf_str(&text));
 }
 
 static void tell_state(struct teller *t, const struct process_context *x)
@@ -321,6 +342,8 @@ enum err process_tell(const struct process_context *x, enum link_role role, unsi
         tell(&t, f->roles, f->key, config_get(x->config, f->id));
     }
     tell_burl(&t, x->config);
+    tell_script(&t, "sieve_before", config_get(x->config, CONFIG_sieve_before));
+    tell_script(&t, "sieve_after", config_get(x->config, CONFIG_sieve_after));
     tell_state(&t, x);
     tell_sieve(&t, x->config);
     for (size_t i = 0; t.err == ERR_OK && i < x->listenings->all.count; i++) {

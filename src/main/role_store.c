@@ -9,8 +9,10 @@
  * transaction an account, then the replies leave (net/session_run.h). */
 #include "main/boot.h"
 
+#include "base/base64.h"
 #include "base/log.h"
 #include "convert/service.h"
+#include "filter/filter.h"
 #include "imap/peer.h"
 #include "imap/session.h"
 #include "imap/url_serve.h"
@@ -29,6 +31,7 @@
 #include "wire/imap_write.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 enum { TICK_MS = 250, INDEX_BUDGET = 32 * 1024, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
@@ -48,6 +51,7 @@ struct store_role {
     struct peers peers;
     struct convert_service *convert;
     struct outbox_run *outbox;
+    struct filter *filter;
 };
 
 /* ---- sessions ---- */
@@ -209,6 +213,16 @@ static uint64_t get_delivered_most(const struct store_role *r)
     return most == 0 ? 0 : most + TRACE_ROOM;
 }
 
+/* A user may have something in his outbox; of another worker, perhaps, when it is since before we started. */
+static void on_outgoing(void *owner, struct str user)
+{
+    struct store_role *r = owner;
+    unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
+    if (ticket_get_worker(user, workers) == boot_get_index(r->boot)) {
+        outbox_run_add(r->outbox, user);
+    }
+}
+
 static void open_lmtp(struct store_role *r, struct session_runner *runner)
 {
     struct deliver_args args = {
@@ -216,9 +230,11 @@ static void open_lmtp(struct store_role *r, struct session_runner *runner)
         .session_host = *session_runner_get_host(runner),
         .hostname = boot_get(r->boot, STR("hostname")),
         .message_most = get_delivered_most(r),
-        .imap_host = &r->imap_host,
         .index = boot_get_index(r->boot),
         .workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1),
+        .filter = r->filter,
+        .on_outgoing = on_outgoing,
+        .owner = r,
     };
     session_runner_start(runner, deliver_new(&args));
 }
@@ -328,14 +344,33 @@ static void cancel_submit(void *owner, void *asker)
     }
 }
 
-/* A user with something in his outbox since before we started; of another worker, perhaps. */
-static void on_outgoing(void *owner, struct str user)
+static void write_unique(void *owner, struct buf *out)
 {
-    struct store_role *r = owner;
-    unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
-    if (ticket_get_worker(user, workers) == boot_get_index(r->boot)) {
-        outbox_run_add(r->outbox, user);
+    unsigned char octets[12];
+    if (getrandom(octets, sizeof(octets), 0) != (ssize_t)sizeof(octets)) {
+        abort();
     }
+    hex_write(out, str_make((const char *)octets, sizeof(octets)));
+}
+
+static void start_filter(struct store_role *r)
+{
+    const struct boot *b = r->boot;
+    struct filter_config config = {
+        .hostname = boot_get(b, STR("hostname")),
+        .domains = boot_get(b, STR("domains")),
+        .delimiters = boot_get(b, STR("recipient_delimiter")),
+        .before = boot_get(b, STR("sieve_before")),
+        .after = boot_get(b, STR("sieve_after")),
+        .notify_urls = boot_get(b, STR("notify_webhooks")),
+        .redirects_a_day = boot_get_u64(b, STR("sieve_redirects_most"), 0),
+        .notifies_a_day = boot_get_u64(b, STR("sieve_notifies_most"), 0),
+        .is_detail_filed = str_eq(boot_get(b, STR("detail_mailbox")), STR("yes")),
+        .wall_ms = wall_ms,
+        .write_unique = write_unique,
+        .owner = r,
+    };
+    r->filter = filter_new(&config);
 }
 
 static void start_outbox(struct store_role *r)
@@ -460,6 +495,7 @@ static void run(struct store_role *r)
     r->index = timer_new(r->loop, on_index, r);
     peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
     start_outbox(r);
+    start_filter(r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     loop_run(r->loop);
 }
@@ -468,6 +504,7 @@ static void close_all(struct store_role *r)
 {
     session_group_free(&r->group);
     outbox_run_free(&r->outbox);
+    filter_free(&r->filter);
     convert_service_free(&r->convert);
     peers_release(&r->peers);
     timer_free(&r->tick);

@@ -28,7 +28,9 @@ struct body_writer {
     bool is_large;
     bool is_finished;
     bool is_stored;
-    uint64_t failure_count; /* the account's, when it was stored */
+    bool is_mapped;             /* somebody reads octets and shape */
+    struct blob_reader *mapped; /* of a large one; NULL: nobody does */
+    uint64_t failure_count;     /* the account's, when it was stored */
 };
 
 enum err body_writer_new(struct account *a, struct body_writer **out)
@@ -126,6 +128,23 @@ enum err body_writer_finish(struct body_writer *w)
     return w->err;
 }
 
+enum err body_writer_map(struct body_writer *w, struct str *octets, struct str *shape)
+{
+    assert(w->is_finished && (w->is_mapped || !w->is_stored));
+    TRY(w->err);
+    struct str all = buf_str(&w->octets);
+    if (w->is_large) {
+        if (w->mapped == NULL) {
+            TRY(engine_blob_open(w->account->engine, w->body_id, &w->mapped));
+        }
+        TRY(blob_reader_map(w->mapped, &all));
+    }
+    w->is_mapped = true;
+    *octets = all;
+    *shape = buf_str(&w->shape);
+    return ERR_OK;
+}
+
 uint64_t body_writer_get_shown_size(const struct body_writer *w)
 {
     assert(w->is_finished);
@@ -168,8 +187,10 @@ enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_fi
         w->is_stored = true;
         account_expect_text(w->account);
         w->failure_count = w->account->failure_count;
-        buf_release(&w->octets);
-        buf_release(&w->shape);
+        if (!w->is_mapped) {
+            buf_release(&w->octets);
+            buf_release(&w->shape);
+        }
     }
     *body_id = w->body_id;
     return ERR_OK;
@@ -182,6 +203,7 @@ void body_writer_free(struct body_writer **w)
     }
     struct body_writer *x = *w;
     blob_writer_free(&x->blob);
+    blob_reader_free(&x->mapped);
     if (x->is_large && !x->is_stored) {
         err_ignore(engine_blob_delete(x->account->engine, x->body_id));
     }

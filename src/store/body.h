@@ -7,8 +7,6 @@
 
 /* Why the body cannot be appended, before anything is touched; ERR_OK when it can. */
 MUST_USE enum err body_writer_check(struct body_writer *w);
-/* The size of the finished message as readers are shown it, binary parts in base64 (mime/present.h): what the view tells. */
-uint64_t body_writer_get_shown_size(const struct body_writer *w);
 /* Puts the finished body into the account's transaction, with one reference, unless an earlier call did; is_first says
  * which. Errors: ERR_NO_SPACE, ERR_IO, ERR_CORRUPT. */
 MUST_USE enum err body_writer_store(struct body_writer *w, uint64_t *body_id, bool *is_first);

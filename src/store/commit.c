@@ -80,6 +80,11 @@ enum err account_poison(struct account *a, enum err e)
     return e;
 }
 
+enum err account_abandon(struct account *a, enum err e)
+{
+    return account_poison(a, e);
+}
+
 uint64_t account_next_modseq(struct account *a)
 {
     return ++a->modseq;

@@ -136,6 +136,17 @@ static struct mailbox *find_parent(const struct account *a, struct str name)
     return parent;
 }
 
+struct mailbox *account_find_pending_mailbox(struct account *a, struct str name)
+{
+    char *normal;
+    if (name_normalise(name, &normal) != ERR_OK) {
+        return NULL;
+    }
+    struct mailbox *m = map_find(get_names(a), str_from_c(normal));
+    free(normal);
+    return m;
+}
+
 struct mailbox *account_find_parent(const struct account *a, struct str name)
 {
     char *normal;

@@ -3,7 +3,8 @@
  * Between the backup and its return the account lived on: it gave out UIDs, UIDVALIDITYs, object names and signed URLs that the
  * backup knows nothing of, and will give them out again for other things. Clients remember them. So every mailbox gets a
  * UIDVALIDITY that no mailbox here can have had (they are seconds of the clock, or little more), the account gets a new seed for
- * its object names (object.c), and the keys of URLs are forgotten. What it was about to send was sent since, so its outbox is emptied. The copy is made under a name that no account has, changed,
+ * its object names (object.c), and the keys of URLs are forgotten. What it was about to send was
+ * sent since, so its outbox is emptied. The copy is made under a name that no account has, changed,
  * and then renamed: it is there whole or not at all. */
 #include "store/store_priv.h"
 

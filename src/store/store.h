@@ -83,6 +83,8 @@ struct commit_wait {
 void account_wait_commit(struct account *a, struct commit_wait *w);
 void commit_wait_cancel(struct commit_wait *w);
 bool account_has_pending(const struct account *a);
+/* A change that must be whole was made in part: nothing of this turn may be kept, for the reason e, which is returned. */
+enum err account_abandon(struct account *a, enum err e);
 /* Some account has. A watch or a wait may have changed something: then commit once more before the loop sleeps. */
 bool store_has_pending(const struct store *s);
 /* Commits every account with pending changes: one transaction each. Then views are swapped, then watchers and waits
@@ -111,6 +113,8 @@ MUST_USE enum err mailbox_name_normalise(struct str name, struct buf *out);
 /* Committed state. Errors: ERR_NO_MAILBOX, ERR_MAILBOX_NAME. Counts a reference; the object stays valid (is_deleted) when
  * the mailbox is deleted. */
 MUST_USE enum err account_find_mailbox(struct account *a, struct str name, struct mailbox **out);
+/* The mailbox as it will be when what is pending is committed, one that this turn made among them; borrowed until then. NULL: none. */
+struct mailbox *account_find_pending_mailbox(struct account *a, struct str name);
 /* The same by mailbox_get_id(), borrowed until the next commit; NULL when it is not there. */
 struct mailbox *account_find_mailbox_id(struct account *a, uint64_t id);
 void mailbox_ref(struct mailbox *m);
@@ -199,6 +203,11 @@ MUST_USE enum err body_writer_add(struct body_writer *w, struct str octets);
 uint64_t body_writer_get_size(const struct body_writer *w);
 /* Ends the octets, parses the shape, makes the body part of the pending transaction. */
 MUST_USE enum err body_writer_finish(struct body_writer *w);
+/* The finished octets, and their serialised shape (mime/shape.h); borrowed until the writer is freed, also when it was appended.
+ * Errors: ERR_IO. */
+MUST_USE enum err body_writer_map(struct body_writer *w, struct str *octets, struct str *shape);
+/* The size of the finished message as readers are shown it, binary parts in base64 (mime/present.h): what views and quotas tell. */
+uint64_t body_writer_get_shown_size(const struct body_writer *w);
 /* Drops what was not appended. */
 void body_writer_free(struct body_writer **w);
 

@@ -674,15 +674,9 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_store_tickets),
-        TEST(test_store_replay),
-        TEST(test_store_peers),
-        TEST(test_delivery_elsewhere),
-        TEST(test_inject),
-        TEST(test_submit_logs_in_here_only),
-        TEST(test_broken_frames),
-        TEST(test_flood),
-        TEST(test_submit_tickets),
+        TEST(test_store_tickets),      TEST(test_store_replay), TEST(test_store_peers),
+        TEST(test_delivery_elsewhere), TEST(test_inject),       TEST(test_submit_logs_in_here_only),
+        TEST(test_broken_frames),      TEST(test_flood),        TEST(test_submit_tickets),
     };
     (void)signal(SIGPIPE, SIG_IGN);
     return cmocka_run_group_tests(tests, NULL, NULL);

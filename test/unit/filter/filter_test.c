@@ -1,0 +1,202 @@
+/* MD-1: what scripts do with a message that is delivered. */
+#include "filter_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define MESSAGE                                                                                    \
+    "From: sam@there.example\nTo: ann@example.org\nSubject: Hello\nMessage-ID: <1@there>\n\nHi.\n"
+
+static void test_plain(void **state)
+{
+    struct world w;
+    world_open(&w);
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 1);
+    assert_has(world_read(&w, "INBOX", 1), "Return-Path: <sam@there.example>\r\nDelivered-To: ann");
+    world_script(&w, "");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    world_script(&w, "keep; keep;");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 3);
+    world_script(&w, "discard;");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 3);
+    assert_int_equal(world_count_items(&w), 0);
+    world_close(&w);
+}
+
+/* X-SIEVE-COPY, X-SIEVE-IMAP4FLAGS: several mailboxes share one body; flags are each one's own. */
+static void test_fileinto(void **state)
+{
+    struct world w;
+    world_open(&w);
+    world_script(&w,
+                 "require [\"fileinto\", \"copy\", \"imap4flags\"];\n"
+                 "fileinto :copy \"Archive\"; fileinto :flags [\"\\\\Seen\", \"work\"] \"Sent\";\n"
+                 "keep :flags \"\\\\Flagged\";");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "Archive"), 1);
+    assert_int_equal(world_flags(&w, "Archive", 1), 0);
+    assert_int_equal(world_count(&w, "INBOX"), 1);
+    assert_int_equal(world_flags(&w, "INBOX", 1), FLAG_FLAGGED);
+    uint64_t flags = world_flags(&w, "Sent", 1);
+    assert_true((flags & FLAG_SEEN) != 0 && flags != FLAG_SEEN);
+    world_script(&w, "require \"fileinto\"; fileinto \"Archive\";");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "Archive"), 2);
+    assert_int_equal(world_count(&w, "INBOX"), 1);
+    world_close(&w);
+}
+
+/* A script that is none, or fails, keeps the message, and its owner hears of it once a day. */
+static void test_failing(void **state)
+{
+    struct world w;
+    world_open(&w);
+    world_script(&w, "if true {\n discrad;\n}");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 3);
+    const char *note = world_read(&w, "INBOX", 2);
+    assert_has(note, "your script \"main\", line 2");
+    assert_has(note, "discrad");
+    assert_has(note, "Auto-Submitted: auto-generated");
+    w.f.now_ms += UINT64_C(24) * 3600 * 1000;
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 5);
+    world_close(&w);
+}
+
+/* An account that is full refuses, and nothing is half done. */
+static void test_quota(void **state)
+{
+    struct world w;
+    world_open(&w);
+    const uint64_t limits[] = {QUOTA_UNLIMITED, 2, QUOTA_UNLIMITED};
+    assert_int_equal(account_set_quota(w.f.account, limits), ERR_OK);
+    assert_int_equal(fixture_commit(&w.f), ERR_OK);
+    world_script(
+        &w,
+        "require [\"fileinto\", \"copy\", \"mailbox\"];\n"
+        "fileinto :copy \"Archive\"; fileinto :copy \"Sent\"; redirect :copy \"b@far.example\";\n"
+        "fileinto :create \"new\";");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OVER_QUOTA);
+    assert_int_equal(world_count(&w, "Archive"), 0);
+    assert_int_equal(world_count(&w, "new"), -1);
+    assert_int_equal(world_count_items(&w), 0);
+    world_script(&w, "redirect \"b@far.example\";");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count_items(&w), 1);
+    world_close(&w);
+}
+
+/* MD-5 */
+static void test_redirect(void **state)
+{
+    struct world w;
+    world_open(&w);
+    world_script(&w, "redirect \"bob@far.example\";");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_true(w.outcome.has_outgoing);
+    assert_int_equal(world_count(&w, "INBOX"), 0);
+    assert_true(world_take(&w));
+    assert_true(world_head_is(&w, "from", "sam@there.example"));
+    assert_true(world_head_is(&w, "to", "bob@far.example"));
+    assert_true(world_head_is(&w, "keep", "1"));
+    assert_true(str_starts(buf_str(&w.octets), STR("Delivered-To: ann@example.org\r\nFrom: sam")));
+    assert_false(world_take(&w));
+    w.return_path = "";
+    world_script(&w, "require \"copy\"; redirect :copy \"bob@far.example\"; redirect "
+                     "\"eve@far.example\"; keep;");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 1);
+    assert_true(world_take(&w));
+    assert_true(world_head_is(&w, "from", "") && world_head_is(&w, "keep", ""));
+    assert_true(world_take(&w));
+    assert_true(world_head_is(&w, "to", "eve@far.example"));
+    world_close(&w);
+}
+
+/* Not in circles, not to oneself, not without end. */
+static void test_redirect_guards(void **state)
+{
+    struct world w;
+    world_open(&w);
+    world_script(&w, "redirect \"bob@far.example\";");
+    assert_int_equal(world_deliver(&w, "Delivered-To: ann@example.org\nTo: x@y\n\n"), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 1);
+    assert_int_equal(world_count_items(&w), 0);
+    assert_int_equal(world_deliver(&w, "Delivered-To: bob@far.example\nTo: x@y\n\n"), ERR_OK);
+    assert_int_equal(world_count_items(&w), 1);
+    world_script(&w, "redirect \"Ann@example.org\";");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 2);
+    assert_int_equal(world_count_items(&w), 1);
+    w.config.redirects_a_day = 2;
+    world_set_up(&w);
+    world_script(&w, "redirect \"bob@far.example\";");
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count_items(&w), 2);
+    assert_int_equal(world_count(&w, "INBOX"), 4); /* the third, and why */
+    w.f.now_ms += UINT64_C(24) * 3600 * 1000 + 1000;
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count_items(&w), 3);
+    world_close(&w);
+}
+
+/* What is kept for name+detail, where the operator wants it so. */
+static void test_detail(void **state)
+{
+    struct world w;
+    world_open(&w);
+    w.config.is_detail_filed = true;
+    world_set_up(&w);
+    w.address = "ann+Archive@example.org";
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "Archive"), 1);
+    w.address = "ann+nothing@example.org";
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 1);
+    world_script(&w, "require \"fileinto\"; fileinto \"INBOX\";");
+    w.address = "ann+Archive@example.org";
+    assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 2);
+    world_close(&w);
+}
+
+/* The operator's scripts, around the user's. */
+static void test_operator(void **state)
+{
+    struct world w;
+    world_open(&w);
+    w.config.before = STR("require [\"fileinto\", \"copy\"]; fileinto :copy \"Archive\";\n"
+                          "if header :is \"X-Spam\" \"yes\" { fileinto \"Junk\"; stop; }");
+    w.config.after = STR("require \"fileinto\"; fileinto \"Trash\";");
+    world_set_up(&w);
+    world_script(&w, "if header :is \"X-Mine\" \"yes\" { keep; }");
+    assert_int_equal(world_deliver(&w, "X-Spam: yes\n\n"), ERR_OK);
+    assert_int_equal(world_count(&w, "Junk"), 1);
+    assert_int_equal(world_count(&w, "Archive"), 1);
+    assert_int_equal(world_deliver(&w, "X-Mine: yes\n\n"), ERR_OK);
+    assert_int_equal(world_count(&w, "INBOX"), 1);
+    assert_int_equal(world_count(&w, "Trash"), 0);
+    assert_int_equal(world_deliver(&w, "X-Other: yes\n\n"), ERR_OK);
+    assert_int_equal(world_count(&w, "Trash"), 1);
+    assert_int_equal(world_count(&w, "INBOX"), 1);
+    assert_int_equal(world_count(&w, "Archive"), 3);
+    world_close(&w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_plain),    cmocka_unit_test(test_fileinto),
+        cmocka_unit_test(test_failing),  cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_redirect), cmocka_unit_test(test_redirect_guards),
+        cmocka_unit_test(test_detail),   cmocka_unit_test(test_operator),
+
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
