@@ -14,7 +14,9 @@ enum err sieve_action_add(struct sieve_run *r, enum sieve_action_kind kind,
         return sieve_run_fail(r, "A script takes at most %u actions", r->limits.actions);
     }
     struct sieve_action *a = &r->actions[r->out->count];
-    *a = (struct sieve_action){.kind = kind, .line = r->line, .is_edited = r->message.is_edited};
+    *a = (struct sieve_action){.kind = kind, .line = r->line};
+    /* In a mailbox, messages are immutable: what stays there is what was there (RFC 6785, 3.7). */
+    a->is_edited = r->message.is_edited && (kind != SIEVE_KEEP || r->env->cause == SIEVE_DELIVERY);
     if (a->is_edited) {
         TRY(sieve_message_write(r, &a->header));
     }

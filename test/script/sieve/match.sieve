@@ -2,7 +2,7 @@ Match types and comparators (RFC 5228, 2.7; RFC 4790; RFC 5051: MD-7; RFC 5231: 
 
 === message a
 From: "Anna" <anna@example.com>
-To: frop@example.org, user@example.org
+To: fred@example.org, user@example.org
 Cc: x@example.net
 Subject:  frobnitzm
 X-Upper: ÄÖÜ Straße

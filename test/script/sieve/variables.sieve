@@ -89,7 +89,7 @@ fileinto "${global.bar}";
 require ["variables", "fileinto"];
 if header :matches "List-ID" "*<*@*" { fileinto "lists.${2}"; }
 if header :matches "Subject" "[*] *" { fileinto "${1}:${2}:${0}"; }
-if address :matches ["To", "Cc"] ["coyote@**.com", "wile@**.com"] { fileinto "b.${1}.${2}.${003}."; }
+if address :matches ["To", "Cc"] ["coyote@**.com", "will@**.com"] { fileinto "b.${1}.${2}.${003}."; }
 if header :matches "subject" "nothing*" { keep; }
 fileinto "still ${2}";
 === actions a
