@@ -91,7 +91,7 @@ def test_postfix(make):
             with trusting(relay.cert):
                 s.start()
             submit(s, message('patient'), ['carol@relayed.example'])
-            eventually(lambda: 'carol@relayed.example> later: 451 4.4.1' in s.log(), 'nobody is there')
+            eventually(lambda: 'message 2 waits: 451 4.4.1' in s.log(), 'nobody is there')
             equal(sink.messages, [])
             relay.start()
             eventually(lambda: find(sink, b'careful') and find(sink, b'patient'), 'the queue tries again', 50)
