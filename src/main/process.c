@@ -192,6 +192,14 @@ static const struct told FROM_CONFIG[] = {
     {"connections_most", EDGE, CONFIG_connections_most},
     {"connections_per_address", EDGE, CONFIG_connections_per_address},
     {"tls_sessions_most", EDGE, CONFIG_tls_sessions_most},
+    {"delivery", SUBMIT, CONFIG_delivery},
+    {"routes", SUBMIT, CONFIG_routes},
+    {"dns_servers", SUBMIT, CONFIG_dns_servers},
+    {"dane", SUBMIT, CONFIG_dane},
+    {"mta_sts", SUBMIT, CONFIG_mta_sts},
+    {"mta_sts_port", SUBMIT, CONFIG_mta_sts_port},
+    {"mx_port", SUBMIT, CONFIG_mx_port},
+    {"mx_addresses", SUBMIT, CONFIG_mx_addresses},
     {"relay_host", SUBMIT, CONFIG_relay_host},
     {"relay_port", SUBMIT, CONFIG_relay_port},
     {"relay_user", SUBMIT, CONFIG_relay_user},
@@ -311,6 +319,18 @@ static void tell_state(struct teller *t, const struct process_context *x)
 }
 
 /* What ManageSieve says of scripts before and after login (RFC 5804, 1.7). */
+/* The contents of a file, for roles that cannot reach it. */
+static void tell_file(struct teller *t, unsigned roles, const char *key, struct str path)
+{
+    CLEANUP(buf_release) struct buf name = BUF_INIT(PATH_MAX - 1);
+    CLEANUP(buf_release) struct buf text = BUF_INIT(ANCHORS_MOST);
+    buf_add(&name, path);
+    if (name.len > 0 && (t->role & roles) != 0) {
+        t->err = state_read_file(name.p, &text);
+        tell(t, roles, key, buf_str(&text));
+    }
+}
+
 static void tell_sieve(struct teller *t, const struct config *config)
 {
     struct sieve_limits limits;
@@ -322,13 +342,8 @@ static void tell_sieve(struct teller *t, const struct config *config)
     tell(t, EDGE | STORE, "sieve_methods", hooks.n > 0 ? STR("mailto https") : STR("mailto"));
     tell_u64(t, EDGE | STORE, "sieve_redirects", limits.redirects);
     buf_release(&extensions);
-    CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX - 1);
-    CLEANUP(buf_release) struct buf anchors = BUF_INIT(ANCHORS_MOST);
-    buf_add(&path, config_get(config, CONFIG_notify_webhooks_ca));
-    if (path.len > 0 && (t->role & SUBMIT) != 0) {
-        t->err = state_read_file(path.p, &anchors);
-        tell(t, SUBMIT, "notify_webhooks_ca", buf_str(&anchors));
-    }
+    tell_file(t, SUBMIT, "notify_webhooks_ca", config_get(config, CONFIG_notify_webhooks_ca));
+    tell_file(t, SUBMIT, "tls_anchors", config_get(config, CONFIG_tls_anchors));
 }
 
 enum err process_tell(const struct process_context *x, enum link_role role, unsigned index,

@@ -17,6 +17,7 @@
 #include "main/inject_session.h"
 #include "main/lmtp_gate.h"
 #include "main/lookups.h"
+#include "main/outgoing.h"
 #include "main/peers.h"
 #include "main/submit_session.h"
 #include "main/webhook.h"
@@ -40,7 +41,6 @@ enum {
     LMTP_CONNECTIONS_MOST = 100,
     MESSAGE_DEFAULT = 64 * 1024 * 1024,
     TRACE_ROOM = 64 * 1024, /* for the header lines that we add */
-    SMTP_PORT = 25,
     IMAP_PORT = 143,
     RECIPIENTS_DEFAULT = 1000,
     HOLD_DEFAULT_S = 0,
@@ -54,13 +54,11 @@ struct submit_role {
     struct loop *loop;
     struct boot *boot;
     struct ticket_checker *checker;
-    struct tls_context *tls_here;
-    struct tls_context *tls_there;
+    struct outgoing *outgoing;
     struct burl_hosts burl_hosts;
     struct queue *queue;
     struct rates *rates; /* NULL: nothing is limited by the hour */
     struct fetcher *fetcher;
-    struct routes *routes;
     struct runner *runner;
     struct webhooks *webhooks;
     struct session_group *group;
@@ -124,7 +122,7 @@ static void find_recipient(void *owner, struct str address,
     }
     CLEANUP(buf_release) struct buf key = BUF_INIT(ROUTE_KEY_MOST);
     struct str domain = str_skip(address, str_find_last_char(address, '@') + 1);
-    answer(asker, routes_write_key(r->routes, domain, &key), &NOBODY);
+    answer(asker, routes_write_key(outgoing_get_routes(r->outgoing), domain, &key), &NOBODY);
 }
 
 /* ---- sessions ---- */
@@ -330,30 +328,6 @@ static void commit(void *owner)
     }
 }
 
-static enum smtp_tls_policy get_relay_tls(const struct submit_role *r)
-{
-    struct str tls = boot_get(r->boot, STR("relay_tls"));
-    if (str_eq(tls, STR("required"))) {
-        return SMTP_TLS_REQUIRED;
-    }
-    return str_eq(tls, STR("off")) ? SMTP_TLS_OFF : SMTP_TLS_OFFERED;
-}
-
-static void start_routes(struct submit_role *r)
-{
-    struct routes_args args = {
-        .loop = r->loop,
-        .relay_host = boot_get(r->boot, STR("relay_host")),
-        .relay_port = (uint16_t)boot_get_u64(r->boot, STR("relay_port"), SMTP_PORT),
-        .relay_user = boot_get(r->boot, STR("relay_user")),
-        .relay_password = boot_get(r->boot, STR("relay_password")),
-        .relay_tls = get_relay_tls(r),
-        .tls_any = r->tls_here,
-        .tls_checked = r->tls_there,
-    };
-    r->routes = routes_new(&args);
-}
-
 static uint64_t get_ms(const struct submit_role *r, const char *key, uint64_t fallback_ms)
 {
     return boot_get_u64(r->boot, str_from_c(key), fallback_ms / 1000) * 1000;
@@ -377,7 +351,7 @@ static void start_runner(struct submit_role *r)
         .hostname = boot_get(r->boot, STR("hostname")),
         .domains = boot_get(r->boot, STR("domains")),
         .workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1),
-        .routes = r->routes,
+        .routes = outgoing_get_routes(r->outgoing),
         .schedule = get_schedule(r),
         .jobs_most = (unsigned)boot_get_u64(r->boot, STR("queue_jobs_most"), RUNNER_JOBS_MOST),
         .jobs_per_destination = (unsigned)boot_get_u64(r->boot, STR("queue_jobs_per_destination"),
@@ -485,10 +459,10 @@ static enum err open_and_confine(struct submit_role *r)
     }
     TRY(ticket_checker_new(boot_get(r->boot, STR("ticket_public")), &r->checker));
     ticket_checker_begin(r->checker, loop_wall_ms(r->loop));
-    TRY(tls_client_context_new_opportunistic(&r->tls_here));
-    TRY(tls_client_context_new(STR_EMPTY, &r->tls_there));
+    TRY(outgoing_new(r->loop, r->boot, &r->outgoing));
     TRY(burl_hosts_init(&r->burl_hosts, r->boot));
     TRY(confine(r->boot, ROLE_SUBMIT, dir));
+    TRY(outgoing_start(r->outgoing));
     struct webhooks_args hooks = {
         .loop = r->loop,
         .list = boot_get(r->boot, STR("notify_webhooks")),
@@ -506,11 +480,10 @@ static void run(struct submit_role *r)
         .loop = r->loop,
         .user = boot_get(r->boot, STR("submit_user")),
         .password = boot_get(r->boot, STR("submit_password")),
-        .tls_here = r->tls_here,
+        .tls_here = outgoing_get_tls_any(r->outgoing),
     };
     r->fetcher = fetcher_new(&fetcher);
     r->group = session_group_new(r->loop, commit, r);
-    start_routes(r);
     start_runner(r);
     peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
     open_gate(r);
@@ -524,15 +497,13 @@ static void close_all(struct submit_role *r)
     session_group_free(&r->group);
     lmtp_gate_free(&r->gate);
     runner_free(&r->runner);
-    routes_free(&r->routes);
     fetcher_free(&r->fetcher);
     burl_hosts_release(&r->burl_hosts);
     peers_release(&r->peers);
     lookups_release(&r->lookups);
     queue_close(&r->queue);
     rates_close(&r->rates);
-    tls_context_free(&r->tls_here);
-    tls_context_free(&r->tls_there);
+    outgoing_free(&r->outgoing);
     ticket_checker_free(&r->checker);
     boot_free(&r->boot);
     loop_free(&r->loop);

@@ -14,6 +14,7 @@
 #include "main/supervisor.h"
 #include "net/network.h"
 #include "tools/tool.h"
+#include "wire/next_hop.h"
 #include "wire/webhook.h"
 
 #include <fcntl.h>
@@ -88,10 +89,19 @@ static int check(const struct config *c)
         return tool_fail(EXIT_USAGE, "notify_webhooks: %.*s is neither an https URL nor an address",
                          STR_ARG(bad));
     }
-    CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX - 1);
-    buf_add(&path, config_get(c, CONFIG_notify_webhooks_ca));
-    if (path.len > 0 && access(path.p, R_OK) != 0) {
-        return tool_fail(EXIT_ENVIRONMENT, "notify_webhooks_ca: cannot read %s", path.p);
+    if (!next_hop_are_sound(config_get(c, CONFIG_routes), config_get(c, CONFIG_relay_host), &bad)) {
+        return tool_fail(EXIT_USAGE,
+                         "routes, relay_host: \"%.*s\" cannot be read; see docs/routing.md",
+                         STR_ARG(bad));
+    }
+    static const enum config_id FILES[] = {CONFIG_notify_webhooks_ca, CONFIG_tls_anchors};
+    for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
+        CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX - 1);
+        buf_add(&path, config_get(c, FILES[i]));
+        if (path.len > 0 && access(path.p, R_OK) != 0) {
+            return tool_fail(EXIT_ENVIRONMENT, "%s: cannot read %s", config_get_key(FILES[i])->name,
+                             path.p);
+        }
     }
     return EXIT_FINE;
 }

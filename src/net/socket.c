@@ -19,6 +19,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { READS_MOST = 4, DIRECT_LEAST = 32 * 1024 };
@@ -318,6 +319,9 @@ static void on_connect_timeout(void *owner)
 
 static socklen_t address_len(const struct sockaddr_storage *a)
 {
+    if (a->ss_family == AF_UNIX) {
+        return sizeof(struct sockaddr_un);
+    }
     return a->ss_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
 }
 

@@ -473,6 +473,70 @@ void tls_on_ready(struct stream *s, void (*on_ready)(void *owner))
     of(s)->on_ready = on_ready;
 }
 
+/* ---- DANE ---- */
+
+enum {
+    DANE_TA = 2,
+    DANE_EE = 3,
+    SELECTOR_MOST = 1, /* 0: the certificate, 1: its key */
+    SHA256_SIZE = 32,
+    SHA512_SIZE = 64
+};
+
+bool tls_anchor_is_usable(const struct tls_anchor *a)
+{
+    static const size_t SIZES[] = {0, SHA256_SIZE, SHA512_SIZE}; /* by matching type; 0: whole */
+    bool is_known = (a->usage == DANE_TA || a->usage == DANE_EE) && a->selector <= SELECTOR_MOST
+                    && a->matching < sizeof(SIZES) / sizeof(SIZES[0]);
+    return is_known && a->data.n > 0 && (a->matching == 0 || a->data.n == SIZES[a->matching]);
+}
+
+static bool believe(SSL *ssl, const struct tls_anchor *a)
+{
+    return tls_anchor_is_usable(a)
+           && SSL_dane_tlsa_add(ssl, a->usage, a->selector, a->matching,
+                                (const unsigned char *)a->data.p, a->data.n)
+                  == 1;
+}
+
+/* False: none of them can be used. */
+static bool believe_any(SSL *ssl, const struct tls_dane *dane)
+{
+    char name[256] = {0};
+    bool is_usable = false;
+    if (dane->host.n == 0 || dane->host.n >= sizeof(name) || dane->also.n >= sizeof(name)) {
+        return false;
+    }
+    memcpy(name, dane->host.p, dane->host.n);
+    if (SSL_dane_enable(ssl, name) != 1) {
+        return false;
+    }
+    (void)SSL_dane_set_flags(ssl, DANE_FLAG_NO_DANE_EE_NAMECHECKS); /* RFC 7672, 3.1.1 */
+    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    if (dane->also.n > 0) {
+        memset(name, 0, sizeof(name));
+        memcpy(name, dane->also.p, dane->also.n);
+        (void)SSL_add1_host(ssl, name);
+    }
+    for (size_t i = 0; i < dane->anchor_count; i++) {
+        is_usable = believe(ssl, &dane->anchors[i]) || is_usable;
+    }
+    return is_usable;
+}
+
+struct stream *tls_client_new_dane(struct loop *l, struct tls_context *c, struct stream *under,
+                                   const struct tls_dane *dane)
+{
+    struct tls *t = make(l, c, under);
+    SSL_set_connect_state(t->ssl);
+    ERR_clear_error();
+    int mode = believe_any(t->ssl, dane) ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
+    ERR_clear_error();
+    SSL_set_verify(t->ssl, mode, NULL);
+    loop_defer(l, on_deferred, t); /* says hello */
+    return &t->base;
+}
+
 bool tls_is_ready(const struct stream *s)
 {
     return of_const(s)->is_ready;

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* TLS 1.2 and 1.3 over any stream, as server and as client (RFC 8446, RFC 5246; RFC 7525 for the choices). No
  * renegotiation, no compression, no early data. A server keeps the sessions it lets clients resume; they get ids (tls_sessions.c). */
@@ -34,6 +35,27 @@ struct stream *tls_server_new(struct loop *l, struct tls_context *c, struct stre
 /* host: the name or address the certificate must be for (RFC 6125); empty: the chain alone decides (pinned ones). */
 struct stream *tls_client_new(struct loop *l, struct tls_context *c, struct stream *under,
                               struct str host);
+/* One TLSA record (RFC 6698, 2.1). Borrowed for the call. */
+struct tls_anchor {
+    uint8_t usage;
+    uint8_t selector;
+    uint8_t matching;
+    struct str data;
+};
+/* Whom the records are about, and the records. Borrowed for the call. */
+struct tls_dane {
+    struct str host;
+    struct str also; /* another name of it; may be empty */
+    const struct tls_anchor *anchors;
+    size_t anchor_count;
+};
+/* A client that believes the TLSA records of a mail server and nobody else (DANE, RFC 7672, 3.1): usage 2 (then the certificate must be
+ * for host or also) and 3 (then no name matters). Other usages and what cannot be understood are passed over; when nothing is left it
+ * encrypts for whoever answers (2.2). c: an opportunistic context. */
+struct stream *tls_client_new_dane(struct loop *l, struct tls_context *c, struct stream *under,
+                                   const struct tls_dane *dane);
+/* Can it be used? */
+bool tls_anchor_is_usable(const struct tls_anchor *a);
 /* The client may come back and resume this session: a server says it of who has proven to be no stranger. Costs nothing on its
  * own: in TLS 1.3 the id leaves with the next octets written. s must be a TLS stream that is ready. */
 void tls_keep_session(struct stream *s);

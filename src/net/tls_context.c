@@ -159,6 +159,10 @@ enum err tls_client_context_new_opportunistic(struct tls_context **out)
     struct tls_context *c = NULL;
     TRY(make(TLS_client_method(), &c));
     SSL_CTX_set_verify(c->ssl, SSL_VERIFY_NONE, NULL);
+    if (SSL_CTX_dane_enable(c->ssl) != 1) {
+        tls_context_unref(&c);
+        return ERR_IO;
+    }
     *out = c;
     return ERR_OK;
 }

@@ -1,7 +1,11 @@
-/* Shell around the client core: asks for the route, connects to the addresses of one host after the other until one answers, moves
- * octets both ways under backpressure, wraps the connection in TLS when the core says so, and keeps the time limits of RFC
- * 5321, 4.5.3.2: a minute to connect, five minutes for a whole reply or for progress with the content, ten for the reply
- * after it. For a store worker the stream is there already: a session of a link.
+/* Shell around the client core: takes a connection that waits for a message (kept.h), or asks for the route and connects to the
+ * addresses of one host after the other until one takes it; moves octets both ways under backpressure, wraps the connection in TLS
+ * when the core says so, on the terms of the route, and keeps the time limits of RFC 5321, 4.5.3.2: a minute to connect, five minutes
+ * for a whole reply or for progress with the content, ten for the reply after it. For a store worker the stream is there already: a session of a link.
+ *
+ * Another host is tried when one is of no use before it heard of the content; a connection that had waited and turns out to be dead is
+ * nobody's fault, and the route is asked for. Encryption that was only offered, and fails, is left out the next time (RFC 7435, 3); where
+ * it is demanded, the host has failed.
  *
  * The content is read from the spool as it is sent. When the server cannot take it as it is, it is converted once, into a
  * spool of its own (smtp/convert.h). */
@@ -13,10 +17,12 @@
 #include "base/mem.h"
 #include "net/resolve.h"
 #include "net/tls.h"
+#include "queue/kept.h"
 #include "smtp/convert.h"
 
 enum {
     CONNECT_MS = 60 * 1000,
+    CONNECT_NEXT_MS = 20 * 1000, /* when another address is there */
     REPLY_MS = 5 * 60 * 1000,
     FINAL_MS = 10 * 60 * 1000,
     STEP_MOST = 256 * 1024,
@@ -25,8 +31,7 @@ enum {
 
 struct attempt {
     struct attempt_args args;
-    struct smtp_client *client;
-    struct stream *stream;
+    struct hop hop;
     struct timer *timer;
     struct route *route;
     const struct route_host *hosts; /* borrowed from route */
@@ -41,11 +46,16 @@ struct attempt {
     enum err why;      /* there was nobody to speak to */
     struct buf reply;  /* in words */
     uint64_t progress; /* of the client, when the timer was started */
-    bool is_connected;
+    bool is_connected; /* to the host at hand */
+    bool is_shaking;   /* TLS was begun, and nothing came through it yet */
+    bool is_plain;     /* the host's TLS does not work: without */
+    bool is_reused;    /* the connection had waited */
     bool is_done;
 };
 
 static void step(struct attempt *a);
+static void connect_next(struct attempt *a);
+static void ask_route(struct attempt *a);
 
 /* ---- the content ---- */
 
@@ -54,13 +64,12 @@ static enum err convert_into(void *owner, struct str octets)
     return spool_add(owner, octets);
 }
 
-static enum err convert(struct attempt *a, enum content_kind able)
+static enum err convert(struct attempt *a, struct content_able able)
 {
     struct str message = STR_EMPTY;
     TRY(spool_reader_map(a->reader, &message));
     a->converted = queue_spool_new(a->args.queue, UINT64_MAX);
-    TRY(convert_message(message, (struct content_able){able, able != CONTENT_7BIT}, convert_into,
-                        a->converted));
+    TRY(convert_message(message, able, convert_into, a->converted));
     struct spool_reader *reader = NULL;
     TRY(queue_read_spool(a->args.queue, a->converted, &reader));
     spool_reader_free(&a->reader);
@@ -68,21 +77,37 @@ static enum err convert(struct attempt *a, enum content_kind able)
     return ERR_OK;
 }
 
-static enum err prepare(void *owner, enum content_kind able, enum content_kind *kind,
+static enum err open_content(struct attempt *a)
+{
+    if (a->converted != NULL) { /* for another host; this one may take it as it is */
+        spool_reader_free(&a->reader);
+        spool_free(&a->converted);
+    }
+    if (a->reader != NULL) {
+        return ERR_OK;
+    }
+    return a->args.content != NULL ? queue_read_spool(a->args.queue, a->args.content, &a->reader)
+                                   : queue_read(a->args.queue, a->args.message->id, &a->reader);
+}
+
+static enum err prepare(void *owner, struct content_able able, enum content_kind *kind,
                         uint64_t *size)
 {
     struct attempt *a = owner;
     *kind = a->args.message->kind;
-    if (a->reader == NULL) {
-        TRY(a->args.content != NULL ? queue_read_spool(a->args.queue, a->args.content, &a->reader)
-                                    : queue_read(a->args.queue, a->args.message->id, &a->reader));
-    }
-    if (*kind > able) {
+    TRY(open_content(a));
+    bool has_utf8_header = a->args.message->terms.is_utf8 && *kind != CONTENT_7BIT; /* perhaps */
+    if (*kind > able.kind || (has_utf8_header && !able.is_utf8)) {
         TRY(convert(a, able));
         *kind = content_get_kind(spool_get_scan(a->converted));
     }
     *size = spool_reader_get_size(a->reader);
-    return *kind > able ? ERR_CONVERSION : ERR_OK;
+    return *kind > able.kind ? ERR_CONVERSION : ERR_OK;
+}
+
+static uint64_t now_ms(void *owner)
+{
+    return loop_wall_ms(((struct attempt *)owner)->args.loop);
 }
 
 static enum err read_content(void *owner, uint64_t offset, size_t n, struct str *out)
@@ -91,7 +116,7 @@ static enum err read_content(void *owner, uint64_t offset, size_t n, struct str 
     return spool_reader_get(a->reader, offset, n, out);
 }
 
-/* ---- events ---- */
+/* ---- the end ---- */
 
 static void report(void *owner)
 {
@@ -109,24 +134,58 @@ static void finish(struct attempt *a)
     }
 }
 
-/* Without a core, our own word stands for all recipients. */
-static void fail(struct attempt *a, enum err why)
+static void drop_hop(struct attempt *a)
 {
-    if (a->client == NULL) {
-        a->why = why;
-        const struct err_info *info = err_get_info(why);
-        buf_addf(&a->reply, "%d %s %s", info->smtp, info->enhanced, info->text);
-    } else {
-        smtp_client_fail(a->client, why);
-    }
+    timer_stop(a->timer);
+    hop_end(a->args.loop, &a->hop);
+    a->is_connected = a->is_shaking = false;
+}
+
+/* Nobody to speak to: our own word stands for all recipients. */
+static void fail_route(struct attempt *a, enum err why)
+{
+    const struct err_info *info = err_get_info(why);
+    a->why = why;
+    buf_clear(&a->reply);
+    buf_addf(&a->reply, "%d %s %s", info->smtp, info->enhanced, info->text);
     finish(a);
 }
+
+static bool has_another(const struct attempt *a)
+{
+    return a->address_at < a->address_count || a->host_at + 1 < a->host_count;
+}
+
+/* The core has all outcomes; they hold unless another host may do better. */
+static void conclude(struct attempt *a)
+{
+    bool has_host_failed = smtp_client_has_host_failed(a->hop.client);
+    if (has_host_failed && a->is_reused) {
+        drop_hop(a);
+        ask_route(a);
+    } else if (has_host_failed && a->args.route.lmtp == NULL && has_another(a)) {
+        log_info("queue: %.*s is of no use now", STR_ARG(a->hosts[a->host_at].name));
+        drop_hop(a);
+        connect_next(a);
+    } else {
+        finish(a);
+    }
+}
+
+static void fail(struct attempt *a, enum err why)
+{
+    smtp_client_fail(a->hop.client, why);
+    conclude(a);
+}
+
+/* ---- events ---- */
 
 static void on_octets(void *owner, struct str octets)
 {
     struct attempt *a = owner;
     if (!a->is_done) {
-        smtp_client_feed(a->client, octets);
+        a->is_shaking = false;
+        smtp_client_feed(a->hop.client, octets);
         step(a);
     }
 }
@@ -139,10 +198,26 @@ static void on_drained(void *owner)
     }
 }
 
+/* TLS that was only offered does not work: once more, without. Never with a password. */
+static bool retry_plain(struct attempt *a, enum err why)
+{
+    bool may_be_plain = a->is_shaking && why == ERR_TLS_FAILED && !a->is_plain && a->hosts != NULL
+                        && a->hop.how.tls == SMTP_TLS_OFFERED && a->hop.how.user.n == 0
+                        && !a->args.message->terms.is_tls_required;
+    if (may_be_plain) {
+        log_info("queue: TLS to %.*s does not work; without it", STR_ARG(buf_str(&a->hop.name)));
+        drop_hop(a);
+        a->is_plain = true;
+        a->address_at--;
+        connect_next(a);
+    }
+    return may_be_plain;
+}
+
 static void on_end(void *owner, enum err why)
 {
     struct attempt *a = owner;
-    if (!a->is_done) {
+    if (!a->is_done && !retry_plain(a, why)) {
         fail(a, why == ERR_OK ? ERR_PEER_GONE : why);
     }
 }
@@ -154,73 +229,128 @@ static void on_timeout(void *owner)
     fail(owner, ERR_TIMEOUT);
 }
 
-static void start_tls(struct attempt *a)
+/* Does the sender's "TLS-Required: No" lift what the domain asks for (RFC 8689, 5)? */
+static bool is_relaxed(const struct attempt *a, const struct route_host *h)
 {
-    const struct route_host *host = &a->hosts[a->host_at];
-    bool is_verified = host->tls == SMTP_TLS_REQUIRED;
-    a->stream = tls_client_new(a->args.loop, host->tls_context, a->stream,
-                               is_verified ? host->name : STR_EMPTY);
-    stream_set_handler(a->stream, &handler, a);
-    smtp_client_on_tls(a->client);
-    step(a);
+    return a->args.message->terms.is_tls_optional && h->is_own_policy;
+}
+
+static void wrap(struct attempt *a)
+{
+    const struct route_host *h = &a->hosts[a->host_at];
+    struct loop *l = a->args.loop;
+    struct str name = h->is_checked ? h->name : STR_EMPTY;
+    struct tls_dane dane = {h->name, h->also, h->anchors, h->anchor_count};
+    if (is_relaxed(a, h)) {
+        a->hop.stream =
+            tls_client_new(l, routes_get_tls_any(a->args.route.routes), a->hop.stream, STR_EMPTY);
+    } else if (h->anchor_count > 0) {
+        a->hop.stream = tls_client_new_dane(l, h->tls_context, a->hop.stream, &dane);
+    } else {
+        a->hop.stream = tls_client_new(l, h->tls_context, a->hop.stream, name);
+    }
+    a->is_shaking = true;
+    stream_set_handler(a->hop.stream, &handler, a);
 }
 
 static void step(struct attempt *a)
 {
     CLEANUP(buf_release) struct buf out = BUF_INIT(STEP_MOST);
     enum smtp_client_want want = SMTP_CLIENT_OUTPUT;
-    while (want == SMTP_CLIENT_OUTPUT && stream_get_queued(a->stream) <= STREAM_HIGH_WATER) {
-        want = smtp_client_step(a->client, &out);
-        stream_write(a->stream, buf_str(&out));
+    while (want == SMTP_CLIENT_OUTPUT && stream_get_queued(a->hop.stream) <= STREAM_HIGH_WATER) {
+        want = smtp_client_step(a->hop.client, &out);
+        stream_write(a->hop.stream, buf_str(&out));
         buf_clear(&out);
+        if (want == SMTP_CLIENT_TLS) {
+            wrap(a);
+            smtp_client_on_tls(a->hop.client);
+            want = SMTP_CLIENT_OUTPUT;
+        }
     }
-    uint64_t progress = smtp_client_get_progress(a->client);
+    uint64_t progress = smtp_client_get_progress(a->hop.client);
     if (progress != a->progress) {
         a->progress = progress;
-        timer_start(a->timer, smtp_client_is_final(a->client) ? FINAL_MS : REPLY_MS);
+        timer_start(a->timer, smtp_client_is_final(a->hop.client) ? FINAL_MS : REPLY_MS);
     }
-    if (want == SMTP_CLIENT_TLS) {
-        start_tls(a);
-    } else if (want == SMTP_CLIENT_DONE) {
-        finish(a);
+    if (want == SMTP_CLIENT_DONE) {
+        conclude(a);
     }
+}
+
+/* ---- the message ---- */
+
+/* What the core is to do with this message, on the terms of the connection. */
+static struct smtp_client_job make_job(struct attempt *a, const struct smtp_client_job *how)
+{
+    const struct queue_message *m = a->args.message;
+    struct smtp_client_job job = *how;
+    job.helo = a->args.hostname;
+    job.envelope = (struct mail_envelope){
+        .return_path = m->return_path,
+        .envid = m->envid,
+        .ret = m->ret,
+        .recipients = a->args.recipients,
+        .recipient_count = a->args.recipient_count,
+        .terms = m->terms,
+    };
+    job.source = (struct smtp_source){prepare, read_content, a, now_ms};
+    return job;
+}
+
+static void begin(struct attempt *a, const struct smtp_client_job *how)
+{
+    struct smtp_client_job job = make_job(a, how);
+    a->hop.how = *how;
+    a->hop.client = smtp_client_new(&job);
+    a->is_connected = true;
+    a->progress = 0;
+    stream_set_handler(a->hop.stream, &handler, a);
+    timer_start(a->timer, REPLY_MS);
+}
+
+/* A connection that had waited. */
+static void go_on(struct attempt *a)
+{
+    struct smtp_client_job job = make_job(a, &a->hop.how);
+    a->is_connected = a->is_reused = true;
+    smtp_client_next(a->hop.client, &job);
+    a->progress = smtp_client_get_progress(a->hop.client);
+    stream_set_handler(a->hop.stream, &handler, a);
+    timer_start(a->timer, REPLY_MS);
+    step(a);
 }
 
 /* ---- getting there ---- */
 
-static void connect_next(struct attempt *a);
-
-/* The connection stands: the core begins, with what this host is told. */
-static void begin(struct attempt *a, const struct smtp_client_job *how)
-{
-    struct smtp_client_job job = *how;
-    job.helo = a->args.hostname;
-    job.envelope = (struct mail_envelope){
-        .return_path = a->args.message->return_path,
-        .envid = a->args.message->envid,
-        .ret = a->args.message->ret,
-        .terms = a->args.message->terms,
-        .recipients = a->args.recipients,
-        .recipient_count = a->args.recipient_count,
-    };
-    job.source = (struct smtp_source){prepare, read_content, a};
-    a->client = smtp_client_new(&job);
-}
-
 static void on_connected(void *owner, enum err why)
 {
     struct attempt *a = owner;
+    const struct route_host *h = &a->hosts[a->host_at];
+    routes_on_connect(a->args.route.routes, a->addresses[a->address_at - 1].ss_family,
+                      why == ERR_OK);
     if (why != ERR_OK) {
-        stream_free(&a->stream);
+        stream_free(&a->hop.stream);
         connect_next(a);
         return;
     }
-    const struct route_host *host = &a->hosts[a->host_at];
-    a->is_connected = true;
-    begin(a, &(struct smtp_client_job){
-                 .tls = host->tls, .user = host->user, .password = host->password});
-    stream_set_handler(a->stream, &handler, a);
-    timer_start(a->timer, REPLY_MS);
+    bool is_relaxed_now = is_relaxed(a, h);
+    struct smtp_client_job how = {
+        .is_lmtp = h->is_lmtp,
+        .tls = is_relaxed_now ? SMTP_TLS_OFFERED : h->tls,
+        .is_tls = h->is_tls_implicit,
+        .is_authentic = h->is_authentic && !is_relaxed_now,
+        .is_kept = !is_relaxed_now,
+        .user = h->user,
+        .password = h->password,
+    };
+    how.tls = a->is_plain ? SMTP_TLS_OFF : how.tls;
+    a->hop.name = BUF_INIT(REPLY_MOST);
+    a->hop.messages = 0;
+    buf_add(&a->hop.name, h->name);
+    begin(a, &how);
+    if (h->is_tls_implicit) {
+        wrap(a);
+    }
 }
 
 static void on_resolved(void *owner, enum err e, const struct sockaddr_storage *at, size_t count)
@@ -234,11 +364,25 @@ static void on_resolved(void *owner, enum err e, const struct sockaddr_storage *
     connect_next(a);
 }
 
+/* May this message be shown to the host at all? */
+static bool may_try(const struct attempt *a, const struct route_host *h)
+{
+    const struct mail_terms *t = &a->args.message->terms;
+    return (!t->is_tls_required || h->is_authentic) && (!h->is_outside_policy || is_relaxed(a, h));
+}
+
 static void try_host(struct attempt *a)
 {
     const struct route_host *host = &a->hosts[a->host_at];
     a->address_at = 0;
+    a->is_plain = false;
     a->address_count = host->at_count < RESOLVE_MOST ? host->at_count : RESOLVE_MOST;
+    if (!may_try(a, host)) {
+        a->address_count = 0;
+        connect_next(a);
+        return;
+    }
+    a->why = ERR_UNREACHABLE;
     if (a->address_count == 0) {
         a->resolve = resolve_start(a->args.loop, host->name, host->port, on_resolved, a);
         return;
@@ -250,30 +394,53 @@ static void try_host(struct attempt *a)
 static void connect_next(struct attempt *a)
 {
     if (a->address_at < a->address_count) {
-        a->stream = stream_connect(a->args.loop, &a->addresses[a->address_at++], CONNECT_MS,
-                                   on_connected, a);
+        a->address_at++;
+        uint64_t wait_ms = has_another(a) ? CONNECT_NEXT_MS : CONNECT_MS;
+        a->hop.stream = stream_connect(a->args.loop, &a->addresses[a->address_at - 1], wait_ms,
+                                       on_connected, a);
         return;
     }
-    log_info("queue: %.*s port %u cannot be reached", STR_ARG(a->hosts[a->host_at].name),
-             a->hosts[a->host_at].port);
     if (a->host_at + 1 < a->host_count) {
         a->host_at++;
         try_host(a);
         return;
     }
-    fail(a, ERR_UNREACHABLE);
+    log_info("queue: %.*s cannot be reached", STR_ARG(a->args.route.domain));
+    fail_route(a, a->why);
 }
 
 static void on_route(void *owner, enum err e, const struct route_host *hosts, size_t count)
 {
     struct attempt *a = owner;
     if (e != ERR_OK) {
-        fail(a, e);
+        fail_route(a, e);
         return;
     }
+    /* What holds when no host may be tried at all. */
+    bool is_tls_required = a->args.message->terms.is_tls_required;
+    a->why = is_tls_required ? ERR_NO_REQUIRETLS : ERR_STS_MISMATCH;
     a->hosts = hosts;
     a->host_count = count;
     try_host(a);
+}
+
+static void ask_route(struct attempt *a)
+{
+    a->is_reused = false;
+    a->route = route_find(a->args.route.routes, a->args.route.domain, on_route, a);
+}
+
+static void find_way(struct attempt *a)
+{
+    struct routes *routes = a->args.route.routes;
+    CLEANUP(buf_release) struct buf key = BUF_INIT(ROUTE_KEY_MOST);
+    bool is_guarded = a->args.message->terms.is_tls_required;
+    if (routes_write_key(routes, a->args.route.domain, &key) == ERR_OK
+        && kept_take(routes_get_kept(routes), buf_str(&key), is_guarded, &a->hop)) {
+        go_on(a);
+        return;
+    }
+    ask_route(a);
 }
 
 struct attempt *attempt_new(const struct attempt_args *args)
@@ -283,15 +450,25 @@ struct attempt *attempt_new(const struct attempt_args *args)
     a->reply = BUF_INIT(REPLY_MOST);
     a->timer = timer_new(args->loop, on_timeout, a);
     if (args->route.lmtp != NULL) {
-        a->stream = args->route.lmtp;
-        a->is_connected = true;
-        begin(a, &(struct smtp_client_job){.is_lmtp = true});
-        stream_set_handler(a->stream, &handler, a);
-        timer_start(a->timer, REPLY_MS);
+        a->hop.stream = args->route.lmtp;
+        begin(a, &(struct smtp_client_job){.is_lmtp = true, .is_own = true});
     } else {
-        a->route = route_find(args->route.routes, args->route.domain, on_route, a);
+        find_way(a);
     }
     return a;
+}
+
+/* The connection may be of use to others. */
+static void leave_hop(struct attempt *a)
+{
+    CLEANUP(buf_release) struct buf key = BUF_INIT(ROUTE_KEY_MOST);
+    struct routes *routes = a->args.route.routes;
+    if (a->hop.client == NULL || !smtp_client_is_idle(a->hop.client) || routes == NULL
+        || routes_write_key(routes, a->args.route.domain, &key) != ERR_OK) {
+        return;
+    }
+    a->hop.messages++;
+    kept_put(routes_get_kept(routes), buf_str(&key), &a->hop);
 }
 
 void attempt_free(struct attempt **a)
@@ -300,16 +477,14 @@ void attempt_free(struct attempt **a)
         return;
     }
     loop_cancel_deferred((*a)->args.loop, *a);
+    leave_hop(*a);
     route_free(&(*a)->route);
     resolve_cancel(&(*a)->resolve);
-    if ((*a)->stream != NULL && (*a)->is_connected && (*a)->is_done) {
-        stream_finish((*a)->args.loop, &(*a)->stream); /* QUIT may still be on its way */
+    if ((*a)->hop.stream != NULL && (*a)->is_connected && (*a)->is_done) {
+        stream_finish((*a)->args.loop, &(*a)->hop.stream); /* QUIT may still be on its way */
     }
-    if ((*a)->stream != NULL) {
-        stream_free(&(*a)->stream);
-    }
+    drop_hop(*a);
     timer_free(&(*a)->timer);
-    smtp_client_free(&(*a)->client);
     spool_reader_free(&(*a)->reader);
     spool_free(&(*a)->converted);
     buf_release(&(*a)->reply);
@@ -319,8 +494,8 @@ void attempt_free(struct attempt **a)
 
 struct smtp_outcome attempt_get_outcome(const struct attempt *a, size_t i)
 {
-    if (a->client != NULL) {
-        return smtp_client_get_outcome(a->client, i);
+    if (a->hop.client != NULL) {
+        return smtp_client_get_outcome(a->hop.client, i);
     }
     bool is_final = err_get_info(a->why)->smtp >= 500;
     enum smtp_outcome_kind kind = is_final ? SMTP_OUTCOME_FAILED : SMTP_OUTCOME_LATER;
@@ -329,10 +504,13 @@ struct smtp_outcome attempt_get_outcome(const struct attempt *a, size_t i)
 
 struct str attempt_get_host(const struct attempt *a)
 {
-    return a->is_connected && a->hosts != NULL ? a->hosts[a->host_at].name : STR_EMPTY;
+    return a->is_connected ? buf_str(&a->hop.name) : STR_EMPTY;
 }
 
 bool attempt_is_unreachable(const struct attempt *a)
 {
-    return a->client == NULL && err_get_info(a->why)->smtp < 500;
+    if (a->hop.client != NULL) {
+        return smtp_client_has_host_failed(a->hop.client);
+    }
+    return err_get_info(a->why)->smtp < 500;
 }

@@ -25,7 +25,7 @@ struct attempt_args {
     struct queue *queue;
     struct str hostname;
     const struct queue_message *message; /* borrowed while the attempt lives */
-    struct spool *content; /* NULL: it is in the queue. Borrowed */
+    struct spool *content;               /* NULL: it is in the queue. Borrowed */
     const struct mail_recipient *recipients;
     size_t recipient_count;
     struct attempt_route route;

@@ -1,87 +1,62 @@
-/* One message to one server. The dialogue is a row of states, each waiting for one reply; on_reply[] says what each reply
- * means, and going to a state writes its command:
+/* Messages to one server, one after the other. The dialogue is a row of states, each waiting for one reply; on_reply[] says what each
+ * reply means, and going to a state writes its command:
  *
- *     GREETING -> EHLO -> (STARTTLS -> TLS -> EHLO) -> (AUTH) -> MAIL -> RCPT* -> DATA -> content -> FINAL* -> DONE
- *                  '-> HELO                                                '-> BDAT size LAST + content -'
+ *     GREETING -> EHLO -> (STARTTLS -> TLS -> EHLO) -> (AUTH) -> MAIL -> RCPT* -> DATA -> content -> FINAL* -> IDLE or DONE
+ *                  '-> HELO                            ^                 '-> BDAT size, content, ... BDAT size LAST -'  |
+ *                                                      '---------------- (RSET) <- next message, or more recipients ----'
  *
  * With PIPELINING (RFC 2920) MAIL and all RCPT leave at once; the replies are still read one by one. DATA waits for the
- * RCPT replies: a round trip more, and never a message for nobody. With CHUNKING (RFC 3030) the content goes as one last
- * chunk, octet for octet; otherwise as DATA, through the dot writer, which also turns stray CR and LF into line ends, so
- * that nothing we send can be read as the end of a message and the start of another.
+ * RCPT replies: a round trip more, and never a message for nobody. With CHUNKING (RFC 3030) the content goes in chunks, octet for octet,
+ * so that a server that has had enough can say so between two; otherwise as DATA, through the dot writer, which also turns stray
+ * CR and LF into line ends, so that nothing we send can be read as the end of a message and the start of another.
+ *
+ * A server that takes only so many recipients at once (LIMITS, RFC 9422) gets the message once for each so many.
  *
  * Trouble with the server as a whole (greeting, EHLO, TLS, AUTH, 421, silence) is never the message's fault: all
- * recipients are for later. Trouble with MAIL, RCPT or the content is decided by the reply's first digit. */
-#include "smtp/client.h"
+ * recipients are for later. Trouble with MAIL, RCPT or the content is decided by the reply's first digit. What the server would have
+ * to support, and does not, is looked at before MAIL (may_be_brought()). */
+#include "smtp/client_priv.h"
 
 #include <stdlib.h>
 
-#include "base/base64.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "wire/smtp_framing.h"
 
-enum { OUT_MOST = 32 * 1024, REPLY_MOST = 512, LINE_CAP = 256 * 1024 };
-
-enum state {
-    AT_GREETING,
-    AT_EHLO,
-    AT_HELO,
-    AT_STARTTLS,
-    AT_TLS,
-    AT_AUTH,
-    AT_MAIL,
-    AT_RCPT,
-    AT_DATA,
-    AT_CONTENT,
-    AT_FINAL,
-    AT_DONE,
-    STATE_COUNT
+enum {
+    OUT_MOST = 32 * 1024,
+    REPLY_MOST = 512,
+    LINE_CAP = 256 * 1024,
+    CHUNK_SIZE = 1024 * 1024,
+    CHUNKS_OPEN_MOST = 8
 };
 
-struct outcome {
-    enum smtp_outcome_kind kind;
-    struct buf reply;
-    bool is_from_server;
-    bool is_accepted; /* at RCPT */
-};
+static void outcomes_new(struct smtp_client *c)
+{
+    size_t count = c->job.envelope.recipient_count;
+    c->outcomes = mem_new((count + 1) * sizeof(*c->outcomes));
+    for (size_t i = 0; i < count; i++) {
+        buf_init(&c->outcomes[i].reply, REPLY_MOST);
+    }
+}
 
-struct smtp_client {
-    struct smtp_client_job job;
-    struct smtp_framing *framing;
-    struct smtp_reply reply;
-    struct buf out; /* commands to send */
-    enum state state;
-    bool is_tls;
-    bool has_starttls;
-    bool has_auth_plain;
-    bool has_pipelining;
-    bool has_8bitmime;
-    bool has_chunking;
-    bool has_binarymime;
-    bool has_dsn;
-    bool has_size;
-    uint64_t size_most; /* 0: no limit told */
-    enum content_kind kind;
-    uint64_t size;
-    uint64_t sent; /* of the content */
-    struct smtp_dots dots;
-    uint64_t progress;
-    size_t at; /* recipient whose reply comes next */
-    struct outcome *outcomes;
-};
+static void outcomes_free(struct smtp_client *c)
+{
+    for (size_t i = 0; i < c->job.envelope.recipient_count; i++) {
+        buf_release(&c->outcomes[i].reply);
+    }
+    free(c->outcomes);
+    c->outcomes = NULL;
+}
 
 struct smtp_client *smtp_client_new(const struct smtp_client_job *job)
 {
     struct smtp_client *c = mem_new(sizeof(*c));
-    struct outcome *o = mem_new((job->envelope.recipient_count + 1) * sizeof(*o));
     c->job = *job;
+    c->is_tls = job->is_tls;
     c->framing = smtp_framing_new();
     c->reply = SMTP_REPLY_INIT;
     buf_init(&c->out, LINE_CAP);
-    c->outcomes = o;
-    for (size_t i = 0; i < job->envelope.recipient_count; i++) {
-        buf_init(&o[i].reply, REPLY_MOST);
-    }
+    outcomes_new(c);
     return c;
 }
 
@@ -90,13 +65,10 @@ void smtp_client_free(struct smtp_client **c)
     if (*c == NULL) {
         return;
     }
-    for (size_t i = 0; i < (*c)->job.envelope.recipient_count; i++) {
-        buf_release(&(*c)->outcomes[i].reply);
-    }
-    free((*c)->outcomes);
+    outcomes_free(*c);
     smtp_framing_free(&(*c)->framing);
     smtp_reply_release(&(*c)->reply);
-    buf_release(&(*c)->out);
+    buf_wipe(&(*c)->out); /* a login went through it */
     free(*c);
     *c = NULL;
 }
@@ -111,7 +83,7 @@ void smtp_client_feed(struct smtp_client *c, struct str octets)
 static void settle(struct smtp_client *c, size_t i, enum smtp_outcome_kind kind, int code,
                    struct str text, bool is_from_server)
 {
-    struct outcome *o = &c->outcomes[i];
+    struct client_outcome *o = &c->outcomes[i];
     if (o->kind != SMTP_OUTCOME_OPEN) {
         return;
     }
@@ -133,13 +105,26 @@ static void settle_rest(struct smtp_client *c, enum smtp_outcome_kind kind)
     }
 }
 
-static void settle_rest_err(struct smtp_client *c, enum smtp_outcome_kind kind, enum err e)
+/* The same for those of the transaction. */
+static void settle_transaction(struct smtp_client *c, enum smtp_outcome_kind kind)
+{
+    for (size_t i = c->from; i < c->to; i++) {
+        settle(c, i, kind, c->reply.code, buf_str(&c->reply.text), true);
+    }
+}
+
+static void settle_err(struct smtp_client *c, size_t i, enum smtp_outcome_kind kind, enum err e)
 {
     const struct err_info *info = err_get_info(e);
     CLEANUP(buf_release) struct buf text = BUF_INIT(REPLY_MOST);
     buf_addf(&text, "%s %s", info->enhanced, info->text);
+    settle(c, i, kind, info->smtp, buf_str(&text), false);
+}
+
+static void settle_rest_err(struct smtp_client *c, enum smtp_outcome_kind kind, enum err e)
+{
     for (size_t i = 0; i < c->job.envelope.recipient_count; i++) {
-        settle(c, i, kind, info->smtp, buf_str(&text), false);
+        settle_err(c, i, kind, e);
     }
 }
 
@@ -157,16 +142,54 @@ static void quit(struct smtp_client *c)
     c->state = AT_DONE;
 }
 
+static void start_mail(struct smtp_client *c);
+
+/* The first recipient from i on without an outcome; the count: none. */
+static size_t find_open(const struct smtp_client *c, size_t i)
+{
+    while (i < c->job.envelope.recipient_count && c->outcomes[i].kind != SMTP_OUTCOME_OPEN) {
+        i++;
+    }
+    return i;
+}
+
+/* The transaction is over: the next recipients, the next message, or goodbye. */
+static void end_transaction(struct smtp_client *c)
+{
+    c->from = find_open(c, c->to);
+    bool has_more = c->from < c->job.envelope.recipient_count;
+    if (has_more && c->is_dirty) {
+        buf_add(&c->out, STR("RSET\r\n"));
+        c->state = AT_RSET;
+    } else if (has_more) {
+        start_mail(c);
+    } else if (c->job.is_kept) {
+        c->state = AT_IDLE;
+    } else {
+        quit(c);
+    }
+}
+
+/* By our own word, about all that are open. */
 static void give_up(struct smtp_client *c, enum smtp_outcome_kind kind, enum err e)
 {
     settle_rest_err(c, kind, e);
-    quit(c);
+    c->to = c->job.envelope.recipient_count;
+    end_transaction(c);
 }
 
 /* The server as a whole refuses: later. */
-static void give_up_reply(struct smtp_client *c)
+static void give_up_host(struct smtp_client *c)
 {
     settle_rest(c, SMTP_OUTCOME_LATER);
+    c->has_host_failed = true;
+    quit(c);
+}
+
+static void give_up_host_err(struct smtp_client *c, enum err e)
+{
+    settle_rest_err(c, SMTP_OUTCOME_LATER, e);
+    c->has_host_failed = true;
     quit(c);
 }
 
@@ -174,14 +197,54 @@ void smtp_client_fail(struct smtp_client *c, enum err why)
 {
     if (c->state != AT_DONE) {
         settle_rest_err(c, SMTP_OUTCOME_LATER, why);
+        c->has_host_failed = c->has_host_failed || !c->has_begun;
         c->state = AT_DONE;
     }
 }
 
+bool smtp_client_is_idle(const struct smtp_client *c)
+{
+    bool has_mails_left = c->offer.mail_most == 0 || c->mails < c->offer.mail_most;
+    return c->state == AT_IDLE && has_mails_left;
+}
+
+void smtp_client_next(struct smtp_client *c, const struct smtp_client_job *job)
+{
+    outcomes_free(c);
+    c->job = *job;
+    outcomes_new(c);
+    c->has_begun = c->has_host_failed = false;
+    c->from = c->to = 0;
+    if (c->is_dirty) {
+        buf_add(&c->out, STR("RSET\r\n"));
+        c->state = AT_RSET;
+        return;
+    }
+    start_mail(c);
+}
+
+void smtp_client_quit(struct smtp_client *c)
+{
+    if (c->state == AT_IDLE) {
+        quit(c);
+    }
+}
+
+bool smtp_client_has_host_failed(const struct smtp_client *c)
+{
+    return c->has_host_failed;
+}
+
+bool smtp_client_is_tls(const struct smtp_client *c)
+{
+    return c->is_tls;
+}
+
 struct smtp_outcome smtp_client_get_outcome(const struct smtp_client *c, size_t i)
 {
-    const struct outcome *o = &c->outcomes[i];
-    return (struct smtp_outcome){o->kind, buf_str(&o->reply), o->is_from_server, c->has_dsn};
+    const struct client_outcome *o = &c->outcomes[i];
+    return (struct smtp_outcome){o->kind, buf_str(&o->reply), o->is_from_server, c->offer.has_dsn,
+                                 c->offer.has_by};
 }
 
 bool smtp_client_is_final(const struct smtp_client *c)
@@ -202,107 +265,153 @@ static void send_ehlo(struct smtp_client *c)
     c->state = AT_EHLO;
 }
 
-static void send_auth(struct smtp_client *c)
+/* ---- is this a server for the message? ---- */
+
+static enum err check_time(const struct smtp_client *c)
 {
-    CLEANUP(buf_release) struct buf plain = BUF_INIT(4096);
-    buf_add_char(&plain, '\0');
-    buf_add(&plain, c->job.user);
-    buf_add_char(&plain, '\0');
-    buf_add(&plain, c->job.password);
-    buf_add(&c->out, STR("AUTH PLAIN "));
-    base64_write(&c->out, buf_str(&plain));
-    buf_add(&c->out, STR("\r\n"));
-    if (plain.p != NULL) {
-        explicit_bzero(plain.p, plain.size);
+    const struct mail_terms *t = &c->job.envelope.terms;
+    if (t->by != SMTP_BY_RETURN) {
+        return ERR_OK; /* RFC 2852, 4.1.3: told of in any case, by whoever notes it */
     }
-    c->state = AT_AUTH;
+    if (!c->offer.has_by) {
+        return c->job.is_own ? ERR_OK : ERR_NO_DELIVERBY; /* LMTP delivers now, or says why not */
+    }
+    int64_t left = client_get_by_left_s(c);
+    return left > 0 && (uint64_t)left >= c->offer.by_least_s ? ERR_OK : ERR_BY_OVER;
 }
 
-static void write_mail(struct smtp_client *c)
+/* What the sender demanded, and the server cannot do; for good, but another host might. */
+static enum err check_terms(const struct smtp_client *c)
 {
-    const struct mail_envelope *e = &c->job.envelope;
-    buf_addf(&c->out, "MAIL FROM:<%.*s>", STR_ARG(e->return_path));
-    if (c->has_size) {
-        buf_addf(&c->out, " SIZE=%llu", (unsigned long long)c->size);
+    const struct mail_terms *t = &c->job.envelope.terms;
+    bool is_guarded = c->is_tls && c->job.is_authentic && c->offer.has_requiretls;
+    if (t->is_tls_required && !is_guarded && !c->job.is_own) {
+        return ERR_NO_REQUIRETLS; /* RFC 8689, 4.2.1 */
     }
-    if (c->has_8bitmime || (c->kind == CONTENT_BINARY && c->has_binarymime)) {
-        buf_add(&c->out, STR(" BODY="));
-        buf_add(&c->out, content_get_body_value(c->kind));
+    if (!client_can_say(c, c->job.envelope.return_path)) {
+        return ERR_NO_UTF8; /* RFC 6531, 3.5 */
     }
-    if (c->has_dsn && e->ret != SMTP_RET_NONE) {
-        buf_add(&c->out, e->ret == SMTP_RET_FULL ? STR(" RET=FULL") : STR(" RET=HDRS"));
-    }
-    if (c->has_dsn && e->envid.n > 0) {
-        buf_add(&c->out, STR(" ENVID="));
-        xtext_write(&c->out, e->envid);
-    }
-    if (c->job.user.n > 0) {
-        /* RFC 4954, 5: whom we logged in to hears that we vouch for nobody in particular. */
-        buf_add(&c->out, STR(" AUTH=<>"));
-    }
-    buf_add(&c->out, STR("\r\n"));
+    return check_time(c);
 }
 
-static void write_notify(struct buf *out, unsigned notify)
+/* Has the recipient's domain been among those before it? */
+static bool is_new_domain(const struct smtp_client *c, size_t i)
 {
-    static const struct {
-        unsigned bit;
-        const char *name;
-    } names[] = {{SMTP_NOTIFY_NEVER, "NEVER"},
-                 {SMTP_NOTIFY_SUCCESS, "SUCCESS"},
-                 {SMTP_NOTIFY_FAILURE, "FAILURE"},
-                 {SMTP_NOTIFY_DELAY, "DELAY"}};
-    const char *before = " NOTIFY=";
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if ((notify & names[i].bit) != 0) {
-            buf_addf(out, "%s%s", before, names[i].name);
-            before = ",";
+    struct str a = c->job.envelope.recipients[i].address;
+    a = str_skip(a, str_find_last_char(a, '@') + 1);
+    for (size_t k = c->from; k < i; k++) {
+        struct str b = c->job.envelope.recipients[k].address;
+        if (str_eq_nocase(a, str_skip(b, str_find_last_char(b, '@') + 1))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The recipients of the coming transaction: as many as the server takes at once. */
+static void choose_recipients(struct smtp_client *c)
+{
+    size_t domains = 0;
+    size_t count = 0;
+    const struct client_offer *o = &c->offer;
+    for (c->to = c->from; c->to < c->job.envelope.recipient_count; c->to++) {
+        if (o->domains_most > 0 && is_new_domain(c, c->to) && ++domains > o->domains_most) {
+            return;
+        }
+        if (o->rcpt_most > 0 && ++count > o->rcpt_most) {
+            return;
         }
     }
 }
 
-static void write_rcpt(struct smtp_client *c, size_t i)
+/* Recipients that the server cannot be told of have their answer now. */
+static void settle_unsayable(struct smtp_client *c)
 {
-    const struct mail_recipient *r = &c->job.envelope.recipients[i];
-    buf_addf(&c->out, "RCPT TO:<%.*s>", STR_ARG(r->address));
-    if (c->has_dsn) {
-        write_notify(&c->out, r->notify);
+    for (size_t i = 0; i < c->job.envelope.recipient_count; i++) {
+        if (!client_can_say(c, c->job.envelope.recipients[i].address)) {
+            settle_err(c, i, SMTP_OUTCOME_FAILED, ERR_UTF8_RECIPIENT);
+        }
     }
-    /* Our own LMTP server takes ORCPT for Delivered-To; it offers no DSN, for reports stay our business. */
-    if ((c->has_dsn || c->job.is_lmtp) && r->orcpt.n > 0) {
-        size_t semicolon = str_find_char(r->orcpt, ';');
-        buf_addf(&c->out, " ORCPT=%.*s;", STR_ARG(str_sub(r->orcpt, 0, semicolon)));
-        xtext_write(&c->out, str_skip(r->orcpt, semicolon + 1));
+}
+
+static enum err prepare(struct smtp_client *c)
+{
+    const struct client_offer *o = &c->offer;
+    struct content_able able = {.kind = o->has_8bitmime ? CONTENT_8BIT : CONTENT_7BIT};
+    able.kind = o->has_binarymime && o->has_chunking ? CONTENT_BINARY : able.kind;
+    /* Mail that came without SMTPUTF8 and has octets above 127 in its header all the same is older than SMTPUTF8. */
+    able.is_utf8 = c->job.envelope.terms.is_utf8 ? o->has_utf8 : able.kind != CONTENT_7BIT;
+    TRY(c->job.source.prepare(c->job.source.owner, able, &c->kind, &c->size));
+    return o->size_most > 0 && c->size > o->size_most ? ERR_TOO_BIG : ERR_OK;
+}
+
+/* The first recipient from i on that the server is told of in this transaction; c->to: none. */
+static size_t find_told(const struct smtp_client *c, size_t i)
+{
+    while (i < c->to && !c->outcomes[i].is_told) {
+        i++;
     }
-    buf_add(&c->out, STR("\r\n"));
+    return i;
+}
+
+static void write_mail(struct smtp_client *c)
+{
+    choose_recipients(c);
+    client_say_mail(c);
+    c->mails++;
+    c->is_dirty = true;
+    c->sent = 0;
+    c->dots = (struct smtp_dots){false, false};
+    c->state = AT_MAIL;
+    for (size_t i = c->from; i < c->to; i++) {
+        c->outcomes[i].is_told = c->outcomes[i].kind == SMTP_OUTCOME_OPEN;
+        if (c->outcomes[i].is_told && c->offer.has_pipelining) {
+            client_say_rcpt(c, i);
+        }
+    }
 }
 
 /* Ready to bring the message: what can the server take? */
 static void start_mail(struct smtp_client *c)
 {
-    enum content_kind able = c->has_8bitmime ? CONTENT_8BIT : CONTENT_7BIT;
-    able = c->has_binarymime && c->has_chunking ? CONTENT_BINARY : able;
-    enum err e = c->job.source.prepare(c->job.source.owner, able, &c->kind, &c->size);
+    enum err e = check_terms(c);
     if (e != ERR_OK) {
-        give_up(c, e == ERR_CONVERSION ? SMTP_OUTCOME_FAILED : SMTP_OUTCOME_LATER, e);
+        give_up(c, SMTP_OUTCOME_FAILED, e);
         return;
     }
-    if (c->size_most > 0 && c->size > c->size_most) {
-        give_up(c, SMTP_OUTCOME_FAILED, ERR_TOO_BIG);
+    e = prepare(c);
+    if (e != ERR_OK) {
+        bool is_final = e == ERR_CONVERSION || e == ERR_UTF8_HEADER || e == ERR_TOO_BIG;
+        give_up(c, is_final ? SMTP_OUTCOME_FAILED : SMTP_OUTCOME_LATER, e);
         return;
     }
-    write_mail(c);
-    c->state = AT_MAIL;
-    for (size_t i = 0; c->has_pipelining && i < c->job.envelope.recipient_count; i++) {
-        write_rcpt(c, i);
+    settle_unsayable(c);
+    c->from = find_open(c, c->from);
+    if (c->from == c->job.envelope.recipient_count) {
+        c->to = c->from;
+        end_transaction(c);
+    } else if (c->offer.mail_most > 0 && c->mails >= c->offer.mail_most) {
+        give_up(c, SMTP_OUTCOME_LATER, ERR_MANY_RECIPIENTS);
+    } else {
+        write_mail(c);
     }
+}
+
+static void start_chunk(struct smtp_client *c)
+{
+    uint64_t left = c->size - c->sent;
+    c->chunk_left = left > CHUNK_SIZE ? CHUNK_SIZE : left;
+    buf_addf(&c->out, "BDAT %llu%s\r\n", (unsigned long long)c->chunk_left,
+             c->chunk_left == left ? " LAST" : "");
+    c->state = AT_CONTENT;
 }
 
 static void start_content(struct smtp_client *c)
 {
-    if (c->has_chunking) {
-        buf_addf(&c->out, "BDAT %llu LAST\r\n", (unsigned long long)c->size);
-        c->state = AT_CONTENT;
+    c->chunks_open = 0;
+    c->has_begun = true;
+    if (c->offer.has_chunking) {
+        start_chunk(c);
         return;
     }
     buf_add(&c->out, STR("DATA\r\n"));
@@ -322,42 +431,31 @@ static void on_greeting(struct smtp_client *c)
         send_ehlo(c);
         return;
     }
-    give_up_reply(c);
+    give_up_host(c);
 }
 
-static void read_ehlo(struct smtp_client *c)
+static void start_auth(struct smtp_client *c)
 {
-    const struct smtp_reply *r = &c->reply;
-    struct str args = STR_EMPTY;
-    c->has_starttls = smtp_reply_find_keyword(r, STR("STARTTLS"), NULL);
-    c->has_pipelining = smtp_reply_find_keyword(r, STR("PIPELINING"), NULL);
-    c->has_8bitmime = smtp_reply_find_keyword(r, STR("8BITMIME"), NULL);
-    c->has_chunking = smtp_reply_find_keyword(r, STR("CHUNKING"), NULL);
-    c->has_binarymime = smtp_reply_find_keyword(r, STR("BINARYMIME"), NULL);
-    c->has_dsn = smtp_reply_find_keyword(r, STR("DSN"), NULL);
-    c->has_size = smtp_reply_find_keyword(r, STR("SIZE"), &args);
-    c->size_most = 0;
-    (void)(c->has_size && str_to_u64(str_trim(args), UINT64_MAX, &c->size_most));
-    c->has_auth_plain = false;
-    args = STR_EMPTY;
-    (void)smtp_reply_find_keyword(r, STR("AUTH"), &args);
-    while (args.n > 0) {
-        struct str mechanism = str_split(&args, ' ');
-        c->has_auth_plain = c->has_auth_plain || str_eq_nocase(mechanism, STR("PLAIN"));
+    if (c->offer.has_auth_plain) {
+        client_say_auth_plain(c);
+        c->state = AT_AUTH;
+    } else if (c->offer.has_auth_login) {
+        buf_add(&c->out, STR("AUTH LOGIN\r\n"));
+        c->state = AT_LOGIN_NAME;
+    } else {
+        give_up_host_err(c, ERR_AUTH_FAILED);
     }
 }
 
 static void after_ehlo(struct smtp_client *c)
 {
-    if (!c->is_tls && c->job.tls != SMTP_TLS_OFF && c->has_starttls) {
+    if (!c->is_tls && c->job.tls != SMTP_TLS_OFF && c->offer.has_starttls) {
         buf_add(&c->out, STR("STARTTLS\r\n"));
         c->state = AT_STARTTLS;
     } else if (!c->is_tls && c->job.tls == SMTP_TLS_REQUIRED) {
-        give_up(c, SMTP_OUTCOME_LATER, ERR_TLS_FAILED);
-    } else if (c->job.user.n > 0 && !c->has_auth_plain) {
-        give_up(c, SMTP_OUTCOME_LATER, ERR_AUTH_FAILED);
+        give_up_host_err(c, ERR_TLS_FAILED);
     } else if (c->job.user.n > 0) {
-        send_auth(c);
+        start_auth(c);
     } else {
         start_mail(c);
     }
@@ -366,13 +464,13 @@ static void after_ehlo(struct smtp_client *c)
 static void on_ehlo(struct smtp_client *c)
 {
     if (is_good(c)) {
-        read_ehlo(c);
+        client_read_offer(&c->reply, &c->offer);
         after_ehlo(c);
     } else if (c->reply.code >= 500 && !c->job.is_lmtp) {
         buf_addf(&c->out, "HELO %.*s\r\n", STR_ARG(c->job.helo));
         c->state = AT_HELO;
     } else {
-        give_up_reply(c);
+        give_up_host(c);
     }
 }
 
@@ -382,7 +480,7 @@ static void on_helo(struct smtp_client *c)
         after_ehlo(c);
         return;
     }
-    give_up_reply(c);
+    give_up_host(c);
 }
 
 static void on_starttls(struct smtp_client *c)
@@ -390,9 +488,9 @@ static void on_starttls(struct smtp_client *c)
     if (c->reply.code == 220) {
         c->state = AT_TLS;
     } else if (c->job.tls == SMTP_TLS_REQUIRED) {
-        give_up_reply(c);
+        give_up_host(c);
     } else {
-        c->has_starttls = false;
+        c->offer.has_starttls = false;
         after_ehlo(c);
     }
 }
@@ -402,7 +500,7 @@ void smtp_client_on_tls(struct smtp_client *c)
     /* RFC 3207, 4.2: nothing learnt before TLS is kept, also when EHLO is not understood behind it. */
     smtp_framing_drop_rest(c->framing);
     smtp_reply_clear(&c->reply);
-    read_ehlo(c);
+    c->offer = (struct client_offer){.has_starttls = false};
     c->is_tls = true;
     c->progress++;
     send_ehlo(c);
@@ -414,32 +512,65 @@ static void on_auth(struct smtp_client *c)
         start_mail(c);
         return;
     }
-    give_up_reply(c);
+    give_up_host(c);
+}
+
+/* AUTH LOGIN: the name, then the password, each when asked. */
+static void on_login_name(struct smtp_client *c)
+{
+    if (c->reply.code != 334) {
+        give_up_host(c);
+        return;
+    }
+    client_say_secret(c, c->job.user);
+    c->state = AT_LOGIN_PASSWORD;
+}
+
+static void on_login_password(struct smtp_client *c)
+{
+    if (c->reply.code != 334) {
+        give_up_host(c);
+        return;
+    }
+    client_say_secret(c, c->job.password);
+    c->state = AT_AUTH;
+}
+
+static void on_rset(struct smtp_client *c)
+{
+    if (!is_good(c)) {
+        give_up_host(c);
+        return;
+    }
+    c->is_dirty = false;
+    start_mail(c);
 }
 
 /* The replies of MAIL and RCPT are in. */
 static void after_recipients(struct smtp_client *c)
 {
-    for (size_t i = 0; i < c->job.envelope.recipient_count; i++) {
+    for (size_t i = c->from; i < c->to; i++) {
         if (c->outcomes[i].is_accepted) {
             start_content(c);
             return;
         }
     }
-    quit(c);
+    end_transaction(c);
 }
 
 static void on_mail(struct smtp_client *c)
 {
-    c->at = 0;
+    c->at = find_told(c, c->from);
     if (!is_good(c)) {
         settle_rest(c, kind_of(c));
-        if (!c->has_pipelining) {
-            quit(c);
-            return;
-        }
-    } else if (!c->has_pipelining) {
-        write_rcpt(c, 0);
+    }
+    if (!is_good(c) && !c->offer.has_pipelining) {
+        c->is_dirty = false;
+        end_transaction(c);
+        return;
+    }
+    if (!c->offer.has_pipelining) {
+        client_say_rcpt(c, c->at);
     }
     c->state = AT_RCPT;
 }
@@ -449,7 +580,7 @@ static void on_mail(struct smtp_client *c)
 static bool is_too_many(const struct smtp_client *c)
 {
     bool has_accepted = false;
-    for (size_t i = 0; i < c->at; i++) {
+    for (size_t i = c->from; i < c->at; i++) {
         has_accepted = has_accepted || c->outcomes[i].is_accepted;
     }
     return has_accepted && c->reply.code == 552
@@ -458,18 +589,18 @@ static bool is_too_many(const struct smtp_client *c)
 
 static void on_rcpt(struct smtp_client *c)
 {
-    struct outcome *o = &c->outcomes[c->at];
+    struct client_outcome *o = &c->outcomes[c->at];
     if (is_good(c) && o->kind == SMTP_OUTCOME_OPEN) {
         o->is_accepted = true;
     } else {
         enum smtp_outcome_kind kind = is_too_many(c) ? SMTP_OUTCOME_LATER : kind_of(c);
         settle(c, c->at, kind, c->reply.code, buf_str(&c->reply.text), true);
     }
-    c->at++;
-    if (c->at == c->job.envelope.recipient_count) {
+    c->at = find_told(c, c->at + 1);
+    if (c->at == c->to) {
         after_recipients(c);
-    } else if (!c->has_pipelining) {
-        write_rcpt(c, c->at);
+    } else if (!c->offer.has_pipelining) {
+        client_say_rcpt(c, c->at);
     }
 }
 
@@ -479,33 +610,52 @@ static void on_data(struct smtp_client *c)
         c->state = AT_CONTENT;
         return;
     }
-    settle_rest(c, is_good(c) ? SMTP_OUTCOME_LATER : kind_of(c));
-    quit(c);
+    settle_transaction(c, is_good(c) ? SMTP_OUTCOME_LATER : kind_of(c));
+    end_transaction(c);
 }
 
-/* A reply while the content still goes out is an early refusal: there is no way to stop a chunk but to hang up. */
+/* A reply while the content still goes out: to an earlier chunk, or an early refusal; there is no way to stop a chunk but to hang
+ * up. */
 static void on_content(struct smtp_client *c)
 {
+    if (is_good(c) && c->chunks_open > 0) {
+        c->chunks_open--;
+        return;
+    }
     settle_rest(c, is_good(c) ? SMTP_OUTCOME_LATER : kind_of(c));
     c->state = AT_DONE;
 }
 
+/* Between two chunks, when the server is to answer first. */
+static void on_chunk(struct smtp_client *c)
+{
+    on_content(c);
+    if (c->state == AT_CHUNK) {
+        start_chunk(c);
+    }
+}
+
 static void next_final(struct smtp_client *c)
 {
-    size_t count = c->job.envelope.recipient_count;
-    while (c->at < count && !c->outcomes[c->at].is_accepted) {
+    while (c->at < c->to && !c->outcomes[c->at].is_accepted) {
         c->at++;
     }
-    if (c->at == count) {
-        quit(c);
+    if (c->at == c->to) {
+        c->is_dirty = false;
+        end_transaction(c);
     }
 }
 
 static void on_final(struct smtp_client *c)
 {
+    if (c->chunks_open > 0) {
+        on_content(c);
+        return;
+    }
     if (!c->job.is_lmtp) {
-        settle_rest(c, kind_of(c));
-        quit(c);
+        settle_transaction(c, kind_of(c));
+        c->is_dirty = !is_good(c);
+        end_transaction(c);
         return;
     }
     settle(c, c->at, kind_of(c), c->reply.code, buf_str(&c->reply.text), true);
@@ -513,11 +663,28 @@ static void on_final(struct smtp_client *c)
     next_final(c);
 }
 
-static void (*const on_reply[STATE_COUNT])(struct smtp_client *) = {
-    [AT_GREETING] = on_greeting, [AT_EHLO] = on_ehlo, [AT_HELO] = on_helo,
-    [AT_STARTTLS] = on_starttls, [AT_AUTH] = on_auth, [AT_MAIL] = on_mail,
-    [AT_RCPT] = on_rcpt,         [AT_DATA] = on_data, [AT_CONTENT] = on_content,
+/* Unasked words of an idle server: it is about to go. */
+static void on_idle(struct smtp_client *c)
+{
+    c->state = AT_DONE;
+}
+
+static void (*const on_reply[CLIENT_STATE_COUNT])(struct smtp_client *) = {
+    [AT_GREETING] = on_greeting,
+    [AT_EHLO] = on_ehlo,
+    [AT_HELO] = on_helo,
+    [AT_STARTTLS] = on_starttls,
+    [AT_AUTH] = on_auth,
+    [AT_LOGIN_NAME] = on_login_name,
+    [AT_LOGIN_PASSWORD] = on_login_password,
+    [AT_RSET] = on_rset,
+    [AT_MAIL] = on_mail,
+    [AT_RCPT] = on_rcpt,
+    [AT_DATA] = on_data,
+    [AT_CONTENT] = on_content,
+    [AT_CHUNK] = on_chunk,
     [AT_FINAL] = on_final,
+    [AT_IDLE] = on_idle,
 };
 
 /* ---- stepping ---- */
@@ -546,6 +713,7 @@ static bool take_reply(struct smtp_client *c)
     }
     if (c->reply.code == 421) {
         settle_rest(c, SMTP_OUTCOME_LATER);
+        c->has_host_failed = !c->has_begun;
         c->state = AT_DONE;
         return false;
     }
@@ -557,18 +725,28 @@ static bool take_reply(struct smtp_client *c)
 
 static void end_content(struct smtp_client *c, struct buf *out)
 {
-    if (!c->has_chunking) {
+    if (!c->offer.has_chunking) {
         smtp_dots_finish(&c->dots, out);
     }
     c->state = AT_FINAL;
-    c->at = 0;
+    c->at = c->from;
     next_final(c);
+}
+
+/* A chunk is out, and more is to come. */
+static void next_chunk(struct smtp_client *c)
+{
+    c->chunks_open++;
+    c->state = AT_CHUNK;
+    if (c->offer.has_pipelining && c->chunks_open < CHUNKS_OPEN_MOST) {
+        start_chunk(c);
+    }
 }
 
 static enum smtp_client_want send_content(struct smtp_client *c, struct buf *out)
 {
     struct str octets = STR_EMPTY;
-    uint64_t left = c->size - c->sent;
+    uint64_t left = c->offer.has_chunking ? c->chunk_left : c->size - c->sent;
     size_t n = left < OUT_MOST ? (size_t)left : OUT_MOST;
     enum err e = n == 0 ? ERR_OK : c->job.source.read(c->job.source.owner, c->sent, n, &octets);
     if (e != ERR_OK || (n > 0 && octets.n == 0)) {
@@ -577,8 +755,9 @@ static enum smtp_client_want send_content(struct smtp_client *c, struct buf *out
         return SMTP_CLIENT_DONE;
     }
     octets = str_sub(octets, 0, n);
-    if (c->has_chunking) {
+    if (c->offer.has_chunking) {
         buf_add(out, octets);
+        c->chunk_left -= octets.n;
     } else {
         smtp_dots_write(&c->dots, octets, out);
     }
@@ -586,6 +765,8 @@ static enum smtp_client_want send_content(struct smtp_client *c, struct buf *out
     c->progress++;
     if (c->sent == c->size) {
         end_content(c, out);
+    } else if (c->offer.has_chunking && c->chunk_left == 0) {
+        next_chunk(c);
     }
     return SMTP_CLIENT_OUTPUT;
 }
@@ -605,5 +786,5 @@ enum smtp_client_want smtp_client_step(struct smtp_client *c, struct buf *out)
     if (c->state == AT_TLS) {
         return SMTP_CLIENT_TLS;
     }
-    return c->state == AT_DONE ? SMTP_CLIENT_DONE : SMTP_CLIENT_INPUT;
+    return c->state == AT_DONE || c->state == AT_IDLE ? SMTP_CLIENT_DONE : SMTP_CLIENT_INPUT;
 }

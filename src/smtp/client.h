@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The client side of SMTP and LMTP without I/O: brings one message to one server and says what became of each
+/* The client side of SMTP and LMTP without I/O: brings messages to one server, one after the other, and says what became of each
  * recipient. Octets and events in, octets out; the owner has the connection, TLS and the clock. */
 struct smtp_client;
 
@@ -20,20 +20,27 @@ enum smtp_tls_policy { SMTP_TLS_OFF, SMTP_TLS_OFFERED, SMTP_TLS_REQUIRED };
 /* Where the message's octets come from. */
 struct smtp_source {
     /* Chooses what to send to a server that takes `able` at most: converts when it must, else says what the content is.
-     * Errors: ERR_CONVERSION (cannot be done: the recipients fail), others (later, perhaps). */
-    enum err (*prepare)(void *owner, enum content_kind able, enum content_kind *kind,
+     * Errors: ERR_CONVERSION, ERR_UTF8_HEADER (cannot be done: the recipients fail), others (later, perhaps). */
+    enum err (*prepare)(void *owner, struct content_able able, enum content_kind *kind,
                         uint64_t *size);
     /* At most n octets from offset, fewer only at the end; borrowed until the next call. */
     enum err (*read)(void *owner, uint64_t offset, size_t n, struct str *out);
     void *owner;
+    /* Unix time, for BY=; NULL: then no message with DELIVERBY is brought. */
+    uint64_t (*now_ms)(void *owner);
 };
 
-/* All borrowed while the client lives. */
+/* All borrowed while the client works on it. */
 struct smtp_client_job {
     bool is_lmtp; /* LHLO, and one reply a recipient at the end (RFC 2033) */
     struct str helo;
     enum smtp_tls_policy tls;
-    struct str user; /* AUTH PLAIN; empty: none */
+    bool is_tls; /* TLS stands already (implicit TLS, RFC 8314) */
+    bool
+        is_authentic; /* TLS, once there, proves that it is the right server: REQUIRETLS may pass (RFC 8689, 4.2.1) */
+    bool is_own;     /* a server of ours: takes UTF-8 in addresses without being asked */
+    bool is_kept;    /* no QUIT behind the message: there may be a next one */
+    struct str user; /* AUTH PLAIN or LOGIN; empty: none */
     struct str password;
     struct mail_envelope envelope;
     struct smtp_source source;
@@ -43,7 +50,7 @@ enum smtp_client_want {
     SMTP_CLIENT_INPUT,  /* the server: feed it */
     SMTP_CLIENT_OUTPUT, /* more to say: take the output, then step again */
     SMTP_CLIENT_TLS,    /* start TLS now (RFC 3207), then call smtp_client_on_tls() */
-    SMTP_CLIENT_DONE    /* every outcome is known; send the output and close */
+    SMTP_CLIENT_DONE /* every outcome is known; send the output and close, unless smtp_client_is_idle() */
 };
 
 enum smtp_outcome_kind {
@@ -59,6 +66,7 @@ struct smtp_outcome {
     bool is_from_server; /* false: our own words about why it could not be tried */
     bool
         is_dsn_with_him; /* the server offers DSN: reports are its business now (RFC 3461, 5.2.2) */
+    bool is_by_with_him; /* the server offers DELIVERBY: so is the time (RFC 2852) */
 };
 
 struct smtp_client *smtp_client_new(const struct smtp_client_job *job);
@@ -77,7 +85,19 @@ bool smtp_client_is_final(const struct smtp_client *c);
  * no progress. */
 uint64_t smtp_client_get_progress(const struct smtp_client *c);
 
-/* Recipient i of the job's envelope. Borrowed while c lives. */
+/* Done with a kept job, and the server would take another: smtp_client_next(), or smtp_client_quit(). */
+bool smtp_client_is_idle(const struct smtp_client *c);
+/* The next message on the same connection: same server, TLS and login. Step then. The outcomes of the last one are gone. */
+void smtp_client_next(struct smtp_client *c, const struct smtp_client_job *job);
+/* Takes leave of an idle server; a last step gives the word. */
+void smtp_client_quit(struct smtp_client *c);
+/* Was it the server as a whole that was of no use (its greeting, EHLO, TLS, login, silence), before it heard of this message? Then another
+ * host of the destination may do. */
+bool smtp_client_has_host_failed(const struct smtp_client *c);
+/* Is the connection under TLS? */
+bool smtp_client_is_tls(const struct smtp_client *c);
+
+/* Recipient i of the job's envelope. Borrowed while c lives, until the next job. */
 struct smtp_outcome smtp_client_get_outcome(const struct smtp_client *c, size_t i);
 
 #endif

@@ -11,7 +11,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < sizeof(TYPES) / sizeof(TYPES[0]); i++) {
         struct arena *a = arena_new(1 << 20);
         struct dns_answer out = {.count = 0};
-        enum err e = dns_parse(a, str_make((const char *)data, size), STR("x.test"), TYPES[i], &out);
+        enum err e =
+            dns_parse(a, str_make((const char *)data, size), STR("x.test"), TYPES[i], &out);
         assert(e == ERR_OK || out.count == 0);
         assert(out.count <= DNS_RECORDS_MOST);
         for (size_t k = 0; k < out.count; k++) {

@@ -12,11 +12,11 @@
 
 enum { STEPS_MOST = 10000, SAID_MOST = 1 << 20, RECIPIENTS = 3 };
 
-static enum err prepare(void *owner, enum content_kind able, enum content_kind *kind,
+static enum err prepare(void *owner, struct content_able able, enum content_kind *kind,
                         uint64_t *size)
 {
     (void)owner;
-    *kind = able < CONTENT_8BIT ? able : CONTENT_8BIT;
+    *kind = able.kind < CONTENT_8BIT ? able.kind : CONTENT_8BIT;
     *size = 22;
     return ERR_OK;
 }

@@ -115,7 +115,7 @@ def test_relay_is_away(make):
         port = nobody.getsockname()[1]
         with make(config={'relay_host': '127.0.0.1', 'relay_port': port, 'relay_tls': 'off'}) as s:
             submit(s, message('patient'), ['carol@relayed.example'])
-            eventually(lambda: re.search(r'carol@relayed.example> later', s.log()), 'a first attempt')
+            eventually(lambda: re.search(r'waits: 451 4.4.1', s.log()), 'a first attempt')
             s.shut_down()
             s.start()
             nobody.close()

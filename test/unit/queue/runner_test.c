@@ -230,7 +230,7 @@ static int set_up(void **state)
     worker = (struct worker){.got = BUF_INIT(1 << 20)};
     is_auth_down = is_disk_full = false;
     assert_int_equal(queue_open(str_from_c(dir), &queue), ERR_OK);
-    routes = routes_new(&(struct routes_args){.loop = loop});
+    assert_int_equal(routes_new(&(struct routes_args){.loop = loop}, &routes), ERR_OK);
     struct runner_args args = {
         .loop = loop,
         .routes = routes,

@@ -8,11 +8,11 @@ static enum content_kind content_own = CONTENT_7BIT;
 static enum err prepare_err = ERR_OK;
 static enum content_kind able_seen;
 
-static enum err prepare(void *owner, enum content_kind able, enum content_kind *kind,
+static enum err prepare(void *owner, struct content_able able, enum content_kind *kind,
                         uint64_t *size)
 {
-    able_seen = able;
-    *kind = content_own < able ? content_own : able;
+    able_seen = able.kind;
+    *kind = content_own < able.kind ? content_own : able.kind;
     *size = content_octets.n;
     return prepare_err;
 }
