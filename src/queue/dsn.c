@@ -219,6 +219,11 @@ static void write_status(const struct dsn_args *a, struct buf *out)
     add_field(out, "Original-Envelope-Id", "", a->message->envid);
     add_field(out, "Reporting-MTA", "dns; ", a->hostname);
     add_date(out, "Arrival-Date", a->message->arrived_ms);
+    if (a->message->terms.by != SMTP_BY_NONE) {
+        add_date(out, "Deliver-By-Date", a->message->terms.deliver_by_ms); /* RFC 2852, 5 */
+    }
+    add_field(out, "Future-Release-Request", "",
+              a->message->terms.release_request); /* RFC 4865, 5.1.2 */
     for (size_t i = 0; i < a->recipient_count; i++) {
         write_recipient(a, &a->recipients[i], out);
     }

@@ -86,7 +86,7 @@ struct header_fix *header_fix_new(const struct header_fix_args *args)
     buf_add(&f->from, args->from);
     f->has_priority = args->has_priority;
     f->is_priority_mail = args->has_priority;
-    f->notes.priority = args->has_priority ? args->priority : 0;
+    f->notes.priority = args->priority;
     f->priority_most = args->priority_most;
     f->now_s = args->now_s;
     return f;

@@ -33,7 +33,7 @@ struct header_notes {
 struct header_fix_args {
     struct str from;      /* for From; copied; empty: none is added */
     bool has_priority;    /* MAIL had MT-PRIORITY (RFC 6710) */
-    int8_t priority;      /* then this one */
+    int8_t priority;      /* then this one; else what holds without a field */
     int8_t priority_most; /* what a field may ask for */
     struct str domain;    /* for addresses without one, and for Message-ID; copied */
     struct str unique;    /* left part of a Message-ID that is made; copied */

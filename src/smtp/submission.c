@@ -137,7 +137,7 @@ static enum err qualify(struct submission *s, const struct smtp_path *path, stru
 void submission_accept_mail(struct submission *s)
 {
     s->has_mail = true;
-    if (s->terms.priority >= s->priority_asked) {
+    if (s->terms.priority >= s->priority_asked || !s->has_priority) {
         submission_reply(s, 250, STR("2.1.0"), STR("Ok"));
         return;
     }

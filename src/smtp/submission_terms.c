@@ -39,7 +39,8 @@ static enum err take_release(struct submission *s, const struct smtp_mail *mail,
     if (release_s <= now_s) {
         return ERR_OK;
     }
-    s->terms.release_ms = (uint64_t)release_s * MS;
+    /* The clock shows whole seconds: one more, for it must not be released before its time. */
+    s->terms.release_ms = (uint64_t)(release_s + is_for) * MS;
     s->terms.release_request =
         arena_printf(s->transaction, "%s;%.*s", is_for ? "for" : "until", STR_ARG(mail->hold));
     return s->terms.release_request.n == 0 ? ERR_LIMIT : ERR_OK;
@@ -54,7 +55,7 @@ static enum err take_deadline(struct submission *s, const struct smtp_mail *mail
     s->terms.by = mail->by;
     s->terms.is_by_traced = mail->is_by_traced;
     s->terms.deliver_by_ms = deadline_s > 0 ? (uint64_t)deadline_s * MS : 1;
-    return s->terms.release_ms > s->terms.deliver_by_ms ? ERR_BAD_PARAM : ERR_OK;
+    return s->terms.release_ms > s->terms.deliver_by_ms + MS ? ERR_BAD_PARAM : ERR_OK;
 }
 
 enum err submission_check_load(struct submission *s, size_t recipients, uint64_t octets)
@@ -76,9 +77,6 @@ enum err submission_take_terms(struct submission *s, const struct smtp_mail *mai
         .is_tls_required = (mail->given & SMTP_PARAM_REQUIRETLS) != 0,
     };
     s->has_priority = (mail->given & SMTP_PARAM_MT_PRIORITY) != 0;
-    if (!s->has_priority) {
-        s->terms.priority = 0;
-    }
     TRY(take_release(s, mail, now_s));
     TRY(take_deadline(s, mail, now_s));
     s->body = mail->has_body ? mail->body : SMTP_BODY_7BIT;

@@ -259,6 +259,25 @@ static void test_bounds(void **state)
     }
 }
 
+/* X-FUTURERELEASE, X-DELIVERBY: a report says what was asked for (RFC 4865, 5.1.2; RFC 2852, 5). */
+static void test_terms(void **state)
+{
+    struct mail_recipient to = {.address = STR("x@y")};
+    struct dsn_recipient r = {&to, DSN_FAILED, STR("5.4.7"), STR_EMPTY, STR_EMPTY};
+    struct queue_message m = {.return_path = STR("f@z")};
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
+    report(&m, STR("A: 1\r\n\r\n"), &r, &out);
+    assert_false(has(&out, "Deliver-By-Date:"));
+    assert_false(has(&out, "Future-Release-Request:"));
+    m.terms.by = SMTP_BY_RETURN;
+    m.terms.deliver_by_ms = 1700000000000;
+    m.terms.release_request = STR("for;600");
+    buf_clear(&out);
+    report(&m, STR("A: 1\r\n\r\n"), &r, &out);
+    assert_true(has(&out, "\r\nDeliver-By-Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"));
+    assert_true(has(&out, "\r\nFuture-Release-Request: for;600\r\n"));
+}
+
 /* What others wrote cannot become a line of ours. */
 static void test_injection(void **state)
 {
@@ -283,6 +302,7 @@ int main(void)
         cmocka_unit_test(test_fields),    cmocka_unit_test(test_what_returns),
         cmocka_unit_test(test_injection), cmocka_unit_test(test_combinations),
         cmocka_unit_test(test_utf8),      cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_terms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

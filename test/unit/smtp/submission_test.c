@@ -797,7 +797,7 @@ static void test_terms(void **state)
     assert_str(buf_str(&w.queued),
                STR("a@b.c>j\xC3\xBCrgen@xn--bcher-kva.example//0/utf-8;\xC3\xBC@b|0|;"));
     assert_true(w.terms.is_utf8 && w.terms.is_by_traced && w.terms.is_tls_required);
-    assert_int_equal(w.terms.release_ms, 1700000060000);
+    assert_int_equal(w.terms.release_ms, 1700000061000);
     assert_int_equal(w.terms.by, SMTP_BY_NOTIFY);
     assert_int_equal(w.terms.deliver_by_ms, 1700000120000);
     assert_int_equal(w.terms.priority, -3);
