@@ -41,6 +41,7 @@ struct managesieve_session {
     struct session base;
     struct managesieve_session_args args; /* strings that are copied live behind the struct */
     struct imap_framing *framing;
+    struct sieve_limits limits;
     struct account *account;
     enum phase phase;
     struct commit_wait commit;
@@ -170,7 +171,7 @@ static bool compiles(const struct managesieve_session *s, struct str text, struc
         managesieve_write_response(out, STR("NO"), STR_EMPTY, STR("The script is empty"));
         return false;
     }
-    enum err e = sieve_compile(text, s->args.config, &script, &error);
+    enum err e = sieve_compile(text, &(struct sieve_config){.limits = &s->limits}, &script, &error);
     if (e == ERR_OK) {
         sieve_script_free(&script);
         return true;
@@ -523,6 +524,8 @@ enum err managesieve_session_new(const struct managesieve_session_args *args, st
     s->args.capabilities.mechanisms = copy_str(&at, args->capabilities.mechanisms);
     s->account = account;
     size_t script_most = args->script_most == 0 ? SCRIPT_MOST_DEFAULT : (size_t)args->script_most;
+    sieve_limits_init(&s->limits);
+    s->limits.script_octets = (uint32_t)script_most;
     s->framing = imap_framing_new((struct imap_framing_limits){
         .line_most = LINE_MOST,
         .literal_most = script_most,

@@ -9,15 +9,11 @@
 
 #include <stdint.h>
 
-struct sieve_config;
-
 /* An authenticated ManageSieve session (RFC 5804): it begins where the login ended, with the OK of AUTHENTICATE. */
 struct managesieve_session_args {
     struct store *store;              /* borrowed for the session's life */
     struct session_host session_host; /* how to be stepped again; copied */
     struct str user;                  /* authorization id: whose scripts; copied */
-    const struct sieve_config
-        *config;          /* what scripts may be made of; borrowed for the session's life */
     uint64_t script_most; /* largest script taken, octets; as the store's */
     /* What CAPABILITY says; its strings are borrowed for the session's life, but for the mechanisms, which are copied. owner and
      * is_tls_offered are not looked at. */

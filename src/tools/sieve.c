@@ -52,6 +52,15 @@ int sieve_tool_read(const char *path, struct buf *out)
     return code;
 }
 
+enum err sieve_tool_compile_text(struct str text, struct sieve_script **out,
+                                 struct sieve_error *error)
+{
+    struct sieve_limits limits;
+    sieve_limits_init(&limits);
+    limits.script_octets = SIEVE_TOOL_FILE_MOST; /* how large it may be is the server's to say */
+    return sieve_compile(text, &(struct sieve_config){.limits = &limits}, out, error);
+}
+
 int sieve_tool_compile(const struct sieve_args *args, const char *path, struct sieve_script **out)
 {
     CLEANUP(buf_release) struct buf text = BUF_INIT(SIEVE_TOOL_FILE_MOST);
@@ -60,7 +69,7 @@ int sieve_tool_compile(const struct sieve_args *args, const char *path, struct s
     if (code != EXIT_FINE) {
         return code;
     }
-    enum err e = sieve_compile(buf_str(&text), NULL, out, &error);
+    enum err e = sieve_tool_compile_text(buf_str(&text), out, &error);
     if (e == ERR_OK) {
         return EXIT_FINE;
     }

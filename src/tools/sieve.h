@@ -25,6 +25,9 @@ enum { SIEVE_TOOL_FILE_MOST = 128 * 1024 * 1024 };
 
 /* Appends the file; "-" is standard input. Says on standard error why not; returns an exit code. */
 int sieve_tool_read(const char *path, struct buf *out);
+/* Compiles with the limits of a server, but for the size. Errors: as sieve_compile(). */
+MUST_USE enum err sieve_tool_compile_text(struct str text, struct sieve_script **out,
+                                          struct sieve_error *error);
 /* Compiles the script of a file. What is wrong with it is said as "file:line: text" on standard error (or, for --json, on standard
  * output). Returns an exit code; EXIT_FINE: *out is set. */
 int sieve_tool_compile(const struct sieve_args *args, const char *path, struct sieve_script **out);

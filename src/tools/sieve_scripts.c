@@ -67,7 +67,7 @@ int sieve_tool_put(const struct sieve_args *args)
     if (code != EXIT_FINE) {
         return code;
     }
-    if (sieve_compile(buf_str(&text), NULL, &script, &error) != ERR_OK) {
+    if (sieve_tool_compile_text(buf_str(&text), &script, &error) != ERR_OK) {
         return tool_fail(EXIT_NOT_SO, "%s:%u: %s", args->words[1], error.line, error.text);
     }
     sieve_script_free(&script);

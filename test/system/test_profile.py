@@ -4,6 +4,7 @@ import re
 
 from lib.check import contains, equal, limetta_only, matches, true
 from lib.servers import PASSWORD, TOP
+from lib.sieve import Sieve, capabilities, open_sieve
 from lib.wire import Imap, context_for, open_smtp, plain
 
 # By the number of the row.
@@ -20,6 +21,11 @@ EXTENSIONS = {
     'QUOTA': ['QUOTA', 'QUOTASET', 'QUOTA=RES-STORAGE', 'QUOTA=RES-MESSAGE', 'QUOTA=RES-MAILBOX'],
     'FULLTEXT': [], 'STREAM': [], 'RESYNC': [], 'BURL-HOSTS': [],
 }
+# MD-9: what ManageSieve's SIEVE has to list.
+SIEVE = {
+    1: ['fileinto', 'envelope', 'encoded-character'], 2: ['enotify'], 3: ['imap4flags'], 4: ['relational'], 5: ['vacation'],
+    6: ['variables'], 7: ['comparator-i;unicode-casemap'],
+}
 SUBMISSION_EXTENSIONS = ('DELIVERBY', 'FUTURERELEASE', 'LIMITS', 'MT-PRIORITY', 'REQUIRETLS', 'SMTPUTF8')
 SUBMISSION = {
     2: ['8BITMIME'], 4: ['BINARYMIME'], 5: ['BURL'], 6: ['CHUNKING'], 7: ['DSN'],
@@ -29,7 +35,7 @@ SUBMISSION = {
 
 def states():
     with open(os.path.join(TOP, 'docs', 'conformance.md')) as f:
-        return dict(re.findall(r'^\| ((?:M|S)-\d+|X-[A-Z0-9-]+) \|[^|]*\| ([^|]*) \|', f.read(), re.M))
+        return dict(re.findall(r'^\| ((?:M|S|MD)-\d+|X-[A-Z0-9-]+) \|[^|]*\| ([^|]*) \|', f.read(), re.M))
 
 
 def compare(advertised, kind, table, what):
@@ -44,7 +50,7 @@ def compare(advertised, kind, table, what):
 
 def extensions():
     """An X- row is about the capability of its name, unless the table above says more."""
-    names = [row[2:] for row in states() if row.startswith('X-') and row[2:] not in SUBMISSION_EXTENSIONS]
+    names = [row[2:] for row in states() if row.startswith('X-') and row[2:] not in SUBMISSION_EXTENSIONS and row[:8] != 'X-SIEVE-']
     return {name: EXTENSIONS.get(name, [name]) for name in names}
 
 
@@ -86,4 +92,39 @@ def test_submission_extensions(make):
         compare([w[0] for w in words], 'S', SUBMISSION, 'EHLO after AUTH')
         compare([w[0] for w in words], 'X', {name: [name] for name in SUBMISSION_EXTENSIONS}, 'EHLO after AUTH')
         true(not {'ETRN', 'ATRN', 'NO-SOLICITING'} & {w[0] for w in words}, words)
+        c.close()
+
+
+def sieve_extensions():
+    """An X-SIEVE- row is about the word of its name; a comparator's "i;" is left out there."""
+    return {row[8:]: row[8:].lower() for row in states() if row.startswith('X-SIEVE-')}
+
+
+@limetta_only
+def test_sieve_extensions(make):
+    """MD-8, MD-9: SIEVE lists each extension whose row is done, and none else; NOTIFY the methods; before login and after it."""
+    with make() as s:
+        c = Sieve(s.host, s.sieve_port)
+        found = capabilities(c.greeting)
+        words = found['SIEVE'].split()
+        c.close()
+        equal(len(set(words)), len(words), words)
+        compare(words, 'MD', SIEVE, 'SIEVE')
+        state = states()
+        equal(state['MD-8'], 'done')
+        equal(state['MD-9'], 'done')
+        names = {w.removeprefix('comparator-i;') for w in words}
+        for row, word in sieve_extensions().items():
+            equal(word in names, state['X-SIEVE-' + row] == 'done', f'SIEVE: {word}')
+        proven = {t for tokens in SIEVE.values() for t in tokens} | {w for w in words if w.removeprefix('comparator-i;') in sieve_extensions().values()}
+        equal(set(words) - proven, set(), 'words without a row that is done')
+        equal(found['NOTIFY'], 'mailto')
+        c = open_sieve(s)
+        equal(capabilities(c.command('CAPABILITY'))['SIEVE'].split(), words)
+        c.put('all', 'require [' + ', '.join(f'"{w}"' for w in words) + ']; keep;')  # each may be required
+        contains(c.put('more', 'require "regex"; keep;', must_be_ok=False)[-1], 'line 1')
+        c.close()
+    with make(config={'notify_webhooks': 'https://hooks.example.org/'}) as s:
+        c = Sieve(s.host, s.sieve_port)
+        equal(capabilities(c.greeting)['NOTIFY'], 'mailto https')
         c.close()
