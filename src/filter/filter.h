@@ -22,7 +22,7 @@ struct filter_config {
     struct str delimiters; /* characters between an address's name and its detail */
     struct str before; /* text of the operator's script that is run before a user's; empty: none */
     struct str after;  /* and after it, when that kept the message by default */
-    struct str notify_urls;   /* what the URLs of web hooks may begin with, between spaces */
+    struct str notify_urls;   /* an allow-list of web hooks (wire/webhook.h) */
     uint64_t redirects_a_day; /* of one account */
     uint64_t notifies_a_day;
     bool

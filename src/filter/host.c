@@ -7,8 +7,7 @@
 #include "store/object.h"
 #include "store/script.h"
 #include "store/seen.h"
-
-enum { URL_MOST = 2000 };
+#include "wire/webhook.h"
 
 unsigned find_use(struct str name)
 {
@@ -159,25 +158,11 @@ static enum err script_load(void *owner, bool is_global, struct str name, bool *
     return out->p == NULL && text.len > 0 ? ERR_LIMIT : ERR_OK;
 }
 
-/* A URL that the operator allows (notify_urls): it begins with one of those, as a whole origin at least. */
+/* A URL that the operator allows: who posts asks the same once more. */
 static enum err notify_is_valid(void *owner, struct str uri, bool *out)
 {
     struct run *r = owner;
-    *out = false;
-    for (size_t i = 0; i < uri.n; i++) {
-        if ((unsigned char)uri.p[i] <= ' ' || (unsigned char)uri.p[i] > 126) {
-            return ERR_OK;
-        }
-    }
-    struct str allowed = r->f->config.notify_urls;
-    while (allowed.n > 0 && !*out && uri.n <= URL_MOST) {
-        struct str prefix = str_split(&allowed, ' ');
-        struct str rest = str_skip(uri, prefix.n);
-        bool is_whole = prefix.n > 0
-                        && (prefix.p[prefix.n - 1] == '/' || rest.n == 0 || rest.p[0] == '/'
-                            || rest.p[0] == '?');
-        *out = is_whole && str_starts(prefix, STR("https://")) && str_starts(uri, prefix);
-    }
+    *out = webhook_is_allowed(r->f->config.notify_urls, uri);
     return ERR_OK;
 }
 
