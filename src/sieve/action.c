@@ -119,11 +119,19 @@ enum err sieve_redirect_check(struct sieve_compiler *c, struct sieve_node *n)
     return ERR_OK;
 }
 
-/* Local parts may differ in case; nobody's mail server means two people by that. */
+/* Case counts in local parts only (RFC 5321, 2.4). */
+static bool is_same_address(struct str a, struct str b)
+{
+    size_t at = str_find_last_char(a, '@');
+    return at == str_find_last_char(b, '@') && str_eq(str_sub(a, 0, at), str_sub(b, 0, at))
+           && str_eq_nocase(str_skip(a, at), str_skip(b, at));
+}
+
 static bool is_redirected(const struct sieve_run *r, struct str address)
 {
     for (uint32_t i = 0; i < r->out->count; i++) {
-        if (r->actions[i].kind == SIEVE_REDIRECT && str_eq_nocase(r->actions[i].address, address)) {
+        if (r->actions[i].kind == SIEVE_REDIRECT
+            && is_same_address(r->actions[i].address, address)) {
             return true;
         }
     }

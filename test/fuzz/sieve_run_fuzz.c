@@ -65,7 +65,7 @@ static bool is_same(const struct sieve_action *a, const struct sieve_action *b)
         return false;
     }
     if (a->kind == SIEVE_REDIRECT) {
-        return str_eq(a->address, b->address);
+        return str_eq(a->address, b->address); /* domains in other case are the same, too */
     }
     return a->kind == SIEVE_FILEINTO && str_eq(a->target.mailbox, b->target.mailbox)
            && str_eq(a->target.special_use, b->target.special_use)

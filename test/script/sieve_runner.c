@@ -553,9 +553,35 @@ static struct str read_file(struct arena *a, const char *path)
     return str_make(p, n);
 }
 
+/* One script over one message, for tests that compare: prints what a case would hold. from, to: of the envelope. */
+static int run_one(struct runner *t, char **args)
+{
+    struct buf out = BUF_INIT(OUT_MOST);
+    struct buf facts = BUF_INIT(OUT_MOST);
+    struct sieve_script *s = NULL;
+    struct sieve_error error = {.line = 0};
+    buf_addf(&facts, "from %s\nto %s\n", args[2], args[3]);
+    add_facts(t, buf_str(&facts));
+    if (sieve_compile(read_file(t->arena, args[0]), NULL, &s, &error) == ERR_OK) {
+        run_compiled(t, s, read_file(t->arena, args[1]), &out);
+    } else {
+        buf_addf(&out, "wrong %u: %s\n", error.line, error.text);
+    }
+    printf("%.*s", STR_ARG(buf_str(&out)));
+    sieve_script_free(&s);
+    buf_release(&out);
+    vec_release(&t->facts);
+    buf_release(&facts);
+    arena_free(&t->arena);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct runner t = {.arena = arena_new(ARENA_MOST)};
+    if (argc == 6 && strcmp(argv[1], "--run") == 0) {
+        return run_one(&t, argv + 2);
+    }
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--trace") == 0) {
             t.is_tracing = true;

@@ -6,9 +6,10 @@ Subject: x
 
 body
 === script redirect cancels the implicit keep; one message for an address
-redirect "b@example.com"; redirect "B@example.com"; redirect "Bob <c@example.com>";
+redirect "b@example.com"; redirect "b@Example.COM"; redirect "B@example.com"; redirect "Bob <c@example.com>";
 === actions a
 redirect "b@example.com"
+redirect "B@example.com"
 redirect "c@example.com"
 === script redirect to what is no address
 redirect "nobody";

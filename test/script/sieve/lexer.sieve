@@ -64,7 +64,7 @@ if not allof (size :under 1M, size :under 8G) { discard; }
 === actions a
 keep
 === script numbers that are too large
-if size :over 9999999999G { keep; }
+if size :over 99999999999G { keep; }
 === wrong
 1: This number is too large
 === script numbers that are far too large
