@@ -36,7 +36,7 @@ static void test_create(void **state)
     world_close(&w);
 }
 
-/* X-SIEVE-SPECIAL-USE, X-SIEVE-MAILBOXID */
+/* X-SIEVE-MAILBOX */
 static void test_named_otherwise(void **state)
 {
     struct world w;
@@ -110,7 +110,7 @@ static void test_duplicate(void **state)
     world_close(&w);
 }
 
-/* X-SIEVE-MBOXMETADATA, X-SIEVE-ENVIRONMENT, X-SIEVE-INCLUDE */
+/* X-SIEVE-MBOXMETADATA, and other questions that only the host can answer. */
 static void test_questions(void **state)
 {
     struct world w;
@@ -140,7 +140,7 @@ static void test_questions(void **state)
     world_close(&w);
 }
 
-/* X-SIEVE-IHAVE: a script that says itself that it fails. */
+/* A script that says itself that it fails. */
 static void test_error(void **state)
 {
     struct world w;

@@ -21,6 +21,8 @@ struct world {
 };
 
 void world_open(struct world *w);
+/* The same of a folder that another process left behind. */
+void world_adopt(struct world *w, const char *dir);
 void world_close(struct world *w);
 /* Makes filter anew, with config as it is now. */
 void world_set_up(struct world *w);

@@ -26,7 +26,7 @@ static void test_plain(void **state)
     world_close(&w);
 }
 
-/* X-SIEVE-COPY, X-SIEVE-IMAP4FLAGS: several mailboxes share one body; flags are each one's own. */
+/* MD-3: several mailboxes share one body; flags are each one's own. */
 static void test_fileinto(void **state)
 {
     struct world w;
@@ -91,7 +91,6 @@ static void test_quota(void **state)
     world_close(&w);
 }
 
-/* MD-5 */
 static void test_redirect(void **state)
 {
     struct world w;

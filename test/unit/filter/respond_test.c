@@ -1,4 +1,4 @@
-/* MD-2, MD-5, X-SIEVE-VACATION, X-SIEVE-REJECT, X-SIEVE-ENOTIFY: messages that scripts send. */
+/* MD-2, MD-5, X-SIEVE-EREJECT, X-SIEVE-FCC: messages that scripts send. */
 #include "filter_fixture.h"
 
 #include <stdio.h>
@@ -127,7 +127,6 @@ static void test_vacation_words(void **state)
     world_close(&w);
 }
 
-/* X-SIEVE-EREJECT */
 static void test_reject(void **state)
 {
     struct world w;

@@ -41,6 +41,16 @@ void fixture_open(struct fixture *f)
     start(f);
 }
 
+void fixture_adopt(struct fixture *f, const char *dir)
+{
+    *f = (struct fixture){.now_ms = 1700000000000};
+    (void)snprintf(f->dir, sizeof(f->dir), "%s", dir);
+    f->config.dir = str_from_c(f->dir);
+    f->config.now_ms = get_now;
+    f->config.now_owner = f;
+    start(f);
+}
+
 void fixture_reopen(struct fixture *f)
 {
     stop(f);

@@ -17,6 +17,8 @@ struct fixture {
 
 /* Opens a new store with the account "ann". */
 void fixture_open(struct fixture *f);
+/* Opens what another process left in dir. */
+void fixture_adopt(struct fixture *f, const char *dir);
 /* Closes and opens again; what tests hold of the old one is void. */
 void fixture_reopen(struct fixture *f);
 /* Closes and removes the folder. */
