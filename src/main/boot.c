@@ -109,6 +109,7 @@ static enum err take_setup(struct boot *b, const struct control_message *m)
         return ERR_SYNTAX;
     case CONTROL_STOP:
     case CONTROL_READY:
+    case CONTROL_METRICS:
     case CONTROL_TYPE_END:
         break;
     }
@@ -283,5 +284,13 @@ void boot_attach(struct boot *b, struct loop *l, const struct boot_handler *h, v
     struct control_message ready = {.type = CONTROL_READY, .fd = -1};
     if (control_send(b->fd, &ready) != ERR_OK) {
         log_debug("the supervisor does not hear us"); /* on_control() will hear the end */
+    }
+}
+
+void boot_send_metrics(struct boot *b, struct str text)
+{
+    struct control_message m = {.type = CONTROL_METRICS, .value = text, .fd = -1};
+    if (text.n > 0 && control_send(b->fd, &m) != ERR_OK) {
+        log_debug("the supervisor does not take our metrics");
     }
 }

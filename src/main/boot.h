@@ -33,6 +33,8 @@ void boot_start_log(struct boot *b);
 unsigned boot_get_index(const struct boot *b); /* which of several instances we are */
 /* Listening sockets: name ("imap", "submission", "sieve", "metrics"). Start with *at = 0; the callee takes fd. */
 bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd);
+/* Our part of GET /metrics from now on: families of OpenMetrics text named limetta_..., at most CONTROL_PART_MOST octets. */
+void boot_send_metrics(struct boot *b, struct str text);
 /* Hears peers and stop from now on. */
 void boot_attach(struct boot *b, struct loop *l, const struct boot_handler *h, void *owner);
 

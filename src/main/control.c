@@ -118,7 +118,8 @@ enum err control_send_setting(int fd, struct str key, struct str value)
 static bool is_shape_right(const struct control_message *m, bool has_fd)
 {
     return type_has_fd(m->type) == has_fd && type_has_key(m->type) == (m->key.n > 0)
-           && (m->type == CONTROL_SETTING || (m->value.n == 0 && !m->has_more));
+           && (m->type == CONTROL_SETTING || !m->has_more)
+           && (m->type == CONTROL_SETTING || m->type == CONTROL_METRICS || m->value.n == 0);
 }
 
 /* Role and index name a peer, or nothing. */

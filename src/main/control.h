@@ -17,6 +17,7 @@ enum control_type {
     CONTROL_PEER,        /* supervisor to role: role, index; one end of a link */
     CONTROL_STOP,        /* supervisor to role: stop in good order */
     CONTROL_READY,       /* role to supervisor: confined, serving */
+    CONTROL_METRICS, /* role to supervisor: value is its part of GET /metrics, in place of the last */
     CONTROL_TYPE_END
 };
 

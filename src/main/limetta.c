@@ -34,6 +34,9 @@ static const char USAGE[] =
     "[--trace]\n"
     "       limetta sieve put NAME FILE | get NAME | list | activate NAME | deactivate |\n"
     "               rename NAME NEW | remove NAME --user NAME [--json] [--state DIR]\n"
+    "       limetta queue [list|show|hold|release|remove|flush] [ID ...] [--sender ADDRESS]\n"
+    "               [--recipient ADDRESS] [--domain DOMAIN] [--held] [--all] [--json] [--live]\n"
+    "               [--bounce] [--state DIR] [--config FILE]\n"
     "       limetta --version\n"
     "limetta(1) says more.\n";
 
@@ -91,6 +94,20 @@ static int run_share(int argc, char **argv)
     return tool_share(argc, argv, account);
 }
 
+static int run_queue(int argc, char **argv)
+{
+    struct config *c = NULL;
+    enum err e = config_read(find_option(argc, argv, "--config", NULL), &c);
+    if (e != ERR_OK) {
+        return e == ERR_SYNTAX ? EXIT_USAGE : EXIT_ENVIRONMENT;
+    }
+    struct tool_queue_config config = {config_get(c, CONFIG_hostname),
+                                       config_get_u64(c, CONFIG_queue_lifetime_s) * 1000};
+    int code = tool_queue(argc, argv, &config);
+    config_free(&c);
+    return code;
+}
+
 static int print_version(int argc, char **argv)
 {
     (void)printf("limetta %s\n", LIMETTA_VERSION);
@@ -110,13 +127,21 @@ struct command {
 };
 
 static const struct command COMMANDS[] = {
-    {"serve", serve, false},         {"user", run_user, true},
-    {"alias", run_alias, true},      {"sender", tool_sender, true},
-    {"import", tool_import, true},   {"export", tool_export, true},
-    {"verify", tool_verify, true},   {"backup", tool_backup, true},
-    {"restore", tool_restore, true}, {"share", run_share, true},
-    {"sieve", tool_sieve, true},     {"--version", print_version, false},
-    {"--help", print_help, false},   {"help", print_help, false},
+    {"serve", serve, false},
+    {"user", run_user, true},
+    {"alias", run_alias, true},
+    {"sender", tool_sender, true},
+    {"import", tool_import, true},
+    {"export", tool_export, true},
+    {"verify", tool_verify, true},
+    {"backup", tool_backup, true},
+    {"restore", tool_restore, true},
+    {"share", run_share, true},
+    {"sieve", tool_sieve, true},
+    {"queue", run_queue, true},
+    {"--version", print_version, false},
+    {"--help", print_help, false},
+    {"help", print_help, false},
 };
 
 /* After a tool of root's: the folder's owner owns what is in it. */

@@ -170,8 +170,9 @@ static void remove_stale(const struct sockaddr_un *at)
 }
 
 /* mode and group; false with errno. The file was made for us alone, so there is no moment at which too many may connect. */
-static bool give_socket(const char *path, const struct listen_lmtp *l)
+static bool give_socket(const char *path, const void *to)
 {
+    const struct listen_lmtp *l = to;
     char mode[8];
     char name[64];
     (void)snprintf(mode, sizeof(mode), "%.*s", STR_ARG(l->mode));
@@ -189,31 +190,69 @@ static bool give_socket(const char *path, const struct listen_lmtp *l)
     return chmod(path, (mode_t)strtoul(mode, NULL, 8)) == 0;
 }
 
-static int open_lmtp_socket(const struct listen_lmtp *l, struct listenings *out)
+/* Listens on a Unix socket; give() says, before anybody can connect, who may. Returns an exit code, with errno. */
+static int open_unix(const char *name, struct str path,
+                     bool (*give)(const char *path, const void *to), const void *to,
+                     struct listenings *out)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
-    if (l->path.n >= sizeof(at.sun_path)) {
-        return l->is_default ? EXIT_FINE
-                             : tool_fail(EXIT_USAGE, "lmtp_socket: a path has at most %zu octets",
-                                         sizeof(at.sun_path) - 1);
-    }
-    memcpy(at.sun_path, l->path.p, l->path.n);
+    memcpy(at.sun_path, path.p, path.n);
     remove_stale(&at);
     mode_t before = umask(0177);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     bool is_open = fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof(at)) == 0
-                   && give_socket(at.sun_path, l) && listen(fd, LISTEN_BACKLOG) == 0;
+                   && give(at.sun_path, to) && listen(fd, LISTEN_BACKLOG) == 0;
     int why = errno;
     (void)umask(before);
     if (is_open) {
-        vec_push(&out->all, (struct listening){"lmtp", ROLE_SUBMIT, fd, strdup(at.sun_path)});
+        vec_push(&out->all, (struct listening){name, ROLE_SUBMIT, fd, strdup(at.sun_path)});
         return EXIT_FINE;
     }
     if (fd >= 0) {
         (void)close(fd);
     }
-    return tool_fail(EXIT_ENVIRONMENT, "lmtp_socket: cannot listen on %s%s%.*s: %s", at.sun_path,
-                     l->group.n > 0 ? " for group " : "", STR_ARG(l->group), strerrordesc_np(why));
+    errno = why;
+    return EXIT_ENVIRONMENT;
+}
+
+static bool is_path_short(struct str path)
+{
+    return path.n < sizeof(((struct sockaddr_un *)NULL)->sun_path);
+}
+
+static int open_lmtp_socket(const struct listen_lmtp *l, struct listenings *out)
+{
+    if (!is_path_short(l->path)) {
+        return l->is_default ? EXIT_FINE
+                             : tool_fail(EXIT_USAGE, "lmtp_socket: a path has at most %zu octets",
+                                         sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1);
+    }
+    int code = open_unix("lmtp", l->path, give_socket, l, out);
+    return code == EXIT_FINE ? code
+                             : tool_fail(code, "lmtp_socket: cannot listen on %.*s%s%.*s: %s",
+                                         STR_ARG(l->path), l->group.n > 0 ? " for group " : "",
+                                         STR_ARG(l->group), strerrordesc_np(errno));
+}
+
+static bool give_to_user(const char *path, const void *to)
+{
+    const struct listen_queue *l = to;
+    return geteuid() != 0 || chown(path, l->uid, l->gid) == 0;
+}
+
+int listen_open_queue(const struct listen_queue *l, struct listenings *out)
+{
+    if (!is_path_short(l->path)) {
+        (void)tool_fail(EXIT_FINE,
+                        "%.*s is too long for a socket: limetta queue works only while the server "
+                        "is stopped",
+                        STR_ARG(l->path));
+        return EXIT_FINE;
+    }
+    int code = open_unix("queue", l->path, give_to_user, l, out);
+    return code == EXIT_FINE ? code
+                             : tool_fail(code, "cannot listen on %.*s: %s", STR_ARG(l->path),
+                                         strerrordesc_np(errno));
 }
 
 int listen_open_lmtp(const struct listen_lmtp *l, struct listenings *out)

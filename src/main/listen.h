@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /* The listening sockets: opened by the supervisor, which may have the right to low ports, used by the edge and by submit. */
 struct listening {
@@ -46,6 +47,13 @@ struct listen_lmtp {
     struct str group;
 };
 int listen_open_lmtp(const struct listen_lmtp *l, struct listenings *out);
+/* The control socket of the queue at path, for uid when we are root. Adds to out. Returns an exit code likewise. */
+struct listen_queue {
+    struct str path;
+    uid_t uid;
+    gid_t gid;
+};
+int listen_open_queue(const struct listen_queue *l, struct listenings *out);
 /* The metrics port on 127.0.0.1, plus offset. Returns an exit code likewise. */
 int listen_open_metrics(unsigned offset, int *fd);
 void listen_close(struct listenings *l);

@@ -186,6 +186,33 @@ static uint64_t get_value(const struct metrics_role *r, enum value v)
     return v == IS_READY ? r->is_ready : v == RESTARTS ? r->restarts : get_resident(r->pid);
 }
 
+static bool is_metrics_line(struct str line)
+{
+    static const char *const STARTS[] = {"limetta_", "# TYPE limetta_", "# HELP limetta_",
+                                         "# UNIT limetta_"};
+    bool is_named = false;
+    for (size_t i = 0; i < sizeof(STARTS) / sizeof(STARTS[0]); i++) {
+        is_named = is_named || str_starts(line, str_from_c(STARTS[i]));
+    }
+    for (size_t i = 0; i < line.n; i++) {
+        is_named = is_named && line.p[i] >= 32 && line.p[i] <= 126;
+    }
+    return is_named;
+}
+
+bool metrics_is_text(struct str text)
+{
+    if (text.n == 0 || text.p[text.n - 1] != '\n') {
+        return false;
+    }
+    while (text.n > 0) {
+        if (!is_metrics_line(str_split(&text, '\n'))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void metrics_write_roles(struct buf *out, const struct metrics_role *roles, size_t count,
                          uint64_t start_wall_ms)
 {
@@ -221,6 +248,9 @@ void metrics_write_roles(struct buf *out, const struct metrics_role *roles, size
                      FAMILIES[f].suffix, control_role_name(roles[i].role), roles[i].index,
                      (unsigned long long)get_value(&roles[i], FAMILIES[f].value));
         }
+    }
+    for (size_t i = 0; i < count; i++) {
+        buf_add(out, roles[i].text);
     }
     buf_add_c(out, "# EOF\n");
 }

@@ -25,7 +25,10 @@ struct metrics_role {
     pid_t pid;
     bool is_ready;
     uint64_t restarts;
+    struct str text; /* its own families; empty: none */
 };
+/* Is text nothing but lines of OpenMetrics whose names begin with limetta_? A role is not believed to write others. */
+bool metrics_is_text(struct str text);
 /* Appends the families of all roles, and "# EOF". */
 void metrics_write_roles(struct buf *out, const struct metrics_role *roles, size_t count,
                          uint64_t start_wall_ms);

@@ -19,6 +19,7 @@
 #include "main/lookups.h"
 #include "main/outgoing.h"
 #include "main/peers.h"
+#include "main/queue_desk.h"
 #include "main/submit_session.h"
 #include "main/webhook.h"
 #include "net/fields.h"
@@ -37,6 +38,7 @@
 #include <unistd.h>
 
 enum {
+    METRICS_MS = 2000,
     REFUSAL_MOST = 1024,
     LMTP_CONNECTIONS_MOST = 100,
     MESSAGE_DEFAULT = 64 * 1024 * 1024,
@@ -64,6 +66,8 @@ struct submit_role {
     struct session_group *group;
     struct lookups lookups;
     struct lmtp_gate *gate;
+    struct queue_desk *desk;
+    struct timer *metrics;
     struct peers peers;
 };
 
@@ -361,7 +365,19 @@ static void start_runner(struct submit_role *r)
     r->runner = runner_new(&args);
 }
 
-/* ---- other mail servers ---- */
+/* What GET /metrics says of the queue. */
+static void tell_metrics(void *owner)
+{
+    struct submit_role *r = owner;
+    CLEANUP(buf_release) struct buf text = BUF_INIT(CONTROL_PART_MOST);
+    runner_write_metrics(r->runner, &text);
+    if (buf_err(&text) == ERR_OK) {
+        boot_send_metrics(r->boot, buf_str(&text));
+    }
+    timer_start(r->metrics, METRICS_MS);
+}
+
+/* ---- other mail servers, and the operator ---- */
 
 static void open_gate(struct submit_role *r)
 {
@@ -387,8 +403,14 @@ static void open_gate(struct submit_role *r)
     int fd = -1;
     struct str name = STR_EMPTY;
     r->gate = lmtp_gate_new(&args);
+    r->desk = queue_desk_new(&(struct queue_desk_args){r->loop, r->queue, r->runner,
+                                                       boot_get(r->boot, STR("hostname"))});
     while (boot_next_listener(r->boot, &at, &name, &fd)) {
-        lmtp_gate_add(r->gate, fd);
+        if (str_eq(name, STR("queue"))) {
+            queue_desk_add(r->desk, fd);
+        } else {
+            lmtp_gate_add(r->gate, fd);
+        }
     }
 }
 
@@ -487,6 +509,8 @@ static void run(struct submit_role *r)
     start_runner(r);
     peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
     open_gate(r);
+    r->metrics = timer_new(r->loop, tell_metrics, r);
+    timer_start(r->metrics, 1);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     loop_run(r->loop);
 }
@@ -494,6 +518,10 @@ static void run(struct submit_role *r)
 static void close_all(struct submit_role *r)
 {
     lmtp_gate_close(r->gate);
+    queue_desk_free(&r->desk);
+    if (r->metrics != NULL) {
+        timer_free(&r->metrics);
+    }
     session_group_free(&r->group);
     lmtp_gate_free(&r->gate);
     runner_free(&r->runner);

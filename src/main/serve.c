@@ -169,6 +169,14 @@ static int open_lmtp(const struct config *c, const struct state *s, unsigned off
     return listen_open_lmtp(&l, listenings);
 }
 
+/* Where limetta queue speaks to the running server. */
+static int open_queue(const struct state *s, struct listenings *listenings)
+{
+    CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX + 16);
+    buf_addf(&path, "%s/run/queue", s->dir);
+    return listen_open_queue(&(struct listen_queue){buf_str(&path), s->uid, s->gid}, listenings);
+}
+
 /* With the ports open. Takes metrics_fd. */
 static int run_open(const struct serve_args *a, struct config *c, struct listenings *listenings,
                     unsigned offset, int metrics_fd)
@@ -179,6 +187,7 @@ static int run_open(const struct serve_args *a, struct config *c, struct listeni
         return code; /* and the process ends */
     }
     code = open_lmtp(c, &state, offset, listenings);
+    code = code == EXIT_FINE ? open_queue(&state, listenings) : code;
     if (code != EXIT_FINE) {
         state_release(&state);
         return code;

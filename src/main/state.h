@@ -13,6 +13,7 @@
 /* The state folder: mail, users, keys, queue; made ready by `limetta serve` before any role starts.
  *
  *     run/pid            the running supervisor, locked while it runs
+ *     run/queue          the socket of limetta queue
  *     keys/              0700, the supervisor's alone: ticket keys, the submission server's password
  *     auth/users.db      verifiers             auth's folder
  *     accounts/          mail                  the stores' folder

@@ -39,8 +39,9 @@ struct process {
     struct fd_watch *watch;
     struct timer *restart;
     uint64_t started_ms;
-    unsigned crashes;  /* in a row */
-    uint64_t restarts; /* in all */
+    unsigned crashes;   /* in a row */
+    uint64_t restarts;  /* in all */
+    struct buf metrics; /* what it says of itself */
     bool is_ready;
 };
 
@@ -143,6 +144,11 @@ static void on_control(void *owner)
     struct control_message m;
     enum err e = control_receive(p->control, false, packet, &m);
     if (e == ERR_UNAVAILABLE) {
+        return;
+    }
+    if (e == ERR_OK && m.type == CONTROL_METRICS && metrics_is_text(m.value)) {
+        buf_clear(&p->metrics);
+        buf_add(&p->metrics, m.value);
         return;
     }
     if (e != ERR_OK || m.type != CONTROL_READY) {
@@ -333,6 +339,7 @@ static void add_process(struct supervisor *s, enum link_role role, unsigned inde
     p->role = role;
     p->index = index;
     p->control = -1;
+    p->metrics = BUF_INIT(CONTROL_PART_MOST);
     p->restart = timer_new(s->loop, start, p);
     vec_push(&s->processes, p);
 }
@@ -353,6 +360,7 @@ static void release(struct supervisor *s)
         struct process *p = s->processes.at[i];
         close_control(p);
         timer_free(&p->restart);
+        buf_release(&p->metrics);
         free(p);
     }
     vec_release(&s->processes);
@@ -376,7 +384,8 @@ static void write_metrics(void *owner, struct buf *out)
     }
     for (size_t i = 0; i < s->processes.count; i++) {
         const struct process *p = s->processes.at[i];
-        roles[i] = (struct metrics_role){p->role, p->index, p->pid, p->is_ready, p->restarts};
+        roles[i] = (struct metrics_role){p->role,     p->index,    p->pid,
+                                         p->is_ready, p->restarts, buf_str(&p->metrics)};
     }
     metrics_write_roles(out, roles, s->processes.count, s->start_wall_ms);
     free(roles);

@@ -23,7 +23,7 @@ static enum err tell_message(struct runner *r, struct arena *a, uint64_t message
     for (size_t i = 0; i < m.recipient_count && count < MESSAGE_RECIPIENTS_MOST; i++) {
         struct queue_recipient *q = &m.recipients[i];
         if (!runner_is_busy(r, q->id)) {
-            verdicts[count++] = settle_by_time(r, &m, q);
+            verdicts[count++] = settle_by_time(r, a, &m, q);
         }
     }
     for (size_t i = 0; i < count; i++) {

@@ -504,9 +504,21 @@ static enum err set_next_ms(struct queue *q, enum queue_statement which, uint64_
     return change_all(q, st, message_id, count);
 }
 
+static enum err flush(struct queue *q, uint64_t message_id, uint64_t now_ms, uint64_t *count)
+{
+    size_t before = q->stale.count;
+    TRY(set_next_ms(q, ST_FLUSH, message_id, now_ms, count));
+    for (size_t i = before; i < q->stale.count; i++) {
+        sqlite3_stmt *st = queue_use(q, ST_END_WAIT_ID);
+        bind_u64(st, 1, q->stale.at[i]);
+        TRY(queue_run(q, st));
+    }
+    return ERR_OK;
+}
+
 enum err queue_flush(struct queue *q, uint64_t message_id, uint64_t now_ms, uint64_t *count)
 {
-    return note(q, set_next_ms(q, ST_FLUSH, message_id, now_ms, count));
+    return note(q, flush(q, message_id, now_ms, count));
 }
 
 enum err queue_postpone(struct queue *q, uint64_t message_id, uint64_t next_ms, uint64_t *count)

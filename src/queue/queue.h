@@ -55,6 +55,7 @@ struct queue_destination {
     struct str key;    /* what it is, in words of the runner */
     uint32_t failures; /* in a row; 0: fine */
     uint64_t wait_ms;  /* until then nothing is tried (Unix time) */
+    struct str reply;  /* why; only where a function says so */
 };
 
 struct queue_counts {
@@ -122,7 +123,8 @@ MUST_USE enum err queue_set_wait(struct queue *q, uint64_t destination, uint32_t
 MUST_USE enum err queue_end_wait(struct queue *q, struct str key);
 /* Holds back a message, or lets it go; count: recipients that changed. Pending. */
 MUST_USE enum err queue_hold(struct queue *q, uint64_t message_id, bool is_held, uint64_t *count);
-/* The message's recipients that wait for a later attempt are due at now_ms; count likewise. Pending. */
+/* The message's recipients that wait for a later attempt are due at now_ms, and their destinations wait no longer; count likewise.
+ * Pending. */
 MUST_USE enum err queue_flush(struct queue *q, uint64_t message_id, uint64_t now_ms,
                               uint64_t *count);
 /* All recipients of the message are due at next_ms, not before. Pending. */
@@ -135,6 +137,14 @@ MUST_USE enum err queue_find_destinations(struct queue *q, uint64_t now_ms, unsi
                                           void (*on_destination)(void *owner,
                                                                  const struct queue_destination *d),
                                           void *owner);
+/* Hears at most `most` destinations that wait after failures, with reply; those that are over soonest first. */
+MUST_USE enum err queue_find_waiting(struct queue *q, unsigned most,
+                                     void (*on_destination)(void *owner,
+                                                            const struct queue_destination *d),
+                                     void *owner);
+/* One destination, with reply, copied into a. Errors: ERR_NOT_FOUND, ERR_IO. */
+MUST_USE enum err queue_load_destination(struct queue *q, struct arena *a, uint64_t id,
+                                         struct queue_destination *out);
 /* Hears the first recipients of a line that are due at now_ms, at most `most`: higher priority first, then longest due; pending
  * changes count. on_due must not use the queue. */
 MUST_USE enum err

@@ -68,6 +68,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_SET_WAIT] = "UPDATE destination SET failures=?, wait_ms=?, reply=? WHERE id=?",
     [ST_END_WAIT] = "UPDATE destination SET failures=0, wait_ms=0 WHERE key=? AND failures>0 "
                     "RETURNING id",
+    [ST_END_WAIT_ID] = "UPDATE destination SET failures=0, wait_ms=0 WHERE id=? AND failures>0",
     [ST_SET_DUE] = "UPDATE destination SET due_ms=max(wait_ms,?1) "
                    "WHERE id=?2 AND due_ms<>max(wait_ms,?1)",
     [ST_REMOVE_DESTINATION] = "DELETE FROM destination WHERE id=?",
@@ -77,6 +78,9 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
                      "ORDER BY next_ms LIMIT 1",
     [ST_SAVE_COUNTS] = "UPDATE tally SET messages=?, octets=?, recipients=?, held=?, deferred=?",
     [ST_LOAD_COUNTS] = "SELECT messages, octets, recipients, held, deferred FROM tally",
+    [ST_FIND_WAITING] = "SELECT id, key, failures, wait_ms, reply FROM destination "
+                        "WHERE failures>0 ORDER BY wait_ms LIMIT ?",
+    [ST_LOAD_DESTINATION] = "SELECT id, key, failures, wait_ms, reply FROM destination WHERE id=?",
     [ST_FIND_DESTINATIONS] = "SELECT id, key, failures, wait_ms FROM destination WHERE due_ms<=? "
                              "ORDER BY due_ms LIMIT ?",
     [ST_FIND_DUE] = "SELECT message_id, id, next_ms FROM recipient WHERE destination=? AND "
@@ -157,6 +161,7 @@ static const char *const schema[] = {
     "INSERT INTO tally SELECT count(*), ifnull(sum(size), 0), (SELECT count(*) FROM recipient), 0,"
     " (SELECT count(*) FROM recipient WHERE attempts>0) FROM message;",
     "CREATE INDEX message_held ON message(sender, release_ms) WHERE release_ms>0;",
+    "CREATE INDEX destination_waiting ON destination(wait_ms) WHERE failures>0;",
 };
 enum { SCHEMA_VERSION = sizeof(schema) / sizeof(schema[0]) };
 

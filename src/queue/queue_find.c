@@ -26,6 +26,49 @@ static int compare_dues(const void *a, const void *b)
     return x->recipient_id < y->recipient_id ? -1 : x->recipient_id > y->recipient_id;
 }
 
+static struct queue_destination column_destination(sqlite3_stmt *st)
+{
+    return (struct queue_destination){
+        .id = column_u64(st, 0),
+        .key = column_str(st, 1),
+        .failures = (uint32_t)column_u64(st, 2),
+        .wait_ms = column_u64(st, 3),
+    };
+}
+
+enum err queue_find_waiting(struct queue *q, unsigned most,
+                            void (*on_destination)(void *owner, const struct queue_destination *d),
+                            void *owner)
+{
+    sqlite3_stmt *st = queue_use(q, ST_FIND_WAITING);
+    bind_u64(st, 1, most);
+    int rc = sqlite3_step(st);
+    for (; rc == SQLITE_ROW; rc = sqlite3_step(st)) {
+        struct queue_destination d = column_destination(st);
+        d.reply = column_str(st, 4);
+        on_destination(owner, &d);
+    }
+    enum err e = queue_from_sqlite(q, rc);
+    (void)sqlite3_reset(st);
+    return e;
+}
+
+enum err queue_load_destination(struct queue *q, struct arena *a, uint64_t id,
+                                struct queue_destination *out)
+{
+    sqlite3_stmt *st = queue_use(q, ST_LOAD_DESTINATION);
+    bind_u64(st, 1, id);
+    int rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *out = column_destination(st);
+        out->key = arena_str(a, out->key);
+        out->reply = arena_str(a, column_str(st, 4));
+    }
+    enum err e = rc == SQLITE_DONE ? ERR_NOT_FOUND : queue_from_sqlite(q, rc);
+    (void)sqlite3_reset(st);
+    return e;
+}
+
 enum err queue_find_destinations(struct queue *q, uint64_t now_ms, unsigned most,
                                  void (*on_destination)(void *owner,
                                                         const struct queue_destination *d),
@@ -36,12 +79,7 @@ enum err queue_find_destinations(struct queue *q, uint64_t now_ms, unsigned most
     bind_u64(st, 2, most);
     int rc = sqlite3_step(st);
     for (; rc == SQLITE_ROW; rc = sqlite3_step(st)) {
-        struct queue_destination d = {
-            .id = column_u64(st, 0),
-            .key = column_str(st, 1),
-            .failures = (uint32_t)column_u64(st, 2),
-            .wait_ms = column_u64(st, 3),
-        };
+        struct queue_destination d = column_destination(st);
         on_destination(owner, &d);
     }
     enum err e = queue_from_sqlite(q, rc);

@@ -56,6 +56,27 @@ void runner_on_worker(struct runner *r, unsigned worker);
 /* The account look-up is back. */
 void runner_on_auth(struct runner *r);
 
+/* What is going on, and what became of recipients since the start. */
+enum runner_outcome {
+    RUNNER_DELIVERED,
+    RUNNER_RELAYED,
+    RUNNER_EXPANDED,
+    RUNNER_DEFERRED, /* attempts in vain */
+    RUNNER_FAILED,
+    RUNNER_OUTCOMES
+};
+struct runner_status {
+    unsigned local_jobs;
+    unsigned remote_jobs;
+    size_t busy; /* recipients in them */
+    uint64_t outcomes[RUNNER_OUTCOMES];
+};
+struct runner_status runner_get_status(const struct runner *r);
+/* Has an attempt this recipient in its hands? */
+bool runner_has(const struct runner *r, uint64_t recipient_id);
+/* The same and the queue's sizes as OpenMetrics families. */
+void runner_write_metrics(struct runner *r, struct buf *out);
+
 /* Is the address's domain one of the space-separated domains? */
 bool runner_is_local(struct str domains, struct str address);
 

@@ -57,6 +57,7 @@ struct runner {
     struct map *busy;   /* recipient id -> job */
     struct map *places; /* destination id -> place */
     VEC(struct due) due;
+    uint64_t outcomes[RUNNER_OUTCOMES];
     bool is_paused;
     bool is_running;
 };
@@ -107,8 +108,8 @@ struct verdict {
     bool is_told; /* the sender hears of it: */
     struct dsn_recipient entry;
 };
-/* What the time says about q; notes in q what is told. */
-struct verdict settle_by_time(struct runner *r, const struct queue_message *m,
+/* What the time says about q; notes in q what is told. Words are in a. */
+struct verdict settle_by_time(struct runner *r, struct arena *a, const struct queue_message *m,
                               struct queue_recipient *q);
 /* Takes the recipients out or notes their state, and adds one report about all of which the sender hears. Pending. */
 MUST_USE enum err settle_write(struct runner *r, struct arena *a, const struct queue_message *m,

@@ -63,10 +63,20 @@ enum err settle_old(struct runner *r)
 
 /* ---- verdicts ---- */
 
-struct verdict settle_by_time(struct runner *r, const struct queue_message *m,
+/* What is known about why q is not delivered: its own last reply, or why its destination waits. */
+static struct str find_reply(struct runner *r, struct arena *a, const struct queue_recipient *q)
+{
+    struct queue_destination d = {.id = 0};
+    bool is_alone = q->last_reply.n > 0
+                    || queue_load_destination(r->args.queue, a, q->destination, &d) != ERR_OK
+                    || d.failures == 0;
+    return is_alone ? q->last_reply : d.reply;
+}
+
+struct verdict settle_by_time(struct runner *r, struct arena *a, const struct queue_message *m,
                               struct queue_recipient *q)
 {
-    struct verdict v = {.recipient = q, .entry = {.to = &q->to, .reply = q->last_reply}};
+    struct verdict v = {.recipient = q, .entry = {.to = &q->to, .reply = find_reply(r, a, q)}};
     switch (schedule_judge(&r->args.schedule, m, q, runner_now_ms(r))) {
     case SCHEDULE_EXPIRED: /* RFC 3463, 3.5: delivery time expired */
         v.is_over = true;
@@ -86,7 +96,7 @@ struct verdict settle_by_time(struct runner *r, const struct queue_message *m,
     case SCHEDULE_DELAYED:
         q->is_delay_told = true;
         v.entry.action = DSN_DELAYED;
-        v.entry.status = q->last_reply.n > 0 ? dsn_find_status(q->last_reply) : STR("4.4.1");
+        v.entry.status = v.entry.reply.n > 0 ? dsn_find_status(v.entry.reply) : STR("4.4.1");
         break;
     case SCHEDULE_NOTHING:
         q->tell_ms = schedule_get_tell_ms(&r->args.schedule, m, q);
@@ -106,7 +116,7 @@ static struct verdict judge_later(struct job *j, struct queue_recipient *q, stru
     q->next_ms =
         runner_now_ms(r)
         + schedule_get_wait_ms(&r->args.schedule, q->attempts, is_local, runner_get_random());
-    return settle_by_time(r, &j->message, q);
+    return settle_by_time(r, j->arena, &j->message, q);
 }
 
 static struct verdict judge(struct job *j, struct queue_recipient *q, const struct smtp_outcome *o)
@@ -127,6 +137,29 @@ static struct verdict judge(struct job *j, struct queue_recipient *q, const stru
     }
     v.is_told = dsn_is_wanted(q->to.notify, v.entry.action);
     return v;
+}
+
+static void count_outcome(struct runner *r, const struct verdict *v)
+{
+    uint64_t *counts = r->outcomes;
+    if (!v->is_over) {
+        return;
+    }
+    switch (v->entry.action) {
+    case DSN_DELIVERED:
+        counts[RUNNER_DELIVERED]++;
+        break;
+    case DSN_RELAYED:
+        counts[RUNNER_RELAYED]++;
+        break;
+    case DSN_EXPANDED:
+        counts[RUNNER_EXPANDED]++;
+        break;
+    case DSN_FAILED:
+    case DSN_DELAYED:
+        counts[RUNNER_FAILED]++;
+        break;
+    }
 }
 
 static void log_outcome(const struct job *j, const struct queue_recipient *q,
@@ -168,6 +201,7 @@ enum err settle_write(struct runner *r, struct arena *a, const struct queue_mess
 {
     TRY(report(r, a, m, verdicts, count));
     for (size_t i = 0; i < count; i++) {
+        count_outcome(r, &verdicts[i]);
         struct queue_recipient *q = verdicts[i].recipient;
         TRY(verdicts[i].is_over ? queue_remove(r->args.queue, m->id, q->id)
                                 : queue_update(r->args.queue, q));
@@ -190,6 +224,7 @@ enum err settle_job(struct job *j, const struct smtp_outcome *outcomes)
     for (size_t i = 0; i < j->count; i++) {
         log_outcome(j, j->recipients[i], &outcomes[i]);
         verdicts[i] = judge(j, j->recipients[i], &outcomes[i]);
+        r->outcomes[RUNNER_DEFERRED] += !verdicts[i].is_over;
         bool is_remote = j->place->kind == PLACE_HOP && outcomes[i].is_from_server;
         verdicts[i].entry.remote_mta = is_remote ? attempt_get_host(j->attempt) : STR_EMPTY;
     }

@@ -86,4 +86,11 @@ int tool_sender(int argc, char **argv);
 /* account: the shared one, as configured; "": there is none. */
 int tool_share(int argc, char **argv, const char *account);
 
+/* What it needs of the configuration. */
+struct tool_queue_config {
+    struct str hostname;
+    uint64_t lifetime_ms; /* of reports */
+};
+int tool_queue(int argc, char **argv, const struct tool_queue_config *config);
+
 #endif

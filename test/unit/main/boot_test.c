@@ -26,22 +26,24 @@ static void test_bad_packets(void **state)
         size_t n;
         bool has_fd;
     } CASES[] = {
-        {"", 0, false},                   /* empty */
-        {"\3\0\0\0\0\0\0", 7, false},     /* short */
-        {"\0\0\0\0\0\0\0\0", 8, false},   /* no type */
-        {"\7\0\0\0\0\0\0\0", 8, false},   /* unknown type */
-        {"\3\1\0\0\0\0\0\0", 8, false},   /* start with more to come */
-        {"\3\0\0\0\0\0\0\0x", 9, false},  /* something left over */
-        {"\3\0\0\0\0\0\0\0", 8, true},    /* a descriptor where none belongs */
-        {"\4\0\1\0\0\0\0\0", 8, false},   /* a peer without one */
-        {"\4\0\5\0\0\0\0\0", 8, true},    /* the supervisor is no peer */
-        {"\4\0\2\0\0\4\0\0", 8, true},    /* index 1024 */
-        {"\1\0\0\0\0\0\0\0", 8, false},   /* a setting without name */
-        {"\1\0\1\1\0\0\0\0k", 9, false},  /* a setting with a role */
-        {"\1\0\0\2\0\0\0\0k", 9, false},  /* key cut short */
-        {"\1\0\0\1\0\0\1\0k", 9, false},  /* value cut short */
-        {"\2\0\0\1\0\0\1\0kv", 10, true}, /* a listener with a value */
-        {"\1\2\0\1\0\0\0\0k", 9, false},  /* flag 2 */
+        {"", 0, false},                    /* empty */
+        {"\3\0\0\0\0\0\0", 7, false},      /* short */
+        {"\0\0\0\0\0\0\0\0", 8, false},    /* no type */
+        {"\10\0\0\0\0\0\0\0", 8, false},   /* unknown type */
+        {"\7\0\0\1\0\0\1\0kv", 10, false}, /* metrics with a name */
+        {"\7\1\0\0\0\0\1\0v", 9, false},   /* metrics with more to come */
+        {"\3\1\0\0\0\0\0\0", 8, false},    /* start with more to come */
+        {"\3\0\0\0\0\0\0\0x", 9, false},   /* something left over */
+        {"\3\0\0\0\0\0\0\0", 8, true},     /* a descriptor where none belongs */
+        {"\4\0\1\0\0\0\0\0", 8, false},    /* a peer without one */
+        {"\4\0\5\0\0\0\0\0", 8, true},     /* the supervisor is no peer */
+        {"\4\0\2\0\0\4\0\0", 8, true},     /* index 1024 */
+        {"\1\0\0\0\0\0\0\0", 8, false},    /* a setting without name */
+        {"\1\0\1\1\0\0\0\0k", 9, false},   /* a setting with a role */
+        {"\1\0\0\2\0\0\0\0k", 9, false},   /* key cut short */
+        {"\1\0\0\1\0\0\1\0k", 9, false},   /* value cut short */
+        {"\2\0\0\1\0\0\1\0kv", 10, true},  /* a listener with a value */
+        {"\1\2\0\1\0\0\0\0k", 9, false},   /* flag 2 */
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct control_message m;

@@ -47,11 +47,12 @@ static void test_requests(void **state)
 static void test_text(void **state)
 {
     struct metrics_role roles[] = {
-        {ROLE_AUTH, 0, getpid(), true, 0},
-        {ROLE_STORE, 3, 0, false, 7},
+        {ROLE_AUTH, 0, getpid(), true, 0, STR("limetta_queue_messages 3\n")},
+        {ROLE_STORE, 3, 0, false, 7, STR_EMPTY},
     };
     struct buf out = BUF_INIT(8192);
     metrics_write_roles(&out, roles, 2, 1700000000005);
+    assert_true(str_ends(buf_str(&out), STR("\nlimetta_queue_messages 3\n# EOF\n")));
     struct str s = buf_str(&out);
     assert_true(str_find_str(s, STR("\nlimetta_start_time_seconds 1700000000.005\n")) < s.n);
     assert_true(str_find_str(s, STR("\nlimetta_role_ready{role=\"auth\",index=\"0\"} 1\n")) < s.n);
@@ -64,9 +65,29 @@ static void test_text(void **state)
     buf_release(&out);
 }
 
+/* A role writes its own families, and nothing else. */
+static void test_role_text(void **state)
+{
+    assert_true(
+        metrics_is_text(STR("# TYPE limetta_a gauge\n# HELP limetta_a It.\nlimetta_a 1\n")));
+    static const char *const wrong[] = {"",
+                                        "limetta_a 1",
+                                        "# EOF\n",
+                                        "other 1\n",
+                                        "limetta_a 1\n\n",
+                                        "limetta_a 1\n# EOF\n",
+                                        "limetta_\x01\n",
+                                        "limetta_a 1\nup 0\n",
+                                        "# TYPE x gauge\n"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_false(metrics_is_text(str_from_c(wrong[i])));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_role_text),
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_text),
     };
