@@ -25,7 +25,7 @@
 
 #include <stdlib.h>
 
-enum { LINE_MOST = 16 * 1024, ARENA_MOST = 64 * 1024, TEXT_MOST = 1024 };
+enum { LINE_MOST = 16 * 1024, ARENA_MOST = 64 * 1024, TEXT_MOST = 1024, WARNINGS_MOST = 8 * 1024 };
 
 enum phase {
     PHASE_GREETING,
@@ -45,11 +45,12 @@ struct managesieve_session {
     struct account *account;
     enum phase phase;
     struct commit_wait commit;
-    enum err err;      /* how the commit went */
-    bool is_committed; /* it is over: answer */
-    const char *done;  /* what is said when it went well; static */
-    struct buf listed; /* PHASE_LIST: the last name that was told */
-    struct buf output; /* PHASE_OUTPUT: what still has to leave */
+    enum err err;        /* how the commit went */
+    bool is_committed;   /* it is over: answer */
+    struct buf warnings; /* of the script that is stored; said with it */
+    const char *done;    /* what is said when it went well; static */
+    struct buf listed;   /* PHASE_LIST: the last name that was told */
+    struct buf output;   /* PHASE_OUTPUT: what still has to leave */
     size_t output_at;
 };
 
@@ -76,6 +77,7 @@ static void answer_change(struct managesieve_session *s, enum err e, const char 
 {
     if (e != ERR_OK) {
         managesieve_write_err(out, e);
+        buf_release(&s->warnings);
         return;
     }
     s->done = done;
@@ -162,17 +164,25 @@ static void run_havespace(struct managesieve_session *s, struct call *x)
     }
 }
 
-/* The script is right; else the NO that says where it is not is written. */
-static bool compiles(const struct managesieve_session *s, struct str text, struct buf *out)
+static void on_warning(void *owner, uint32_t line, struct str text)
+{
+    struct buf *out = owner;
+    buf_addf(out, "%sline %u: %.*s", out->len > 0 ? "\r\n" : "", line, STR_ARG(text));
+}
+
+/* The script is right, and s->warnings has what there is to say all the same; else the NO that says where it is not is written. */
+static bool compiles(struct managesieve_session *s, struct str text, struct buf *out)
 {
     struct sieve_script *script = NULL;
     struct sieve_error error = {.line = 0};
+    buf_init(&s->warnings, WARNINGS_MOST);
     if (text.n == 0) {
         managesieve_write_response(out, STR("NO"), STR_EMPTY, STR("The script is empty"));
         return false;
     }
     enum err e = sieve_compile(text, &(struct sieve_config){.limits = &s->limits}, &script, &error);
     if (e == ERR_OK) {
+        sieve_script_warn(script, &s->limits, on_warning, &s->warnings);
         sieve_script_free(&script);
         return true;
     }
@@ -184,6 +194,17 @@ static bool compiles(const struct managesieve_session *s, struct str text, struc
     managesieve_write_response(out, STR("NO"), STR_EMPTY, buf_str(&why));
     buf_release(&why);
     return false;
+}
+
+/* OK, with the warnings if there are any (RFC 5804, 2.6). */
+static void write_done(struct managesieve_session *s, const char *done, struct buf *out)
+{
+    if (s->warnings.len > 0) {
+        managesieve_write_response(out, STR("OK"), STR("WARNINGS"), buf_str(&s->warnings));
+    } else {
+        managesieve_write_ok(out, done);
+    }
+    buf_release(&s->warnings);
 }
 
 static void run_putscript(struct managesieve_session *s, struct call *x)
@@ -205,7 +226,7 @@ static void run_checkscript(struct managesieve_session *s, struct call *x)
 {
     struct str text = managesieve_scan_string(x->c, x->arena);
     if (has_ended(x->c, x->out) && compiles(s, text, x->out)) {
-        managesieve_write_ok(x->out, "The script is fine");
+        write_done(s, "The script is fine", x->out);
     }
 }
 
@@ -412,9 +433,10 @@ static void step_output(struct managesieve_session *s, struct buf *out)
 static void step_committed(struct managesieve_session *s, struct buf *out)
 {
     if (s->err == ERR_OK) {
-        managesieve_write_ok(out, s->done);
+        write_done(s, s->done, out);
     } else {
         managesieve_write_err(out, s->err);
+        buf_release(&s->warnings);
     }
     s->phase = PHASE_READ;
 }
@@ -488,6 +510,7 @@ static void free_session(struct session **base)
     imap_framing_free(&s->framing);
     buf_release(&s->listed);
     buf_release(&s->output);
+    buf_release(&s->warnings);
     account_unref(&s->account);
     free(s);
 }

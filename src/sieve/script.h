@@ -54,6 +54,13 @@ MUST_USE enum err sieve_compile(struct str text, const struct sieve_config *conf
                                 struct sieve_script **out, struct sieve_error *error);
 void sieve_script_free(struct sieve_script **s);
 
+/* Tells what the author may not have meant, in the order of lines but for what follows from several: a way through the script with more
+ * redirects than limits has (NULL: the default ones), commands behind a stop, what ihave lets pass and is not offered here. text:
+ * borrowed for the call. */
+void sieve_script_warn(const struct sieve_script *s, const struct sieve_limits *limits,
+                       void (*on_warning)(void *owner, uint32_t line, struct str text),
+                       void *owner);
+
 /* Does the script require the extension (RFC 5228, 3.2)? */
 bool sieve_script_is_requiring(const struct sieve_script *s, struct str word);
 /* Appends the words that the script requires, between spaces. */

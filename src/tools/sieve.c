@@ -20,6 +20,7 @@
 #include "tools/tool.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -83,10 +84,21 @@ int sieve_tool_compile(const struct sieve_args *args, const char *path, struct s
     return EXIT_NOT_SO;
 }
 
+static void on_warning(void *owner, uint32_t line, struct str text)
+{
+    const char *path = owner;
+    (void)fprintf(stderr, "%s:%u: warning: %.*s\n", path, line, STR_ARG(text));
+}
+
 int sieve_tool_check(const struct sieve_args *args)
 {
     struct sieve_script *script = NULL;
     int code = sieve_tool_compile(args, args->words[0], &script);
+    if (code == EXIT_FINE) {
+        char path[PATH_MAX];
+        (void)snprintf(path, sizeof(path), "%s", args->words[0]);
+        sieve_script_warn(script, NULL, on_warning, path);
+    }
     if (code == EXIT_FINE && args->is_json) {
         CLEANUP(buf_release) struct buf extensions = BUF_INIT(4096);
         sieve_script_write_extensions(script, &extensions);
