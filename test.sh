@@ -7,4 +7,5 @@ cd "$(dirname "$0")"
 tools/install-packages build run
 tools/install-packages test
 tools/unpack-peer cyrus cyrus-common cyrus-imapd
+tools/unpack-peer exim exim4-daemon-light exim4-base
 exec python3 tools/test-all "$@"

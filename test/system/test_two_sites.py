@@ -1,4 +1,4 @@
-"""Two sites with a Postfix (Debian) between them, as front and as relay of both (S-2, S-7, MD-1, X-LMTP): what users of one submit
+"""Two sites with a Postfix (Debian) between them, as front and as relay of both (S-2, S-7, X-LMTP): what users of one submit
 goes to the relay, and comes to the other by LMTP; so do the reports."""
 import contextlib
 import os
