@@ -19,9 +19,38 @@ void trace_scan_release(struct trace_scan *t)
     buf_release(&t->message_id);
 }
 
+/* Added or changed by servers on the way, so two copies of one message differ in it. */
+static bool is_trace_name(struct str name)
+{
+    static const struct str NAMES[] = {STR("Received"),      STR("Return-Path"), STR("Delivered-To"),
+                                       STR("X-Original-To"), STR("Envelope-To"), STR("X-Received")};
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        if (str_eq_nocase(NAMES[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct str get_name(const struct trace_scan *t)
+{
+    struct str field = buf_str(&t->field);
+    return str_trim(str_split(&field, ':'));
+}
+
+static void identify(struct trace_scan *t, struct str octets)
+{
+    if (t->on_identity != NULL && octets.n > 0) {
+        t->on_identity(t->owner, octets);
+    }
+}
+
 static void end_field(struct trace_scan *t)
 {
     struct str value = buf_str(&t->field);
+    if (!is_trace_name(get_name(t))) {
+        identify(t, value);
+    }
     struct str name = str_trim(str_split(&value, ':'));
     value = str_trim(value);
     if (str_eq_nocase(name, STR("Received"))) {
@@ -44,6 +73,16 @@ static void begin_line(struct trace_scan *t, char first)
     t->is_over = first == '\r' || first == '\n';
 }
 
+/* What does not fit any more is told at once: it comes before what is held then, but always so. */
+static void hold(struct trace_scan *t, struct str piece)
+{
+    size_t room = FIELD_MOST - t->field.len;
+    buf_add(&t->field, str_sub(piece, 0, room));
+    if (piece.n > room && !is_trace_name(get_name(t))) {
+        identify(t, str_skip(piece, room));
+    }
+}
+
 void trace_scan_add(struct trace_scan *t, struct str octets)
 {
     while (octets.n > 0 && !t->is_over) {
@@ -52,9 +91,12 @@ void trace_scan_add(struct trace_scan *t, struct str octets)
         if (!t->is_inside_line) {
             begin_line(t, octets.p[0]);
         }
-        buf_add(&t->field, str_sub(piece, 0, FIELD_MOST - t->field.len));
+        hold(t, piece);
         t->is_inside_line = end == octets.n;
         octets = str_skip(octets, end + 1);
+    }
+    if (t->is_over) {
+        identify(t, octets);
     }
 }
 

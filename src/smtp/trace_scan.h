@@ -12,6 +12,10 @@ struct trace_scan {
     struct buf passed; /* values of Delivered-To, each with LF behind it */
     struct buf message_id;
     unsigned hops;
+    /* Hears what makes the message itself: the body, and all fields but those that servers add on its way. The same octets give
+     * the same calls' octets, whatever pieces they come in. NULL: nobody wants that. */
+    void (*on_identity)(void *owner, struct str octets);
+    void *owner;
     bool is_inside_line;
     bool is_over; /* the header has ended */
 };

@@ -17,7 +17,8 @@ enum seen_kind {
     SEEN_VACATION = 2,  /* whom a response was sent to */
     SEEN_NOTE = 3,      /* what the user was told about his scripts */
     SEEN_REDIRECT = 4,  /* each redirected message, to count them */
-    SEEN_NOTIFY = 5     /* each notification, to count them */
+    SEEN_NOTIFY = 5,    /* each notification, to count them */
+    SEEN_DELIVERY = 6   /* what was delivered, to leave out a second copy */
 };
 
 enum {
