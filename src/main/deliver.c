@@ -5,7 +5,8 @@
  * is done. So the submission server hears 250 for a recipient when, and only when, the message is on disk (or what was asked for
  * instead is), and an IDLE session hears of it in the same turn.
  *
- * Each copy begins with Return-Path and Delivered-To (RFC 5321, 4.4), which make it the recipient's own.
+ * Each copy begins with Return-Path and Delivered-To (RFC 5321, 4.4), which make it the recipient's own. A message that was
+ * delivered there before is returned or left out (passage.h).
  *
  *     LMTP session --octets--> recipient 0: writer --filter--> mailboxes, outbox --commit--> lmtp_on_delivered(0)
  *                         '--> recipient 1: writer ...
@@ -14,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/vec.h"
+#include "main/passage.h"
 #include "net/ticket.h"
 #include "smtp/lmtp.h"
 
@@ -42,6 +44,7 @@ struct delivery {
     struct lmtp_host host;
     struct session *core;
     struct buf return_path;
+    struct passage *passage;
     VEC(struct recipient *) recipients;
 };
 
@@ -73,6 +76,12 @@ static void on_commit(struct commit_wait *w, enum err e)
     d->args.session_host.wake(d->args.session_host.owner);
 }
 
+/* Whether a full account is a reason to come again is for the operator to say. */
+static enum err explain(const struct delivery *d, enum err e)
+{
+    return e == ERR_OVER_QUOTA && d->args.is_full_later ? ERR_QUOTA_LATER : e;
+}
+
 static enum err add_recipient(void *owner, struct str user, struct str address)
 {
     struct delivery *d = owner;
@@ -85,7 +94,7 @@ static enum err add_recipient(void *owner, struct str user, struct str address)
     enum err e = account_check_quota(a, 1, 0);
     if (e != ERR_OK) {
         account_unref(&a);
-        return e;
+        return explain(d, e);
     }
     struct recipient *r = calloc(1, sizeof(*r));
     if (r == NULL) {
@@ -122,6 +131,7 @@ static void content_start(void *owner, struct str return_path)
     struct delivery *d = owner;
     buf_clear(&d->return_path);
     buf_add(&d->return_path, return_path);
+    passage_clear(d->passage);
     for (size_t i = 0; i < d->recipients.count; i++) {
         struct recipient *r = d->recipients.at[i];
         r->err = begin_copy(r, return_path);
@@ -131,6 +141,7 @@ static void content_start(void *owner, struct str return_path)
 static enum err content_add(void *owner, struct str octets)
 {
     struct delivery *d = owner;
+    passage_add(d->passage, octets);
     for (size_t i = 0; i < d->recipients.count; i++) {
         struct recipient *r = d->recipients.at[i];
         if (r->err == ERR_OK) {
@@ -140,9 +151,21 @@ static enum err content_add(void *owner, struct str octets)
     return ERR_OK;
 }
 
-static enum err deliver_copy(struct recipient *r)
+static struct str find_detail(const struct recipient *r)
 {
-    TRY(r->err);
+    struct str address = buf_str(&r->address);
+    struct str local = str_sub(address, 0, str_find_last_char(address, '@'));
+    size_t i = 0;
+    while (i < local.n
+           && str_find_char(r->delivery->args.delimiters, local.p[i])
+                  == r->delivery->args.delimiters.n) {
+        i++;
+    }
+    return str_skip(local, i);
+}
+
+static enum err filter_copy(struct recipient *r)
+{
     TRY(body_writer_finish(r->writer));
     struct filter_delivery delivery = {
         .account = r->account,
@@ -154,16 +177,36 @@ static enum err deliver_copy(struct recipient *r)
     return filter_deliver(r->delivery->args.filter, &delivery, &r->outcome);
 }
 
+/* A second copy is taken, and left out. */
+static enum err deliver_copy(struct recipient *r)
+{
+    const struct delivery *d = r->delivery;
+    int64_t now_s = (int64_t)(d->args.wall_ms(d->args.owner) / 1000);
+    bool is_duplicate = false;
+    TRY(r->err);
+    TRY(passage_check_loop(d->passage, buf_str(&r->address)));
+    TRY(passage_is_duplicate(d->passage, r->account, find_detail(r), now_s, &is_duplicate));
+    if (is_duplicate) {
+        log_info("a second copy for <%.*s> is left out", STR_ARG(buf_str(&r->address)));
+        return ERR_OK;
+    }
+    TRY(filter_copy(r));
+    return r->outcome.refusal.len > 0
+               ? ERR_OK
+               : passage_remember(d->passage, r->account, find_detail(r), now_s);
+}
+
 static void content_finish(void *owner)
 {
     struct delivery *d = owner;
+    passage_finish(d->passage);
     for (size_t i = 0; i < d->recipients.count; i++) {
         struct recipient *r = d->recipients.at[i];
         enum err e = deliver_copy(r);
         if (e == ERR_OK) {
             account_wait_commit(r->account, &r->commit);
         } else {
-            lmtp_on_delivered(d->core, i, e);
+            lmtp_on_delivered(d->core, i, explain(d, e));
         }
     }
 }
@@ -204,6 +247,7 @@ static void deliver_free(struct session **base)
     reset(d);
     vec_release(&d->recipients);
     buf_release(&d->return_path);
+    passage_free(&d->passage);
     d->core->ops->free(&d->core);
     free(d);
 }
@@ -230,6 +274,7 @@ struct session *deliver_new(const struct deliver_args *args)
     d->base.ops = &deliver_ops;
     d->args = *args;
     buf_init(&d->return_path, TRACE_MOST);
+    d->passage = passage_new(args->duplicate_s);
     d->host = (struct lmtp_host){
         .base = {.wake = wake, .owner = d},
         .add_recipient = add_recipient,

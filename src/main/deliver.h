@@ -18,6 +18,10 @@ struct deliver_args {
     unsigned index;                   /* of this worker; a recipient of another one is refused */
     unsigned workers;
     struct filter *filter; /* what the recipients' scripts do */
+    struct str delimiters; /* what begins the detail of an address */
+    uint64_t duplicate_s;  /* for how long a second copy is left out; 0: not at all */
+    bool is_full_later;    /* a full account answers 452 in place of 552 */
+    uint64_t (*wall_ms)(void *owner);
     /* A commit has put something into this user's outbox. */
     void (*on_outgoing)(void *owner, struct str user);
     void *owner;

@@ -93,20 +93,35 @@ enum err passage_check_loop(const struct passage *p, struct str address)
     return trace_scan_has_passed(&p->scan, address) ? ERR_PASSED : ERR_OK;
 }
 
-enum err passage_check_duplicate(const struct passage *p, struct account *a, struct str detail,
-                                 int64_t now_s, bool *is_duplicate)
+/* Appends what stands for the message in the account; nothing when nothing can. */
+static void write_key(const struct passage *p, struct str detail, struct buf *key)
+{
+    struct str id = trace_scan_get_message_id(&p->scan);
+    if (!p->has_digest || id.n == 0) {
+        return;
+    }
+    buf_add(key, str_make((const char *)p->digest, sizeof(p->digest)));
+    buf_add(key, str_sub(id, 0, KEY_MOST / 2));
+    buf_add_char(key, '\n');
+    buf_add(key, str_sub(detail, 0, KEY_MOST / 4));
+}
+
+enum err passage_is_duplicate(const struct passage *p, struct account *a, struct str detail,
+                              int64_t now_s, bool *is_duplicate)
 {
     CLEANUP(buf_release) struct buf key = BUF_INIT(KEY_MOST);
-    struct str id = trace_scan_get_message_id(&p->scan);
+    write_key(p, detail, &key);
     *is_duplicate = false;
-    if (!p->has_digest || id.n == 0) {
-        return ERR_OK;
-    }
-    buf_add(&key, str_make((const char *)p->digest, sizeof(p->digest)));
-    buf_add(&key, str_sub(id, 0, KEY_MOST / 2));
-    buf_add_char(&key, '\n');
-    buf_add(&key, detail);
-    TRY(account_find_seen(a, SEEN_DELIVERY, buf_str(&key), now_s, is_duplicate));
-    return account_add_seen(a, SEEN_DELIVERY, buf_str(&key), now_s,
-                            now_s + (int64_t)p->duplicate_s);
+    return key.len == 0 ? ERR_OK
+                        : account_find_seen(a, SEEN_DELIVERY, buf_str(&key), now_s, is_duplicate);
+}
+
+enum err passage_remember(const struct passage *p, struct account *a, struct str detail,
+                          int64_t now_s)
+{
+    CLEANUP(buf_release) struct buf key = BUF_INIT(KEY_MOST);
+    write_key(p, detail, &key);
+    return key.len == 0 ? ERR_OK
+                        : account_add_seen(a, SEEN_DELIVERY, buf_str(&key), now_s,
+                                           now_s + (int64_t)p->duplicate_s);
 }

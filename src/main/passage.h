@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "store/store.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What a message that is delivered has been through: has it been in this mailbox before? One a session. */
@@ -21,9 +22,11 @@ void passage_finish(struct passage *p);
 
 /* Has the message passed this recipient, or too many servers? Errors: ERR_PASSED, ERR_LOOP. */
 MUST_USE enum err passage_check_loop(const struct passage *p, struct str address);
-/* Had the account the same message under the same address within duplicate_s seconds? Remembers, pending, that it has it now.
- * Errors: ERR_NO_SPACE, ERR_IO. */
-MUST_USE enum err passage_check_duplicate(const struct passage *p, struct account *a,
-                                          struct str detail, int64_t now_s, bool *is_duplicate);
+/* Had the account the same message with this detail within duplicate_s seconds? Errors: ERR_IO. */
+MUST_USE enum err passage_is_duplicate(const struct passage *p, struct account *a,
+                                       struct str detail, int64_t now_s, bool *is_duplicate);
+/* It has it now; pending. Only after the copy: what is remembered will not be taken again. Errors: ERR_NO_SPACE, ERR_IO. */
+MUST_USE enum err passage_remember(const struct passage *p, struct account *a, struct str detail,
+                                   int64_t now_s);
 
 #endif

@@ -233,6 +233,10 @@ static void open_lmtp(struct store_role *r, struct session_runner *runner)
         .index = boot_get_index(r->boot),
         .workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1),
         .filter = r->filter,
+        .delimiters = boot_get(r->boot, STR("recipient_delimiter")),
+        .duplicate_s = boot_get_u64(r->boot, STR("duplicate_window_s"), 0),
+        .is_full_later = str_eq(boot_get(r->boot, STR("quota_full")), STR("later")),
+        .wall_ms = wall_ms,
         .on_outgoing = on_outgoing,
         .owner = r,
     };

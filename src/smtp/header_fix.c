@@ -260,6 +260,7 @@ static enum fate find_fate(struct str name)
         {{"bcc", 3}, FATE_DROP},
         {{"resent-bcc", 10}, FATE_DROP},
         {{"return-path", 11}, FATE_DROP},
+        {{"delivered-to", 12}, FATE_DROP},
         {{"date", 4}, FATE_DATE},
         {{"from", 4}, FATE_FROM},
         {{"message-id", 10}, FATE_MESSAGE_ID},

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* The changes that a submission server makes to a header (RFC 6409, 8), applied while the message streams through:
- *   - Bcc, Resent-Bcc and Return-Path are taken out
+ *   - Bcc, Resent-Bcc, Return-Path and Delivered-To, by which a message sent on would look like one in a circle, are taken out
  *   - Date, Message-ID and From are added when they are missing
  *   - Sender is added when From names somebody else than who sends (RFC 6409, 8.1), and one that names somebody else taken out
  *   - addresses without a domain in From, Sender, Reply-To, To, Cc, and in what was resent, get one (RFC 6409, 4.2)

@@ -22,8 +22,9 @@ void trace_scan_release(struct trace_scan *t)
 /* Added or changed by servers on the way, so two copies of one message differ in it. */
 static bool is_trace_name(struct str name)
 {
-    static const struct str NAMES[] = {STR("Received"),      STR("Return-Path"), STR("Delivered-To"),
-                                       STR("X-Original-To"), STR("Envelope-To"), STR("X-Received")};
+    static const struct str NAMES[] = {STR("Received"),     STR("Return-Path"),
+                                       STR("Delivered-To"), STR("X-Original-To"),
+                                       STR("Envelope-To"),  STR("X-Received")};
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
         if (str_eq_nocase(NAMES[i], name)) {
             return true;
@@ -92,6 +93,11 @@ void trace_scan_add(struct trace_scan *t, struct str octets)
             begin_line(t, octets.p[0]);
         }
         hold(t, piece);
+        t->is_inside_line = end == octets.n;
+        octets = str_skip(octets, end + 1);
+    }
+    if (t->is_over && t->is_inside_line) { /* the rest of the empty line */
+        size_t end = str_find_char(octets, '\n');
         t->is_inside_line = end == octets.n;
         octets = str_skip(octets, end + 1);
     }

@@ -13,7 +13,7 @@ from lib.wire import context_for, open_imap, plain
 
 
 def test_curl_imap(make):
-    with make() as s:
+    with make(config={'duplicate_window_s': 0}) as s:  # it is one message, sent more than once
         curl = ['curl', '-sS', '--max-time', '20', '--ssl-reqd', '--cacert', s.cert, '--user', f'alice:{PASSWORD}']
         url = f'imap://localhost:{s.imap_port}'
         with tempfile.NamedTemporaryFile() as f:

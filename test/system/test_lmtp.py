@@ -65,14 +65,15 @@ def test_two_ways(make):
     with make() as s:
         for n, connect in enumerate((by_tcp, by_socket), 1):
             with connect(s) as c:
-                equal(deliver(c, ['alice@localhost', 'bob+lists@localhost'], MESSAGE), [250, 250])
+                octets = MESSAGE.replace(b'Hello.', b'Hello %d.' % n)
+                equal(deliver(c, ['alice@localhost', 'bob+lists@localhost'], octets), [250, 250])
             for user in ('alice', 'bob'):
                 equal(count(s, user), n)
         got = inbox(s, 'bob')
         contains(got, b'Return-Path: <carol@elsewhere.example>\r\nDelivered-To: bob+lists@localhost\r\n'
                       b'Received: from mx.example ([127.0.0.1])\r\n\tby ')
         contains(got, b' with LMTP id ')
-        equal(got.count(b'Return-Path: '), 2)
+        equal(got.count(b'Return-Path: '), 2, 'once a copy')
         with by_tcp(s) as c:
             c.ehlo()
             features = set(c.esmtp_features)
@@ -172,6 +173,66 @@ def test_loop(make):
         c.docmd('DATA')
         c.send(hops + MESSAGE + b'.\r\n')
         equal(c.getreply()[1].split(b' ')[0], b'5.4.6')
+        equal(count(s, 'alice'), 0)
+
+
+@limetta_only
+def test_delivered_before(make):
+    """A message that has been delivered to this address is returned; one sent on by its user is not (X-LOOPS)."""
+    with make() as s, by_tcp(s) as c:
+        equal(deliver(c, ['alice@localhost'], MESSAGE), [250])
+        copy = inbox(s, 'alice')
+        copy = copy[copy.index(b'Delivered-To: '):copy.index(b'Hello.')] + b'Hello.\r\n'
+        c.ehlo()
+        c.mail('x@elsewhere.example')
+        c.rcpt('alice@localhost')
+        c.rcpt('bob@localhost')
+        c.docmd('DATA')
+        c.send(copy + b'.\r\n')
+        equal([c.getreply()[1][:5] for _ in range(2)], [b'5.4.6', b'2.1.5'], 'only who has had it')
+        m = open_smtp(s, 'alice', PASSWORD, is_tls=True)
+        m.command('MAIL FROM:<alice@localhost>')
+        m.command('RCPT TO:<alice@localhost>')
+        m.command('DATA')
+        m.send(copy.replace(b'Subject: ', b'Subject: sent on, ') + b'.\r\n')
+        m.reply()
+        m.close()
+        eventually(lambda: count(s, 'alice') == 2, 'sent on to oneself')
+
+
+@limetta_only
+def test_duplicates(make):
+    """A second copy of the same message is left out; what only looks like one is not (X-DUPLICATES)."""
+    one = MESSAGE
+    others = (MESSAGE.replace(b'Hello.', b'Hello!'), MESSAGE.replace(b'Message-ID: <', b'Message-ID: <2'),
+              b'List-Id: <l.example>\r\n' + MESSAGE)
+    anonymous = b''.join(line + b'\r\n' for line in MESSAGE.split(b'\r\n')[:-1] if not line.startswith(b'Message-ID'))
+    with make() as s:
+        with by_tcp(s) as c:
+            for octets, n in ((one, 1), (b'Received: from another way\r\n' + one, 1), (others[0], 2), (others[1], 3),
+                              (others[2], 4), (one, 4), (anonymous, 5), (anonymous, 6)):
+                equal(deliver(c, ['alice@localhost'], octets), [250])
+                equal(count(s, 'alice'), n)
+            equal(deliver(c, ['bob@localhost', 'alice+x@localhost'], one), [250, 250])
+            equal(count(s, 'bob'), 1, 'another account')
+            equal(count(s, 'alice'), 7, 'another detail')
+    with make(config={'duplicate_window_s': 0}) as s:
+        with by_tcp(s) as c:
+            equal([deliver(c, ['alice@localhost'], one) for _ in range(2)], [[250], [250]])
+        equal(count(s, 'alice'), 2)
+
+
+@limetta_only
+def test_full_later(make):
+    """quota_full = later: 452 4.2.2."""
+    with make(config={'quota_full': 'later', 'quota_storage': 4}) as s, by_tcp(s) as c:
+        c.ehlo()
+        c.mail('x@elsewhere.example')
+        c.rcpt('alice@localhost')
+        c.docmd('DATA')
+        c.send(MESSAGE.replace(b'Hello.', b'Hello. ' * 2000) + b'.\r\n')
+        code, text = c.getreply()
+        equal((code, text[:5]), (452, b'4.2.2'))
         equal(count(s, 'alice'), 0)
 
 

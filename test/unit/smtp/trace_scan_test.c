@@ -3,6 +3,8 @@
 
 #include "unit.h"
 
+#include <stdio.h>
+
 static const char MESSAGE[] = "Received: from a\r\n\tby b\r\n"
                               "received : x\r\n"
                               "Delivered-To: Anna+x@Example.org\r\n"
@@ -32,6 +34,51 @@ static void test_pieces(void **state)
         assert_str(trace_scan_get_message_id(&t), STR("<1@x>"));
         trace_scan_release(&t);
     }
+}
+
+static void on_identity(void *owner, struct str octets)
+{
+    buf_add(owner, octets);
+}
+
+static void identify(const char *message, size_t piece, struct buf *out)
+{
+    struct trace_scan t;
+    trace_scan_init(&t);
+    t.on_identity = on_identity;
+    t.owner = out;
+    for (struct str rest = str_from_c(message); rest.n > 0; rest = str_skip(rest, piece)) {
+        trace_scan_add(&t, str_sub(rest, 0, piece));
+    }
+    trace_scan_finish(&t);
+    trace_scan_release(&t);
+}
+
+/* X-DUPLICATES, X-LOOPS: what makes the message is the same in any pieces, and without what servers add. */
+static void test_identity(void **state)
+{
+    static char huge[3 * 4096];
+    struct buf first = BUF_INIT(1 << 16);
+    struct buf next = BUF_INIT(1 << 16);
+    (void)snprintf(huge, sizeof(huge), "Received: %5000s\r\nX-Long: %5000s!\r\n\r\nb", "", "");
+    identify("A: 1\r\nMessage-ID: <1>\r\n\r\nbody\r\n", 1, &first);
+    identify(
+        "Return-Path: <>\r\nDelivered-To: x\r\nA: 1\r\nReceived: a\r\n b\r\nMessage-ID: <1>\r\n"
+        "\r\nbody\r\n",
+        1000, &next);
+    assert_str(buf_str(&first), buf_str(&next));
+    assert_true(str_find_str(buf_str(&first), STR("body")) < first.len);
+    buf_clear(&first);
+    identify(huge, 100000, &first);
+    assert_true(first.len > 5000 && first.len < 5100);
+    assert_true(str_find_char(buf_str(&first), '!') < first.len);
+    for (size_t piece = 1; piece < 5000; piece += 997) {
+        buf_clear(&next);
+        identify(huge, piece, &next);
+        assert_str(buf_str(&first), buf_str(&next));
+    }
+    buf_release(&first);
+    buf_release(&next);
 }
 
 static void test_header_only(void **state)
@@ -67,6 +114,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_identity),
         cmocka_unit_test(test_header_only),
         cmocka_unit_test(test_bounds),
     };
