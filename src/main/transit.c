@@ -272,7 +272,8 @@ static bool make_envelope(struct transit *t, const struct recipient *r, struct m
     *out = (struct mail_recipient){
         .address = arena_str(t->arena, buf_str(&path)),
         .user = r->user,
-        .orcpt = arena_printf(t->arena, "rfc822;%.*s", STR_ARG(r->address)),
+        .orcpt = arena_printf(t->arena, "%.*s;%.*s", STR_ARG(smtp_orcpt_get_type(r->address)),
+                              STR_ARG(r->address)),
     };
     return out->address.n > 0 && out->orcpt.n > 0;
 }

@@ -206,7 +206,8 @@ static struct mail_recipient make_envelope(struct job *j, const struct queue_rec
         size_t at = str_find_last_char(q->to.user, '@');
         smtp_address_write(&path, str_sub(q->to.user, 0, at), str_skip(q->to.user, at + 1));
         m.address = arena_str(j->arena, buf_str(&path));
-        m.orcpt = arena_printf(j->arena, "rfc822;%.*s", STR_ARG(q->to.address));
+        m.orcpt = arena_printf(j->arena, "%.*s;%.*s", STR_ARG(smtp_orcpt_get_type(q->to.address)),
+                               STR_ARG(q->to.address));
     }
     return m;
 }

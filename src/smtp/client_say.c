@@ -125,17 +125,28 @@ int64_t client_get_by_left_s(const struct smtp_client *c)
     return by >= now ? (int64_t)((by - now) / 1000) : -(int64_t)((now - by) / 1000);
 }
 
+/* The sender asked for it, or an address needs it: an alias in ASCII may stand for an account that is not. */
+static bool has_utf8(const struct smtp_client *c)
+{
+    const struct mail_envelope *e = &c->job.envelope;
+    bool is_needed = e->terms.is_utf8 || !is_ascii(e->return_path);
+    for (size_t i = 0; i < e->recipient_count && !is_needed; i++) {
+        is_needed = !is_ascii(e->recipients[i].address);
+    }
+    return is_needed && c->offer.has_utf8;
+}
+
 static void say_terms(struct smtp_client *c)
 {
     const struct mail_terms *t = &c->job.envelope.terms;
-    if (c->offer.has_utf8 && t->is_utf8) {
+    if (has_utf8(c)) {
         buf_add(&c->out, STR(" SMTPUTF8"));
     }
     if (c->offer.has_by && t->by != SMTP_BY_NONE) {
         buf_addf(&c->out, " BY=%lld;%c%s", (long long)client_get_by_left_s(c),
                  t->by == SMTP_BY_RETURN ? 'R' : 'N', t->is_by_traced ? "T" : "");
     }
-    if (c->offer.has_priority && t->priority != 0) {
+    if (c->offer.has_priority) { /* also what nobody asked for (RFC 6710, 4.2; RFC 6758, 3.2) */
         buf_addf(&c->out, " MT-PRIORITY=%d", t->priority);
     }
     if (c->offer.has_requiretls && t->is_tls_required) {
@@ -203,9 +214,8 @@ void client_say_rcpt(struct smtp_client *c, size_t i)
     }
     /* Our own LMTP server takes ORCPT for Delivered-To; it offers no DSN, for reports stay our business. */
     if ((c->offer.has_dsn || c->job.is_lmtp) && r->orcpt.n > 0) {
-        size_t semicolon = str_find_char(r->orcpt, ';');
-        buf_addf(&c->out, " ORCPT=%.*s;", STR_ARG(str_sub(r->orcpt, 0, semicolon)));
-        xtext_write(&c->out, str_skip(r->orcpt, semicolon + 1));
+        buf_add(&c->out, STR(" ORCPT="));
+        smtp_orcpt_write(&c->out, r->orcpt, has_utf8(c));
     }
     buf_add(&c->out, STR("\r\n"));
 }

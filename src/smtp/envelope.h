@@ -15,7 +15,8 @@
 struct mail_recipient {
     struct str address; /* local-part@domain, as in the path, without angle brackets */
     struct str user;    /* the account here; empty: the address is foreign */
-    struct str orcpt;   /* original recipient "rfc822;address", xtext decoded; empty: not given */
+    struct str
+        orcpt; /* original recipient "rfc822;address" or "utf-8;address", decoded; empty: not given */
     unsigned
         notify; /* bits of enum smtp_notify; 0: not given, which means failures and perhaps delays */
 };

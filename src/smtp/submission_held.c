@@ -2,7 +2,7 @@
  * commands for that; these are ours, announced by the keyword XHELD after authentication (docs/submission.md).
  *
  *     C: XHELD LIST                         C: XHELD CANCEL 17
- *     S: 250-2.0.0 17 RELEASE=2026-12-24T18:00:00Z SIZE=812 ENVID=QQ1 RCPTS=2 TO=rfc822;a@x.example TO=...
+ *     S: 250-2.0.0 17 RELEASE=2026-12-24T18:00:00Z SIZE=812 ENVID=QQ1 RCPTS=2 TO=utf-8;a@x.example TO=...
  *     S: 250 2.0.0 END                      S: 250 2.0.0 Cancelled
  *
  * A page has HELD_PAGE messages at most; when it is full, its last line is "MORE=<id>", the id to go on behind. A line names

@@ -75,6 +75,16 @@ static void write_utf8(struct buf *out, struct str s, bool is_utf8)
     }
 }
 
+struct str smtp_orcpt_get_type(struct str address)
+{
+    for (size_t i = 0; i < address.n; i++) {
+        if ((unsigned char)address.p[i] > 0x7F) {
+            return STR("utf-8");
+        }
+    }
+    return STR("rfc822");
+}
+
 void smtp_orcpt_write(struct buf *out, struct str orcpt, bool is_utf8)
 {
     struct str type = str_split(&orcpt, ';');

@@ -157,6 +157,8 @@ MUST_USE enum err smtp_xheld_parse(struct str args, struct smtp_xheld *out);
 MUST_USE enum err xtext_parse(struct arena *a, struct str s, struct str *out);
 void xtext_write(struct buf *out, struct str raw);
 
+/* The type of an original recipient: "utf-8" for an address beyond ASCII (RFC 6533, 3), else "rfc822". Static. */
+struct str smtp_orcpt_get_type(struct str address);
 /* Appends an original recipient "type;address", decoded, as the value of ORCPT: xtext, or for "utf-8" the form of RFC 6533, 3
  * that fits a server with or without SMTPUTF8. */
 void smtp_orcpt_write(struct buf *out, struct str orcpt, bool is_utf8);
