@@ -98,7 +98,11 @@ void sieve_limits_init(struct sieve_limits *out)
 static uint64_t offered_by(const struct sieve_config *config)
 {
     uint64_t all = (UINT64_C(1) << SIEVE_EXT_COUNT) - 1;
-    return config != NULL ? all & ~sieve_ext_parse(config->disabled) : all;
+    uint64_t off = config != NULL ? sieve_ext_parse(config->disabled) : 0;
+    if (config == NULL || !config->has_imap_events) {
+        off |= sieve_ext_bit(SIEVE_EXT_IMAPSIEVE);
+    }
+    return all & ~off;
 }
 
 static enum err compile_into(struct sieve_compiler *c, struct str text,

@@ -37,6 +37,8 @@ struct sieve_config {
     const struct sieve_limits *limits; /* borrowed for the call; NULL: the default ones */
     /* Words of extensions that are not offered here, between spaces; such as "enotify imapsieve". Borrowed for the call. */
     struct str disabled;
+    /* Events of IMAP run scripts here (RFC 6785): "imapsieve" is offered. */
+    bool has_imap_events;
 };
 
 enum { SIEVE_ERROR_MOST = 400 };

@@ -13,18 +13,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct sieve_script *first = NULL;
     struct sieve_script *second = NULL;
     struct sieve_error error = {.line = 0};
+    struct sieve_config config = {.has_imap_events = true};
     uint32_t lines = 1;
     for (size_t i = 0; i < size; i++) {
         lines += data[i] == '\n';
     }
-    if (sieve_compile(text, NULL, &first, &error) != ERR_OK) {
+    if (sieve_compile(text, &config, &first, &error) != ERR_OK) {
         assert(first == NULL);
         assert(error.text[0] != '\0' && error.line <= lines);
         return 0;
     }
     struct buf words = BUF_INIT(4096);
     struct buf again = BUF_INIT(4096);
-    assert(sieve_compile(text, NULL, &second, &error) == ERR_OK);
+    assert(sieve_compile(text, &config, &second, &error) == ERR_OK);
     sieve_script_write_extensions(first, &words);
     sieve_script_write_extensions(second, &again);
     assert(str_eq(buf_str(&words), buf_str(&again)));

@@ -129,7 +129,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str script = str_split(&message, '\0');
     struct sieve_script *s = NULL;
     struct sieve_error error = {.line = 0};
-    if (sieve_compile(script, NULL, &s, &error) == ERR_OK) {
+    struct sieve_config config = {.has_imap_events = true};
+    if (sieve_compile(script, &config, &s, &error) == ERR_OK) {
         run(s, script, message);
     }
     sieve_script_free(&s);

@@ -471,7 +471,8 @@ static void run_case(struct runner *t, struct str kind, struct str name, struct 
     struct sieve_error error = {.line = 0};
     struct sieve_limits limits;
     set_limits(t, &limits);
-    struct sieve_config config = {.limits = &limits, .disabled = get_fact(t, "disabled", "")};
+    struct sieve_config config = {
+        .limits = &limits, .disabled = get_fact(t, "disabled", ""), .has_imap_events = true};
     enum err e = sieve_compile(t->script, &config, &s, &error);
     if (e != ERR_OK) {
         buf_addf(&out, "%s%u: %s\n", str_eq(kind, STR("wrong")) ? "" : "wrong ", error.line,

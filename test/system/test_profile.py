@@ -122,7 +122,7 @@ def test_sieve_extensions(make):
         c = open_sieve(s)
         equal(capabilities(c.command('CAPABILITY'))['SIEVE'].split(), words)
         c.put('all', 'require [' + ', '.join(f'"{w}"' for w in words) + ']; keep;')  # each may be required
-        contains(c.put('more', 'require "regex"; keep;', must_be_ok=False)[-1], 'line 1')
+        contains(c.put('more', 'require "regex"; keep;', must_be_ok=False)[-1], b'line 1')
         c.close()
     with make(config={'notify_webhooks': 'https://hooks.example.org/'}) as s:
         c = Sieve(s.host, s.sieve_port)

@@ -1,5 +1,5 @@
 What the host knows: duplicate (RFC 7352: X-SIEVE-DUPLICATE), environment (RFC 5183: X-SIEVE-ENVIRONMENT), mailbox, mboxmetadata and
-servermetadata (RFC 5490: X-SIEVE-MAILBOX, X-SIEVE-METADATA), special-use (RFC 8579: X-SIEVE-SPECIAL-USE), mailboxid (RFC 9042:
+servermetadata (RFC 5490: X-SIEVE-MAILBOX, X-SIEVE-MBOXMETADATA X-SIEVE-SERVERMETADATA), special-use (RFC 8579: X-SIEVE-SPECIAL-USE), mailboxid (RFC 9042:
 X-SIEVE-MAILBOXID), imapsieve (RFC 6785: X-SIEVE-IMAPSIEVE)
 
 === message a

@@ -1,4 +1,4 @@
-Match types and comparators (RFC 5228, 2.7; RFC 4790; RFC 5051: MD-7; RFC 5231: MD-4)
+Match types and comparators (RFC 5228, 2.7; RFC 4790; RFC 5051: MD-7; RFC 5231: MD-4) X-SIEVE-OCTET X-SIEVE-ASCII-CASEMAP X-SIEVE-ASCII-NUMERIC
 
 === message a
 From: "Anna" <anna@example.com>

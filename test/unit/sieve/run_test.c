@@ -110,7 +110,7 @@ static void test_duplicate(void **state)
     }
 }
 
-/* The key of an answer is made of what stands in the script, not of what variables make of it (RFC 5230, 4.2). */
+/* The key of an answer is made of what stands in the script, not of what variables make of it (RFC 5230, 4.2: MD-5). */
 static void test_vacation_key(void **state)
 {
     (void)state;

@@ -30,11 +30,13 @@ static void test_words(void **state)
 static void test_offered(void **state)
 {
     (void)state;
-    struct sieve_config config = {.disabled = STR("enotify imapsieve quux")};
+    struct sieve_config config = {.disabled = STR("enotify imapsieve quux"),
+                                  .has_imap_events = true};
+    struct sieve_config events = {.has_imap_events = true};
     struct buf words = BUF_INIT(4096);
     struct buf all = BUF_INIT(4096);
     sieve_write_extensions(&config, &words);
-    sieve_write_extensions(NULL, &all);
+    sieve_write_extensions(&events, &all);
     assert_int_equal(all.len, words.len + sizeof("enotify imapsieve"));
     struct str rest = buf_str(&all);
     while (rest.n > 0) {
@@ -43,7 +45,7 @@ static void test_offered(void **state)
         struct sieve_script *s = NULL;
         struct sieve_error error;
         snprintf(text, sizeof(text), "require \"%.*s\";", STR_ARG(word));
-        assert_int_equal(sieve_compile(str_from_c(text), NULL, &s, &error), ERR_OK);
+        assert_int_equal(sieve_compile(str_from_c(text), &events, &s, &error), ERR_OK);
         sieve_script_free(&s);
         bool is_off = str_eq(word, STR("enotify")) || str_eq(word, STR("imapsieve"));
         enum err e = sieve_compile(str_from_c(text), &config, &s, &error);
@@ -52,6 +54,17 @@ static void test_offered(void **state)
     }
     buf_release(&words);
     buf_release(&all);
+}
+
+/* Without events there is no imapsieve. */
+static void test_events(void **state)
+{
+    (void)state;
+    struct sieve_script *s = NULL;
+    struct sieve_error error;
+    assert_int_equal(sieve_compile(STR("require \"imapsieve\";"), NULL, &s, &error), ERR_SYNTAX);
+    struct sieve_config none = {.disabled = STR_EMPTY};
+    assert_int_equal(sieve_compile(STR("require \"imapsieve\";"), &none, &s, &error), ERR_SYNTAX);
 }
 
 static void test_limits(void **state)
@@ -87,9 +100,8 @@ static void test_mark(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_offered),
-        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_words),  cmocka_unit_test(test_offered),
+        cmocka_unit_test(test_events), cmocka_unit_test(test_limits),
         cmocka_unit_test(test_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
