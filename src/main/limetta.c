@@ -15,31 +15,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const char USAGE[] =
-    "usage: limetta serve [--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]\n"
-    "       limetta user add|passwd NAME --password-stdin [--state DIR]\n"
-    "       limetta user list [--state DIR]\n"
-    "       limetta user delete NAME --yes [--with-mail] [--state DIR]\n"
-    "       limetta user quota NAME [--storage KIB] [--messages N] [--mailboxes N] [--state DIR]\n"
-    "       limetta alias add ADDRESS TARGET... | remove ADDRESS [TARGET...] [--state DIR]\n"
-    "       limetta alias list [ADDRESS] | import FILE [--skip] [--state DIR] [--config FILE]\n"
-    "       limetta sender add|remove USER ADDRESS | list [USER] [--state DIR]\n"
-    "       limetta import --user NAME [--mailbox NAME] [--state DIR] PATH\n"
-    "       limetta export --user NAME [--mailbox NAME] [--state DIR] PATH\n"
-    "       limetta verify --user NAME [--state DIR]\n"
-    "       limetta backup --user NAME [--state DIR] FOLDER\n"
-    "       limetta restore --user NAME [--state DIR] FOLDER\n"
-    "       limetta share MAILBOX IDENTIFIER RIGHTS [--state DIR] [--config FILE]\n"
-    "       limetta sieve check FILE | run FILE MESSAGE [--from A] [--to B] [--user NAME] "
-    "[--trace]\n"
-    "       limetta sieve put NAME FILE | get NAME | list | activate NAME | deactivate |\n"
-    "               rename NAME NEW | remove NAME --user NAME [--json] [--state DIR]\n"
-    "       limetta queue [list|show|hold|release|remove|flush] [ID ...] [--sender ADDRESS]\n"
-    "               [--recipient ADDRESS] [--domain DOMAIN] [--held] [--all] [--json] [--live]\n"
-    "               [--bounce] [--state DIR] [--config FILE]\n"
-    "       limetta --version\n"
-    "limetta(1) says more.\n";
-
 /* The word behind an option, or fallback: for what is needed before the tool itself reads its options. */
 static const char *find_option(int argc, char **argv, const char *name, const char *fallback)
 {
@@ -114,35 +89,83 @@ static int print_version(int argc, char **argv)
     return EXIT_FINE;
 }
 
-static int print_help(int argc, char **argv)
-{
-    (void)fputs(USAGE, stdout);
-    return EXIT_FINE;
-}
+static int print_help(int argc, char **argv);
 
 struct command {
     const char *name;
     int (*run)(int argc, char **argv);
-    bool has_state; /* works on a state folder, as a tool */
+    bool has_state;    /* works on a state folder, as a tool */
+    const char *usage; /* lines without the name; NULL: as that of another row */
 };
 
 static const struct command COMMANDS[] = {
-    {"serve", serve, false},
-    {"user", run_user, true},
-    {"alias", run_alias, true},
-    {"sender", tool_sender, true},
-    {"import", tool_import, true},
-    {"export", tool_export, true},
-    {"verify", tool_verify, true},
-    {"backup", tool_backup, true},
-    {"restore", tool_restore, true},
-    {"share", run_share, true},
-    {"sieve", tool_sieve, true},
-    {"queue", run_queue, true},
-    {"--version", print_version, false},
-    {"--help", print_help, false},
-    {"help", print_help, false},
+    {"serve", serve, false, "[--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]\n"},
+    {"user", run_user, true,
+     "add|passwd NAME --password-stdin [--state DIR]\n"
+     "list [--state DIR]\n"
+     "delete NAME --yes [--with-mail] [--state DIR]\n"
+     "quota NAME [--storage KIB] [--messages N] [--mailboxes N] [--state DIR]\n"},
+    {"alias", run_alias, true,
+     "add ADDRESS TARGET... | remove ADDRESS [TARGET...] [--state DIR]\n"
+     "list [ADDRESS] | import FILE [--skip] [--state DIR] [--config FILE]\n"},
+    {"sender", tool_sender, true, "add|remove USER ADDRESS | list [USER] [--state DIR]\n"},
+    {"import", tool_import, true, "--user NAME [--mailbox NAME] [--state DIR] PATH\n"},
+    {"export", tool_export, true, "--user NAME [--mailbox NAME] [--state DIR] PATH\n"},
+    {"verify", tool_verify, true, "--user NAME [--state DIR]\n"},
+    {"backup", tool_backup, true, "--user NAME [--state DIR] FOLDER\n"},
+    {"restore", tool_restore, true, "--user NAME [--state DIR] FOLDER\n"},
+    {"share", run_share, true, "MAILBOX IDENTIFIER RIGHTS [--state DIR] [--config FILE]\n"},
+    {"sieve", tool_sieve, true,
+     "check FILE [--json]\n"
+     "run FILE MESSAGE [--from A] [--to B] [--user NAME] [--trace] [--json] [--state DIR]\n"
+     "put NAME FILE | get NAME | list [--json] | activate NAME | deactivate --user NAME "
+     "[--state DIR]\n"
+     "rename NAME NEW | remove NAME --user NAME [--state DIR]\n"},
+    {"queue", run_queue, true,
+     "[list] [ID ...] [--sender ADDRESS] [--recipient ADDRESS] [--domain DOMAIN] [--held] [--all] "
+     "[--json] [--live]\n"
+     "show ID ... [--json]\n"
+     "hold|release|flush|remove [--bounce] ID ... | --all | [--sender ADDRESS] "
+     "[--recipient ADDRESS] [--domain DOMAIN] [--held]\n"},
+    {"--version", print_version, false, "\n"},
+    {"--help", print_help, false, NULL},
+    {"help", print_help, false, NULL},
 };
+
+enum { COMMAND_COUNT = sizeof(COMMANDS) / sizeof(COMMANDS[0]) };
+
+/* The lines of one command, or of all (NULL). */
+static void print_usage(FILE *to, const char *name)
+{
+    const char *before = "usage: ";
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &COMMANDS[i];
+        const char *line = name == NULL || strcmp(name, c->name) == 0 ? c->usage : NULL;
+        while (line != NULL && *line != '\0') {
+            size_t n = strcspn(line, "\n");
+            (void)fprintf(to, "%slimetta %s %.*s\n", before, c->name, (int)n, line);
+            before = "       ";
+            line += n + 1;
+        }
+    }
+    (void)fputs("limetta(1) says more.\n", to);
+}
+
+static int print_help(int argc, char **argv)
+{
+    print_usage(stdout, NULL);
+    return EXIT_FINE;
+}
+
+static bool is_help_wanted(int argc, char **argv)
+{
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* After a tool of root's: the folder's owner owns what is in it. */
 static int give_back(int argc, char **argv, int code)
@@ -162,18 +185,23 @@ static int give_back(int argc, char **argv, int code)
 int main(int argc, char **argv)
 {
     if (argc < 2) {
-        (void)fputs(USAGE, stderr);
+        print_usage(stderr, NULL);
         return EXIT_USAGE;
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &COMMANDS[i];
         if (strcmp(c->name, argv[1]) == 0) {
+            if (c->usage != NULL && is_help_wanted(argc, argv)) {
+                print_usage(stdout, c->name);
+                return EXIT_FINE;
+            }
             (void)umask(077);
             int code = c->run(argc - 1, argv + 1);
             return c->has_state ? give_back(argc - 1, argv + 1, code) : code;
         }
     }
-    (void)fprintf(stderr, "limetta: there is no command %s\n%s", argv[1], USAGE);
+    (void)fprintf(stderr, "limetta: there is no command %s\n", argv[1]);
+    print_usage(stderr, NULL);
     return EXIT_USAGE;
 }

@@ -61,6 +61,16 @@ def test_one_clear_line(make):
 
 
 @limetta_only
+def test_every_command_explains_itself(make):
+    """--help behind a command prints its own lines, and does nothing."""
+    with make() as s:
+        for name in re.findall(r'limetta (\w+)', tool(s, '--help')[1]):
+            code, out, err = tool(s, name, 'remove', '--help')
+            equal((code, err), (0, []), name)
+            true(all(f'limetta {name} ' in l or l == 'limetta(1) says more.' for l in out.rstrip('\n').split('\n')), out)
+
+
+@limetta_only
 def test_names_are_the_same_everywhere(make):
     with make() as s:
         mail = write_mail(os.path.join(s.dir, 'mail'), 3)
