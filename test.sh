@@ -8,4 +8,5 @@ tools/install-packages build run
 tools/install-packages test
 tools/unpack-peer cyrus cyrus-common cyrus-imapd
 tools/unpack-peer exim exim4-daemon-light exim4-base
+tools/unpack-peer names knot unbound
 exec python3 tools/test-all "$@"

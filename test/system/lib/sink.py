@@ -1,13 +1,22 @@
 """A small SMTP server on loopback that keeps what it is given: the relay host of the tests."""
 import socketserver
+import ssl
 import threading
 
 
 class Sink:
-    """extensions: lines of EHLO. refuse_times: answers 451 to that many MAIL commands first. port 0: any."""
+    """extensions: lines of EHLO. refuse_times: answers 451 to that many MAIL commands first. port 0: any. identity: certificate and key
+    for STARTTLS."""
 
-    def __init__(self, extensions=('8BITMIME', 'SIZE 100000000', 'PIPELINING', 'ENHANCEDSTATUSCODES'), refuse_times=0, port=0):
+    def __init__(self, extensions=('8BITMIME', 'SIZE 100000000', 'PIPELINING', 'ENHANCEDSTATUSCODES'), refuse_times=0, port=0,
+                 identity=None):
         self.extensions, self.refuse_times = extensions, refuse_times
+        self.sessions = 0
+        self.encrypted = []  # of each message: came it under TLS?
+        self.tls = None
+        if identity is not None:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(*identity)
         self.messages = []  # (reverse path, [forward paths], octets)
         self.arrived = threading.Condition()
         sink = self
@@ -15,9 +24,9 @@ class Sink:
         class Handler(socketserver.StreamRequestHandler):
             def handle(self):
                 try:
-                    sink.talk(self.rfile, self.wfile)
-                except ConnectionError:
-                    pass  # the client died
+                    sink.talk(self.request, self.rfile, self.wfile)
+                except (ConnectionError, ssl.SSLError):
+                    pass  # the client died, or does not trust us
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
@@ -34,7 +43,10 @@ class Sink:
         self.server.shutdown()
         self.server.server_close()
 
-    def talk(self, rfile, wfile):
+    def talk(self, connection, rfile, wfile):
+        is_tls = False
+        self.sessions += 1
+
         def say(line):
             wfile.write(line.encode() + b'\r\n')
             wfile.flush()
@@ -51,7 +63,13 @@ class Sink:
                 say('250-sink.example')
                 for e in self.extensions:
                     say('250-' + e)
+                if self.tls and not is_tls:
+                    say('250-STARTTLS')
                 say('250 HELP')
+            elif verb == b'STARTTLS' and self.tls and not is_tls:
+                say('220 2.0.0 go on')
+                connection = self.tls.wrap_socket(connection, server_side=True)
+                rfile, wfile, is_tls = connection.makefile('rb'), connection.makefile('wb'), True
             elif verb == b'HELO':
                 say('250 sink.example')
             elif verb == b'MAIL' and self.refuse_times > 0:
@@ -72,6 +90,7 @@ class Sink:
                     lines.append(l[1:] if l.startswith(b'.') else l)
                 with self.arrived:
                     self.messages.append((sender, recipients, b''.join(lines)))
+                    self.encrypted.append(is_tls)
                     self.arrived.notify_all()
                 say('250 2.0.0 kept')
             else:

@@ -1,0 +1,161 @@
+"""Mail straight to the hosts of its domain (S-7): preference, null MX, DANE and MTA-STS with real name servers, a validating resolver and a
+web server; LMTP to another store."""
+import contextlib
+import http.server
+import os
+import ssl
+import subprocess
+import tempfile
+import threading
+
+from lib.check import contains, equal, eventually, limetta_only, message, true
+from lib.names import Names
+from lib.servers import PASSWORD, free_offset
+from lib.sink import Sink
+from lib.wire import open_imap, open_smtp
+
+HOSTS = ('mx.signed.test', 'mx.plain.test', 'mx.sts.plain.test', 'mta-sts.sts.plain.test')
+
+
+def submit(s, to, subject):
+    c = open_smtp(s, 'alice', PASSWORD, is_tls=True)
+    c.command('MAIL FROM:<alice@localhost>')
+    c.command(f'RCPT TO:<{to}>')
+    c.command('DATA')
+    c.send(message(subject) + b'.\r\n')
+    c.reply()
+    c.close()
+
+
+def inbox(s, user):
+    c = open_imap(s, user, PASSWORD)
+    is_empty = b'* 0 EXISTS' in b''.join(c.command('EXAMINE INBOX'))
+    lines = [] if is_empty else c.command('FETCH 1:* BODY.PEEK[]')
+    c.close()
+    return b''.join(lines)
+
+
+class Identity:
+    """An authority, and a certificate of it for all hosts of the test."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix='limetta-identity-')
+        self.ca, self.cert, self.key = (os.path.join(self.folder, n) for n in ('ca.pem', 'cert.pem', 'key.pem'))
+        ca_key, request, names = (os.path.join(self.folder, n) for n in ('ca-key.pem', 'request.pem', 'names'))
+        new = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
+        self.run('req', '-x509', *new, '-days', '30', '-subj', '/CN=Test authority', '-keyout', ca_key, '-out', self.ca)
+        self.run('req', *new, '-subj', '/CN=mail', '-keyout', self.key, '-out', request)
+        with open(names, 'w') as f:
+            f.write('subjectAltName=' + ','.join('DNS:' + h for h in HOSTS))
+        self.run('x509', '-req', '-in', request, '-CA', self.ca, '-CAkey', ca_key, '-CAcreateserial', '-days', '30', '-extfile',
+                 names, '-out', self.cert)
+
+    @staticmethod
+    def run(*args, data=None):
+        return subprocess.run(['openssl', *args], input=data, check=True, capture_output=True).stdout
+
+    def digest(self):
+        """For TLSA 3 1 1."""
+        key = self.run('x509', '-in', self.cert, '-noout', '-pubkey')
+        octets = self.run('pkey', '-pubin', '-outform', 'DER', data=key)
+        return self.run('dgst', '-sha256', '-r', data=octets).split()[0].decode()
+
+
+@contextlib.contextmanager
+def policies(identity, text):
+    """A web server with the policy."""
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            is_it = self.path == '/.well-known/mta-sts.txt'
+            self.send_response(200 if is_it else 404)
+            self.send_header('Content-Type', 'text/plain')
+            self.end_headers()
+            self.wfile.write(text.encode() if is_it else b'')
+
+        def log_message(self, *_):
+            pass
+    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(identity.cert, identity.key)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_address[1]
+    server.shutdown()
+    server.server_close()
+
+
+def make_zones(port, digest):
+    plain = ['@ MX 10 away', '@ MX 20 mx', 'mx A 127.0.0.1', 'away A 127.0.0.9', 'null MX 0 .', 'loop MX 10 mail.us.test.',
+             'bare A 127.0.0.1', 'sts MX 5 stranger', 'sts MX 10 mx.sts', 'stranger A 127.0.0.1', 'mx.sts A 127.0.0.1',
+             '_mta-sts.sts TXT "v=STSv1; id=1"', 'mta-sts.sts A 127.0.0.1']
+    signed = ['@ MX 10 mx', 'mx A 127.0.0.1', f'_{port}._tcp.mx TLSA 3 1 1 {digest}',
+              'other MX 10 mx.other', 'mx.other A 127.0.0.1', f'_{port}._tcp.mx.other TLSA 3 1 1 {"00" * 32}']
+    return {'plain.test': (plain, False), 'signed.test': (signed, True)}
+
+
+@limetta_only
+def test_mail_hosts(make):
+    """MX, DANE and MTA-STS."""
+    identity = Identity()
+    policy = 'version: STSv1\nmode: enforce\nmx: mx.sts.plain.test\nmax_age: 86400\n'
+    with Sink(identity=(identity.cert, identity.key)) as sink, Names(make_zones(sink.port, identity.digest())) as names, \
+            policies(identity, policy) as web:
+        config = {'hostname': 'mail.us.test', 'domains': 'localhost', 'delivery': 'direct', 'dns_servers': f'127.0.0.1:{names.port}',
+                  'mx_port': sink.port, 'mx_addresses': 'any', 'dane': 'yes', 'mta_sts_port': web, 'tls_anchors': identity.ca}
+        with make(config=config) as s:
+            submit(s, 'carol@plain.test', 'second host')
+            contains(sink.wait(1)[0][2], b'Subject: second host')
+            submit(s, 'carol@bare.plain.test', 'no MX')
+            sink.wait(2)
+
+            # Two to one domain at once: one connection, perhaps; in any case both.
+            submit(s, 'carol@signed.test', 'proven')
+            sink.wait(3)
+            equal(sink.encrypted, [True, True, True])
+
+            submit(s, 'carol@other.signed.test', 'somebody else')
+            eventually(lambda: '454 4.7.0' in s.log(), 'a certificate that DANE does not know')
+            submit(s, 'carol@sts.plain.test', 'by policy')
+            contains(sink.wait(4)[3][2], b'Subject: by policy')
+            contains(s.log(), 'stranger.plain.test of sts.plain.test is not in its MTA-STS policy')
+
+            for to in ('null.plain.test', 'nowhere.plain.test', 'loop.plain.test'):
+                submit(s, f'carol@{to}', 'lost')
+            statuses = (b'Status: 5.1.10', b'Status: 5.1.2', b'Status: 5.4.6')
+            eventually(lambda: all(status in inbox(s, 'alice') for status in statuses), 'three reports')
+
+            # The policy is remembered over a restart.
+            s.shut_down()
+            s.start()
+            submit(s, 'carol@sts.plain.test', 'by policy again')
+            sink.wait(5)
+            equal(len(sink.messages), 5)
+            true(all(sink.encrypted), 'all under TLS')
+
+
+@limetta_only
+def test_addresses_of_our_own(make):
+    """MX records do not send us to ourselves, unless the operator says so."""
+    zones = {'plain.test': (['inner MX 10 inner-mx', 'inner-mx A 127.0.0.1'], False)}
+    with Sink() as sink, Names(zones) as names:
+        with make(config={'delivery': 'direct', 'dns_servers': f'127.0.0.1:{names.port}', 'mx_port': sink.port}) as s:
+            submit(s, 'carol@inner.plain.test', 'forged')
+            eventually(lambda: b'Status: 5.4.4' in inbox(s, 'alice'), 'a report')
+            equal(sink.messages, [])
+
+
+@limetta_only
+def test_routes(make):
+    """A route goes before the relay; several relays stand in for each other; messages share a connection."""
+    with Sink() as first, Sink() as second:
+        nobody = free_offset((25,)) + 25
+        config = {'relay_host': f'127.0.0.1:{nobody} 127.0.0.1:{first.port}', 'relay_tls': 'off',
+                  'routes': f'special.test=smtp://127.0.0.1:{second.port}?tls=off'}
+        with make(config=config) as s:
+            submit(s, 'carol@special.test', 'special')
+            contains(second.wait(1)[0][2], b'Subject: special')
+            for i in range(3):
+                submit(s, 'carol@else.test', f'usual {i}')
+                first.wait(i + 1)
+            equal((len(first.messages), len(second.messages)), (3, 1))
+            equal(first.sessions, 1)
