@@ -1,4 +1,4 @@
-/* Where mail goes: routes, relays, mail hosts by a scripted DNS. */
+/* Where mail goes: routes, relays, mail hosts by a scripted DNS (X-NEXT-HOP, X-DANE). */
 #include "queue/route.h"
 
 #include "unit.h"

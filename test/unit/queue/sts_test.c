@@ -1,4 +1,4 @@
-/* The texts of MTA-STS (RFC 8461), and the memory of policies. */
+/* The texts of MTA-STS (RFC 8461; X-MTA-STS), and the memory of policies. */
 #include "queue/sts.h"
 
 #include "base/buf.h"
