@@ -33,8 +33,8 @@ enum err idna_to_ascii(struct str domain, struct buf *out)
     UIDNA *idna = uidna_openUTS46(UIDNA_NONTRANSITIONAL_TO_ASCII | UIDNA_CHECK_BIDI
                                       | UIDNA_CHECK_CONTEXTJ | UIDNA_USE_STD3_RULES,
                                   &code);
-    int32_t n = uidna_nameToASCII_UTF8(idna, domain.p, (int32_t)domain.n, name, DOMAIN_MOST, &info,
-                                       &code);
+    int32_t n =
+        uidna_nameToASCII_UTF8(idna, domain.p, (int32_t)domain.n, name, DOMAIN_MOST, &info, &code);
     uidna_close(idna);
     if (U_FAILURE(code) || info.errors != 0 || n <= 0) {
         return ERR_BAD_ADDRESS;

@@ -1,7 +1,8 @@
 /* Shell around the client core: takes a connection that waits for a message (kept.h), or asks for the route and connects to the
  * addresses of one host after the other until one takes it; moves octets both ways under backpressure, wraps the connection in TLS
  * when the core says so, on the terms of the route, and keeps the time limits of RFC 5321, 4.5.3.2: a minute to connect, five minutes
- * for a whole reply or for progress with the content, ten for the reply after it. For a store worker the stream is there already: a session of a link.
+ * for a whole reply or for progress with the content, ten for the reply after it. For a store worker the stream is there already: a
+ * session of a link.
  *
  * Another host is tried when one is of no use before it heard of the content; a connection that had waited and turns out to be dead is
  * nobody's fault, and the route is asked for. Encryption that was only offered, and fails, is left out the next time (RFC 7435, 3); where
