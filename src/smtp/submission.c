@@ -160,30 +160,36 @@ static void run_mail(struct submission *s, struct str args)
     submission_check_return_path(s);
 }
 
+/* Makes what RCPT said the candidate. */
+static enum err take_candidate(struct submission *s, const struct smtp_rcpt *rcpt)
+{
+    struct mail_recipient *r = &s->candidate;
+    *r = (struct mail_recipient){.notify = rcpt->notify};
+    if (rcpt->is_utf8 && !s->terms.is_utf8) {
+        return rcpt->to.is_utf8 ? ERR_UTF8_RECIPIENT : ERR_BAD_PARAM;
+    }
+    TRY(qualify(s, &rcpt->to, &r->address));
+    if (rcpt->has_orcpt) {
+        r->orcpt = arena_printf(s->transaction, "%.*s;%.*s", STR_ARG(rcpt->orcpt_type),
+                                STR_ARG(rcpt->orcpt));
+    }
+    return rcpt->has_orcpt && r->orcpt.n == 0 ? ERR_LIMIT : ERR_OK;
+}
+
 static void run_rcpt(struct submission *s, struct str args)
 {
     struct smtp_rcpt rcpt = {0};
     enum err e = !s->has_mail || s->has_chunks ? ERR_WRONG_STATE : ERR_OK;
     e = e == ERR_OK && s->rcpt_count++ >= s->args.recipients_most ? ERR_MANY_RECIPIENTS : e;
     e = e == ERR_OK ? smtp_rcpt_parse(s->command, args, &rcpt) : e;
-    if (e == ERR_OK && rcpt.is_utf8 && !s->terms.is_utf8) {
-        e = rcpt.to.is_utf8 ? ERR_UTF8_RECIPIENT : ERR_BAD_PARAM;
-    }
-    struct mail_recipient *r = &s->candidate;
-    *r = (struct mail_recipient){.notify = rcpt.notify};
-    e = e == ERR_OK ? qualify(s, &rcpt.to, &r->address) : e;
-    if (e == ERR_OK && rcpt.has_orcpt) {
-        r->orcpt = arena_printf(s->transaction, "%.*s;%.*s", STR_ARG(rcpt.orcpt_type),
-                                STR_ARG(rcpt.orcpt));
-        e = r->orcpt.n == 0 ? ERR_LIMIT : ERR_OK;
-    }
+    e = e == ERR_OK ? take_candidate(s, &rcpt) : e;
     e = e == ERR_OK ? submission_check_load(s, s->recipients.count + 1, s->declared_size) : e;
     if (e != ERR_OK) {
         submission_reply_err(s, e);
         return;
     }
     s->state = SUBMISSION_RECIPIENT;
-    s->host->find_recipient(s->host->base.owner, r->address);
+    s->host->find_recipient(s->host->base.owner, s->candidate.address);
 }
 
 /* Adds the candidate, unless the same mailbox is among the recipients: nobody gets a message twice. */

@@ -13,7 +13,7 @@
  * submission_content.c (DATA, BDAT, BURL) and submission_ahead.c (BURLs to come). */
 
 enum {
-    TRANSACTION_MOST = 1024 * 1024, /* octets of envelope */
+    TRANSACTION_MOST = 16 * 1024 * 1024, /* octets of envelope: 10,000 of the longest recipients */
     COMMAND_MOST = 64 * 1024,
     PIECE_MOST = 32 * 1024,
     AHEAD_MOST = 32, /* URLs asked for before their turn */

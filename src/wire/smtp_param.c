@@ -5,9 +5,10 @@
  *     esmtp-keyword = (ALPHA / DIGIT) *(ALPHA / DIGIT / "-")
  *     esmtp-value   = 1*(%d33-60 / %d62-126 / UTF8-non-ascii)
  *
- * Each command has a table of the parameters it takes and who reads the value; a name that is in no table is refused with 555,
- * a value that its reader does not take, or a second of the same name, with 501; so is a value for a parameter that has none. What ENVID and ORCPT decode to may
- * end up in the header of a report, so only printable ASCII passes. */
+ * Each command has a table of the parameters it takes and who reads the value; a name that is in no table is refused with
+ * 555, a value that its reader does not take, or a second of the same name, with 501; so is a value for a parameter that has
+ * none. What ENVID and ORCPT decode to may end up in the header of a report, so only printable ASCII passes, and for an address
+ * of type utf-8 what an address may hold. */
 #include "wire/smtp_path.h"
 
 #include "wire/chars.h"

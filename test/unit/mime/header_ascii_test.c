@@ -5,7 +5,7 @@
 
 #include "unit.h"
 
-#define UE "\xC3\xBC"
+#define U_UML "\xC3\xBC"
 
 static const struct {
     const char *in;
@@ -13,25 +13,25 @@ static const struct {
 } rows[] = {
     {"", ""},
     {"Subject: plain\r\n\r\n", "Subject: plain\r\n\r\n"},
-    {"X: a\r\nSubject: f" UE "r\r\n dich\r\nY:  b\r\n\r\n",
+    {"X: a\r\nSubject: f" U_UML "r\r\n dich\r\nY:  b\r\n\r\n",
      "X: a\r\nSubject: =?utf-8?B?ZsO8ciBkaWNo?=\r\nY:  b\r\n\r\n"},
-    {"Subject: " UE UE UE UE UE "\r\n", "Subject: =?utf-8?B?w7zDvMO8w7zDvA==?=\r\n"},
-    {"Subject: =?iso-8859-1?q?=FC?= " UE "\r\n", "Subject: =?utf-8?B?w7wgw7w=?=\r\n"},
-    {"From: J" UE "rgen <j@x.example>\r\n", "From: =?utf-8?Q?J=C3=BCrgen?= <j@x.example>\r\n"},
-    {"to: \"J" UE ", x\" <j@x.example>, b@y.z (" UE ")\r\n",
+    {"Subject: " U_UML U_UML U_UML U_UML U_UML "\r\n", "Subject: =?utf-8?B?w7zDvMO8w7zDvA==?=\r\n"},
+    {"Subject: =?iso-8859-1?q?=FC?= " U_UML "\r\n", "Subject: =?utf-8?B?w7wgw7w=?=\r\n"},
+    {"From: J" U_UML "rgen <j@x.example>\r\n", "From: =?utf-8?Q?J=C3=BCrgen?= <j@x.example>\r\n"},
+    {"to: \"J" U_UML ", x\" <j@x.example>, b@y.z (" U_UML ")\r\n",
      "to: =?utf-8?B?SsO8LCB4?= <j@x.example>, =?utf-8?B?w7w=?= <b@y.z>\r\n"},
-    {"Cc: a@b" UE "cher.example\r\n", "Cc: a@xn--bcher-kva.example\r\n"},
-    {"Cc: T" UE "r: a@b, \"c d\"@e;, f@g\r\n",
+    {"Cc: a@b" U_UML "cher.example\r\n", "Cc: a@xn--bcher-kva.example\r\n"},
+    {"Cc: T" U_UML "r: a@b, \"c d\"@e;, f@g\r\n",
      "Cc: =?utf-8?Q?T=C3=BCr?=: a@b, \"c d\"@e;, f@g\r\n"},
-    {"Cc: \"o (k)\" <a@b>, " UE " <c@d>\r\n", "Cc: \"o (k)\" <a@b>, =?utf-8?B?w7w=?= <c@d>\r\n"},
-    {"From: <j" UE "rgen@x.example>\r\n", NULL},
+    {"Cc: \"o (k)\" <a@b>, " U_UML " <c@d>\r\n", "Cc: \"o (k)\" <a@b>, =?utf-8?B?w7w=?= <c@d>\r\n"},
+    {"From: <j" U_UML "rgen@x.example>\r\n", NULL},
     {"From: a@\xE2\x80\x8B\r\n", NULL},
-    {"Message-ID: <" UE "@x>\r\n", NULL},
-    {"References: <" UE "@x>\r\n", NULL},
+    {"Message-ID: <" U_UML "@x>\r\n", NULL},
+    {"References: <" U_UML "@x>\r\n", NULL},
     {"Subject: \xFC\r\n", NULL},
-    {"no field " UE "\r\n", NULL},
-    {"Received: by x for <" UE "@y>;\r\n\tnow\r\n", "Received: by x for <?\?@y>;\r\n\tnow\r\n"},
-    {"Content-Type: text/plain; name=\"f" UE " r\"; charset=utf-8\r\n",
+    {"no field " U_UML "\r\n", NULL},
+    {"Received: by x for <" U_UML "@y>;\r\n\tnow\r\n", "Received: by x for <?\?@y>;\r\n\tnow\r\n"},
+    {"Content-Type: text/plain; name=\"f" U_UML " r\"; charset=utf-8\r\n",
      "Content-Type: text/plain; name*=utf-8''f%C3%BC%20r; charset=\"utf-8\"\r\n"},
 };
 
@@ -61,7 +61,7 @@ static void test_long(void **state)
         CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 16);
         CLEANUP(buf_release) struct buf back = BUF_INIT(1 << 16);
         for (size_t i = 0; i < n; i++) {
-            buf_add(&text, i % 3 == 0 ? STR("\xF0\x9F\x98\x80") : STR("b" UE));
+            buf_add(&text, i % 3 == 0 ? STR("\xF0\x9F\x98\x80") : STR("b" U_UML));
         }
         buf_add(&in, STR("Subject: "));
         buf_add(&in, buf_str(&text));
