@@ -17,7 +17,8 @@ struct lookups {
 void lookups_init(struct lookups *l, struct peers *peers);
 /* Nobody is answered any more. */
 void lookups_release(struct lookups *l);
-/* Answers come once, perhaps inside the call. Who has this local address? ERR_OK and found, borrowed for the call; ERR_NO_USER; ERR_UNAVAILABLE. */
+/* Answers come once, perhaps inside the call.
+ * Who has this local address? ERR_OK and found, borrowed for the call; ERR_NO_USER; ERR_UNAVAILABLE. */
 void lookups_find(struct lookups *l, struct str address,
                   void (*answer)(void *asker, enum err e, const struct mail_found *found),
                   void *asker);
