@@ -166,13 +166,14 @@ static enum err show_all(struct work *w, uint64_t id)
 
 static enum err change_hold(struct work *w, uint64_t id, bool is_held)
 {
+    struct queue *q = w->admin->queue;
     struct queue_message m;
-    enum err e = queue_load_some(w->admin->queue, w->arena, id, LOOKED_MOST, &m);
+    enum err e = queue_load_some(q, w->arena, id, LOOKED_MOST, &m);
     if (e != ERR_OK || !matches(w, &m)) {
         return e == ERR_NOT_FOUND ? ERR_OK : e;
     }
     uint64_t changed = 0;
-    TRY(queue_hold(w->admin->queue, id, is_held, &changed));
+    TRY(is_held ? queue_hold(q, id, &changed) : queue_release(q, id, w->admin->now_ms, &changed));
     w->messages += changed > 0;
     w->recipients += changed;
     return ERR_OK;

@@ -478,20 +478,37 @@ static enum err change_all(struct queue *q, sqlite3_stmt *st, uint64_t message_i
     return mark_lines_of(q, message_id);
 }
 
-static enum err hold(struct queue *q, uint64_t message_id, bool is_held, uint64_t *count)
+static enum err hold(struct queue *q, uint64_t message_id, uint64_t *count)
 {
     TRY(begin(q));
-    sqlite3_stmt *st = queue_use(q, is_held ? ST_HOLD : ST_RELEASE);
+    sqlite3_stmt *st = queue_use(q, ST_HOLD);
     bind_u64(st, 1, message_id);
     TRY(change_all(q, st, message_id, count));
-    q->counts.held += is_held ? *count : 0 - *count;
+    q->counts.held += *count;
     q->has_new_counts = true;
     return ERR_OK;
 }
 
-enum err queue_hold(struct queue *q, uint64_t message_id, bool is_held, uint64_t *count)
+enum err queue_hold(struct queue *q, uint64_t message_id, uint64_t *count)
 {
-    return note(q, hold(q, message_id, is_held, count));
+    return note(q, hold(q, message_id, count));
+}
+
+static enum err let_go(struct queue *q, uint64_t message_id, uint64_t now_ms, uint64_t *count)
+{
+    TRY(begin(q));
+    sqlite3_stmt *st = queue_use(q, ST_RELEASE);
+    bind_u64(st, 1, message_id);
+    bind_u64(st, 2, now_ms + QUEUE_GRACE_MS);
+    TRY(change_all(q, st, message_id, count));
+    q->counts.held -= *count;
+    q->has_new_counts = true;
+    return ERR_OK;
+}
+
+enum err queue_release(struct queue *q, uint64_t message_id, uint64_t now_ms, uint64_t *count)
+{
+    return note(q, let_go(q, message_id, now_ms, count));
 }
 
 static enum err set_next_ms(struct queue *q, enum queue_statement which, uint64_t message_id,

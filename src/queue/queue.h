@@ -121,8 +121,12 @@ MUST_USE enum err queue_set_wait(struct queue *q, uint64_t destination, uint32_t
                                  uint64_t until_ms, struct str reply);
 /* The destination of that key waits no longer. Pending. */
 MUST_USE enum err queue_end_wait(struct queue *q, struct str key);
-/* Holds back a message, or lets it go; count: recipients that changed. Pending. */
-MUST_USE enum err queue_hold(struct queue *q, uint64_t message_id, bool is_held, uint64_t *count);
+/* Holds back a message: nothing happens to it; count: recipients that changed. Pending. */
+MUST_USE enum err queue_hold(struct queue *q, uint64_t message_id, uint64_t *count);
+/* Lets it go again. What its time says is looked at QUEUE_GRACE_MS later, so that it is tried first. Pending. */
+enum { QUEUE_GRACE_MS = 60 * 1000 };
+MUST_USE enum err queue_release(struct queue *q, uint64_t message_id, uint64_t now_ms,
+                                uint64_t *count);
 /* The message's recipients that wait for a later attempt are due at now_ms, and their destinations wait no longer; count likewise.
  * Pending. */
 MUST_USE enum err queue_flush(struct queue *q, uint64_t message_id, uint64_t now_ms,

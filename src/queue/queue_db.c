@@ -53,8 +53,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_SORT] = "UPDATE recipient SET destination=? WHERE id=? AND destination<>2",
     [ST_HOLD] = "UPDATE recipient SET destination=2, tell_ms=0x7fffffffffffffff "
                 "WHERE message_id=? AND destination<>2",
-    [ST_RELEASE] = "UPDATE recipient SET destination=1, tell_ms=0 "
-                   "WHERE message_id=? AND destination=2",
+    [ST_RELEASE] = "UPDATE recipient SET destination=1, tell_ms=?2 "
+                   "WHERE message_id=?1 AND destination=2",
     [ST_FLUSH] = "UPDATE recipient SET next_ms=?1 "
                  "WHERE message_id=?2 AND next_ms>?1 AND destination<>2",
     [ST_POSTPONE] = "UPDATE recipient SET next_ms=?1 WHERE message_id=?2 AND next_ms<?1",

@@ -137,8 +137,11 @@ static void run_due(struct runner *r, uint64_t now)
 static void set_timer(struct runner *r, uint64_t now)
 {
     uint64_t next = UINT64_MAX;
-    if (!r->is_paused && queue_get_next_ms(r->args.queue, now, &next) == ERR_OK
-        && next != UINT64_MAX) {
+    if (r->is_paused || queue_get_next_ms(r->args.queue, now, &next) != ERR_OK) {
+        return;
+    }
+    next = now < r->tell_from_ms && r->tell_from_ms < next ? r->tell_from_ms : next;
+    if (next != UINT64_MAX) {
         timer_start(r->timer, next > now ? next - now : 1);
     }
 }
@@ -146,7 +149,7 @@ static void set_timer(struct runner *r, uint64_t now)
 static void run(struct runner *r)
 {
     uint64_t now = runner_now_ms(r);
-    if (deadline_run(r, now) != ERR_OK) {
+    if (now >= r->tell_from_ms && deadline_run(r, now) != ERR_OK) {
         runner_pause(r);
         return;
     }
@@ -229,6 +232,7 @@ struct runner *runner_new(const struct runner_args *args)
     list_init(&r->jobs);
     r->busy = map_new();
     r->places = map_new();
+    r->tell_from_ms = loop_wall_ms(args->loop) + QUEUE_GRACE_MS;
     r->wait.on_commit = settle_on_commit;
     list_init(&r->wait.node);
     r->timer = timer_new(args->loop, on_timer, r);

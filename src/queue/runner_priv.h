@@ -58,6 +58,7 @@ struct runner {
     struct map *places; /* destination id -> place */
     VEC(struct due) due;
     uint64_t outcomes[RUNNER_OUTCOMES];
+    uint64_t tell_from_ms; /* after a start everything is tried before anything is given up */
     bool is_paused;
     bool is_running;
 };

@@ -1,4 +1,4 @@
-/* The queue on failing disks, and over crashes. The same turns are played again and again; each time another write or sync
+/* X-QUEUE: the queue on failing disks, and over crashes. The same turns are played again and again; each time another write or sync
  * goes wrong: an I/O error, a disk that is full from then on, SIGKILL, or a power cut that takes everything unsynced.
  *
  * A turn that was refused has left nothing, one that was granted everything: so what was answered 250 is there after the

@@ -1,4 +1,4 @@
-"""The outgoing queue in the operator's hands, and its reports as others read them (S-1, S-7)."""
+"""The outgoing queue in the operator's hands, and its reports as others read them (X-QUEUE, S-7)."""
 import email
 import email.policy
 import json
@@ -190,7 +190,7 @@ def test_reports_read_by_others(make):
 
 @limetta_only
 def test_restart_keeps_everything(make):
-    """A clean stop and start, and kill -9 while reports are made: each recipient is served or reported about, once (S-1)."""
+    """A clean stop and start, and kill -9 while reports are made: each recipient is served or reported about, once (X-QUEUE)."""
     with make(config=NOBODY) as s:
         submit(s, ['carol@one.example'], 'kept', ' MT-PRIORITY=3', ' NOTIFY=FAILURE')
         queue(s, 'hold', '--all')

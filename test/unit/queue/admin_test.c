@@ -1,4 +1,4 @@
-/* The operator's requests, page by page. */
+/* X-QUEUE: the operator's requests, page by page. */
 #include "queue/admin.h"
 
 #include "net/fields.h"

@@ -182,7 +182,7 @@ static void test_combinations(void **state)
     }
 }
 
-/* RFC 6533: addresses as they are when the message came with SMTPUTF8, else in the 7-bit form; labels that are true. */
+/* X-SMTPUTF8, RFC 6533: addresses as they are when the message came with SMTPUTF8, else in the 7-bit form; labels that are true. */
 static void test_utf8(void **state)
 {
     static const struct {
@@ -228,7 +228,7 @@ static void test_utf8(void **state)
     }
 }
 
-/* RFC 8689, 5: a message that demanded TLS never goes back whole. Nor does a large one, and the bound is told by RET. */
+/* X-REQUIRETLS, RFC 8689, 5: a message that demanded TLS never goes back whole. Nor does a large one, and the bound is told by RET. */
 static void test_bounds(void **state)
 {
     static const struct {

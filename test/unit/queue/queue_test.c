@@ -257,7 +257,7 @@ static uint64_t next_ms(struct queue *q, uint64_t now)
     return next;
 }
 
-/* Who is due where; a line that is empty is gone. */
+/* X-QUEUE: who is due where; a line that is empty is gone. */
 static void test_due(void **state)
 {
     make_dir();
@@ -336,21 +336,21 @@ static void test_sort_and_hold(void **state)
     assert_int_equal(queue_sort(q, &r, STR("hop/x")), ERR_OK);
     assert_int_equal(queue_commit(q), ERR_OK);
     assert_str(find_destinations(q, 1000, &out), STR("1=unsorted/0 3=hop/x/0 "));
-    assert_int_equal(queue_hold(q, id, true, &changed), ERR_OK);
+    assert_int_equal(queue_hold(q, id, &changed), ERR_OK);
     assert_int_equal(changed, 2);
     assert_int_equal(queue_commit(q), ERR_OK);
     assert_int_equal(queue_get_counts(q).held, 2);
     assert_str(find_destinations(q, 1000000, &out), STR(""));
     assert_true(next_ms(q, 1) == UINT64_MAX);
     assert_int_equal(queue_sort(q, &r, STR("hop/x")), ERR_OK); /* not while it is held */
-    assert_int_equal(queue_hold(q, id, true, &changed), ERR_OK);
+    assert_int_equal(queue_hold(q, id, &changed), ERR_OK);
     assert_int_equal(changed, 0);
     assert_int_equal(queue_commit(q), ERR_OK);
     queue_close(&q);
     q = open_queue();
     assert_int_equal(queue_get_counts(q).held, 2);
     assert_str(find_destinations(q, 1000000, &out), STR(""));
-    assert_int_equal(queue_hold(q, id, false, &changed), ERR_OK);
+    assert_int_equal(queue_release(q, id, 1000, &changed), ERR_OK);
     assert_int_equal(changed, 2);
     assert_int_equal(queue_commit(q), ERR_OK);
     assert_int_equal(queue_get_counts(q).held, 0);

@@ -527,7 +527,7 @@ static void test_full_disk(void **state)
     }
 }
 
-/* X-ALIAS: the targets take the alias's place, each once; RFC 3461, 5.2.7 says who is told what. */
+/* X-ALIASES: the targets take the alias's place, each once; RFC 3461, 5.2.7 says who is told what. */
 static void test_alias(void **state)
 {
     static const struct {
