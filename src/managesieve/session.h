@@ -14,7 +14,7 @@ struct managesieve_session_args {
     struct store *store;              /* borrowed for the session's life */
     struct session_host session_host; /* how to be stepped again; copied */
     struct str user;                  /* authorization id: whose scripts; copied */
-    uint64_t script_most; /* largest script taken, octets; as the store's */
+    uint64_t script_most;             /* largest script taken, octets; as the store's */
     /* What CAPABILITY says; its strings are borrowed for the session's life, but for the mechanisms, which are copied. owner and
      * is_tls_offered are not looked at. */
     struct managesieve_capabilities capabilities;

@@ -11,8 +11,8 @@
  *     limetta sieve remove NAME --user U [--state DIR]
  *
  * check and run need no server and no account. run shows what a script would do with a message and does nothing; with --user the
- * mailboxes, annotations and scripts that it asks for are the account's, else there are none. The others open the account in this process, so
- * they are refused while a server has it open: its user has ManageSieve then. FILE and MESSAGE may be "-".
+ * mailboxes, annotations and scripts that it asks for are the account's, else there are none. The others open the account in this
+ * process, so they are refused while a server has it open: its user has ManageSieve then. FILE and MESSAGE may be "-".
  *
  * Exit codes: 0 fine; 1 the script is wrong, failed, or is not there; 2 usage; 3 files, rights, disk, an account in use. */
 #include "tools/sieve.h"

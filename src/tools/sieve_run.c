@@ -1,7 +1,7 @@
 /* limetta sieve run: what a script would do with a message, and why.
  *
- * The environment is what delivery would give it, as far as a file and a command line can say: an envelope when --from or --to is given, the
- * account of --user, this host's time and zone. Line ends of the message become CRLF, as in mail. */
+ * The environment is what delivery would give it, as far as a file and a command line can say: an envelope when --from or --to is
+ * given, the account of --user, this host's time and zone. Line ends of the message become CRLF, as in mail. */
 #include "tools/sieve.h"
 
 #include "tools/tool.h"

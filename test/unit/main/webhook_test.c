@@ -1,5 +1,5 @@
-/* MD-2, MD-9: web hooks against an HTTPS server of ours on loopback: what is posted, what is refused before anybody is called, and what each
- * answer means. */
+/* MD-9: web hooks against an HTTPS server of ours on loopback: what is posted, what is refused before anybody is called, and what
+ * each answer means. */
 #include "main/webhook.h"
 
 #include "../net/cert.h"
