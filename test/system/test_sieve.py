@@ -1,11 +1,12 @@
 """MD-8: ManageSieve over real connections and with clients that we did not write; scripts outlive crashes; limetta sieve."""
 import json
 import os
+import re
 import signal
 import subprocess
 
 from lib.check import Skip, contains, equal, eventually, limetta_only, matches, message, run, true
-from lib.servers import PASSWORD
+from lib.servers import PASSWORD, Dovecot, free_offset, wait_for_port
 from lib.sieve import Sieve, capabilities, literal, open_sieve
 from lib.wire import Closed, No, context_for, plain
 
@@ -244,3 +245,66 @@ def test_tool(make):
         eventually(lambda: subprocess.run([s.program, 'sieve', 'remove', 'play', *account], capture_output=True).returncode == 0, 'removed')
         contains(tool('get', 'play', *account, must_be=1)[1], 'alice has no script play')
         contains(tool('list', '--user', 'zoe', '--state', s.state, must_be=1)[1], 'there is no user zoe')
+
+
+PIGEONHOLE = '''
+protocols = imap lmtp sieve
+service managesieve-login {{
+  service_count = 0
+  chroot =
+  inet_listener sieve {{
+    port = {port}
+  }}
+}}
+plugin {{
+  sieve = file:{{dir}}/mail/%u/sieve;active={{dir}}/mail/%u/active.sieve
+  sieve_quota_max_scripts = 3
+  sieve_max_script_size = 20K
+}}
+'''
+# What is said, and what both answer: condition and code (RFC 5804, 1.3).
+SAID = [
+    (b'NOOP', b'OK'), (b'NOOP "x y"', b'OK (TAG'), (b'NOOP {3+}\r\na\nb', b'OK (TAG'), (b'FOO', b'NO'), (b'LISTSCRIPTS', b'OK'),
+    (b'LISTSCRIPTS "x"', b'NO'), (b'GETSCRIPT "none"', b'NO (NONEXISTENT)'), (b'DELETESCRIPT "none"', b'NO (NONEXISTENT)'),
+    (b'SETACTIVE "none"', b'NO (NONEXISTENT)'), (b'SETACTIVE ""', b'OK'), (b'RENAMESCRIPT "none" "x"', b'NO (NONEXISTENT)'),
+    (b'PUTSCRIPT "a" ' + literal(GOOD), b'OK'), (b'PUTSCRIPT "b" "keep;"', b'OK'), (b'PUTSCRIPT "a" ' + literal(BAD), b'NO'),
+    (b'CHECKSCRIPT "keep;"', b'OK'), (b'CHECKSCRIPT "keep"', b'NO'), (b'CHECKSCRIPT "require \\"nothing\\";"', b'NO'),
+    (b'SETACTIVE "a"', b'OK'), (b'DELETESCRIPT "a"', b'NO (ACTIVE)'), (b'RENAMESCRIPT "a" "b"', b'NO (ALREADYEXISTS)'),
+    (b'RENAMESCRIPT "a" "c"', b'OK'), (b'LISTSCRIPTS', b'OK'), (b'GETSCRIPT "c"', b'OK'), (b'HAVESPACE "x" 100', b'OK'),
+    (b'HAVESPACE "x" 99999', b'NO (QUOTA/MAXSIZE)'), (b'PUTSCRIPT "d" "stop;"', b'OK'), (b'PUTSCRIPT "e" "stop;"', b'NO (QUOTA/MAXSCRIPTS)'),
+    (b'PUTSCRIPT "d" "discard;"', b'OK'), (b'SETACTIVE ""', b'OK'), (b'DELETESCRIPT "c"', b'OK'), (b'PUTSCRIPT {3+}\r\na\nb "keep;"', b'NO'),
+    (b'HAVESPACE "x"', b'NO'), (b'AUTHENTICATE "PLAIN" ""', b'NO'), (b'STARTTLS', b'NO'),
+    (b'LOGOUT', b'OK'),
+]
+
+
+def talk(server):
+    """What each answer begins with, and the data before it."""
+    c = Sieve(server.host, server.sieve_port)
+    c.start_tls_by_command(server)
+    c.command(f'AUTHENTICATE "PLAIN" "{plain("alice", PASSWORD)}"')
+    found = []
+    for said, _ in SAID:
+        lines = c.command(said, must_be_ok=False)
+        found.append((re.match(rb'(OK|NO|BYE)( \((?!WARNINGS)[A-Z/]+)?', lines[-1]).group(0), sorted(lines[:-1])))
+    c.close()
+    return found
+
+
+@limetta_only
+def test_like_dovecot(make):
+    """The same conversation with Dovecot's ManageSieve (Debian's dovecot-managesieved): the same conditions, codes and data."""
+    if not os.path.exists('/usr/lib/dovecot/managesieve-login'):
+        raise Skip('dovecot-managesieved is not installed')
+    with make(config={'sieve_script_most': 20000, 'sieve_scripts_most': 3}) as s:
+        ours = talk(s)
+    port = free_offset() + 4190
+    with Dovecot(more=PIGEONHOLE.format(port=port)) as d:
+        d.sieve_port = port
+        wait_for_port(port, 20)
+        theirs = talk(d)
+    for (said, want), (our, our_data), (their, their_data) in zip(SAID, ours, theirs):
+        equal(our, want.rstrip(b')'), said)
+        equal(our, their, f'{said!r}: ours, and that of Dovecot')
+        if our == b'OK':
+            equal(our_data, their_data, said)
