@@ -1,4 +1,5 @@
-/* MD-1: what extensions of the language do at delivery. */
+/* MD-1, X-SIEVE-ENVIRONMENT, X-SIEVE-IHAVE, X-SIEVE-INCLUDE, X-SIEVE-MAILBOXID, X-SIEVE-SPECIAL-USE: what extensions of
+ * the language do at delivery. */
 #include "filter_fixture.h"
 
 #include "store/annotation.h"
