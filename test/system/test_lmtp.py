@@ -1,11 +1,13 @@
 """Mail that another mail server brings by LMTP (X-LMTP): TCP and Unix socket, an answer for each recipient, faults on the way."""
 import os
+import re
 import signal
 import smtplib
 import socket
+import subprocess
 import time
 
-from lib.check import contains, equal, eventually, limetta_only, message, true
+from lib.check import Skip, contains, equal, eventually, limetta_only, message, true
 from lib.servers import PASSWORD
 from lib.wire import open_imap, open_smtp
 
@@ -107,6 +109,36 @@ def test_answers(make):
             equal(c.noop()[0], 250)
         equal([count(s, u) for u in ('alice', 'carl')], [1, 1])
         equal(count(s, 'bob'), 0)
+
+
+@limetta_only
+def test_aliases_of_several(make):
+    """An alias of several goes to the queue, which brings it to all (X-ALIASES); a catch-all and a detail go straight on."""
+    with make(users=('alice', 'bob', 'carl'), config={'domains': 'localhost two.example', 'detail_mailbox': 'yes'}) as s:
+        s.run('alias', 'add', 'team', 'alice', 'bob', '--config', s.config)
+        s.run('alias', 'add', '@two.example', 'carl', '--config', s.config)
+        s.run('alias', 'add', 'bob', 'bob', 'carl', '--config', s.config)  # keeps a copy
+        c = open_imap(s, 'alice', PASSWORD)
+        c.command('CREATE lists')
+        c.close()
+        with by_tcp(s) as c:
+            equal(deliver(c, ['team@localhost', 'anybody@two.example', 'alice+lists@localhost'], MESSAGE), [250] * 3)
+        equal(count(s, 'carl'), 1, 'at once')
+        for user, n in (('alice', 1), ('bob', 1)):
+            eventually(lambda user=user, n=n: count(s, user) == n, f'{user} has it')
+        c = open_imap(s, 'alice', PASSWORD)
+        contains(b''.join(c.command('STATUS lists (MESSAGES)')), b'MESSAGES 1')
+        c.close()
+        c = open_smtp(s, 'alice', PASSWORD, is_tls=True)  # and by submission
+        c.command('MAIL FROM:<team@localhost>')
+        c.command('RCPT TO:<team@localhost>')
+        c.command('DATA')
+        c.send(message('to the team') + b'.\r\n')
+        c.reply()
+        c.close()
+        for user in ('alice', 'bob', 'carl'):
+            eventually(lambda user=user: b'Subject: to the team' in inbox(s, user), f'{user} has that, too')
+            equal(inbox(s, user).count(b'Subject: to the team'), 1)
 
 
 @limetta_only
@@ -234,6 +266,40 @@ def test_full_later(make):
         code, text = c.getreply()
         equal((code, text[:5]), (452, b'4.2.2'))
         equal(count(s, 'alice'), 0)
+
+
+@limetta_only
+def test_full_disk(make):
+    """The store's or the spool's disk is full: 452, nothing of it is left, and mail goes on when there is room (X-LMTP)."""
+    for folder in ('accounts', 'queue'):
+        with make(users=('alice',)) as s:
+            s.shut_down()
+            path = os.path.join(s.state, folder)
+            if subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', path], capture_output=True).returncode != 0:
+                raise Skip('this host lets us mount nothing')
+            try:
+                s.start()
+                fill_and_recover(s, path)
+            finally:
+                s.shut_down()
+                subprocess.run(['umount', path], check=True)
+
+
+def fill_and_recover(s, path):
+    octets = [message(f'no {n}', body='x' * 70 + '\r\n' + 'y' * 90000) for n in range(4)]
+    with by_tcp(s) as c:
+        equal(deliver(c, ['alice@localhost'], octets[0]), [250])
+        with open(os.path.join(path, 'filler'), 'wb', buffering=0) as f:
+            try:
+                while f.write(b'z' * 4096) == 4096:
+                    pass
+            except OSError:
+                pass
+        equal(deliver(c, ['alice@localhost'], octets[1]), [452])
+        equal(deliver(c, ['alice@localhost'], octets[2]), [452])
+        os.unlink(os.path.join(path, 'filler'))
+        eventually(lambda: deliver(c, ['alice@localhost'], octets[3]) == [250], 'there is room again')
+    equal(sorted(re.findall(rb'Subject: (no \d)', inbox(s, 'alice'))), [b'no 0', b'no 3'])
 
 
 def try_to_send(s, user, n):
