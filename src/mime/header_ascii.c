@@ -363,6 +363,7 @@ enum err header_to_ascii(struct str header, struct buf *out)
 {
     struct arena *a = arena_new(ARENA_MOST);
     struct field field;
+    size_t start = out->len;
     size_t at = 0;
     size_t done = 0;
     enum err e = ERR_OK;
@@ -372,9 +373,8 @@ enum err header_to_ascii(struct str header, struct buf *out)
         done = field.offset + field.size;
     }
     arena_free(&a);
-    struct str rest = str_skip(header, done);
-    buf_add(out, rest);
-    if (e == ERR_OK && header_has_8bit(rest)) {
+    buf_add(out, str_skip(header, done));
+    if (e == ERR_OK && header_has_8bit(str_skip(buf_str(out), start))) {
         e = ERR_UTF8_HEADER; /* a line that is no field */
     }
     return e == ERR_OK ? buf_err(out) : e;

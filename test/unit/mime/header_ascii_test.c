@@ -30,6 +30,7 @@ static const struct {
     {"References: <" U_UML "@x>\r\n", NULL},
     {"Subject: \xFC\r\n", NULL},
     {"no field " U_UML "\r\n", NULL},
+    {"no field " U_UML "\r\nSubject: x\r\n", NULL},
     {"Received: by x for <" U_UML "@y>;\r\n\tnow\r\n", "Received: by x for <?\?@y>;\r\n\tnow\r\n"},
     {"Content-Type: text/plain; name=\"f" U_UML " r\"; charset=utf-8\r\n",
      "Content-Type: text/plain; name*=utf-8''f%C3%BC%20r; charset=\"utf-8\"\r\n"},
