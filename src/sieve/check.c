@@ -9,7 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum err sieve_compile_fail(struct sieve_compiler *c, uint32_t line, const char *format, ...)
+void sieve_compile_note_mistake(struct sieve_compiler *c, uint32_t line, const char *format, ...)
 {
     if (c->error->text[0] == '\0') {
         c->error->line = line;
@@ -18,7 +18,6 @@ enum err sieve_compile_fail(struct sieve_compiler *c, uint32_t line, const char 
         vsnprintf(c->error->text, sizeof(c->error->text), format, args);
         va_end(args);
     }
-    return ERR_SYNTAX;
 }
 
 enum err sieve_compile_doubt(struct sieve_compiler *c, struct sieve_node *n, const char *format,
@@ -280,7 +279,7 @@ static enum err check_params(struct sieve_compiler *c, struct sieve_node *n,
         return fail_count(c, n, wanted, given);
     }
     unsigned first = n->spec->is_last_optional ? 0 : wanted - given;
-    for (unsigned i = first; i < first + given; i++, raw = raw->next) {
+    for (unsigned i = first; raw != NULL; i++, raw = raw->next) {
         if (raw->token.kind == SIEVE_TOKEN_TAG) {
             return sieve_compile_fail(c, raw->token.line, "Tags stand before other arguments");
         }

@@ -148,10 +148,10 @@ static enum err match_glob(struct sieve_match *m, struct str value, struct str k
 {
     struct sieve_run *r = m->run;
     uint64_t most = r->limits.steps - r->out->steps;
-    struct sieve_glob_match found = {.cost = most * 4 + 4};
+    struct sieve_glob_match found = {.cost = most + 1};
     uint64_t before = found.cost;
     *out = sieve_glob(m->comparator, key, value, &found);
-    TRY(sieve_run_spend(r, (before - found.cost) / 4));
+    TRY(sieve_run_spend(r, before - found.cost));
     return *out ? keep_matches(m, value, &found) : ERR_OK;
 }
 

@@ -9,6 +9,8 @@
  * Blocks and tests may be nested as deep as the limits say; the functions here call themselves no deeper. */
 #include "sieve/script_priv.h"
 
+#include <assert.h>
+
 static enum err parse_command(struct sieve_compiler *c, struct sieve_node **out);
 static enum err parse_test(struct sieve_compiler *c, struct sieve_node **out);
 
@@ -57,7 +59,7 @@ static enum err fail_expected(struct sieve_compiler *c, const char *expected)
 
 static enum err fail_memory(struct sieve_compiler *c)
 {
-    err_ignore(sieve_compile_fail(c, c->token.line, "The script is too large"));
+    sieve_compile_note_mistake(c, c->token.line, "The script is too large");
     return ERR_TOO_BIG;
 }
 
@@ -148,8 +150,8 @@ static enum err parse_tests(struct sieve_compiler *c, struct sieve_node *n)
         return ERR_OK;
     }
     if (c->test_depth == c->limits.nesting) {
-        err_ignore(sieve_compile_fail(c, c->token.line, "Tests are nested more than %u deep",
-                                      c->limits.nesting));
+        sieve_compile_note_mistake(c, c->token.line, "Tests are nested more than %u deep",
+                                   c->limits.nesting);
         return ERR_TOO_DEEP;
     }
     if (wanted == SIEVE_TESTS_LIST && !is_list) {
@@ -179,8 +181,8 @@ static enum err parse_block(struct sieve_compiler *c, const struct sieve_node **
         return fail_expected(c, "\"{\"");
     }
     if (c->depth == c->limits.nesting) {
-        err_ignore(
-            sieve_compile_fail(c, line, "Blocks are nested more than %u deep", c->limits.nesting));
+        sieve_compile_note_mistake(c, line, "Blocks are nested more than %u deep",
+                                   c->limits.nesting);
         return ERR_TOO_DEEP;
     }
     c->depth++;
@@ -214,6 +216,7 @@ static enum err new_node(struct sieve_compiler *c, bool is_test, struct sieve_no
 /* Arguments and tests of a node whose name is the token that is looked at. */
 static enum err parse_arguments(struct sieve_compiler *c, struct sieve_node *n)
 {
+    assert(n != NULL);
     advance(c);
     struct sieve_raw *args = NULL;
     TRY(parse_raw_arguments(c, &args));
@@ -234,6 +237,7 @@ static enum err parse_command(struct sieve_compiler *c, struct sieve_node **out)
 {
     TRY(new_node(c, false, out));
     struct sieve_node *n = *out;
+    assert(n != NULL);
     TRY(parse_arguments(c, n));
     bool has_block = n->spec != NULL ? n->spec->has_block : is_mark(c, '{');
     if (has_block) {

@@ -33,7 +33,7 @@ static void clean_text(char *text)
     }
 }
 
-enum err sieve_run_fail(struct sieve_run *r, const char *format, ...)
+void sieve_run_note_failure(struct sieve_run *r, const char *format, ...)
 {
     if (!r->out->is_failed) {
         struct sieve_error *error = &r->out->error;
@@ -47,12 +47,6 @@ enum err sieve_run_fail(struct sieve_run *r, const char *format, ...)
         va_end(args);
         clean_text(error->text);
     }
-    return ERR_LIMIT;
-}
-
-enum err sieve_run_full(struct sieve_run *r)
-{
-    return sieve_run_fail(r, "The script takes too much memory");
 }
 
 enum err sieve_run_spend(struct sieve_run *r, uint64_t steps)

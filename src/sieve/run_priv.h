@@ -62,9 +62,16 @@ struct sieve_run {
     uint32_t depth;          /* of includes */
 };
 
-/* The script fails, here: what is wrong, for its author. Returns what the caller returns. */
-enum err sieve_run_fail(struct sieve_run *r, const char *format, ...)
+/* Notes that the script fails, here: what is wrong, for its author. The first failure counts. */
+void sieve_run_note_failure(struct sieve_run *r, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The same, as what the caller returns. */
+#define sieve_run_fail(r, ...) (sieve_run_note_failure((r), __VA_ARGS__), ERR_LIMIT)
+/* What is returned when memory is used up. */
+static inline enum err sieve_run_full(struct sieve_run *r)
+{
+    return sieve_run_fail(r, "The script takes too much memory");
+}
 /* Counts steps. Errors: the script's, when it took too many. */
 MUST_USE enum err sieve_run_spend(struct sieve_run *r, uint64_t steps);
 /* The steps that looking at so many octets takes. */
@@ -75,8 +82,6 @@ static inline uint64_t sieve_steps_for(uint64_t octets)
 /* Zeroed memory that lives as long as the result. NULL: the script failed (sieve_run_full()). */
 void *sieve_run_alloc(struct sieve_run *r, size_t count, size_t size);
 #define sieve_run_array(r, T, count) ((T *)sieve_run_alloc((r), (count), sizeof(T)))
-/* What is returned when memory is used up. */
-enum err sieve_run_full(struct sieve_run *r);
 /* Copies s for as long as the result lives. */
 MUST_USE enum err sieve_run_keep(struct sieve_run *r, struct str s, struct str *out);
 /* Tells what is done, when somebody wants to know. */

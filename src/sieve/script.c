@@ -84,13 +84,13 @@ void sieve_limits_init(struct sieve_limits *out)
         .list_strings = 4096,
         .variables = 256,
         .variable_octets = 64 * 1024,
-        .steps = 5000000,
+        .steps = 2000000,
         .memory_octets = 32 * 1024 * 1024,
         .actions = 64,
         .redirects = 4,
         .includes = 64,
         .include_depth = 10,
-        .body_octets = 16 * 1024 * 1024,
+        .body_octets = 4 * 1024 * 1024,
         .header_octets = 1024 * 1024,
     };
 }
@@ -109,13 +109,12 @@ static enum err compile_into(struct sieve_compiler *c, struct str text,
                              const struct sieve_node **commands)
 {
     if (text.n > c->limits.script_octets) {
-        err_ignore(
-            sieve_compile_fail(c, 0, "A script has at most %u octets", c->limits.script_octets));
+        sieve_compile_note_mistake(c, 0, "A script has at most %u octets", c->limits.script_octets);
         return ERR_TOO_BIG;
     }
     struct str own = arena_str(c->arena, text);
     if (own.p == NULL) {
-        err_ignore(sieve_compile_fail(c, 0, "The script is too large"));
+        sieve_compile_note_mistake(c, 0, "The script is too large");
         return ERR_TOO_BIG;
     }
     if (str_starts(own, STR("\xef\xbb\xbf"))) {

@@ -25,8 +25,7 @@ struct sieve_limits {
     uint32_t redirects;
     uint32_t includes;      /* scripts included in all */
     uint32_t include_depth; /* in one another (RFC 6609, 3.2) */
-    uint32_t
-        body_octets; /* of one body part, decoded, that a test looks at; what is behind is not seen */
+    uint32_t body_octets;   /* decoded, of a body part that is looked at; no more is seen */
     uint32_t header_octets; /* of an edited header */
 };
 

@@ -193,9 +193,12 @@ struct sieve_compiler {
         globals; /* names that `global` or `set` gave meaning so far, for its check: see ext_include.c */
 };
 
-/* Says what is wrong: for the first mistake only. Returns ERR_SYNTAX. */
-enum err sieve_compile_fail(struct sieve_compiler *c, uint32_t line, const char *format, ...)
+/* Notes what is wrong, for the script's author. The first mistake counts. */
+void sieve_compile_note_mistake(struct sieve_compiler *c, uint32_t line, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same, as what the caller returns. */
+#define sieve_compile_fail(c, line, ...)                                                           \
+    (sieve_compile_note_mistake((c), (line), __VA_ARGS__), ERR_SYNTAX)
 /* The same for what a script with ihave may hold where it is not run (RFC 5463, 4): then the node cannot be run, and the answer is
  * ERR_OK. */
 enum err sieve_compile_doubt(struct sieve_compiler *c, struct sieve_node *n, const char *format,

@@ -190,7 +190,7 @@ static enum err give_body(struct sieve_run *r, const struct sieve_node *n, struc
 {
     if (sieve_node_has(n, SIEVE_TAG_RAW)) {
         struct str body = str_skip(r->env->message, r->message.header_size);
-        return sieve_match_give(m, body);
+        return sieve_match_give(m, str_sub(body, 0, r->limits.body_octets));
     }
     const struct sieve_arg *types = sieve_node_find(n, SIEVE_TAG_CONTENT);
     struct search s = {.m = m, .is_text = types == NULL};

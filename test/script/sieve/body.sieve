@@ -162,8 +162,10 @@ limit body_octets 5
 === script only so much of a part is looked at
 require ["body", "fileinto"];
 if body :text :is "line " { fileinto "1"; }
+if body :raw :is "line " { fileinto "2"; }
 === actions plain
 fileinto "1"
+fileinto "2"
 === script body must be required
 if body :contains "x" { keep; }
 === wrong
