@@ -169,9 +169,9 @@ def listening(server):
 
 @limetta_only
 def test_nothing_else_listens(make):
-    """D4, D29, D34, D46: one service a port, and no other ports: not 25, not 465 or 993, not 80. Metrics are for this host alone."""
+    """D4, D29, D34, D46: one service a port, and no other ports: not 25, not 465 or 993, not 80. Metrics and LMTP are for this host alone."""
     with make() as s:
-        equal(listening(s), {143 + s.offset, 587 + s.offset, 4190 + s.offset, 9143 + s.offset})
+        equal(listening(s), {24 + s.offset, 143 + s.offset, 587 + s.offset, 4190 + s.offset, 9143 + s.offset})
 
 
 @limetta_only
