@@ -150,12 +150,23 @@ static enum err close_off(void)
     return prctl(PR_SET_DUMPABLE, is_dumpable, 0, 0, 0) == 0 ? ERR_OK : ERR_IO;
 }
 
+/* A Unix socket may be anybody's, so submit makes them only when the operator names one. */
+static bool has_unix_route(const struct boot *b)
+{
+    struct str routes = boot_get(b, STR("routes"));
+    return str_find_str(routes, STR("lmtp+unix:")) < routes.n;
+}
+
 enum err confine(const struct boot *b, enum link_role role, struct str dir)
 {
     if ((unsigned)role >= ROLE_SUPERVISOR || dir.n >= PATH_MAX) {
         return ERR_IO;
     }
-    const struct keep *keep = &KEEPS[role];
+    struct keep kept = KEEPS[role];
+    const struct keep *keep = &kept;
+    if (role == ROLE_SUBMIT && has_unix_route(b)) {
+        kept.calls |= CALLS_UNIX;
+    }
     char path[PATH_MAX] = "";
     if (dir.n > 0) {
         memcpy(path, dir.p, dir.n);

@@ -227,6 +227,10 @@ static bool add_special(scmp_filter_ctx ctx, unsigned keep_calls)
         r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, v4);
         r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, v6);
     }
+    if ((keep_calls & CALLS_UNIX) != 0) {
+        const struct scmp_arg_cmp path = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
+        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, path);
+    }
     errno = -r;
     return r == 0;
 }

@@ -13,8 +13,9 @@ enum keep_calls {
     CALLS_ACCEPT = 1,
     CALLS_FILES = 2,
     CALLS_CONNECT = 4,
-    CALLS_FORK = 8, /* start programs, each with less than this one has */
-    CALLS_TOOL = 16 /* be such a program: read files, no more */
+    CALLS_FORK = 8,  /* start programs, each with less than this one has */
+    CALLS_TOOL = 16, /* be such a program: read files, no more */
+    CALLS_UNIX = 32  /* make Unix sockets, too, with CALLS_CONNECT */
 };
 
 struct keep {

@@ -3,6 +3,7 @@ web server; LMTP to another store."""
 import contextlib
 import http.server
 import os
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -14,7 +15,7 @@ from lib.servers import PASSWORD, free_offset
 from lib.sink import Sink
 from lib.wire import open_imap, open_smtp
 
-HOSTS = ('mx.signed.test', 'mx.plain.test', 'mx.sts.plain.test', 'mta-sts.sts.plain.test')
+HOSTS = ('mx.signed.test', 'mx.third.signed.test', 'mx.plain.test', 'mx.sts.plain.test', 'mta-sts.sts.plain.test')
 
 
 def submit(s, to, subject):
@@ -49,6 +50,8 @@ class Identity:
             f.write('subjectAltName=' + ','.join('DNS:' + h for h in HOSTS))
         self.run('x509', '-req', '-in', request, '-CA', self.ca, '-CAkey', ca_key, '-CAcreateserial', '-days', '30', '-extfile',
                  names, '-out', self.cert)
+        with open(self.cert, 'a') as f, open(self.ca) as ca:
+            f.write(ca.read())
 
     @staticmethod
     def run(*args, data=None):
@@ -58,6 +61,11 @@ class Identity:
         """For TLSA 3 1 1."""
         key = self.run('x509', '-in', self.cert, '-noout', '-pubkey')
         octets = self.run('pkey', '-pubin', '-outform', 'DER', data=key)
+        return self.run('dgst', '-sha256', '-r', data=octets).split()[0].decode()
+
+    def authority_digest(self):
+        """For TLSA 2 0 1."""
+        octets = self.run('x509', '-in', self.ca, '-outform', 'DER')
         return self.run('dgst', '-sha256', '-r', data=octets).split()[0].decode()
 
 
@@ -84,12 +92,14 @@ def policies(identity, text):
     server.server_close()
 
 
-def make_zones(port, digest):
+def make_zones(port, digest, authority):
     plain = ['@ MX 10 away', '@ MX 20 mx', 'mx A 127.0.0.1', 'away A 127.0.0.9', 'null MX 0 .', 'loop MX 10 mail.us.test.',
              'bare A 127.0.0.1', 'sts MX 5 stranger', 'sts MX 10 mx.sts', 'stranger A 127.0.0.1', 'mx.sts A 127.0.0.1',
              '_mta-sts.sts TXT "v=STSv1; id=1"', 'mta-sts.sts A 127.0.0.1']
     signed = ['@ MX 10 mx', 'mx A 127.0.0.1', f'_{port}._tcp.mx TLSA 3 1 1 {digest}',
-              'other MX 10 mx.other', 'mx.other A 127.0.0.1', f'_{port}._tcp.mx.other TLSA 3 1 1 {"00" * 32}']
+              'other MX 10 mx.other', 'mx.other A 127.0.0.1', f'_{port}._tcp.mx.other TLSA 3 1 1 {"00" * 32}',
+              'third MX 10 mx.third', 'mx.third A 127.0.0.1', f'_{port}._tcp.mx.third TLSA 2 0 1 {authority}',
+              'fourth MX 10 mx.fourth', 'mx.fourth A 127.0.0.1', f'_{port}._tcp.mx.fourth TLSA 2 0 1 {authority}']
     return {'plain.test': (plain, False), 'signed.test': (signed, True)}
 
 
@@ -98,8 +108,8 @@ def test_mail_hosts(make):
     """MX, DANE and MTA-STS."""
     identity = Identity()
     policy = 'version: STSv1\nmode: enforce\nmx: mx.sts.plain.test\nmax_age: 86400\n'
-    with Sink(identity=(identity.cert, identity.key)) as sink, Names(make_zones(sink.port, identity.digest())) as names, \
-            policies(identity, policy) as web:
+    with Sink(identity=(identity.cert, identity.key)) as sink, \
+            Names(make_zones(sink.port, identity.digest(), identity.authority_digest())) as names, policies(identity, policy) as web:
         config = {'hostname': 'mail.us.test', 'domains': 'localhost', 'delivery': 'direct', 'dns_servers': f'127.0.0.1:{names.port}',
                   'mx_port': sink.port, 'mx_addresses': 'any', 'dane': 'yes', 'mta_sts_port': web, 'tls_anchors': identity.ca}
         with make(config=config) as s:
@@ -108,15 +118,18 @@ def test_mail_hosts(make):
             submit(s, 'carol@bare.plain.test', 'no MX')
             sink.wait(2)
 
-            # Two to one domain at once: one connection, perhaps; in any case both.
             submit(s, 'carol@signed.test', 'proven')
             sink.wait(3)
             equal(sink.encrypted, [True, True, True])
 
-            submit(s, 'carol@other.signed.test', 'somebody else')
-            eventually(lambda: '454 4.7.0' in s.log(), 'a certificate that DANE does not know')
+            submit(s, 'carol@third.signed.test', 'proven by an authority')
+            sink.wait(4)
+            for to in ('other', 'fourth'):  # another key; the authority's, but not for that name
+                before = s.log().count('454 4.7.0')
+                submit(s, f'carol@{to}.signed.test', 'somebody else')
+                eventually(lambda: s.log().count('454 4.7.0') > before, 'a certificate that DANE does not know')
             submit(s, 'carol@sts.plain.test', 'by policy')
-            contains(sink.wait(4)[3][2], b'Subject: by policy')
+            contains(sink.wait(5)[4][2], b'Subject: by policy')
             contains(s.log(), 'stranger.plain.test of sts.plain.test is not in its MTA-STS policy')
 
             for to in ('null.plain.test', 'nowhere.plain.test', 'loop.plain.test'):
@@ -128,8 +141,8 @@ def test_mail_hosts(make):
             s.shut_down()
             s.start()
             submit(s, 'carol@sts.plain.test', 'by policy again')
-            sink.wait(5)
-            equal(len(sink.messages), 5)
+            sink.wait(6)
+            equal(len(sink.messages), 6)
             true(all(sink.encrypted), 'all under TLS')
 
 
@@ -159,3 +172,70 @@ def test_routes(make):
                 first.wait(i + 1)
             equal((len(first.messages), len(second.messages)), (3, 1))
             equal(first.sessions, 1)
+
+
+@limetta_only
+def test_another_store(make):
+    """LMTP to a store of somebody else, by a Unix socket."""
+    folder = tempfile.mkdtemp(prefix='limetta-lmtp-')
+    path = os.path.join(folder, 'lmtp')
+    os.chmod(folder, 0o755)
+    with Sink(path=path) as store:
+        os.chmod(path, 0o666)
+        with make(config={'routes': f'lists.test=lmtp+unix:{path}'}) as s:
+            submit(s, 'carol@lists.test', 'by socket')
+            contains(store.wait(1)[0][2], b'Subject: by socket')
+            eventually(lambda: 'carol@lists.test> delivered' in s.log(), 'its answer')
+
+
+class Rascal:
+    """Servers that misbehave, on one port, in turn: 'garbage', 'gone', 'busy', 'mid-chunk', 'no answer'."""
+
+    def __init__(self, *ways):
+        self.ways, self.visits = list(ways), []
+        self.socket = socket.create_server(('127.0.0.1', 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while self.ways:
+            way = self.ways.pop(0)
+            c, _ = self.socket.accept()
+            self.visits.append(way)
+            with c, contextlib.suppress(OSError):
+                self.meet(c, way)
+        self.socket.close()
+
+    @staticmethod
+    def meet(c, way):
+        if way == 'garbage':
+            c.sendall(b'HTTP/1.1 400 Bad Request\r\n\r\n')
+            c.recv(1)
+        elif way == 'busy':
+            c.sendall(b'421 4.3.2 too busy\r\n')
+        elif way in ('mid-chunk', 'no answer'):
+            f = c.makefile('rb')
+            c.sendall(b'220 rascal\r\n')
+            while line := f.readline():
+                verb = line[:4].upper()
+                if verb == b'BDAT':
+                    f.read(100 if way == 'mid-chunk' else int(line.split()[1]))
+                    return
+                c.sendall(b'250-rascal\r\n250 CHUNKING\r\n' if verb == b'EHLO' else b'250 ok\r\n')
+
+
+@limetta_only
+def test_rascals(make):
+    """Hosts that answer garbage, break off or are busy make way for the next; one that breaks off in the content means later."""
+    rascal = Rascal('garbage', 'gone', 'busy', 'mid-chunk', 'no answer')
+    with Sink(is_brief=True) as good:
+        config = {'relay_host': f'127.0.0.1:{rascal.port} 127.0.0.1:{good.port}', 'relay_tls': 'off', 'queue_retry_first_s': '1'}
+        with make(config=config) as s:
+            for i in range(3):
+                submit(s, 'carol@else.test', f'past {i}')
+                good.wait(i + 1)
+            submit(s, 'carol@else.test', 'broken off')
+            eventually(lambda: 'carol@else.test> later: 421 4.4.2' in s.log(), 'nothing lost')
+            contains(good.wait(4, 60)[3][2], b'Subject: broken off')
+            equal(rascal.visits, ['garbage', 'gone', 'busy', 'mid-chunk', 'no answer'])
+            equal(len(good.messages), 4)

@@ -5,13 +5,14 @@ import threading
 
 
 class Sink:
-    """extensions: lines of EHLO. refuse_times: answers 451 to that many MAIL commands first. port 0: any. identity: certificate and key
-    for STARTTLS."""
+    """extensions: lines of EHLO, or of LHLO. refuse_times: answers 451 to that many MAIL commands first. port 0: any. identity: certificate and key
+    for STARTTLS. path: LMTP on that Unix socket instead of a port.
+    is_brief: hangs up behind each message."""
 
     def __init__(self, extensions=('8BITMIME', 'SIZE 100000000', 'PIPELINING', 'ENHANCEDSTATUSCODES'), refuse_times=0, port=0,
-                 identity=None):
+                 identity=None, path=None, is_brief=False):
         self.extensions, self.refuse_times = extensions, refuse_times
-        self.sessions = 0
+        self.sessions, self.is_brief = 0, is_brief
         self.encrypted = []  # of each message: came it under TLS?
         self.tls = None
         if identity is not None:
@@ -32,8 +33,10 @@ class Sink:
             allow_reuse_address = True
             daemon_threads = True
             request_queue_size = 128  # else a burst of connections hangs before its greeting
-        self.server = Server(('127.0.0.1', port), Handler)
-        self.port = self.server.server_address[1]
+        class UnixServer(socketserver.ThreadingUnixStreamServer):
+            daemon_threads = True
+        self.server = Server(('127.0.0.1', port), Handler) if path is None else UnixServer(path, Handler)
+        self.port = self.server.server_address[1] if path is None else 0
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def __enter__(self):
@@ -44,7 +47,7 @@ class Sink:
         self.server.server_close()
 
     def talk(self, connection, rfile, wfile):
-        is_tls = False
+        is_tls = is_lmtp = False
         self.sessions += 1
 
         def say(line):
@@ -59,7 +62,8 @@ class Sink:
                 if line:
                     say('221 2.0.0 bye')
                 return
-            if verb == b'EHLO':
+            if verb in (b'EHLO', b'LHLO'):
+                is_lmtp = verb == b'LHLO'
                 say('250-sink.example')
                 for e in self.extensions:
                     say('250-' + e)
@@ -92,7 +96,10 @@ class Sink:
                     self.messages.append((sender, recipients, b''.join(lines)))
                     self.encrypted.append(is_tls)
                     self.arrived.notify_all()
-                say('250 2.0.0 kept')
+                for _ in recipients if is_lmtp else [None]:
+                    say('250 2.0.0 kept')
+                if self.is_brief:
+                    return
             else:
                 say('250 2.0.0 ok' if verb in (b'RSET', b'NOOP') else '500 5.5.1 what?')
 

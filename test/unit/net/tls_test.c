@@ -278,11 +278,86 @@ static void test_memory(void **state)
 #endif
 }
 
+/* ---- DANE (RFC 7672) ---- */
+
+enum { DIGEST_SIZE = 32 };
+
+/* The server's certificate, whole, or the digest of its key. */
+static struct str make_anchor_data(struct world *w, bool is_key_digest, struct buf *out)
+{
+    BIO *bio = BIO_new_mem_buf(w->cert.p, (int)w->cert.len);
+    X509 *x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    unsigned char *der = NULL;
+    int n = is_key_digest ? i2d_X509_PUBKEY(X509_get_X509_PUBKEY(x), &der) : i2d_X509(x, &der);
+    unsigned char digest[DIGEST_SIZE];
+    assert_true(n > 0);
+    if (is_key_digest) {
+        assert_int_equal(EVP_Digest(der, (size_t)n, digest, NULL, EVP_sha256(), NULL), 1);
+        buf_add(out, str_make((const char *)digest, sizeof(digest)));
+    } else {
+        buf_add(out, str_make((const char *)der, (size_t)n));
+    }
+    OPENSSL_free(der);
+    X509_free(x);
+    BIO_free(bio);
+    return buf_str(out);
+}
+
+static enum err start_dane(struct world *w, struct str host, struct str also,
+                           struct tls_anchor anchor)
+{
+    struct tls_dane dane = {host, also, &anchor, 1};
+    stream_free(&w->near);
+    stream_free(&w->far);
+    stream_pair(w->loop, &w->near, &w->far);
+    tls_context_free(&w->client_context);
+    assert_int_equal(tls_client_context_new_opportunistic(&w->client_context), ERR_OK);
+    ear_put(&w->server, tls_server_new(w->loop, w->server_context, w->far));
+    ear_put(&w->client, tls_client_new_dane(w->loop, w->client_context, w->near, &dane));
+    w->near = w->far = NULL;
+    stream_write(w->client.s, STR("hello"));
+    loop_run(w->loop);
+    bool has_heard = w->server.heard.len == 5;
+    enum err e = w->client.ended > 0 ? w->client.why : ERR_OK;
+    assert_int_equal(e == ERR_OK, has_heard);
+    ear_release(&w->server);
+    ear_release(&w->client);
+    return e;
+}
+
+static void test_dane(void **state)
+{
+    struct world *w = *state;
+    CLEANUP(buf_release) struct buf key = BUF_INIT(65536);
+    CLEANUP(buf_release) struct buf whole = BUF_INIT(65536);
+    struct str digest = make_anchor_data(w, true, &key);
+    struct str cert = make_anchor_data(w, false, &whole);
+    struct str wrong = STR("01234567890123456789012345678901");
+    struct str name = STR("mail.example");
+    struct str other = STR("other.example");
+    /* Usage 3: the key alone decides. */
+    assert_int_equal(start_dane(w, name, STR_EMPTY, (struct tls_anchor){3, 1, 1, digest}), ERR_OK);
+    assert_int_equal(start_dane(w, other, STR_EMPTY, (struct tls_anchor){3, 1, 1, digest}), ERR_OK);
+    assert_int_equal(start_dane(w, name, STR_EMPTY, (struct tls_anchor){3, 1, 1, wrong}),
+                     ERR_TLS_FAILED);
+    /* Usage 2 is about an authority, which the certificate itself is not. */
+    assert_int_equal(start_dane(w, name, STR_EMPTY, (struct tls_anchor){2, 0, 0, cert}),
+                     ERR_TLS_FAILED);
+    /* Unusable: encrypted for whoever answers. */
+    assert_int_equal(start_dane(w, name, STR_EMPTY, (struct tls_anchor){1, 1, 1, wrong}), ERR_OK);
+    assert_false(tls_anchor_is_usable(&(struct tls_anchor){0, 1, 1, digest}));
+    assert_false(tls_anchor_is_usable(&(struct tls_anchor){3, 2, 1, digest}));
+    assert_false(tls_anchor_is_usable(&(struct tls_anchor){3, 1, 2, digest}));
+    assert_false(tls_anchor_is_usable(&(struct tls_anchor){3, 1, 9, digest}));
+    assert_false(tls_anchor_is_usable(&(struct tls_anchor){3, 0, 0, STR_EMPTY}));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_bad_identities, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dane, setup, teardown),
         cmocka_unit_test_setup_teardown(test_unknown_certificate, setup, teardown),
         cmocka_unit_test_setup_teardown(test_host_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_tls, setup, teardown),
