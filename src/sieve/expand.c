@@ -1,5 +1,6 @@
 /* Strings of the script, as they mean something now: variables put in (RFC 5229, 3). What comes of it lives in the run's scratch, which
  * is cleared from command to command; what has to stay is copied. */
+#include "base/utf8.h"
 #include "sieve/run_priv.h"
 
 static struct str piece_get(const struct sieve_run *r, const struct sieve_piece *p)
@@ -71,4 +72,28 @@ enum err sieve_expand_kept(struct sieve_run *r, const struct sieve_arg *arg, str
     struct str now;
     TRY(sieve_expand_one(r, arg, &now));
     return sieve_run_keep(r, now, out);
+}
+
+enum { REPLACEMENT_SIZE = 3 }; /* U+FFFD in UTF-8 */
+
+/* Encoded characters and cut variables can make octets that are no text: they do not leave the script. */
+enum err sieve_expand_text(struct sieve_run *r, const struct sieve_arg *arg, struct str *out)
+{
+    struct str rest;
+    TRY(sieve_expand_one(r, arg, &rest));
+    if (utf8_is_valid(rest) && str_find_char(rest, '\0') == rest.n) {
+        return sieve_run_keep(r, rest, out);
+    }
+    TRY(sieve_run_spend(r, sieve_steps_for(rest.n)));
+    struct buf text = BUF_INIT(rest.n * REPLACEMENT_SIZE + 1);
+    while (rest.n > 0) {
+        uint32_t c = 0;
+        if (!utf8_next(&rest, &c)) {
+            rest = str_skip(rest, 1);
+        }
+        utf8_add(&text, c != 0 ? c : 0xfffd);
+    }
+    enum err e = sieve_run_keep(r, buf_str(&text), out);
+    buf_release(&text);
+    return e;
 }

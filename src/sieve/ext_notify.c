@@ -211,7 +211,7 @@ static enum err read_notify(struct sieve_run *r, const struct sieve_node *n,
                               STR_ARG(str_sub(out->from, 0, 100)));
     }
     out->has_message = message != NULL;
-    TRY(sieve_expand_kept(r, message, &out->message));
+    TRY(sieve_expand_text(r, message, &out->message));
     TRY(read_importance(r, n, out));
     TRY(read_options(r, n, out));
     return sieve_fcc_read(r, n, &out->has_fcc, &out->fcc);

@@ -13,7 +13,7 @@ static enum err reject(struct sieve_run *r, const struct sieve_node *n, enum sie
         return sieve_run_fail(r, "A message is rejected once only");
     }
     TRY(sieve_action_add(r, kind, &a));
-    TRY(sieve_expand_kept(r, &n->params[0], &a->reason));
+    TRY(sieve_expand_text(r, &n->params[0], &a->reason));
     sieve_run_trace(r, "%.*s", STR_ARG(n->spec->name));
     r->is_implicit_keep_cancelled = true;
     return ERR_OK;

@@ -55,7 +55,7 @@ static uint64_t get_seconds(const struct sieve_node *n)
 static enum err keep_line(struct sieve_run *r, const struct sieve_arg *arg, struct str *out)
 {
     struct str text;
-    TRY(sieve_expand_one(r, arg, &text));
+    TRY(sieve_expand_text(r, arg, &text));
     char *p = sieve_run_array(r, char, text.n + 1);
     if (p == NULL) {
         return sieve_run_full(r);
@@ -136,7 +136,8 @@ static enum err read_vacation(struct sieve_run *r, const struct sieve_node *n,
     v->is_mime = sieve_node_has(n, SIEVE_TAG_MIME);
     v->seconds = get_seconds(n);
     v->has_subject = sieve_node_find(n, SIEVE_TAG_SUBJECT) != NULL;
-    TRY(sieve_expand_kept(r, &n->params[0], &v->reason));
+    TRY(v->is_mime ? sieve_expand_kept(r, &n->params[0], &v->reason)
+                   : sieve_expand_text(r, &n->params[0], &v->reason));
     TRY(keep_line(r, sieve_node_find(n, SIEVE_TAG_SUBJECT), &v->subject));
     TRY(read_from(r, n, &v->from));
     TRY(keep_list(r, sieve_node_find(n, SIEVE_TAG_ADDRESSES), &v->addresses));

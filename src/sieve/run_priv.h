@@ -108,6 +108,10 @@ MUST_USE enum err sieve_expand_list(struct sieve_run *r, const struct sieve_arg 
 MUST_USE enum err sieve_expand_kept(struct sieve_run *r, const struct sieve_arg *arg,
                                     struct str *out);
 
+/* The same, as text: what is not UTF-8, and NUL, becomes U+FFFD. */
+MUST_USE enum err sieve_expand_text(struct sieve_run *r, const struct sieve_arg *arg,
+                                    struct str *out);
+
 /* sieve/action.c: a new action with the header as it stands now; the script's error at the limit. */
 MUST_USE enum err sieve_action_add(struct sieve_run *r, enum sieve_action_kind kind,
                                    struct sieve_action **out);

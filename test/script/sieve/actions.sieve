@@ -46,6 +46,11 @@ require "reject";
 reject "Go away";
 === actions a
 reject "Go away"
+=== script what is no text does not leave a script
+require ["reject", "encoded-character"];
+reject "a${hex: ff 00 c3}é";
+=== actions a
+reject "a���é"
 === script ereject
 require "ereject";
 ereject "Go away";
