@@ -87,7 +87,7 @@ def send_by_msmtp(s, folder, octets, user, domain, to):
 
 def check_queue_is_empty(s):
     def is_empty():
-        return b'@' not in s.run('queue', 'list', check=False).stdout
+        return b'@' not in s.run('queue', 'list').stdout
     eventually(is_empty, 'the queue is empty', 60)
 
 
