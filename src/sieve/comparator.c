@@ -248,9 +248,7 @@ static bool find_segment(struct glob *g, size_t from, size_t to, size_t *at, str
     }
     for (size_t start = *at; start <= g->hay.key.n && g->out->cost > 0; start++) {
         size_t end;
-        if (g->out->cost > 0) {
-            g->out->cost--;
-        }
+        g->out->cost--;
         if (is_boundary(&g->hay, start) && segment_is_at(g, from, to, start, room, &end)
             && (!is_last || end == g->hay.key.n)) {
             keep_wildcard(g, *at, start);
