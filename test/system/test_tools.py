@@ -45,6 +45,12 @@ def test_one_clear_line(make):
             (1, 'there is no user zoe', ['user', 'passwd', 'zoe', '--password-stdin']),
             (1, 'user alice exists already; limetta user passwd changes it', ['user', 'add', 'Alice', '--password-stdin']),
             (2, 'say --yes', ['user', 'delete', 'alice']),
+            (2, 'two words: an alias is name@domain', ['alias', 'add', 'two words', 'alice']),
+            (2, 'is no account and no address', ['alias', 'add', 'info', 'a b']),
+            (1, 'there is no alias info', ['alias', 'remove', 'info']),
+            (1, 'there is no user zoe', ['sender', 'add', 'zoe', 'z@example.org']),
+            (2, 'zoe is no address', ['sender', 'add', 'alice', 'zoe']),
+            (1, 'alice was not allowed to send as z@example.org', ['sender', 'remove', 'alice', 'z@example.org']),
         ]
         for code, words, args in cases:
             got, _, err = tool(s, *args, stdin=b'secret\n')
@@ -58,6 +64,33 @@ def test_one_clear_line(make):
         true(not os.path.exists(os.path.join(s.state, 'accounts', 'zoe')), 'no account for a name that nobody has')
         equal(tool(s, 'user', 'add', 'dave', '--password-stdin', stdin=b'\n')[0], 2)
         contains(tool(s, 'user', 'list')[1], 'alice\ncarol\n')
+
+
+@limetta_only
+def test_aliases(make):
+    """X-ALIASES: added, listed, imported whole or not at all; a circle is refused, and changes nothing."""
+    with make() as s:
+        def alias(*args):
+            return tool(s, 'alias', *args, '--config', s.config)
+        equal(alias('add', 'Info', 'alice', 'bob')[0], 0)
+        equal(alias('add', 'team', 'info@localhost', 'carol@elsewhere.example')[0], 0)
+        code, _, err = alias('add', 'info', 'team')
+        equal(code, 1)
+        contains(err[0], 'info would lead back to itself; nothing was changed')
+        listed = 'info\talice\ninfo\tbob\nteam\tcarol@elsewhere.example\nteam\tinfo@localhost\n'
+        equal(alias('list')[1], listed)
+        path = os.path.join(s.dir, 'aliases')
+        with open(path, 'w') as f:
+            f.write('# old\nroot: alice,\n\tbob\nprogram: "|/bin/true"\ninfo: bob\n')
+        code, _, err = alias('import', path)
+        equal((code, len(err)), (1, 2))
+        contains(err[0], 'line 4: "|/bin/true": programs are not started')
+        equal(alias('list')[1], listed, 'nothing was imported')
+        equal(alias('import', path, '--skip')[0], 0)
+        equal(alias('list', 'info')[1], 'info\tbob\n', 'replaced')
+        equal(alias('remove', 'team', 'info@localhost')[0], 0)
+        equal(alias('remove', 'root')[0], 0)
+        equal(alias('list')[1], 'info\tbob\nteam\tcarol@elsewhere.example\n')
 
 
 @limetta_only
