@@ -7,9 +7,9 @@
  *          '------------- empty line or not a field -------------'--> DONE (missing fields are added first)
  *
  * A header that ends without an empty line (a line that is no field) gets one: the octets from there on are body.
- * A message without From gets the sender of the envelope, as the common mail servers have it; a Sender field is never added:
- * whose login it was is not everybody's business. Who puts a priority into the header gets it as if MAIL had asked
- * (RFC 6758, 3.1), within the same bound; our own field then tells it to hosts that do not know MT-PRIORITY.
+ * A message without From gets the sender of the envelope, as the common mail servers have it. Who puts a priority into the
+ * header gets it as if MAIL had asked (RFC 6758, 3.1), within the same bound; our own field then tells it to hosts that do not
+ * know MT-PRIORITY.
  *
  * Bcc is taken out because the envelope has the recipients (RFC 5322, 3.6.3), Return-Path because only final delivery
  * may write it (RFC 5321, 4.4). */

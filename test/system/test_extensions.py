@@ -2,6 +2,7 @@
 MAIL to the mailbox or to the next host, and the limits by the hour."""
 import email.message
 import email.policy
+import os
 import re
 import smtplib
 import tempfile
@@ -205,6 +206,26 @@ def test_requiretls(make):
         eventually(lambda: re.search(rb'Status: 5\.7\.(10|30)', octets_of(s, 'alice')), 'a report')
         eventually(lambda: subjects(s, 'bob') == ['secret'], 'delivered here')
         equal(len(relay.messages), 0)
+
+
+@limetta_only
+def test_requiretls_goes_on(make):
+    """Where TLS and the host's name are proven, and REQUIRETLS is offered, it passes; UTF-8, priority and time go with it."""
+    with make(users=('carol', 'bob'), config={'domains': 'there.example localhost', 'sender_check': 'no'}) as there:
+        os.environ['SSL_CERT_FILE'] = there.cert
+        try:
+            config = {'relay_host': 'localhost', 'relay_port': there.submission_port, 'relay_tls': 'required', 'relay_user': 'carol',
+                      'relay_password': PASSWORD}
+            with make(config=config) as s:
+                c = open_smtp(s, 'alice', PASSWORD, is_tls=True)
+                submit(c, utf8('grün'), ['bob@there.example'], ' REQUIRETLS SMTPUTF8 BY=100;R MT-PRIORITY=2')
+                got = eventually(lambda: octets_of(there, 'bob'), 'it arrives')
+                contains(got, 'Subject: grün'.encode())
+                equal(got.count(b'with UTF8SMTPSA'), 2)
+                equal(got.count(b'PRIORITY 2'), 2)
+                equal(got.count(b'MT-Priority: 2'), 1)
+        finally:
+            del os.environ['SSL_CERT_FILE']
 
 
 @limetta_only
