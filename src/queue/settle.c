@@ -119,6 +119,17 @@ static struct verdict judge_later(struct job *j, struct queue_recipient *q, stru
     return settle_by_time(r, j->arena, &j->message, q);
 }
 
+/* RFC 2852, 4.1.4: each hop is to tell, or nobody after us keeps the time; whether reports of success were wanted or not. */
+static bool must_tell_of_relaying(const struct job *j, const struct queue_recipient *q,
+                                  const struct smtp_outcome *o)
+{
+    const struct mail_terms *t = &j->message.terms;
+    bool is_time_lost = t->by == SMTP_BY_NOTIFY && !o->is_by_with_him
+                        && runner_now_ms(j->runner) < t->deliver_by_ms;
+    bool has_time = t->by != SMTP_BY_NONE;
+    return has_time && (t->is_by_traced || is_time_lost) && q->to.notify != SMTP_NOTIFY_NEVER;
+}
+
 static struct verdict judge(struct job *j, struct queue_recipient *q, const struct smtp_outcome *o)
 {
     if (o->kind == SMTP_OUTCOME_LATER || o->kind == SMTP_OUTCOME_OPEN) {
@@ -129,8 +140,12 @@ static struct verdict judge(struct job *j, struct queue_recipient *q, const stru
     v.entry.status = dsn_find_status(o->reply);
     v.entry.action = DSN_FAILED;
     if (o->kind == SMTP_OUTCOME_DONE) {
-        bool is_relayed = j->place->kind == PLACE_HOP;
+        bool is_relayed = j->place->kind == PLACE_HOP && !o->is_delivery;
         v.entry.action = is_relayed ? DSN_RELAYED : DSN_DELIVERED;
+        if (is_relayed && must_tell_of_relaying(j, q, o)) {
+            v.is_told = true;
+            return v;
+        }
         if (is_relayed && o->is_dsn_with_him) {
             return v; /* RFC 3461, 5.2.2: the next host reports */
         }

@@ -243,8 +243,8 @@ bool smtp_client_is_tls(const struct smtp_client *c)
 struct smtp_outcome smtp_client_get_outcome(const struct smtp_client *c, size_t i)
 {
     const struct client_outcome *o = &c->outcomes[i];
-    return (struct smtp_outcome){o->kind, buf_str(&o->reply), o->is_from_server, c->offer.has_dsn,
-                                 c->offer.has_by};
+    return (struct smtp_outcome){o->kind,          buf_str(&o->reply), o->is_from_server,
+                                 c->offer.has_dsn, c->offer.has_by,    c->job.is_lmtp};
 }
 
 bool smtp_client_is_final(const struct smtp_client *c)

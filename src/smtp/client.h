@@ -67,6 +67,7 @@ struct smtp_outcome {
     bool
         is_dsn_with_him; /* the server offers DSN: reports are its business now (RFC 3461, 5.2.2) */
     bool is_by_with_him; /* the server offers DELIVERBY: so is the time (RFC 2852) */
+    bool is_delivery;    /* by LMTP: it is in the mailbox, not on its way */
 };
 
 struct smtp_client *smtp_client_new(const struct smtp_client_job *job);

@@ -203,6 +203,16 @@ static void say_notify(struct buf *out, unsigned notify)
     }
 }
 
+/* A server that keeps no time, but sends reports, is at least to tell of delays (RFC 2852, 4.1.4.2). */
+static unsigned get_notify(const struct smtp_client *c, const struct mail_recipient *r)
+{
+    bool is_time_lost = c->job.envelope.terms.by == SMTP_BY_NOTIFY && !c->offer.has_by;
+    if (!is_time_lost || r->notify == SMTP_NOTIFY_NEVER) {
+        return r->notify;
+    }
+    return (r->notify != 0 ? r->notify : SMTP_NOTIFY_FAILURE) | SMTP_NOTIFY_DELAY;
+}
+
 void client_say_rcpt(struct smtp_client *c, size_t i)
 {
     const struct mail_recipient *r = &c->job.envelope.recipients[i];
@@ -210,7 +220,7 @@ void client_say_rcpt(struct smtp_client *c, size_t i)
     say_address(c, r->address);
     buf_add_char(&c->out, '>');
     if (c->offer.has_dsn) {
-        say_notify(&c->out, r->notify);
+        say_notify(&c->out, get_notify(c, r));
     }
     /* Our own LMTP server takes ORCPT for Delivered-To; it offers no DSN, for reports stay our business. */
     if ((c->offer.has_dsn || c->job.is_lmtp) && r->orcpt.n > 0) {

@@ -18,10 +18,10 @@ from lib.wire import open_imap, open_smtp
 HOSTS = ('mx.signed.test', 'mx.third.signed.test', 'mx.plain.test', 'mx.sts.plain.test', 'mta-sts.sts.plain.test')
 
 
-def submit(s, to, subject):
+def submit(s, to, subject, mail='', rcpt=''):
     c = open_smtp(s, 'alice', PASSWORD, is_tls=True)
-    c.command('MAIL FROM:<alice@localhost>')
-    c.command(f'RCPT TO:<{to}>')
+    c.command(f'MAIL FROM:<alice@localhost>{mail}')
+    c.command(f'RCPT TO:<{to}>{rcpt}')
     c.command('DATA')
     c.send(message(subject) + b'.\r\n')
     c.reply()
@@ -183,9 +183,21 @@ def test_another_store(make):
     with Sink(path=path) as store:
         os.chmod(path, 0o666)
         with make(config={'routes': f'lists.test=lmtp+unix:{path}'}) as s:
-            submit(s, 'carol@lists.test', 'by socket')
+            submit(s, 'carol@lists.test', 'by socket', rcpt=' NOTIFY=SUCCESS')
             contains(store.wait(1)[0][2], b'Subject: by socket')
-            eventually(lambda: 'carol@lists.test> delivered' in s.log(), 'its answer')
+            eventually(lambda: b'Action: delivered' in inbox(s, 'alice'), 'a report that is no "relayed"')
+
+
+@limetta_only
+def test_time_is_lost(make):
+    """X-DELIVERBY: a relay that keeps no time. The sender hears so, or, who wants it back in time, that it cannot be."""
+    with Sink() as relay, make(config={'relay_host': f'127.0.0.1:{relay.port}', 'relay_tls': 'off'}) as s:
+        submit(s, 'carol@else.test', 'by and by', mail=' BY=600;N')
+        relay.wait(1)
+        eventually(lambda: b'Action: relayed' in inbox(s, 'alice'), 'a report')
+        submit(s, 'carol@else.test', 'in time', mail=' BY=600;R')
+        eventually(lambda: b'Status: 5.3.3' in inbox(s, 'alice'), 'the message comes back')
+        equal(len(relay.messages), 1)
 
 
 class Rascal:

@@ -132,6 +132,21 @@ static void test_late(void **state)
     expect("MAIL FROM:<f@z.test> BY=-5;N\r\n");
 }
 
+/* RFC 2852, 4.1.4.2: a server that keeps no time is to tell of delays. */
+static void test_time_lost(void **state)
+{
+    static struct mail_recipient r[] = {{.address = {"a@x.test", 8}},
+                                        {.address = {"b@x.test", 8}, .notify = SMTP_NOTIFY_SUCCESS},
+                                        {.address = {"c@x.test", 8}, .notify = SMTP_NOTIFY_NEVER}};
+    job.envelope.recipients = r;
+    job.envelope.recipient_count = 3;
+    job.envelope.terms = (struct mail_terms){.by = SMTP_BY_NOTIFY, .deliver_by_ms = NOW_MS + 60000};
+    greet("250-x\r\n250-PIPELINING\r\n250 DSN\r\n");
+    expect("MAIL FROM:<f@z.test>\r\nRCPT TO:<a@x.test> NOTIFY=FAILURE,DELAY\r\n"
+           "RCPT TO:<b@x.test> NOTIFY=SUCCESS,DELAY\r\nRCPT TO:<c@x.test> NOTIFY=NEVER\r\n");
+    assert_false(smtp_client_get_outcome(client, 0).is_by_with_him);
+}
+
 static void test_no_time(void **state)
 {
     static const char *const OFFERS[] = {"250 x\r\n", "250-x\r\n250 DELIVERBY 600\r\n"};
@@ -339,19 +354,13 @@ static void test_login(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_terms),
-        TEST(test_terms_not_offered),
-        TEST(test_late),
-        TEST(test_no_time),
-        TEST(test_requiretls),
-        TEST(test_utf8_addresses),
-        TEST(test_recipient_limit),
-        TEST(test_message_limit),
-        TEST(test_several_messages),
-        TEST(test_kept_too_long),
-        TEST(test_chunks),
-        TEST(test_chunk_refused),
-        TEST(test_login),
+        TEST(test_terms),          TEST(test_terms_not_offered),
+        TEST(test_late),           TEST(test_time_lost),
+        TEST(test_no_time),        TEST(test_requiretls),
+        TEST(test_utf8_addresses), TEST(test_recipient_limit),
+        TEST(test_message_limit),  TEST(test_several_messages),
+        TEST(test_kept_too_long),  TEST(test_chunks),
+        TEST(test_chunk_refused),  TEST(test_login),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
