@@ -47,10 +47,10 @@ reject "Go away";
 === actions a
 reject "Go away"
 === script what is no text does not leave a script
-require ["reject", "encoded-character"];
-reject "a${hex: ff 00 c3}é";
+require ["ereject", "encoded-character"];
+ereject "a${hex: ff 00 c3}é";
 === actions a
-reject "a���é"
+ereject "a���é"
 === script ereject
 require "ereject";
 ereject "Go away";
