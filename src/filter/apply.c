@@ -77,7 +77,7 @@ static bool is_disk_trouble(enum err e)
     return e == ERR_IO || e == ERR_NO_SPACE || e == ERR_CORRUPT || e == ERR_UNAVAILABLE;
 }
 
-static enum err find_or_create(struct run *r, const struct sieve_target *t, struct mailbox **out)
+enum err find_or_create(struct run *r, const struct sieve_target *t, struct mailbox **out)
 {
     enum err e = find_target(r->account, t, out);
     if (e == ERR_NO_MAILBOX && t->is_create) {
@@ -90,7 +90,7 @@ static enum err find_or_create(struct run *r, const struct sieve_target *t, stru
     return find_inbox(r, out);
 }
 
-static uint64_t find_flags(struct mailbox *m, const struct sieve_strings *names)
+uint64_t find_flags(struct mailbox *m, const struct sieve_strings *names)
 {
     static const struct {
         const char *name;
@@ -155,9 +155,8 @@ static enum err apply_copy(struct apply *p, const struct copy *copy)
 
 /* ---- letters ---- */
 
-static void write_head(const struct apply *p, const struct letter_out *l, struct buf *out)
+static void write_head(struct run *r, const struct letter_out *l, bool is_kept, struct buf *out)
 {
-    struct run *r = p->r;
     if (l->kind == OUTBOX_POST) {
         fields_add(out, STR("url"), l->to);
         return;
@@ -171,16 +170,15 @@ static void write_head(const struct apply *p, const struct letter_out *l, struct
     if (!letter_is_ascii(l->to) || !letter_is_ascii(l->from)) {
         fields_add_u64(out, STR("utf8"), 1);
     }
-    if (l->is_redirect && p->got.count == 0) {
+    if (l->is_redirect && !is_kept) {
         fields_add_u64(out, STR("keep"), 1);
     }
 }
 
-static enum err apply_letter(struct apply *p, const struct letter_out *l)
+static enum err apply_letter(struct run *r, const struct letter_out *l, bool is_kept)
 {
-    struct run *r = p->r;
     CLEANUP(buf_release) struct buf head = BUF_INIT(OUTBOX_HEAD_MOST);
-    write_head(p, l, &head);
+    write_head(r, l, is_kept, &head);
     TRY(buf_err(&head));
     struct outbox_item item = {
         .kind = l->kind,
@@ -188,6 +186,7 @@ static enum err apply_letter(struct apply *p, const struct letter_out *l)
         .expires_ms = (uint64_t)(r->now_s + LETTER_LIFE_S) * 1000,
         .head = buf_str(&head),
         .text = l->text,
+        .body_id = l->has_body ? r->body_id : 0,
         .skip = l->skip,
     };
     return account_add_outgoing(r->account, &item, l->has_body ? r->d->writer : NULL);
@@ -196,8 +195,7 @@ static enum err apply_letter(struct apply *p, const struct letter_out *l)
 static enum err apply_memory(struct run *r, const struct memory *m)
 {
     uint64_t seconds = m->seconds < MEMORY_MOST_S ? m->seconds : MEMORY_MOST_S;
-    return account_add_seen(r->account, (enum seen_kind)m->kind, m->key, r->now_s,
-                            r->now_s + (int64_t)seconds);
+    return account_add_seen(r->account, m->kind, m->key, r->now_s, r->now_s + (int64_t)seconds);
 }
 
 /* ---- notes ---- */
@@ -264,14 +262,10 @@ static enum err apply_note(struct run *r, const struct note *n)
 
 /* ---- all of it ---- */
 
-static enum err apply_all(struct apply *p)
+enum err apply_rest(struct run *r, bool is_kept)
 {
-    struct run *r = p->r;
-    for (size_t i = 0; i < r->copies.count; i++) {
-        TRY(apply_copy(p, &r->copies.at[i]));
-    }
     for (size_t i = 0; i < r->letters.count; i++) {
-        TRY(apply_letter(p, &r->letters.at[i]));
+        TRY(apply_letter(r, &r->letters.at[i], is_kept));
     }
     for (size_t i = 0; i < r->memories.count; i++) {
         TRY(apply_memory(r, &r->memories.at[i]));
@@ -280,6 +274,15 @@ static enum err apply_all(struct apply *p)
         TRY(apply_note(r, &r->notes.at[i]));
     }
     return ERR_OK;
+}
+
+static enum err apply_all(struct apply *p)
+{
+    struct run *r = p->r;
+    for (size_t i = 0; i < r->copies.count; i++) {
+        TRY(apply_copy(p, &r->copies.at[i]));
+    }
+    return apply_rest(r, p->got.count > 0);
 }
 
 enum err apply_plan(struct run *r, bool *has_outgoing)

@@ -28,7 +28,7 @@ struct filter *filter_new(const struct filter_config *config)
     list_init(&f->recent);
     sieve_limits_init(&f->limits);
     f->limits.script_octets = SCRIPT_TEXT_MOST;
-    f->sieve = (struct sieve_config){.limits = &f->limits, .disabled = STR_EMPTY};
+    f->sieve = (struct sieve_config){.limits = &f->limits, .has_imap_events = true};
     return f;
 }
 
@@ -66,7 +66,7 @@ static struct str cut_detail(struct run *r, struct str address, struct str *deta
     return address;
 }
 
-static void find_addresses(struct run *r, struct str *detail)
+void find_addresses(struct run *r, struct str *detail)
 {
     struct str user = account_get_user(r->account);
     struct str domains = r->f->config.domains;
@@ -104,16 +104,24 @@ static enum err read_message(struct run *r)
     return shape_parse(r->a, serialised, &r->shape);
 }
 
+struct sieve_item *make_items(struct run *r)
+{
+    struct str domains = r->f->config.domains;
+    struct sieve_item *items = arena_array(r->a, struct sieve_item, FILTER_ITEMS);
+    if (items != NULL) {
+        items[0] = (struct sieve_item){STR("domain"), str_split(&domains, ' ')};
+        items[1] = (struct sieve_item){STR("host"), r->f->config.hostname};
+    }
+    return items;
+}
+
 static enum err set_up(struct run *r)
 {
     struct str detail;
     TRY(read_message(r));
     find_addresses(r, &detail);
-    struct str domains = r->f->config.domains;
-    struct sieve_item *items = arena_array(r->a, struct sieve_item, 2);
+    struct sieve_item *items = make_items(r);
     TRY(items == NULL ? ERR_LIMIT : ERR_OK);
-    items[0] = (struct sieve_item){STR("domain"), str_split(&domains, ' ')};
-    items[1] = (struct sieve_item){STR("host"), r->f->config.hostname};
     r->env = (struct sieve_env){
         .message = r->octets,
         .shape = &r->shape,
@@ -126,7 +134,7 @@ static enum err set_up(struct run *r)
         .addresses = {r->addresses.at, (uint32_t)r->addresses.count},
         .inbox = find_inbox(r, detail),
         .items = items,
-        .item_count = 2,
+        .item_count = FILTER_ITEMS,
         .cause = SIEVE_DELIVERY,
         .host = &FILTER_HOST,
         .owner = r,
@@ -201,6 +209,22 @@ static enum err run_scripts(struct run *r)
     return count == 0 ? keep_message(r) : ERR_OK;
 }
 
+void run_release(struct run *r)
+{
+    for (size_t i = 0; i < r->writers.count; i++) {
+        body_writer_free(&r->writers.at[i]);
+    }
+    vec_release(&r->addresses);
+    vec_release(&r->asked);
+    vec_release(&r->actions);
+    vec_release(&r->notes);
+    vec_release(&r->copies);
+    vec_release(&r->letters);
+    vec_release(&r->memories);
+    vec_release(&r->writers);
+    arena_free(&r->a);
+}
+
 static enum err deliver(struct run *r, struct filter_outcome *out)
 {
     TRY(set_up(r));
@@ -223,17 +247,6 @@ enum err filter_deliver(struct filter *f, const struct filter_delivery *d,
     };
     scripts_trim(f);
     enum err e = deliver(&r, out);
-    for (size_t i = 0; i < r.writers.count; i++) {
-        body_writer_free(&r.writers.at[i]);
-    }
-    vec_release(&r.addresses);
-    vec_release(&r.asked);
-    vec_release(&r.actions);
-    vec_release(&r.notes);
-    vec_release(&r.copies);
-    vec_release(&r.letters);
-    vec_release(&r.memories);
-    vec_release(&r.writers);
-    arena_free(&r.a);
+    run_release(&r);
     return e;
 }

@@ -10,6 +10,7 @@
 #include "sieve/run.h"
 #include "sieve/script.h"
 #include "store/outbox.h"
+#include "store/seen.h"
 
 /* What the files of this room share. A delivery goes through them in this order:
  *
@@ -41,6 +42,7 @@ struct copy {
     const struct sieve_target *target;
     struct body_writer *writer; /* borrowed */
     bool is_message;            /* of the message that is delivered; false: of one that is sent */
+    bool is_keep;               /* where it is, or would be without a script */
 };
 
 /* Something for the outbox. */
@@ -64,7 +66,7 @@ struct asked_id {
 
 /* What is remembered when all is done. */
 struct memory {
-    int kind; /* enum seen_kind */
+    enum seen_kind kind;
     struct str key;
     uint64_t seconds;
 };
@@ -81,6 +83,7 @@ struct run {
     const struct filter_delivery *d;
     struct arena *a;
     struct account *account;
+    uint64_t body_id; /* d->writer NULL: of a message that is stored */
     struct str octets;
     struct shape shape;
     int64_t now_s;
@@ -100,6 +103,15 @@ struct run {
     uint64_t redirects; /* planned */
     uint64_t notifies;
 };
+
+/* ---- filter.c ---- */
+
+/* Fills addresses, best first. *detail: what was cut off d->address. */
+void find_addresses(struct run *r, struct str *detail);
+/* FILTER_ITEMS of the environment (RFC 5183); NULL when the arena is full. */
+enum { FILTER_ITEMS = 2 };
+struct sieve_item *make_items(struct run *r);
+void run_release(struct run *r);
 
 /* ---- scripts.c ---- */
 
@@ -147,6 +159,12 @@ bool is_submitted_automatically(struct run *r);
 
 /* ---- apply.c ---- */
 
+/* What there is besides copies: letters, memories, notes. */
+MUST_USE enum err apply_rest(struct run *r, bool is_kept);
 MUST_USE enum err apply_plan(struct run *r, bool *has_outgoing);
+/* The mailbox of the target: made when it says so; INBOX, and a note, when it is not there. Referenced. */
+MUST_USE enum err find_or_create(struct run *r, const struct sieve_target *t, struct mailbox **out);
+/* The bits of flags in m. */
+uint64_t find_flags(struct mailbox *m, const struct sieve_strings *names);
 
 #endif

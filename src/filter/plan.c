@@ -49,7 +49,8 @@ static enum err find_writer(struct run *r, const struct sieve_action *x, struct 
 
 static enum err plan_copy(struct run *r, const struct sieve_action *x)
 {
-    struct copy copy = {.target = &x->target, .is_message = true};
+    struct copy copy = {
+        .target = &x->target, .is_message = true, .is_keep = x->kind != SIEVE_FILEINTO};
     if (x->kind != SIEVE_FILEINTO) {
         struct sieve_target *inbox = arena_one(r->a, struct sieve_target);
         TRY(inbox == NULL ? ERR_LIMIT : ERR_OK);

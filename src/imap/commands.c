@@ -71,6 +71,9 @@ void commands_write_capability(const struct imap_session *s, struct buf *out)
             buf_add_c(out, commands[i]->capability);
         }
     }
+    if (s->args.host->sieve_url.n > 0) {
+        buf_addf(out, " IMAPSIEVE=%.*s", STR_ARG(s->args.host->sieve_url)); /* RFC 6785 */
+    }
     buf_addf(out, " APPENDLIMIT=%llu", (unsigned long long)s->args.message_most); /* RFC 7889 */
     if (s->args.message_limit > 0) {
         buf_addf(out, " MESSAGELIMIT=%u", s->args.message_limit); /* RFC 9738 */

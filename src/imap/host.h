@@ -9,6 +9,19 @@
 #include <stdint.h>
 
 struct convert_service;
+struct mailbox;
+struct numset;
+
+/* Why a user's script may want to look at messages (RFC 6785, 2.2). */
+enum imap_cause { IMAP_CAUSE_APPEND, IMAP_CAUSE_COPY, IMAP_CAUSE_FLAG };
+
+/* A change that a command has made, and that is pending. Borrowed for the call. */
+struct imap_event {
+    struct mailbox *mailbox; /* of the account here */
+    enum imap_cause cause;
+    const struct numset *uids; /* that came, or whose flags may change */
+    struct str user;           /* who gave the command */
+};
 
 /* What an IMAP session asks of the world around it. The store role gives one to all its sessions; tests give another. */
 struct imap_host {
@@ -17,6 +30,9 @@ struct imap_host {
     /* Opens a session (imap/url_serve.h, imap/peer.h) at the worker that owns user's account, head being its open message; the caller
      * takes the stream. NULL: the account belongs to this worker. Not being a function: all accounts do. */
     struct stream *(*open_peer)(void *owner, struct str user, struct str head);
+    /* Scripts may be run for what the event names, once it is committed. NULL: nobody wants to know. */
+    void (*on_event)(void *owner, const struct imap_event *e);
+    struct str sieve_url; /* where such scripts are kept, as a sieve URL; empty: nowhere */
     void *owner;
     struct convert_service *convert; /* NULL: conversions are never possible now */
 };

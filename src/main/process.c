@@ -317,6 +317,7 @@ static void tell_state(struct teller *t, const struct process_context *x)
     tell(t, SUBMIT, "submit_password", buf_str(&s->submit_password));
     tell(t, STORE, "submit_entities", str_trim(buf_str(&entities)));
     tell_u64(t, EDGE | STORE | SUBMIT, "imap_port", PORT_IMAP + x->port_offset);
+    tell_u64(t, STORE, "sieve_port", PORT_SIEVE + x->port_offset);
     buf_release(&entities);
 }
 
@@ -338,7 +339,7 @@ static void tell_sieve(struct teller *t, const struct config *config)
     struct sieve_limits limits;
     struct buf extensions = BUF_INIT(4096);
     sieve_limits_init(&limits);
-    sieve_write_extensions(NULL, &extensions);
+    sieve_write_extensions(&(struct sieve_config){.has_imap_events = true}, &extensions);
     tell(t, EDGE | STORE, "sieve_extensions", buf_str(&extensions));
     struct str hooks = config_get(config, CONFIG_notify_webhooks);
     tell(t, EDGE | STORE, "sieve_methods", hooks.n > 0 ? STR("mailto https") : STR("mailto"));

@@ -12,6 +12,7 @@
 #include "base/base64.h"
 #include "base/log.h"
 #include "convert/service.h"
+#include "filter/events.h"
 #include "filter/filter.h"
 #include "imap/peer.h"
 #include "imap/session.h"
@@ -34,6 +35,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+enum { SIEVE_PORT = 4190, URL_MOST = 1024 };
 enum { TICK_MS = 250, INDEX_BUDGET = 32 * 1024, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
 
 struct store_role {
@@ -52,6 +54,9 @@ struct store_role {
     struct convert_service *convert;
     struct outbox_run *outbox;
     struct filter *filter;
+    struct filter_events *events;
+    struct timer *event;
+    struct buf sieve_url;
 };
 
 /* ---- sessions ---- */
@@ -357,6 +362,24 @@ static void write_unique(void *owner, struct buf *out)
     hex_write(out, str_make((const char *)octets, sizeof(octets)));
 }
 
+static void wake_events(void *owner)
+{
+    timer_start(((struct store_role *)owner)->event, 1);
+}
+
+static void on_event_timer(void *owner)
+{
+    struct store_role *r = owner;
+    if (filter_events_step(r->events)) {
+        wake_events(r);
+    }
+}
+
+static void on_event(void *owner, const struct imap_event *e)
+{
+    filter_events_add(((struct store_role *)owner)->events, e);
+}
+
 static void start_filter(struct store_role *r)
 {
     const struct boot *b = r->boot;
@@ -375,6 +398,16 @@ static void start_filter(struct store_role *r)
         .owner = r,
     };
     r->filter = filter_new(&config);
+    struct filter_events_host host = {wake_events, on_outgoing, r};
+    r->events = filter_events_new(r->filter, &host);
+    r->event = timer_new(r->loop, on_event_timer, r);
+    buf_addf(&r->sieve_url, "sieve://%.*s", STR_ARG(config.hostname));
+    uint64_t port = boot_get_u64(b, STR("sieve_port"), SIEVE_PORT);
+    if (port != SIEVE_PORT) {
+        buf_addf(&r->sieve_url, ":%llu", (unsigned long long)port);
+    }
+    r->imap_host.on_event = on_event;
+    r->imap_host.sieve_url = buf_str(&r->sieve_url);
 }
 
 static void start_outbox(struct store_role *r)
@@ -508,7 +541,10 @@ static void close_all(struct store_role *r)
 {
     session_group_free(&r->group);
     outbox_run_free(&r->outbox);
+    filter_events_free(&r->events);
+    timer_free(&r->event);
     filter_free(&r->filter);
+    buf_release(&r->sieve_url);
     convert_service_free(&r->convert);
     peers_release(&r->peers);
     timer_free(&r->tick);
@@ -522,7 +558,7 @@ static void close_all(struct store_role *r)
 
 int main(void)
 {
-    struct store_role r = {.is_ticking = false};
+    struct store_role r = {.sieve_url = BUF_INIT(URL_MOST)};
     log_init("store", LOG_LEVEL_INFO);
     if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
         log_error("this program is started by limetta serve");

@@ -180,7 +180,9 @@ static bool compiles(struct managesieve_session *s, struct str text, struct buf 
         managesieve_write_response(out, STR("NO"), STR_EMPTY, STR("The script is empty"));
         return false;
     }
-    enum err e = sieve_compile(text, &(struct sieve_config){.limits = &s->limits}, &script, &error);
+    enum err e =
+        sieve_compile(text, &(struct sieve_config){.limits = &s->limits, .has_imap_events = true},
+                      &script, &error);
     if (e == ERR_OK) {
         sieve_script_warn(script, &s->limits, on_warning, &s->warnings);
         sieve_script_free(&script);

@@ -336,6 +336,15 @@ enum err body_reader_get(struct body_reader *r, uint64_t offset, size_t n, struc
     return ERR_OK;
 }
 
+enum err body_reader_map(struct body_reader *r, struct str *out)
+{
+    if (r->blob != NULL) {
+        return blob_reader_map(r->blob, out);
+    }
+    *out = buf_str(&r->octets);
+    return ERR_OK;
+}
+
 void body_reader_free(struct body_reader **r)
 {
     if (*r == NULL) {

@@ -231,6 +231,8 @@ uint64_t body_reader_get_size(const struct body_reader *r);
 /* At most n octets from offset, fewer only at the end; borrowed until the next call. Errors: ERR_IO, ERR_CORRUPT. */
 MUST_USE enum err body_reader_get(struct body_reader *r, uint64_t offset, size_t n,
                                   struct str *out);
+/* All octets at once; borrowed until r is freed. Errors: ERR_IO. */
+MUST_USE enum err body_reader_map(struct body_reader *r, struct str *out);
 void body_reader_free(struct body_reader **r);
 /* The serialised shape (mime/shape.h), borrowed until the next call on the account. */
 MUST_USE enum err account_get_shape(struct account *a, uint64_t body_id, struct str *out);

@@ -59,7 +59,8 @@ enum err sieve_tool_compile_text(struct str text, struct sieve_script **out,
     struct sieve_limits limits;
     sieve_limits_init(&limits);
     limits.script_octets = SIEVE_TOOL_FILE_MOST; /* how large it may be is the server's to say */
-    return sieve_compile(text, &(struct sieve_config){.limits = &limits}, out, error);
+    return sieve_compile(text, &(struct sieve_config){.limits = &limits, .has_imap_events = true},
+                         out, error);
 }
 
 int sieve_tool_compile(const struct sieve_args *args, const char *path, struct sieve_script **out)

@@ -1,4 +1,4 @@
-/* X-SIEVE-OUTBOX: a delivery by a script is whole or has not happened, whichever write or sync goes wrong, and whenever the process dies:
+/* X-OUTBOX: a delivery by a script is whole or has not happened, whichever write or sync goes wrong, and whenever the process dies:
  * copies, the mailbox that was made, what is sent, what is remembered. And when it is tried again, it is done once. */
 #include "fault_vfs.h"
 

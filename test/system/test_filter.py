@@ -84,12 +84,17 @@ def test_redirect(make):
         true(octets.startswith(b'Received: '), octets[:100])
         true(b'Return-Path' not in octets, octets)
         equal(read_all(s, 'bob'), [])
-        # to one who sends it back: it ends here
-        activate(s, 'bob', 'redirect "alice@localhost";')
-        activate(s, 'alice', 'redirect "bob@localhost";')
+
+
+@limetta_only
+def test_circle(make):
+    """Two who redirect to each other: the sender hears of it, and nothing goes round."""
+    with make(users=('alice', 'bob', 'dave')) as s:
+        activate(s, 'bob', 'redirect "dave@localhost";')
+        activate(s, 'dave', 'redirect "bob@localhost";')
         submit(s, letter('round'), ['bob@localhost'])
-        eventually(lambda: read_all(s, 'bob'), 'the circle is cut')
-        equal(len(read_all(s, 'bob')) + len(read_all(s, 'alice')), 1)
+        eventually(lambda: b'Action: failed' in b''.join(read_all(s, 'alice')), 'a report')
+        equal(read_all(s, 'bob') + read_all(s, 'dave'), [])
 
 
 @limetta_only
@@ -160,7 +165,7 @@ def test_operator_scripts(make):
 
 @limetta_only
 def test_killed(make):
-    """X-SIEVE-OUTBOX: kill -9 of workers and of the queue: what was accepted is redirected, and hardly ever twice."""
+    """X-OUTBOX: kill -9 of workers and of the queue: what was accepted is redirected, and hardly ever twice."""
     with Sink() as relay, make(config=relayed_by(relay)) as s:
         activate(s, 'bob', 'redirect "carol@relayed.example";')
         rounds, each = 6, 5
@@ -189,3 +194,30 @@ def can_log_in(s):
         return True
     except Exception:  # whatever a server that begins says
         return False
+
+
+@limetta_only
+def test_imap_events(make):
+    """X-IMAPSIEVE: a mailbox's script sees what clients do there, and nothing that it does itself."""
+    with make() as s:
+        c = open_imap(s, 'bob', PASSWORD)
+        capability = b''.join(c.command('CAPABILITY')).decode()
+        contains(capability, ' IMAPSIEVE=sieve://')
+        true(f':{s.sieve_port}' in capability, capability)
+        sieve = open_sieve(s, 'bob')
+        sieve.put('learn', 'require ["imapsieve", "environment", "imap4flags", "fileinto", "copy"];\r\n'
+                           'if environment :is "imap.cause" "COPY" { addflag "$Learned"; fileinto :copy "Archive"; }\r\n'
+                           'elsif environment :contains "imap.changedflags" "\\\\Flagged" { discard; }\r\n')
+        sieve.close()
+        c.command('SETMETADATA Junk (/shared/imapsieve/script "learn")')
+        c.append('INBOX', message('spam'))
+        c.command('SELECT INBOX')
+        c.command('COPY 1 Junk')
+        eventually(lambda: read_all(s, 'bob', 'Archive'), 'the copy')
+        eventually(lambda: b'$Learned' in b''.join(read_all(s, 'bob', 'Junk')), 'the flag')
+        c.command('SELECT Junk')
+        c.command('STORE 1 +FLAGS (\\Answered)')
+        c.command('STORE 1 +FLAGS (\\Flagged)')
+        eventually(lambda: b'\\Deleted' in b''.join(read_all(s, 'bob', 'Junk')), 'the discarded one is marked')
+        equal(len(read_all(s, 'bob', 'Archive')), 1)
+        c.close()

@@ -19,7 +19,7 @@ EXTENSIONS = {
     'IMAP4REV2': ['IMAP4rev2'], 'STATUS-SIZE': ['STATUS=SIZE'], 'UTF8-ACCEPT': ['UTF8=ACCEPT'], 'FUZZY': ['SEARCH=FUZZY'],
     'SORT-DISPLAY': ['SORT=DISPLAY'], 'THREAD': ['THREAD=ORDEREDSUBJECT', 'THREAD=REFERENCES', 'THREAD=REFS'],
     'QUOTA': ['QUOTA', 'QUOTASET', 'QUOTA=RES-STORAGE', 'QUOTA=RES-MESSAGE', 'QUOTA=RES-MAILBOX'],
-    'LMTP': [], 'ALIASES': [], 'SENDERS': [], 'LOOPS': [], 'DUPLICATES': [], 'QUEUE': [],
+    'LMTP': [], 'ALIASES': [], 'SENDERS': [], 'LOOPS': [], 'DUPLICATES': [], 'QUEUE': [], 'OUTBOX': [],
     'FULLTEXT': [], 'NEXT-HOP': [], 'DANE': [], 'MTA-STS': [], 'STREAM': [], 'RESYNC': [], 'BURL-HOSTS': [],
 }
 # MD-9: what ManageSieve's SIEVE has to list.

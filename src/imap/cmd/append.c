@@ -21,6 +21,7 @@
 #include "base/vec.h"
 #include "imap/access.h"
 #include "imap/append_scan.h"
+#include "imap/event.h"
 #include "imap/flags.h"
 #include "imap/list_row.h"
 #include "imap/quota.h"
@@ -428,6 +429,9 @@ static enum err put_all(struct imap_session *s, struct append_command *args)
         TRY(mailbox_append(args->mailbox, s->upload->writers.at[i++], &store_args, &uid));
         numset_add(&args->uids, uid.v, uid.v);
     }
+    bool is_copy = args->scan.messages != NULL && args->scan.messages->email_id.n > 0;
+    session_tell_event(s, args->mailbox, is_copy ? IMAP_CAUSE_COPY : IMAP_CAUSE_APPEND,
+                       &args->uids);
     return ERR_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
+#include "imap/event.h"
 #include "imap/limit.h"
 #include "imap/quota.h"
 #include "imap/session_priv.h"
@@ -98,7 +99,9 @@ static enum err copy_messages(struct imap_session *s, struct cmd *cmd, struct co
                          args);
     }
     numset_release(&uids);
-    return e == ERR_OK ? drop_flags(s, args) : e;
+    TRY(e);
+    session_tell_event(s, args->to, IMAP_CAUSE_COPY, &args->to_uids);
+    return drop_flags(s, args);
 }
 
 static void write_copyuid(const struct copy_args *args, struct buf *code)

@@ -17,6 +17,7 @@
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
+#include "imap/event.h"
 #include "imap/fetch.h"
 #include "imap/limit.h"
 #include "imap/line.h"
@@ -649,7 +650,9 @@ static enum err mark_seen(struct imap_session *s, struct fetch_args *args)
     if (numset_is_empty(uids)) {
         return ERR_OK;
     }
-    return mailbox_store_flags(s->selected.mailbox, uids, FLAG_OP_ADD, FLAG_SEEN, UINT64_MAX, NULL);
+    TRY(mailbox_store_flags(s->selected.mailbox, uids, FLAG_OP_ADD, FLAG_SEEN, UINT64_MAX, NULL));
+    session_tell_event(s, s->selected.mailbox, IMAP_CAUSE_FLAG, uids);
+    return ERR_OK;
 }
 
 /* Leaves of the set the messages that PARTIAL asks for (RFC 9394, 3.3): before CHANGEDSINCE sees them, and after VANISHED was found,

@@ -15,6 +15,7 @@
 #include "imap/cmd/list.h"
 
 #include "imap/access.h"
+#include "imap/event.h"
 #include "imap/flags.h"
 #include "imap/limit.h"
 #include "imap/line.h"
@@ -175,6 +176,7 @@ static enum err change(struct imap_session *s, struct cmd *cmd, struct store_arg
         TRY(find_unharmed(s, args, &unharmed));
     }
     TRY(change_flags(s, args, uids));
+    session_tell_event(s, s->selected.mailbox, IMAP_CAUSE_FLAG, uids);
     return numset_is_empty(&unharmed) ? ERR_OK : change_unharmed(s, args, &unharmed);
 }
 

@@ -37,7 +37,7 @@ static void test_create(void **state)
     world_close(&w);
 }
 
-/* X-SIEVE-MAILBOX */
+/* X-SIEVE-SPECIAL-USE, X-SIEVE-MAILBOXID */
 static void test_named_otherwise(void **state)
 {
     struct world w;
@@ -111,7 +111,7 @@ static void test_duplicate(void **state)
     world_close(&w);
 }
 
-/* X-SIEVE-MBOXMETADATA, and other questions that only the host can answer. */
+/* X-SIEVE-MBOXMETADATA, X-SIEVE-ENVIRONMENT, X-SIEVE-INCLUDE: what only the host can answer. */
 static void test_questions(void **state)
 {
     struct world w;
@@ -141,7 +141,7 @@ static void test_questions(void **state)
     world_close(&w);
 }
 
-/* A script that says itself that it fails. */
+/* X-SIEVE-IHAVE: a script that says itself that it fails. */
 static void test_error(void **state)
 {
     struct world w;

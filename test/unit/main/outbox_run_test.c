@@ -1,4 +1,4 @@
-/* X-SIEVE-OUTBOX: what is in an outbox reaches the submission server, once as far as its tokens can tell, whatever fails on the way. */
+/* X-OUTBOX: what is in an outbox reaches the submission server, once as far as its tokens can tell, whatever fails on the way. */
 #include "main/outbox_run.h"
 
 #include "net/fields.h"

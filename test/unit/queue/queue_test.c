@@ -410,7 +410,7 @@ static uint64_t add_token(struct queue *q, const char *token, uint64_t now_ms, s
     return m.id;
 }
 
-/* X-SIEVE-OUTBOX: the same token twice is one message, also after a restart; not when the first was never committed. */
+/* X-OUTBOX: the same token twice is one message, also after a restart; not when the first was never committed. */
 static void test_tokens(void **state)
 {
     make_dir();

@@ -1,4 +1,4 @@
-/* X-SIEVE-OUTBOX: what an account sends is kept with what caused it, and goes when it was taken. */
+/* X-OUTBOX: what an account sends is kept with what caused it, and goes when it was taken. */
 #include "store_fixture.h"
 #include "unit.h"
 
