@@ -141,6 +141,11 @@ MUST_USE enum err queue_find_destinations(struct queue *q, uint64_t now_ms, unsi
                                           void (*on_destination)(void *owner,
                                                                  const struct queue_destination *d),
                                           void *owner);
+/* The same of those whose keys begin with prefix (not empty): they are found however many others are due. */
+MUST_USE enum err
+queue_find_named(struct queue *q, struct str prefix, uint64_t now_ms, unsigned most,
+                 void (*on_destination)(void *owner, const struct queue_destination *d),
+                 void *owner);
 /* Hears at most `most` destinations that wait after failures, with reply; those that are over soonest first. */
 MUST_USE enum err queue_find_waiting(struct queue *q, unsigned most,
                                      void (*on_destination)(void *owner,

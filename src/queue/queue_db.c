@@ -78,6 +78,8 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
                      "ORDER BY next_ms LIMIT 1",
     [ST_SAVE_COUNTS] = "UPDATE tally SET messages=?, octets=?, recipients=?, held=?, deferred=?",
     [ST_LOAD_COUNTS] = "SELECT messages, octets, recipients, held, deferred FROM tally",
+    [ST_FIND_NAMED] = "SELECT id, key, failures, wait_ms FROM destination WHERE key>=? AND key<? "
+                      "AND due_ms<=? LIMIT ?",
     [ST_FIND_WAITING] = "SELECT id, key, failures, wait_ms, reply FROM destination "
                         "WHERE failures>0 ORDER BY wait_ms LIMIT ?",
     [ST_LOAD_DESTINATION] = "SELECT id, key, failures, wait_ms, reply FROM destination WHERE id=?",

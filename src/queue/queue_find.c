@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { AGING_MS = 10 * 60 * 1000, ABOVE_ALL_PRIORITIES = 128 };
+enum { AGING_MS = 10 * 60 * 1000, ABOVE_ALL_PRIORITIES = 128, PREFIX_MOST = 64 };
 
 struct due {
     uint64_t message_id;
@@ -69,14 +69,12 @@ enum err queue_load_destination(struct queue *q, struct arena *a, uint64_t id,
     return e;
 }
 
-enum err queue_find_destinations(struct queue *q, uint64_t now_ms, unsigned most,
-                                 void (*on_destination)(void *owner,
-                                                        const struct queue_destination *d),
-                                 void *owner)
+/* Runs st to its end. */
+static enum err tell_destinations(struct queue *q, sqlite3_stmt *st,
+                                  void (*on_destination)(void *owner,
+                                                         const struct queue_destination *d),
+                                  void *owner)
 {
-    sqlite3_stmt *st = queue_use(q, ST_FIND_DESTINATIONS);
-    bind_u64(st, 1, now_ms);
-    bind_u64(st, 2, most);
     int rc = sqlite3_step(st);
     for (; rc == SQLITE_ROW; rc = sqlite3_step(st)) {
         struct queue_destination d = column_destination(st);
@@ -85,6 +83,33 @@ enum err queue_find_destinations(struct queue *q, uint64_t now_ms, unsigned most
     enum err e = queue_from_sqlite(q, rc);
     (void)sqlite3_reset(st);
     return e;
+}
+
+enum err queue_find_destinations(struct queue *q, uint64_t now_ms, unsigned most,
+                                 void (*on_destination)(void *owner,
+                                                        const struct queue_destination *d),
+                                 void *owner)
+{
+    sqlite3_stmt *st = queue_use(q, ST_FIND_DESTINATIONS);
+    bind_u64(st, 1, now_ms);
+    bind_u64(st, 2, most);
+    return tell_destinations(q, st, on_destination, owner);
+}
+
+enum err queue_find_named(struct queue *q, struct str prefix, uint64_t now_ms, unsigned most,
+                          void (*on_destination)(void *owner, const struct queue_destination *d),
+                          void *owner)
+{
+    CLEANUP(buf_release) struct buf end = BUF_INIT(PREFIX_MOST);
+    buf_add(&end, str_sub(prefix, 0, prefix.n - 1));
+    buf_add_char(&end, (char)(prefix.p[prefix.n - 1] + 1));
+    TRY(buf_err(&end));
+    sqlite3_stmt *st = queue_use(q, ST_FIND_NAMED);
+    bind_str(st, 1, prefix);
+    bind_str(st, 2, buf_str(&end));
+    bind_u64(st, 3, now_ms);
+    bind_u64(st, 4, most);
+    return tell_destinations(q, st, on_destination, owner);
 }
 
 struct dues {

@@ -42,6 +42,7 @@ enum queue_statement {
     ST_SAVE_COUNTS,
     ST_LOAD_COUNTS,
     ST_FIND_DESTINATIONS,
+    ST_FIND_NAMED,
     ST_FIND_WAITING,
     ST_LOAD_DESTINATION,
     ST_FIND_DUE,

@@ -119,11 +119,20 @@ static void run_rounds(struct turn *t)
     }
 }
 
+/* Ourselves by name: were they asked for by time only, very many hops that are due but have no room would hide them. */
+static enum err find_places(struct turn *t, uint64_t now)
+{
+    struct queue *q = t->runner->args.queue;
+    unsigned most = (unsigned)map_get_count(t->runner->places) + PLACES_MOST;
+    TRY(queue_find_named(q, STR("store/"), now, PLACES_MOST, note_destination, t));
+    TRY(queue_find_named(q, STR("lookup"), now, PLACES_MOST, note_destination, t));
+    return queue_find_destinations(q, now, most, note_destination, t);
+}
+
 static void run_due(struct runner *r, uint64_t now)
 {
     struct turn t = {r, arena_new(TURN_MEMORY_MOST), VEC_INIT};
-    unsigned most = (unsigned)map_get_count(r->places) + PLACES_MOST;
-    enum err e = queue_find_destinations(r->args.queue, now, most, note_destination, &t);
+    enum err e = find_places(&t, now);
     if (e == ERR_OK && t.candidates.count > 0) {
         qsort(t.candidates.at, t.candidates.count, sizeof(struct candidate), compare_candidates);
         run_rounds(&t);

@@ -293,6 +293,26 @@ static void test_due(void **state)
     remove_dir();
 }
 
+/* Our own destinations are found by name, however many others are due before them. */
+static void test_named(void **state)
+{
+    make_dir();
+    struct queue *q = open_queue();
+    use_rules(q);
+    uint64_t id;
+    CLEANUP(buf_release) struct buf out = BUF_INIT(1000);
+    assert_int_equal(add(q, 10, &id), ERR_OK);
+    assert_int_equal(queue_commit(q), ERR_OK);
+    assert_int_equal(queue_find_named(q, STR("store/"), 1000, 9, note_destination, &out), ERR_OK);
+    assert_str(buf_str(&out), STR("4=store/here/0 "));
+    buf_clear(&out);
+    assert_int_equal(queue_find_named(q, STR("store/"), 999, 9, note_destination, &out), ERR_OK);
+    assert_int_equal(queue_find_named(q, STR("stor/"), 1000, 9, note_destination, &out), ERR_OK);
+    assert_int_equal(out.len, 0);
+    queue_close(&q);
+    remove_dir();
+}
+
 /* A destination that waits is not due, whoever joins its line; others are. */
 static void test_wait(void **state)
 {
@@ -738,21 +758,14 @@ static void test_tell(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_due),
-        cmocka_unit_test(test_wait),
-        cmocka_unit_test(test_sort_and_hold),
-        cmocka_unit_test(test_priority),
-        cmocka_unit_test(test_sweep),
-        cmocka_unit_test(test_tell),
-        cmocka_unit_test(test_terms),
-        cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_not_committed),
-        cmocka_unit_test(test_waits),
-        cmocka_unit_test(test_no_space),
-        cmocka_unit_test(test_failure_is_private),
-        cmocka_unit_test(test_kill),
-        cmocka_unit_test(test_one_owner),
+        cmocka_unit_test(test_round_trip),    cmocka_unit_test(test_due),
+        cmocka_unit_test(test_wait),          cmocka_unit_test(test_named),
+        cmocka_unit_test(test_sort_and_hold), cmocka_unit_test(test_priority),
+        cmocka_unit_test(test_sweep),         cmocka_unit_test(test_tell),
+        cmocka_unit_test(test_terms),         cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_not_committed), cmocka_unit_test(test_waits),
+        cmocka_unit_test(test_no_space),      cmocka_unit_test(test_failure_is_private),
+        cmocka_unit_test(test_kill),          cmocka_unit_test(test_one_owner),
         cmocka_unit_test(test_schedule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
