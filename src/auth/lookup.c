@@ -301,7 +301,7 @@ static void follow(struct search *x, struct str address)
 static void simplify(const struct lookup_config *c, struct lookup *out)
 {
     const struct lookup_target *only = &out->targets.at[0];
-    CLEANUP(parts_release) struct parts p;
+    CLEANUP(parts_release) struct parts p = {.raw = STR_EMPTY}; /* also when it is not made */
     if (out->targets.count != 1 || only->user.n == 0
         || parts_make(c, only->address, &p) != ERR_OK) {
         return;
