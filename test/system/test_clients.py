@@ -41,12 +41,13 @@ def test_curl_submission(make):
     with make() as s:
         curl = ['curl', '-sS', '--max-time', '20', '--ssl-reqd', '--cacert', s.cert]
         with tempfile.NamedTemporaryFile() as f:
-            f.write(message('sent by curl'))
-            f.flush()
             url = f'smtp://localhost:{s.submission_port}/phone.example'
             for mechanism in ('PLAIN', 'LOGIN', 'SCRAM-SHA-256'):
                 if mechanism == 'SCRAM-SHA-256' and b'gsasl' not in run(['curl', '-V']):
                     continue
+                f.seek(0)
+                f.write(message(f'sent by curl, {mechanism}'))  # each a message of its own: a second copy is left out (X-DUPLICATES)
+                f.flush()
                 run([*curl, '--user', f'alice:{PASSWORD}', '--login-options', f'AUTH={mechanism}', '--mail-from',
                      'alice@localhost', '--mail-rcpt', 'bob@localhost', '-T', f.name, url])
             run([*curl, '--user', 'alice:wrong', '--mail-from', 'alice@localhost', '--mail-rcpt', 'bob@localhost', '-T', f.name,
@@ -54,7 +55,7 @@ def test_curl_submission(make):
             run([*curl, '--user', f'alice:{PASSWORD}', '--mail-from', 'alice@localhost', '--mail-rcpt', 'nobody@localhost', '-T',
                  f.name, url], must_be=55)
         eventually(lambda: len(subjects(s, 'bob')) >= 2, 'mail is delivered')
-        equal(set(subjects(s, 'bob')), {'sent by curl'})
+        true({'sent by curl, PLAIN', 'sent by curl, LOGIN'} <= set(subjects(s, 'bob')), 'both logins')
 
 
 def both_sides(server, folder):
