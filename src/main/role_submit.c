@@ -529,6 +529,7 @@ static void close_all(struct submit_role *r)
     burl_hosts_release(&r->burl_hosts);
     peers_release(&r->peers);
     lookups_release(&r->lookups);
+    webhooks_free(&r->webhooks);
     queue_close(&r->queue);
     rates_close(&r->rates);
     outgoing_free(&r->outgoing);

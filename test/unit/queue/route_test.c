@@ -104,7 +104,9 @@ static void on_answer(void *owner, enum err e, const struct route_host *hosts, s
         buf_add_c(&got, h->tls == SMTP_TLS_REQUIRED ? " required" : "");
         buf_add_c(&got, h->is_tls_implicit ? " implicit" : "");
         buf_add_c(&got, h->is_checked ? " checked" : "");
-        buf_addf(&got, h->anchor_count > 0 ? " dane%zu" : "", h->anchor_count);
+        if (h->anchor_count > 0) {
+            buf_addf(&got, " dane%zu", h->anchor_count);
+        }
         buf_add_c(&got, h->is_authentic ? " authentic" : "");
         buf_add_c(&got, "; ");
     }
