@@ -1,8 +1,11 @@
 /* Logging: the one place with process-wide state, because a line must be writable from anywhere.
  *
  * A line is built whole and written with one write(), so lines of many processes on one pipe never mix
- * (they stay under PIPE_BUF). Control characters from peers become '?', so a line cannot forge another. */
+ * (they stay under PIPE_BUF). Control characters from peers become '?', so a line cannot forge another, nor steer the
+ * terminal of who reads it: those of C1, which some terminals obey in UTF-8, too, and octets that are no UTF-8. */
 #include "base/log.h"
+
+#include "base/utf8.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,6 +36,28 @@ static int print_head(char *line, size_t size, enum log_level level)
                     log_role);
 }
 
+/* Octets at the start of s that may be shown as they are; 0: the first may not. */
+static size_t count_plain(struct str s)
+{
+    size_t size = utf8_check(s);
+    if (size == 0 || size > 4) {
+        return 0;
+    }
+    uint32_t c = utf8_get(s, size);
+    return c < ' ' || (c >= 0x7f && c <= 0x9f) ? 0 : size;
+}
+
+static void clean(char *p, size_t n)
+{
+    for (size_t i = 0; i < n;) {
+        size_t size = count_plain(str_make(p + i, n - i));
+        if (size == 0) {
+            p[i] = '?';
+        }
+        i += size > 0 ? size : 1;
+    }
+}
+
 void log_line(enum log_level level, const char *format, ...)
 {
     char line[LINE_MOST];
@@ -46,11 +71,7 @@ void log_line(enum log_level level, const char *format, ...)
     va_end(args);
     int most = LINE_MOST - 2 - head;
     int len = head + (body < 0 ? 0 : body > most ? most : body);
-    for (int i = head; i < len; i++) {
-        if ((unsigned char)line[i] < ' ' || line[i] == 0x7f) {
-            line[i] = '?';
-        }
-    }
+    clean(line + head, (size_t)(len - head));
     line[len] = '\n';
     ssize_t written = write(STDERR_FILENO, line, (size_t)len + 1);
     (void)written; /* nowhere to report it */
