@@ -84,6 +84,37 @@ static bool is_odd_v6(const struct in6_addr *a)
            || IN6_IS_ADDR_MULTICAST(a) || IN6_IS_ADDR_SITELOCAL(a) || IN6_IS_ADDR_V4COMPAT(a);
 }
 
+/* An IPv4 address that an IPv6 address leads to: mapped, translated (RFC 6052, RFC 7915) or by 6to4 (RFC 3056). A translator on our network
+ * would take us to it. */
+static bool find_v4_inside(const struct in6_addr *a, uint32_t *out)
+{
+    static const struct {
+        uint8_t prefix[12];
+        size_t prefix_size;
+        size_t at;
+    } FORMS[] = {
+        {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 12, 12},
+        {{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0}, 12, 12},
+        {{0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0}, 12, 12},
+        {{0x20, 0x02}, 2, 2},
+    };
+    for (size_t i = 0; i < sizeof(FORMS) / sizeof(FORMS[0]); i++) {
+        if (memcmp(a->s6_addr, FORMS[i].prefix, FORMS[i].prefix_size) == 0) {
+            memcpy(out, &a->s6_addr[FORMS[i].at], sizeof(*out));
+            *out = ntohl(*out);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Also the translators' prefix for use inside one network (RFC 8215). */
+static bool is_local_translation(const struct in6_addr *a)
+{
+    static const uint8_t PREFIX[] = {0, 0x64, 0xff, 0x9b, 0, 1};
+    return memcmp(a->s6_addr, PREFIX, sizeof(PREFIX)) == 0;
+}
+
 bool mx_may_reach(enum mx_reach reach, const struct sockaddr_storage *at)
 {
     bool is_odd = true;
@@ -98,10 +129,9 @@ bool mx_may_reach(enum mx_reach reach, const struct sockaddr_storage *at)
     } else if (at->ss_family == AF_INET6) {
         const struct in6_addr *a = &((const struct sockaddr_in6 *)at)->sin6_addr;
         uint32_t v4 = 0;
-        memcpy(&v4, &a->s6_addr[12], sizeof(v4));
-        bool is_mapped = IN6_IS_ADDR_V4MAPPED(a);
-        is_odd = is_odd_v6(a) || (is_mapped && is_odd_v4(ntohl(v4)));
-        is_private = is_private_v6(a) || (is_mapped && is_private_v4(ntohl(v4)));
+        bool has_v4 = find_v4_inside(a, &v4);
+        is_odd = is_odd_v6(a) || is_local_translation(a) || (has_v4 && is_odd_v4(v4));
+        is_private = is_private_v6(a) || (has_v4 && is_private_v4(v4));
     }
     return !is_odd && !(is_private && reach == MX_REACH_PUBLIC);
 }

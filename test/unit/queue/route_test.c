@@ -230,6 +230,31 @@ static void test_ourselves(void **state)
     assert_int_equal(find(TABLE, "loop.test"), ERR_MX_LOOP);
 }
 
+/* An IPv6 address is judged by the IPv4 address that it leads to. */
+static void test_reach_inside(void **state)
+{
+    static const struct {
+        const char *address;
+        bool is_foreign; /* MX_REACH_FOREIGN */
+        bool is_public;  /* MX_REACH_PUBLIC */
+    } ROWS[] = {
+        {"2001:db8::1", true, true},           {"::ffff:192.0.2.1", true, true},
+        {"::ffff:127.0.0.1", false, false},    {"::ffff:10.0.0.1", true, false},
+        {"::ffff:0:127.0.0.1", false, false},  {"64:ff9b::192.0.2.1", true, true},
+        {"64:ff9b::127.0.0.1", false, false},  {"64:ff9b::169.254.169.254", false, false},
+        {"64:ff9b::192.168.0.1", true, false}, {"64:ff9b:1::192.0.2.1", false, false},
+        {"2002:7f00:1::1", false, false},      {"2002:a00:1::1", true, false},
+        {"2002:c000:201::1", true, true},
+    };
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        struct sockaddr_storage at = {.ss_family = AF_INET6};
+        struct in6_addr *a = &((struct sockaddr_in6 *)&at)->sin6_addr;
+        assert_int_equal(inet_pton(AF_INET6, ROWS[i].address, a), 1);
+        assert_true(mx_may_reach(MX_REACH_FOREIGN, &at) == ROWS[i].is_foreign);
+        assert_true(mx_may_reach(MX_REACH_PUBLIC, &at) == ROWS[i].is_public);
+    }
+}
+
 /* Strangers' records do not send us into our own house. */
 static void test_reach(void **state)
 {
@@ -387,6 +412,7 @@ int main(void)
         TEST(test_implicit_and_null),
         TEST(test_ourselves),
         TEST(test_reach),
+        TEST(test_reach_inside),
         TEST(test_literals),
         TEST(test_idn),
         TEST(test_dane),
