@@ -97,11 +97,19 @@ static void settle(struct smtp_client *c, size_t i, enum smtp_outcome_kind kind,
     }
 }
 
+/* What the reply says, for the log and for reports. An answer to a login may repeat what it was given, so its code alone is told. */
+static struct str get_text(const struct smtp_client *c)
+{
+    bool is_login =
+        c->state == AT_AUTH || c->state == AT_LOGIN_NAME || c->state == AT_LOGIN_PASSWORD;
+    return is_login ? smtp_reply_get_enhanced(&c->reply) : buf_str(&c->reply.text);
+}
+
 /* All recipients that have no outcome yet, by the reply at hand. */
 static void settle_rest(struct smtp_client *c, enum smtp_outcome_kind kind)
 {
     for (size_t i = 0; i < c->job.envelope.recipient_count; i++) {
-        settle(c, i, kind, c->reply.code, buf_str(&c->reply.text), true);
+        settle(c, i, kind, c->reply.code, get_text(c), true);
     }
 }
 

@@ -486,6 +486,36 @@ static void test_reply_text(void **state)
     smtp_client_free(&c);
 }
 
+/* A server may repeat what it was given to log in with: the reply's text is told to nobody. */
+static void test_login_text(void **state)
+{
+    static const char *const ROWS[][2] = {
+        {"250 AUTH PLAIN\r\n535 5.7.8 AHUAcw== is wrong\r\n", "535 5.7.8"},
+        {"250 AUTH PLAIN\r\n421 AHUAcw==\r\n", "421 "},
+        {"250 AUTH LOGIN\r\n535 dQ==\r\n", "535 "},
+        {"250 AUTH LOGIN\r\n334 VXNlcm5hbWU6\r\n334 UGFzc3dvcmQ6\r\n454 4.7.0 cw==\r\n",
+         "454 4.7.0"},
+    };
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        struct smtp_client_job job = {
+            .helo = STR("me"),
+            .envelope = {STR_EMPTY, STR_EMPTY, SMTP_RET_NONE, recipients, 1},
+            .source = {prepare, read_content, NULL},
+            .user = STR("u"),
+            .password = STR("s"),
+        };
+        struct smtp_client *c = smtp_client_new(&job);
+        CLEANUP(buf_release) struct buf said = BUF_INIT(1 << 16);
+        smtp_client_feed(c, STR("220 x\r\n250-y\r\n"));
+        smtp_client_feed(c, str_from_c(ROWS[i][0]));
+        assert_int_equal(drain(c, &said), SMTP_CLIENT_DONE);
+        struct smtp_outcome o = smtp_client_get_outcome(c, 0);
+        assert_int_equal(o.kind, SMTP_OUTCOME_LATER);
+        assert_str(o.reply, str_from_c(ROWS[i][1]));
+        smtp_client_free(&c);
+    }
+}
+
 /* S-2, S-4: what the server can take decides what is asked for. */
 static void test_able(void **state)
 {
@@ -523,7 +553,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_plays),        cmocka_unit_test(test_faults),
         cmocka_unit_test(test_early_answer), cmocka_unit_test(test_reply_text),
-        cmocka_unit_test(test_able),
+        cmocka_unit_test(test_able),         cmocka_unit_test(test_login_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
