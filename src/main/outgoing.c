@@ -143,17 +143,7 @@ struct routes *outgoing_get_routes(struct outgoing *o)
     return o->routes;
 }
 
-struct http *outgoing_get_http(struct outgoing *o)
-{
-    return o->http;
-}
-
 struct tls_context *outgoing_get_tls_any(struct outgoing *o)
 {
     return o->tls_any;
-}
-
-struct tls_context *outgoing_get_tls_checked(struct outgoing *o)
-{
-    return o->tls_checked;
 }

@@ -3,7 +3,6 @@
 
 #include "base/err.h"
 #include "main/boot.h"
-#include "net/http.h"
 #include "net/loop.h"
 #include "net/tls.h"
 #include "queue/route.h"
@@ -18,9 +17,7 @@ MUST_USE enum err outgoing_start(struct outgoing *o);
 void outgoing_free(struct outgoing **o);
 
 struct routes *outgoing_get_routes(struct outgoing *o);
-struct http *outgoing_get_http(struct outgoing *o);
-/* Encrypts for whoever answers; checks certificates. */
+/* Encrypts for whoever answers. */
 struct tls_context *outgoing_get_tls_any(struct outgoing *o);
-struct tls_context *outgoing_get_tls_checked(struct outgoing *o);
 
 #endif
