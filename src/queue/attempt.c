@@ -160,13 +160,16 @@ static bool has_another(const struct attempt *a)
 /* The core has all outcomes; they hold unless another host may do better. */
 static void conclude(struct attempt *a)
 {
-    bool has_host_failed = smtp_client_has_host_failed(a->hop.client);
-    if (has_host_failed && a->is_reused) {
+    bool is_unfit = smtp_client_is_unfit(a->hop.client);
+    bool is_of_no_use = is_unfit || smtp_client_has_host_failed(a->hop.client);
+    bool has_next = is_unfit ? a->host_at + 1 < a->host_count : has_another(a);
+    if (is_of_no_use && a->is_reused) {
         drop_hop(a);
         ask_route(a);
-    } else if (has_host_failed && a->args.route.lmtp == NULL && has_another(a)) {
+    } else if (is_of_no_use && a->args.route.lmtp == NULL && has_next) {
         log_info("queue: %.*s is of no use now", STR_ARG(a->hosts[a->host_at].name));
         drop_hop(a);
+        a->address_at = is_unfit ? a->address_count : a->address_at; /* all of them are that host */
         connect_next(a);
     } else {
         finish(a);
@@ -199,12 +202,18 @@ static void on_drained(void *owner)
     }
 }
 
+static bool needs_guard(const struct attempt *a)
+{
+    const struct queue_message *m = a->args.message;
+    return mail_needs_guard(&m->terms, m->return_path);
+}
+
 /* TLS that was only offered does not work: once more, without. Never with a password. */
 static bool retry_plain(struct attempt *a, enum err why)
 {
     bool may_be_plain = a->is_shaking && why == ERR_TLS_FAILED && !a->is_plain && a->hosts != NULL
                         && a->hop.how.tls == SMTP_TLS_OFFERED && a->hop.how.user.n == 0
-                        && !a->args.message->terms.is_tls_required;
+                        && !needs_guard(a);
     if (may_be_plain) {
         log_info("queue: TLS to %.*s does not work; without it", STR_ARG(buf_str(&a->hop.name)));
         drop_hop(a);
@@ -368,8 +377,7 @@ static void on_resolved(void *owner, enum err e, const struct sockaddr_storage *
 /* May this message be shown to the host at all? */
 static bool may_try(const struct attempt *a, const struct route_host *h)
 {
-    const struct mail_terms *t = &a->args.message->terms;
-    return (!t->is_tls_required || h->is_authentic) && (!h->is_outside_policy || is_relaxed(a, h));
+    return (!needs_guard(a) || h->is_authentic) && (!h->is_outside_policy || is_relaxed(a, h));
 }
 
 static void try_host(struct attempt *a)
@@ -418,8 +426,7 @@ static void on_route(void *owner, enum err e, const struct route_host *hosts, si
         return;
     }
     /* What holds when no host may be tried at all. */
-    bool is_tls_required = a->args.message->terms.is_tls_required;
-    a->why = is_tls_required ? ERR_NO_REQUIRETLS : ERR_STS_MISMATCH;
+    a->why = needs_guard(a) ? ERR_NO_REQUIRETLS : ERR_STS_MISMATCH;
     a->hosts = hosts;
     a->host_count = count;
     try_host(a);
@@ -435,9 +442,8 @@ static void find_way(struct attempt *a)
 {
     struct routes *routes = a->args.route.routes;
     CLEANUP(buf_release) struct buf key = BUF_INIT(ROUTE_KEY_MOST);
-    bool is_guarded = a->args.message->terms.is_tls_required;
     if (routes_write_key(routes, a->args.route.domain, &key) == ERR_OK
-        && kept_take(routes_get_kept(routes), buf_str(&key), is_guarded, &a->hop)) {
+        && kept_take(routes_get_kept(routes), buf_str(&key), needs_guard(a), &a->hop)) {
         go_on(a);
         return;
     }

@@ -146,8 +146,8 @@ static struct verdict judge(struct job *j, struct queue_recipient *q, const stru
             v.is_told = true;
             return v;
         }
-        if (is_relayed && o->is_dsn_with_him) {
-            return v; /* RFC 3461, 5.2.2: the next host reports */
+        if (j->place->kind == PLACE_HOP && o->is_dsn_with_him) {
+            return v; /* RFC 3461, 5.2.1: the next host reports, also one that delivers by LMTP */
         }
     }
     v.is_told = dsn_is_wanted(q->to.notify, v.entry.action);

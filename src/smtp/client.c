@@ -221,7 +221,7 @@ void smtp_client_next(struct smtp_client *c, const struct smtp_client_job *job)
     outcomes_free(c);
     c->job = *job;
     outcomes_new(c);
-    c->has_begun = c->has_host_failed = false;
+    c->has_begun = c->has_host_failed = c->is_unfit = false;
     c->from = c->to = 0;
     if (c->is_dirty) {
         buf_add(&c->out, STR("RSET\r\n"));
@@ -241,6 +241,11 @@ void smtp_client_quit(struct smtp_client *c)
 bool smtp_client_has_host_failed(const struct smtp_client *c)
 {
     return c->has_host_failed;
+}
+
+bool smtp_client_is_unfit(const struct smtp_client *c)
+{
+    return c->is_unfit;
 }
 
 bool smtp_client_is_tls(const struct smtp_client *c)
@@ -293,8 +298,8 @@ static enum err check_terms(const struct smtp_client *c)
 {
     const struct mail_terms *t = &c->job.envelope.terms;
     bool is_guarded = c->is_tls && c->job.is_authentic && c->offer.has_requiretls;
-    if (t->is_tls_required && !is_guarded && !c->job.is_own) {
-        return ERR_NO_REQUIRETLS; /* RFC 8689, 4.2.1 */
+    if (mail_needs_guard(t, c->job.envelope.return_path) && !is_guarded && !c->job.is_own) {
+        return ERR_NO_REQUIRETLS;
     }
     if (!client_can_say(c, c->job.envelope.return_path)) {
         return ERR_NO_UTF8; /* RFC 6531, 3.5 */
@@ -384,6 +389,7 @@ static void start_mail(struct smtp_client *c)
 {
     enum err e = check_terms(c);
     if (e != ERR_OK) {
+        c->is_unfit = e == ERR_NO_REQUIRETLS;
         give_up(c, SMTP_OUTCOME_FAILED, e);
         return;
     }

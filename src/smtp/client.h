@@ -95,6 +95,9 @@ void smtp_client_quit(struct smtp_client *c);
 /* Was it the server as a whole that was of no use (its greeting, EHLO, TLS, login, silence), before it heard of this message? Then another
  * host of the destination may do. */
 bool smtp_client_has_host_failed(const struct smtp_client *c);
+/* Does the server lack what this very message demands (REQUIRETLS)? Its outcomes say so, but every other host of the destination
+ * must be tried before they count (RFC 8689, 4.2.1). */
+bool smtp_client_is_unfit(const struct smtp_client *c);
 /* Is the connection under TLS? */
 bool smtp_client_is_tls(const struct smtp_client *c);
 

@@ -222,8 +222,9 @@ void client_say_rcpt(struct smtp_client *c, size_t i)
     if (c->offer.has_dsn) {
         say_notify(&c->out, get_notify(c, r));
     }
-    /* Our own LMTP server takes ORCPT for Delivered-To; it offers no DSN, for reports stay our business. */
-    if ((c->offer.has_dsn || c->job.is_lmtp) && r->orcpt.n > 0) {
+    /* Our own LMTP server takes ORCPT for Delivered-To; it offers no DSN, for reports stay our business. Others without DSN must not
+     * be told (RFC 3461, 5.2.2). */
+    if ((c->offer.has_dsn || c->job.is_own) && r->orcpt.n > 0) {
         buf_add(&c->out, STR(" ORCPT="));
         smtp_orcpt_write(&c->out, r->orcpt, has_utf8(c));
     }

@@ -53,4 +53,11 @@ struct mail_envelope {
     struct mail_terms terms;
 };
 
+/* Must each host on the way prove itself (RFC 8689, 4.2.1)? Reports, with their null return path, ask for it where it is offered
+ * and go all the same: better late news in the open than none (RFC 8689, 5). */
+static inline bool mail_needs_guard(const struct mail_terms *t, struct str return_path)
+{
+    return t->is_tls_required && return_path.n > 0;
+}
+
 #endif

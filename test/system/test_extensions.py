@@ -224,6 +224,14 @@ def test_requiretls_goes_on(make):
                 equal(got.count(b'with UTF8SMTPSA'), 2)
                 equal(got.count(b'PRIORITY 2'), 2)
                 equal(got.count(b'MT-Priority: 2'), 1)
+            # Each host of the destination is tried before it comes back (RFC 8689, 4.2.1).
+            with Sink(extensions=('AUTH PLAIN',), identity=there.identity) as first:
+                config['relay_host'] = f'localhost:{first.port} localhost:{there.submission_port}'
+                with make(config=config) as s:
+                    c = open_smtp(s, 'alice', PASSWORD, is_tls=True)
+                    submit(c, message('by the other'), ['bob@there.example'], ' REQUIRETLS')
+                    eventually(lambda: 'by the other' in subjects(there, 'bob'), 'it goes by the host that can')
+                    equal(first.messages, [])
         finally:
             del os.environ['SSL_CERT_FILE']
 

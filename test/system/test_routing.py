@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 import threading
 
 from lib.check import contains, equal, eventually, limetta_only, message, true
@@ -186,6 +187,14 @@ def test_another_store(make):
             submit(s, 'carol@lists.test', 'by socket', rcpt=' NOTIFY=SUCCESS')
             contains(store.wait(1)[0][2], b'Subject: by socket')
             eventually(lambda: b'Action: delivered' in inbox(s, 'alice'), 'a report that is no "relayed"')
+        os.unlink(path)
+    with Sink(path=path, extensions=('DSN',)) as store:
+        os.chmod(path, 0o666)
+        with make(config={'routes': f'lists.test=lmtp+unix:{path}'}) as s:
+            submit(s, 'carol@lists.test', 'it reports itself', rcpt=' NOTIFY=SUCCESS')
+            contains(store.wait(1)[0][1][0], 'NOTIFY=SUCCESS')
+            time.sleep(1)
+            equal(inbox(s, 'alice').count(b'Action: delivered'), 0, 'never two reports (RFC 3461, 5.2.1)')
 
 
 @limetta_only

@@ -143,7 +143,8 @@ class Limetta(Server):
         self.program = os.path.join(TOP, build or os.environ.get('LIMETTA_BUILD', 'build'), 'limetta')
         self.state = os.path.join(self.dir, 'state')
         os.mkdir(self.state, 0o700)
-        self.cert, _ = make_certificate(self.state)
+        self.identity = make_certificate(self.state)  # for a peer of the same name
+        self.cert = self.identity[0]
         self.config = os.path.join(self.dir, 'limetta.conf')
         with open(self.config, 'w') as f:
             write_settings(f, config or {})

@@ -74,6 +74,8 @@ class Sink:
                 say('220 2.0.0 go on')
                 connection = self.tls.wrap_socket(connection, server_side=True)
                 rfile, wfile, is_tls = connection.makefile('rb'), connection.makefile('wb'), True
+            elif verb == b'AUTH':
+                say('235 2.7.0 whoever you are')
             elif verb == b'HELO':
                 say('250 sink.example')
             elif verb == b'MAIL' and self.refuse_times > 0:

@@ -174,13 +174,49 @@ static void test_requiretls(void **state)
     greet("250 x\r\n");
     expect("QUIT\r\n");
     expect_reply(0, "550 5.7.30");
+    assert_true(smtp_client_is_unfit(client)); /* another host may do */
+    assert_false(smtp_client_has_host_failed(client));
     smtp_client_free(&client);
     greet("250-x\r\n250 REQUIRETLS\r\n");
     expect("MAIL FROM:<f@z.test> REQUIRETLS\r\n");
+    assert_false(smtp_client_is_unfit(client));
     smtp_client_free(&client);
     job.is_tls = false;
     greet("250-x\r\n250 REQUIRETLS\r\n");
     expect("QUIT\r\n");
+}
+
+/* RFC 8689, 5: a report goes all the same, and says REQUIRETLS where it is offered. */
+static void test_requiretls_report(void **state)
+{
+    job.envelope.terms.is_tls_required = true;
+    job.envelope.return_path = STR_EMPTY;
+    greet("250 x\r\n");
+    expect("MAIL FROM:<>\r\n");
+    smtp_client_free(&client);
+    job.is_tls = job.is_authentic = true;
+    greet("250-x\r\n250 REQUIRETLS\r\n");
+    expect("MAIL FROM:<> REQUIRETLS\r\n");
+}
+
+/* RFC 3461, 5.2.2: a server without DSN hears nothing of it; our own LMTP server needs ORCPT. */
+static void test_orcpt(void **state)
+{
+    static struct mail_recipient r[] = {{.address = {"a@x.test", 8},
+                                         .orcpt = {"rfc822;o@x.test", 15},
+                                         .notify = SMTP_NOTIFY_NEVER}};
+    job.envelope.recipients = r;
+    job.is_lmtp = true;
+    for (int is_own = 0; is_own < 2; is_own++) {
+        job.is_own = is_own == 1;
+        client = smtp_client_new(&job);
+        hear("220 hi\r\n");
+        expect("LHLO me\r\n");
+        hear("250-x\r\n250 PIPELINING\r\n");
+        expect(is_own ? "MAIL FROM:<f@z.test>\r\nRCPT TO:<a@x.test> ORCPT=rfc822;o@x.test\r\n"
+                      : "MAIL FROM:<f@z.test>\r\nRCPT TO:<a@x.test>\r\n");
+        smtp_client_free(&client);
+    }
 }
 
 /* RFC 6531: a domain can be said otherwise, a local part cannot. */
@@ -354,13 +390,22 @@ static void test_login(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_terms),          TEST(test_terms_not_offered),
-        TEST(test_late),           TEST(test_time_lost),
-        TEST(test_no_time),        TEST(test_requiretls),
-        TEST(test_utf8_addresses), TEST(test_recipient_limit),
-        TEST(test_message_limit),  TEST(test_several_messages),
-        TEST(test_kept_too_long),  TEST(test_chunks),
-        TEST(test_chunk_refused),  TEST(test_login),
+        TEST(test_terms),
+        TEST(test_terms_not_offered),
+        TEST(test_late),
+        TEST(test_time_lost),
+        TEST(test_no_time),
+        TEST(test_requiretls),
+        TEST(test_requiretls_report),
+        TEST(test_orcpt),
+        TEST(test_utf8_addresses),
+        TEST(test_recipient_limit),
+        TEST(test_message_limit),
+        TEST(test_several_messages),
+        TEST(test_kept_too_long),
+        TEST(test_chunks),
+        TEST(test_chunk_refused),
+        TEST(test_login),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

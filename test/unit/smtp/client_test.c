@@ -290,6 +290,7 @@ static void run_play(const struct play *p, bool is_bytewise)
 {
     struct smtp_client_job job = {
         .is_lmtp = p->is_lmtp,
+        .is_own = p->is_lmtp,
         .helo = STR("me"),
         .tls = p->tls,
         .user = str_from_c(p->user),
