@@ -136,6 +136,8 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
         struct str name = str_split(&rest, '\'');
         (void)fprintf(stderr, "there is no setting called %.*s; limetta.conf(5) lists them all\n",
                       STR_ARG(name));
+    } else if (str_starts(rest, STR("unexpected token '{'"))) {
+        (void)fprintf(stderr, "several words stand in one pair of quotes, as in \"a b\"\n");
     } else {
         (void)fprintf(stderr, "%.*s\n", STR_ARG(rest));
     }

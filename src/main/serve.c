@@ -130,16 +130,19 @@ static int start_log(const struct config *c)
 struct ready_line {
     const struct state *state;
     unsigned offset;
+    bool has_lmtp; /* by TCP */
 };
 
 static void on_ready(void *owner)
 {
     const struct ready_line *r = owner;
     (void)printf(
-        "limetta is ready: IMAP on port %u, submission on port %u, ManageSieve on port %u, "
-        "state in %s, process %d\n",
-        PORT_IMAP + r->offset, PORT_SUBMISSION + r->offset, PORT_SIEVE + r->offset, r->state->dir,
-        getpid());
+        "limetta is ready: IMAP on port %u, submission on port %u, ManageSieve on port %u, ",
+        PORT_IMAP + r->offset, PORT_SUBMISSION + r->offset, PORT_SIEVE + r->offset);
+    if (r->has_lmtp) {
+        (void)printf("LMTP on port %u, ", PORT_LMTP + r->offset);
+    }
+    (void)printf("state in %s, process %d\n", r->state->dir, getpid());
     (void)fflush(stdout);
 }
 
@@ -192,7 +195,8 @@ static int run_open(const struct serve_args *a, struct config *c, struct listeni
         state_release(&state);
         return code;
     }
-    struct ready_line r = {&state, offset};
+    bool has_lmtp = config_get(c, CONFIG_lmtp_listen).n > 0;
+    struct ready_line r = {&state, offset, has_lmtp};
     struct supervise_options o = {
         .config = c,
         .state = &state,

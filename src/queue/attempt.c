@@ -414,7 +414,9 @@ static void connect_next(struct attempt *a)
         try_host(a);
         return;
     }
-    log_info("queue: %.*s cannot be reached", STR_ARG(a->args.route.domain));
+    log_info("queue: no host for %.*s can be used; the last was %.*s, port %u",
+             STR_ARG(a->args.route.domain), STR_ARG(a->hosts[a->host_at].name),
+             (unsigned)a->hosts[a->host_at].port);
     fail_route(a, a->why);
 }
 

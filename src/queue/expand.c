@@ -128,8 +128,9 @@ enum err expand_job(struct job *j, const struct mail_found *found)
     struct expansion x = {.job = j, .from = q};
     enum err e = expand(&x, found, a);
     if (e == ERR_OK) {
-        log_info("queue: message %llu to <%.*s> goes to %zu others",
-                 (unsigned long long)j->message.id, STR_ARG(q->to.address), x.count);
+        log_info("queue: message %llu to <%.*s>, an alias of %zu: %zu are new to it",
+                 (unsigned long long)j->message.id, STR_ARG(q->to.address),
+                 count_targets(found->targets), x.count);
     }
     arena_free(&a);
     return e;

@@ -99,8 +99,9 @@ static int check(struct alias_args *a, struct str address)
         return fail_store(e);
     }
     if (e == ERR_NO_USER && str_find_char(address, '@') < address.n) {
-        (void)fprintf(stderr, "limetta: note: %.*s is in none of our domains (%.*s)\n",
-                      STR_ARG(address), STR_ARG(a->lookup.domains));
+        (void)fprintf(stderr, "limetta: note: %.*s is in none of our domains (%.*s)%s\n",
+                      STR_ARG(address), STR_ARG(a->lookup.domains),
+                      a->config == NULL ? "; --config FILE says which they are" : "");
     }
     return EXIT_FINE;
 }

@@ -8,6 +8,7 @@
  * sees redrawn each second; elsewhere it is printed once. Exit code 1: there is no such message. */
 #include "tools/tool.h"
 
+#include "base/utf8.h"
 #include "queue/admin.h"
 #include "tools/queue_link.h"
 #include "tools/queue_print.h"
@@ -24,7 +25,13 @@ static const char USAGE[] =
     "[--recipient ADDRESS] [--domain DOMAIN] [--held] [--all] [--json] [--live] [--bounce] "
     "[--state DIR] [--config FILE]";
 
-enum { LIVE_MS = 1000, ROWS_DEFAULT = 24, PRINT_MOST = 64 * 1024 * 1024, FRAME_MOST = 1 << 20 };
+enum {
+    LIVE_MS = 1000,
+    ROWS_DEFAULT = 24,
+    COLUMNS_DEFAULT = 80,
+    PRINT_MOST = 64 * 1024 * 1024,
+    FRAME_MOST = 1 << 20
+};
 
 struct question {
     const char *op;
@@ -132,8 +139,9 @@ static int report_change(const struct question *q, const struct totals *t)
         {"hold", "held"}, {"release", "released"}, {"remove", "removed"}, {"flush", "made due"}};
     for (size_t i = 0; i < sizeof(DONE) / sizeof(DONE[0]); i++) {
         if (strcmp(q->op, DONE[i][0]) == 0) {
-            (void)printf("%llu messages, %llu recipients %s\n", (unsigned long long)t->messages,
-                         (unsigned long long)t->recipients, DONE[i][1]);
+            (void)printf("%llu message%s, %llu recipient%s %s\n", (unsigned long long)t->messages,
+                         t->messages == 1 ? "" : "s", (unsigned long long)t->recipients,
+                         t->recipients == 1 ? "" : "s", DONE[i][1]);
         }
     }
     if (t->busy > 0) {
@@ -146,11 +154,18 @@ static int report_change(const struct question *q, const struct totals *t)
 
 /* ---- the view ---- */
 
-static unsigned get_rows(void)
+struct screen {
+    unsigned rows;
+    unsigned columns;
+};
+
+static struct screen get_screen(void)
 {
     struct winsize size = {.ws_row = 0};
-    bool is_known = ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2;
-    return is_known ? size.ws_row : ROWS_DEFAULT;
+    bool is_known =
+        ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2 && size.ws_col > 2;
+    return is_known ? (struct screen){size.ws_row, size.ws_col}
+                    : (struct screen){ROWS_DEFAULT, COLUMNS_DEFAULT};
 }
 
 /* The state of things and the first page of the list. */
@@ -174,12 +189,24 @@ static int write_frame(struct queue_link *l, const struct question *q, struct bu
     return code;
 }
 
-/* From the top left corner, each line to its end, and nothing below. */
-static void draw(struct str text, unsigned rows)
+/* The line's first characters. Those that take two columns count as one: such a line may wrap. */
+static struct str cut(struct str line, unsigned columns)
+{
+    struct str rest = line;
+    uint32_t c = 0;
+    while (columns > 0 && rest.n > 0 && utf8_next(&rest, &c)) {
+        columns--;
+    }
+    line.n -= rest.n;
+    return line;
+}
+
+/* From the top left corner, each line to its end or the screen's, and nothing below. */
+static void draw(struct str text, struct screen screen)
 {
     (void)fputs("\033[H", stdout);
-    for (unsigned i = 0; i + 1 < rows && text.n > 0; i++) {
-        struct str line = str_split(&text, '\n');
+    for (unsigned i = 0; i + 1 < screen.rows && text.n > 0; i++) {
+        struct str line = cut(str_split(&text, '\n'), screen.columns);
         (void)printf("%.*s\033[K\n", STR_ARG(line));
     }
     (void)fputs("\033[J", stdout);
@@ -197,7 +224,7 @@ static int show_live(struct queue_link *l, const struct question *q)
         CLEANUP(buf_release) struct buf frame = BUF_INIT(FRAME_MOST);
         code = write_frame(l, q, &frame);
         if (code == EXIT_FINE && is_terminal) {
-            draw(buf_str(&frame), get_rows());
+            draw(buf_str(&frame), get_screen());
             (void)poll(NULL, 0, LIVE_MS);
         } else if (code == EXIT_FINE) {
             (void)fwrite(frame.p != NULL ? frame.p : "", 1, frame.len, stdout);
@@ -219,6 +246,18 @@ static const struct op OPS[] = {
     {"release", false, true}, {"remove", false, true}, {"flush", false, false},
 };
 
+/* The first word behind the op that is no id; NULL: all are. */
+static const char *find_bad_id(const struct question *q)
+{
+    uint64_t id = 0;
+    for (int i = 1; i < q->words.count; i++) {
+        if (!str_to_u64(str_from_c(q->words.at[i]), INT64_MAX, &id)) {
+            return q->words.at[i];
+        }
+    }
+    return q->id != NULL && !str_to_u64(str_from_c(q->id), INT64_MAX, &id) ? q->id : NULL;
+}
+
 static bool is_meant(const struct question *q)
 {
     bool has_filter = q->sender != NULL || q->recipient != NULL || q->domain != NULL;
@@ -234,6 +273,9 @@ static int check(struct question *q)
     }
     if (op == NULL) {
         return tool_fail(EXIT_USAGE, "%s: not known; usage: %s", q->op, USAGE);
+    }
+    if (find_bad_id(q) != NULL) {
+        return tool_fail(EXIT_USAGE, "%s: a message's id is a number", find_bad_id(q));
     }
     if (op->needs_ids && !has_ids(q)) {
         return tool_fail(EXIT_USAGE, "%s needs an id; usage: %s", q->op, USAGE);
@@ -256,7 +298,12 @@ static int run(struct queue_link *l, struct question *q)
     }
     int code = ask_all(l, q, &t);
     if (code == EXIT_FINE && has_ids(q) && t.messages == 0 && t.busy == 0) {
-        return tool_fail(EXIT_NOT_SO, "there is no such message to %s", q->op);
+        bool is_hold = strcmp(q->op, "hold") == 0;
+        bool is_release = strcmp(q->op, "release") == 0;
+        return tool_fail(EXIT_NOT_SO, "there is no such message%s",
+                         is_hold      ? ", or it is held already"
+                         : is_release ? ", or it is not held"
+                                      : "");
     }
     return code == EXIT_FINE ? report_change(q, &t) : code;
 }

@@ -129,7 +129,8 @@ static void print_destination(struct queue_print *p, const struct fields *f)
 
 static void print_status(struct queue_print *p, const struct fields *f)
 {
-    buf_addf(p->out, "%llu messages, ", (unsigned long long)get_number(f, "messages"));
+    buf_addf(p->out, "%llu message%s, ", (unsigned long long)get_number(f, "messages"),
+             get_number(f, "messages") == 1 ? "" : "s");
     add_size(p->out, get_number(f, "octets"));
     buf_addf(
         p->out, "; %llu recipients, %llu held, %llu tried before, %llu active",

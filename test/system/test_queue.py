@@ -62,9 +62,9 @@ def test_operator(make):
             equal(len(listed(s, '--sender', 'bob@localhost')), 0)
             contains(queue(s, 'show', str(first['id'])), 'dave@two.example')
             contains(queue(s), '2 messages, ')  # the view, printed once: this is no terminal
-            contains(queue(s, 'hold', str(second['id'])), '1 messages, 1 recipients held')
+            contains(queue(s, 'hold', str(second['id'])), '1 message, 1 recipient held')
             equal([m['id'] for m in listed(s, '--held')], [second['id']])
-            contains(queue(s, 'release', '--all'), '1 messages, 1 recipients released')
+            contains(queue(s, 'release', '--all'), '1 message, 1 recipient released')
             contains(queue(s, 'flush'), '2 messages, ')
             r = queue(s, 'show', '999', check=False)
             equal((r.returncode, b'no such message' in r.stderr), (1, True))

@@ -87,6 +87,8 @@ static void test_refused(void **state)
          "1: burl must be followed by a host name in quotes\n"},
         {"burl \"a.\" { password = x }\n", "1: burl must be followed by a host name in quotes\n"},
         {"burl \"\" { password = x }\n", "1: burl must be followed by a host name in quotes\n"},
+        {"tls = off\nrelay_host = { a, b }\n",
+         "2: several words stand in one pair of quotes, as in \"a b\"\n"},
         {"port = 143\n", "1: there is no setting called port; limetta.conf(5) lists them all\n"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
