@@ -68,6 +68,8 @@ void connection_free(struct connection *c)
     cancel_login(c);
     list_remove(&c->node);
     list_remove(&c->stranger);
+    struct edge_count *count = &c->edge->counts.of[c->service];
+    *(c->is_in ? &count->sessions : &count->strangers) -= 1;
     c->edge->count--;
     if (c->is_counted) {
         limits_give(c->edge->limits, &c->peer);
@@ -417,6 +419,9 @@ void connection_reopen(struct connection *c, struct str octets)
     c->dialogue = make_dialogue(c, true);
     c->commands = 0;
     list_append(&c->edge->strangers, &c->stranger);
+    c->is_in = false;
+    c->edge->counts.of[c->service].sessions--;
+    c->edge->counts.of[c->service].strangers++;
     if (c->is_tls) {
         tell_tls(c);
     }
@@ -443,6 +448,7 @@ void connection_new(struct edge *e, enum service service, struct stream *s,
     list_append(&e->connections, &c->node);
     list_append(&e->strangers, &c->stranger);
     e->count++;
+    e->counts.of[service].strangers++;
     timer_start(c->timer, get_timeout_ms(c));
     stream_set_handler(s, &DIALOGUE_CLIENT, c);
     run(c);

@@ -20,6 +20,7 @@ struct connection {
     uint8_t nonce[TICKET_NONCE_SIZE];
     enum service service;
     bool is_counted; /* in edge->limits */
+    bool is_in;      /* logged in */
     bool is_loopback;
     bool is_tls;
     bool is_asking;    /* auth owes an answer */

@@ -119,6 +119,11 @@ void edge_accept(struct edge *e, enum service service, struct stream *s,
     connection_new(e, service, s, &from, &to, is_counted);
 }
 
+struct edge_counts edge_get_counts(const struct edge *e)
+{
+    return e->counts;
+}
+
 size_t edge_get_count(const struct edge *e)
 {
     return e->count;

@@ -53,6 +53,16 @@ void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct s
 void edge_accept(struct edge *e, enum service service, struct stream *s,
                  const struct sockaddr_storage *peer, const struct sockaddr_storage *local);
 size_t edge_get_count(const struct edge *e);
+
+/* Of a service's connections. */
+struct edge_counts {
+    struct edge_count {
+        size_t strangers; /* not logged in, now */
+        size_t sessions;  /* logged in, now */
+        uint64_t logins;  /* sessions since the start */
+    } of[SERVICE_ACAP];   /* by enum service */
+};
+struct edge_counts edge_get_counts(const struct edge *e);
 /* Says good-bye to everybody. The last words leave when the loop runs on. */
 void edge_say_bye(struct edge *e);
 

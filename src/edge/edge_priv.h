@@ -16,6 +16,7 @@ struct edge {
     struct list connections;
     struct list strangers; /* those not logged in; the one silent for longest comes first */
     size_t count;
+    struct edge_counts counts;
     struct link *auth;
     struct link *submit;
     struct link **stores; /* settings.workers of them; NULL: no link now */

@@ -169,6 +169,10 @@ void relay_start(struct connection *c)
     c->grudges = dialogue_get_grudges(c->dialogue);
     dialogue_free(&c->dialogue);
     list_remove(&c->stranger);
+    c->is_in = true;
+    c->edge->counts.of[c->service].strangers--;
+    c->edge->counts.of[c->service].sessions++;
+    c->edge->counts.of[c->service].logins++;
     stream_set_handler(c->session, &RELAY_SESSION, c);
     stream_on_mark(c->session, on_session_mark);
     stream_set_handler(c->client, &RELAY_CLIENT, c);

@@ -235,6 +235,48 @@ static enum err deliver(struct run *r, struct filter_outcome *out)
     return ERR_OK;
 }
 
+static void count_run(const struct run *r, uint64_t counts[FILTER_COUNTS])
+{
+    uint64_t kept = 0;
+    uint64_t filed = 0;
+    uint64_t letters = r->letters.count;
+    for (size_t i = 0; i < r->copies.count; i++) {
+        const struct copy *c = &r->copies.at[i];
+        kept += c->is_message && c->is_keep;
+        filed += c->is_message && !c->is_keep;
+    }
+    uint64_t others = r->redirects + r->notifies;
+    counts[FILTER_KEPT] += kept;
+    counts[FILTER_FILED] += filed;
+    counts[FILTER_DISCARDED] += kept + filed + r->redirects == 0 && r->refusal.n == 0;
+    counts[FILTER_REFUSED] += r->refusal.n > 0;
+    counts[FILTER_REDIRECTED] += r->redirects;
+    counts[FILTER_NOTIFIED] += r->notifies;
+    counts[FILTER_ANSWERED] += letters > others ? letters - others : 0;
+    counts[FILTER_TROUBLED] += r->notes.count > 0;
+}
+
+void filter_write_metrics(const struct filter *f, unsigned worker, struct buf *out)
+{
+    static const char *const NAMES[FILTER_COUNTS] = {
+        [FILTER_KEPT] = "kept",
+        [FILTER_FILED] = "filed",
+        [FILTER_DISCARDED] = "discarded",
+        [FILTER_REFUSED] = "refused",
+        [FILTER_REDIRECTED] = "redirected",
+        [FILTER_NOTIFIED] = "notified",
+        [FILTER_ANSWERED] = "answered",
+        [FILTER_TROUBLED] = "troubled",
+        [FILTER_FAILED] = "failed",
+    };
+    buf_add_c(out, "# TYPE limetta_filter_outcomes counter\n"
+                   "# HELP limetta_filter_outcomes What became of messages that came here.\n");
+    for (size_t i = 0; i < FILTER_COUNTS; i++) {
+        buf_addf(out, "limetta_filter_outcomes_total{worker=\"%u\",outcome=\"%s\"} %llu\n", worker,
+                 NAMES[i], (unsigned long long)f->counts[i]);
+    }
+}
+
 enum err filter_deliver(struct filter *f, const struct filter_delivery *d,
                         struct filter_outcome *out)
 {
@@ -247,6 +289,11 @@ enum err filter_deliver(struct filter *f, const struct filter_delivery *d,
     };
     scripts_trim(f);
     enum err e = deliver(&r, out);
+    if (e == ERR_OK) {
+        count_run(&r, f->counts);
+    } else {
+        f->counts[FILTER_FAILED]++;
+    }
     run_release(&r);
     return e;
 }

@@ -33,8 +33,24 @@ struct filter_config {
     void *owner;
 };
 
+/* What became of messages that came, since the start. One message may count several times: filed twice and redirected. */
+enum filter_count {
+    FILTER_KEPT,       /* where it is, or would be without a script */
+    FILTER_FILED,      /* copies elsewhere */
+    FILTER_DISCARDED,  /* neither, and not refused */
+    FILTER_REFUSED,    /* by a script */
+    FILTER_REDIRECTED, /* copies */
+    FILTER_NOTIFIED,   /* notifications */
+    FILTER_ANSWERED,   /* vacation, and reject by a message of its own */
+    FILTER_TROUBLED,   /* a note was written: a script failed, or not all could be done */
+    FILTER_FAILED,     /* the delivery did not succeed: quota, disk */
+    FILTER_COUNTS
+};
+
 struct filter *filter_new(const struct filter_config *config);
 void filter_free(struct filter **f);
+/* Appends the counts for GET /metrics, with the worker's number. */
+void filter_write_metrics(const struct filter *f, unsigned worker, struct buf *out);
 
 /* A message for one recipient. All borrowed for the call. */
 struct filter_delivery {

@@ -23,6 +23,7 @@ struct filter {
     struct map *compiled; /* text to struct compiled */
     struct list recent;   /* of struct compiled, the last used at the end */
     size_t compiled_octets;
+    uint64_t counts[FILTER_COUNTS];
     struct sieve_limits limits;
     struct sieve_config sieve; /* which extensions, what they may cost */
 };

@@ -35,6 +35,7 @@ unsigned boot_get_index(const struct boot *b); /* which of several instances we 
 bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd);
 /* Our part of GET /metrics from now on: families of OpenMetrics text named limetta_..., at most CONTROL_PART_MOST octets. */
 void boot_send_metrics(struct boot *b, struct str text);
+enum { BOOT_METRICS_MS = 2000 }; /* how often a role says what changes */
 /* Hears peers and stop from now on. */
 void boot_attach(struct boot *b, struct loop *l, const struct boot_handler *h, void *owner);
 

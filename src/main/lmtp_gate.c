@@ -23,6 +23,7 @@ struct lmtp_gate {
     struct listener *listeners[LISTENERS_MOST];
     size_t listener_count;
     size_t connections;
+    uint64_t sessions; /* since the start */
 };
 
 /* One connection: what the session's ends are told to. Freed with the session. */
@@ -82,6 +83,7 @@ static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
     struct visit *v = mem_new(sizeof(*v));
     *v = (struct visit){g, r};
     g->connections++;
+    g->sessions++;
     struct transit_args args = g->args.transit;
     args.session_host = *session_runner_get_host(r);
     args.peer = from;
@@ -106,6 +108,18 @@ void lmtp_gate_add(struct lmtp_gate *g, int fd)
         return;
     }
     g->listeners[g->listener_count++] = listener_new(g->args.loop, fd, on_accept, g);
+}
+
+void lmtp_gate_write_metrics(const struct lmtp_gate *g, struct buf *out)
+{
+    buf_addf(out,
+             "# TYPE limetta_lmtp_connections gauge\n"
+             "# HELP limetta_lmtp_connections Other mail servers that are connected by LMTP.\n"
+             "limetta_lmtp_connections %zu\n"
+             "# TYPE limetta_lmtp_sessions counter\n"
+             "# HELP limetta_lmtp_sessions LMTP sessions since the start.\n"
+             "limetta_lmtp_sessions_total %llu\n",
+             g != NULL ? g->connections : 0, g != NULL ? (unsigned long long)g->sessions : 0);
 }
 
 void lmtp_gate_close(struct lmtp_gate *g)

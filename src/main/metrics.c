@@ -213,6 +213,67 @@ bool metrics_is_text(struct str text)
     return true;
 }
 
+/* The next family of a role's text: its "# TYPE" line and all up to the next one. */
+static struct str take_family(struct str *text)
+{
+    struct str rest = *text;
+    size_t n = str_find_char(rest, '\n') + 1;
+    while (n < rest.n && !str_starts(str_skip(rest, n), STR("# TYPE "))) {
+        n += str_find_char(str_skip(rest, n), '\n') + 1;
+    }
+    *text = str_skip(rest, n);
+    return str_sub(rest, 0, n);
+}
+
+static struct str get_type(struct str family)
+{
+    return str_split(&family, '\n');
+}
+
+/* The family of that type in a role's text; empty: it has none. */
+static struct str find_family(struct str text, struct str type)
+{
+    while (text.n > 0) {
+        struct str family = take_family(&text);
+        if (str_eq(get_type(family), type)) {
+            return family;
+        }
+    }
+    return STR_EMPTY;
+}
+
+static void add_samples(struct buf *out, struct str family)
+{
+    while (family.n > 0) {
+        struct str line = str_split(&family, '\n');
+        if (!str_starts(line, STR("#"))) {
+            buf_addf(out, "%.*s\n", STR_ARG(line));
+        }
+    }
+}
+
+/* Every family once (OpenMetrics, "MetricFamily": no interleaving), with the samples of all roles that have it. */
+static void add_families(struct buf *out, const struct metrics_role *roles, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct str text = roles[i].text;
+        while (text.n > 0) {
+            struct str family = take_family(&text);
+            bool is_written = false;
+            for (size_t k = 0; k < i; k++) {
+                is_written = is_written || find_family(roles[k].text, get_type(family)).n > 0;
+            }
+            if (is_written) {
+                continue;
+            }
+            buf_add(out, family);
+            for (size_t k = i + 1; k < count; k++) {
+                add_samples(out, find_family(roles[k].text, get_type(family)));
+            }
+        }
+    }
+}
+
 void metrics_write_roles(struct buf *out, const struct metrics_role *roles, size_t count,
                          uint64_t start_wall_ms)
 {
@@ -249,8 +310,6 @@ void metrics_write_roles(struct buf *out, const struct metrics_role *roles, size
                      (unsigned long long)get_value(&roles[i], FAMILIES[f].value));
         }
     }
-    for (size_t i = 0; i < count; i++) {
-        buf_add(out, roles[i].text);
-    }
+    add_families(out, roles, count);
     buf_add_c(out, "# EOF\n");
 }

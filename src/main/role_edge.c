@@ -33,6 +33,7 @@ struct edge_role {
     struct edge *edge;
     struct tls_context *tls;
     struct timer *stopping;
+    struct timer *metrics;
     struct port ports[64];
     size_t port_count;
 };
@@ -57,6 +58,38 @@ static void close_ports(struct edge_role *r)
     while (r->port_count > 0) {
         listener_free(&r->ports[--r->port_count].listener);
     }
+}
+
+static const struct {
+    const char *name;
+    enum service service;
+} SERVICES[] = {{"imap", SERVICE_IMAP}, {"submission", SERVICE_SUBMIT}, {"sieve", SERVICE_SIEVE}};
+
+enum { SERVICE_COUNT = sizeof(SERVICES) / sizeof(SERVICES[0]) };
+
+/* What GET /metrics says of clients. */
+static void tell_metrics(void *owner)
+{
+    struct edge_role *r = owner;
+    CLEANUP(buf_release) struct buf text = BUF_INIT(CONTROL_PART_MOST);
+    struct edge_counts counts = edge_get_counts(r->edge);
+    buf_add_c(&text, "# TYPE limetta_connections gauge\n"
+                     "# HELP limetta_connections Connections of clients, by service.\n");
+    for (size_t i = 0; i < SERVICE_COUNT; i++) {
+        const struct edge_count *n = &counts.of[SERVICES[i].service];
+        buf_addf(&text,
+                 "limetta_connections{service=\"%s\",state=\"before_login\"} %zu\n"
+                 "limetta_connections{service=\"%s\",state=\"session\"} %zu\n",
+                 SERVICES[i].name, n->strangers, SERVICES[i].name, n->sessions);
+    }
+    buf_add_c(&text, "# TYPE limetta_sessions counter\n"
+                     "# HELP limetta_sessions Sessions since the start, by service.\n");
+    for (size_t i = 0; i < SERVICE_COUNT; i++) {
+        buf_addf(&text, "limetta_sessions_total{service=\"%s\"} %llu\n", SERVICES[i].name,
+                 (unsigned long long)counts.of[SERVICES[i].service].logins);
+    }
+    boot_send_metrics(r->boot, buf_str(&text));
+    timer_start(r->metrics, BOOT_METRICS_MS);
 }
 
 static void on_stopping(void *owner)
@@ -139,12 +172,7 @@ static enum err make_edge(struct edge_role *r)
 
 static bool find_service(struct str name, enum service *out)
 {
-    static const struct {
-        const char *name;
-        enum service service;
-    } SERVICES[] = {
-        {"imap", SERVICE_IMAP}, {"submission", SERVICE_SUBMIT}, {"sieve", SERVICE_SIEVE}};
-    for (size_t i = 0; i < sizeof(SERVICES) / sizeof(SERVICES[0]); i++) {
+    for (size_t i = 0; i < SERVICE_COUNT; i++) {
         if (str_eq(name, str_from_c(SERVICES[i].name))) {
             *out = SERVICES[i].service;
             return true;
@@ -180,6 +208,8 @@ static enum err start(struct edge_role *r)
     r->stopping = timer_new(r->loop, on_stopping, r);
     open_ports(r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
+    r->metrics = timer_new(r->loop, tell_metrics, r);
+    timer_start(r->metrics, 1);
     return ERR_OK;
 }
 
@@ -202,6 +232,7 @@ int main(void)
     close_ports(&r);
     edge_free(&r.edge);
     timer_free(&r.stopping);
+    timer_free(&r.metrics);
     tls_context_free(&r.tls);
     boot_free(&r.boot);
     loop_free(&r.loop);

@@ -56,6 +56,7 @@ struct store_role {
     struct filter *filter;
     struct filter_events *events;
     struct timer *event;
+    struct timer *metrics;
     struct buf sieve_url;
 };
 
@@ -522,6 +523,15 @@ static enum err open_and_confine(struct store_role *r)
     return store_new(&config, &r->store);
 }
 
+static void tell_metrics(void *owner)
+{
+    struct store_role *r = owner;
+    CLEANUP(buf_release) struct buf text = BUF_INIT(CONTROL_PART_MOST);
+    filter_write_metrics(r->filter, boot_get_index(r->boot), &text);
+    boot_send_metrics(r->boot, buf_str(&text));
+    timer_start(r->metrics, BOOT_METRICS_MS);
+}
+
 static void run(struct store_role *r)
 {
     static const struct boot_handler HANDLER = {on_peer, on_stop};
@@ -534,6 +544,8 @@ static void run(struct store_role *r)
     start_outbox(r);
     start_filter(r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
+    r->metrics = timer_new(r->loop, tell_metrics, r);
+    timer_start(r->metrics, 1);
     loop_run(r->loop);
 }
 
@@ -543,6 +555,7 @@ static void close_all(struct store_role *r)
     outbox_run_free(&r->outbox);
     filter_events_free(&r->events);
     timer_free(&r->event);
+    timer_free(&r->metrics);
     filter_free(&r->filter);
     buf_release(&r->sieve_url);
     convert_service_free(&r->convert);

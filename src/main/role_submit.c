@@ -38,7 +38,6 @@
 #include <unistd.h>
 
 enum {
-    METRICS_MS = 2000,
     REFUSAL_MOST = 1024,
     LMTP_CONNECTIONS_MOST = 100,
     MESSAGE_DEFAULT = 64 * 1024 * 1024,
@@ -365,16 +364,17 @@ static void start_runner(struct submit_role *r)
     r->runner = runner_new(&args);
 }
 
-/* What GET /metrics says of the queue. */
+/* What GET /metrics says of the queue, and of other mail servers. */
 static void tell_metrics(void *owner)
 {
     struct submit_role *r = owner;
     CLEANUP(buf_release) struct buf text = BUF_INIT(CONTROL_PART_MOST);
     runner_write_metrics(r->runner, &text);
+    lmtp_gate_write_metrics(r->gate, &text);
     if (buf_err(&text) == ERR_OK) {
         boot_send_metrics(r->boot, buf_str(&text));
     }
-    timer_start(r->metrics, METRICS_MS);
+    timer_start(r->metrics, BOOT_METRICS_MS);
 }
 
 /* ---- other mail servers, and the operator ---- */

@@ -97,7 +97,7 @@ def test_terminal(make):
         os.waitpid(pid, 0)
         os.close(fd)
         true(got.count(b'\x1b[H') >= 3, 'drawn again and again')
-        contains(got, b'1 messages')
+        contains(got, b'1 message, ')
         contains(got, b'carol@one.example')
 
 
@@ -133,6 +133,21 @@ def test_metrics(make):
         eventually(lambda: 'limetta_queue_messages 1\n' in metrics() and 'outcome="delivered"} 1\n' in metrics(), 'the queue is counted')
         contains(metrics(), 'limetta_queue_recipients{state="waiting"} ')
         true(metrics().endswith('# EOF\n'), 'one end')
+        c = open_imap(s, 'bob', PASSWORD)
+        other = socket.create_connection(('127.0.0.1', s.sieve_port), 10)
+        peer = socket.create_connection(('127.0.0.1', s.lmtp_port), 10)
+        for line in ('connections{service="imap",state="session"} 1', 'connections{service="submission",state="session"} 0',
+                     'connections{service="sieve",state="before_login"} 1', 'sessions_total{service="submission"} 1',
+                     'lmtp_connections 1', 'lmtp_sessions_total 1'):
+            eventually(lambda: f'\nlimetta_{line}\n' in metrics(), line)  # noqa: B023 (it is asked within the turn)
+        for closed in (c, other, peer):
+            closed.close()
+        eventually(lambda: '\nlimetta_lmtp_connections 0\n' in metrics() and 'state="before_login"} 1' not in metrics()
+                   and 'state="session"} 1' not in metrics(), 'all are gone')
+        text = metrics()
+        equal(sum(int(n) for n in re.findall(r'limetta_filter_outcomes_total\{worker="\d+",outcome="kept"\} (\d+)', text)), 1)
+        families = re.findall(r'# TYPE (\S+)', text)
+        equal(len(families), len(set(families)))
 
 
 # With the system's own interpreter, which Debian's package is for.

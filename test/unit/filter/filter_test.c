@@ -7,6 +7,18 @@
 #define MESSAGE                                                                                    \
     "From: sam@there.example\nTo: ann@example.org\nSubject: Hello\nMessage-ID: <1@there>\n\nHi.\n"
 
+/* GET /metrics says so. */
+static void assert_counts(const struct world *w, const char *outcome, int n)
+{
+    char line[128];
+    struct buf text = BUF_INIT(8192);
+    (void)snprintf(line, sizeof(line), "{worker=\"3\",outcome=\"%s\"} %d\n", outcome, n);
+    filter_write_metrics(w->filter, 3, &text);
+    buf_add_char(&text, '\0');
+    assert_has(text.p, line);
+    buf_release(&text);
+}
+
 static void test_plain(void **state)
 {
     struct world w;
@@ -22,6 +34,8 @@ static void test_plain(void **state)
     world_script(&w, "discard;");
     assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
     assert_int_equal(world_count(&w, "INBOX"), 3);
+    assert_counts(&w, "kept", 3);
+    assert_counts(&w, "discarded", 1);
     assert_int_equal(world_count_items(&w), 0);
     world_close(&w);
 }
@@ -46,6 +60,9 @@ static void test_fileinto(void **state)
     assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
     assert_int_equal(world_count(&w, "Archive"), 2);
     assert_int_equal(world_count(&w, "INBOX"), 1);
+    assert_counts(&w, "filed", 3);
+    assert_counts(&w, "kept", 1);
+    assert_counts(&w, "discarded", 0);
     world_close(&w);
 }
 
@@ -62,6 +79,7 @@ static void test_failing(void **state)
     assert_has(note, "your script \"main\", line 2");
     assert_has(note, "discrad");
     assert_has(note, "Auto-Submitted: auto-generated");
+    assert_counts(&w, "troubled", 2);
     w.f.now_ms += UINT64_C(24) * 3600 * 1000;
     assert_int_equal(world_deliver(&w, MESSAGE), ERR_OK);
     assert_int_equal(world_count(&w, "INBOX"), 5);
@@ -82,6 +100,8 @@ static void test_quota(void **state)
         "fileinto :copy \"Archive\"; fileinto :copy \"Sent\"; redirect :copy \"b@far.example\";\n"
         "fileinto :create \"new\";");
     assert_int_equal(world_deliver(&w, MESSAGE), ERR_OVER_QUOTA);
+    assert_counts(&w, "failed", 1);
+    assert_counts(&w, "filed", 0);
     assert_int_equal(world_count(&w, "Archive"), 0);
     assert_int_equal(world_count(&w, "new"), -1);
     assert_int_equal(world_count_items(&w), 0);
@@ -114,6 +134,8 @@ static void test_redirect(void **state)
     assert_true(world_head_is(&w, "from", "") && world_head_is(&w, "keep", ""));
     assert_true(world_take(&w));
     assert_true(world_head_is(&w, "to", "eve@far.example"));
+    assert_counts(&w, "redirected", 3);
+    assert_counts(&w, "answered", 0);
     world_close(&w);
 }
 

@@ -65,6 +65,27 @@ static void test_text(void **state)
     buf_release(&out);
 }
 
+/* Workers say the same families; each is written once, with the samples of all. */
+static void test_families(void **state)
+{
+    struct metrics_role roles[] = {
+        {ROLE_STORE, 0, 0, true, 0,
+         STR("# TYPE limetta_a counter\n# HELP limetta_a It.\nlimetta_a_total{worker=\"0\"} 1\n")},
+        {ROLE_SUBMIT, 0, 0, true, 0, STR("# TYPE limetta_b gauge\nlimetta_b 5\n")},
+        {ROLE_STORE, 1, 0, true, 0,
+         STR("# TYPE limetta_c gauge\nlimetta_c 6\n"
+             "# TYPE limetta_a counter\n# HELP limetta_a It.\nlimetta_a_total{worker=\"1\"} 2\n")},
+    };
+    struct buf out = BUF_INIT(8192);
+    metrics_write_roles(&out, roles, 3, 0);
+    assert_true(str_ends(buf_str(&out),
+                         STR("\n# TYPE limetta_a counter\n# HELP limetta_a It.\n"
+                             "limetta_a_total{worker=\"0\"} 1\nlimetta_a_total{worker=\"1\"} 2\n"
+                             "# TYPE limetta_b gauge\nlimetta_b 5\n"
+                             "# TYPE limetta_c gauge\nlimetta_c 6\n# EOF\n")));
+    buf_release(&out);
+}
+
 /* A role writes its own families, and nothing else. */
 static void test_role_text(void **state)
 {
@@ -87,6 +108,7 @@ static void test_role_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_families),
         cmocka_unit_test(test_role_text),
         cmocka_unit_test(test_requests),
         cmocka_unit_test(test_text),
