@@ -92,10 +92,7 @@ static void run_noop(struct smtp_dialogue *d, const struct smtp_command *c)
 
 static void run_rset(struct smtp_dialogue *d, const struct smtp_command *c)
 {
-    if (c->args.n > 0) {
-        reply_err(d, ERR_SYNTAX);
-        return;
-    }
+    (void)c;
     reply(d, 250, "2.0.0", "Nothing to forget");
 }
 
@@ -117,16 +114,16 @@ static void run_help(struct smtp_dialogue *d, const struct smtp_command *c)
 
 static void run_vrfy(struct smtp_dialogue *d, const struct smtp_command *c)
 {
-    (void)c;
+    if (c->args.n == 0) {
+        reply_err(d, ERR_SYNTAX);
+        return;
+    }
     reply(d, 252, "2.5.0", "Log in and send; delivery will show it");
 }
 
 static void run_starttls(struct smtp_dialogue *d, const struct smtp_command *c)
 {
-    if (c->args.n > 0) {
-        reply_err(d, ERR_SYNTAX);
-        return;
-    }
+    (void)c;
     if (d->base.is_tls) {
         reply_bad_sequence(d, "TLS is active already");
         return;
@@ -236,6 +233,10 @@ static void run_line(struct smtp_dialogue *d, struct str line)
     }
     if (dialogue_needs_tls(&d->base) && !is_allowed_without_tls(c.verb)) {
         refuse_mail(d, &c);
+        return;
+    }
+    if (!smtp_command_is_bare(&c)) {
+        reply_err(d, ERR_SYNTAX);
         return;
     }
     RUN[c.verb](d, &c);

@@ -67,7 +67,7 @@ struct smtp_client {
     bool is_dirty;  /* the server is inside a transaction that we gave up: RSET comes first */
     bool has_begun; /* the server has heard of the content of this job */
     bool has_host_failed;
-    bool is_unfit; /* smtp_client_is_unfit() */
+    bool is_unfit;  /* smtp_client_is_unfit() */
     uint64_t mails; /* MAIL commands on this connection */
     enum content_kind kind;
     uint64_t size;

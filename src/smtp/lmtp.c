@@ -24,10 +24,11 @@
 
 enum { COMMAND_MOST = 64 * 1024, RECIPIENTS_MOST = 1000, REPLY_MOST = 1024 };
 
-/* Parameters of MAIL that LHLO does not announce. RET and ENVID were always taken. */
+/* Parameters of MAIL that LHLO does not announce (RFC 5321, 4.1.1.11). Our own client may say more. */
 enum {
     NOT_OFFERED = SMTP_PARAM_HOLDFOR | SMTP_PARAM_HOLDUNTIL | SMTP_PARAM_BY | SMTP_PARAM_MT_PRIORITY
-                  | SMTP_PARAM_REQUIRETLS
+                  | SMTP_PARAM_REQUIRETLS,
+    NOT_OFFERED_TO_OTHERS = SMTP_PARAM_AUTH | SMTP_PARAM_RET | SMTP_PARAM_ENVID
 };
 
 enum lmtp_state {
@@ -60,7 +61,8 @@ struct lmtp {
     struct buf helo; /* empty: no LHLO yet */
 
     bool has_mail;
-    bool is_utf8; /* MAIL had SMTPUTF8 */
+    bool is_utf8;   /* MAIL had SMTPUTF8 */
+    bool is_binary; /* MAIL had BODY=BINARYMIME */
     struct buf return_path;
     bool has_content;
     bool has_chunks;
@@ -90,6 +92,7 @@ static void reset(struct lmtp *s)
 {
     s->host->reset(owner_of(s));
     s->has_mail = false;
+    s->is_utf8 = s->is_binary = false;
     s->has_content = false;
     s->has_chunks = false;
     s->is_last = false;
@@ -129,7 +132,8 @@ static void run_mail(struct lmtp *s, struct str args)
     struct smtp_mail mail = {0};
     bool is_early = s->has_mail || (s->is_strict && s->helo.len == 0);
     enum err e = is_early ? ERR_WRONG_STATE : smtp_mail_parse(s->command, args, &mail);
-    e = e == ERR_OK && (mail.given & NOT_OFFERED) != 0 ? ERR_UNKNOWN_PARAM : e;
+    unsigned unknown = s->is_strict ? NOT_OFFERED | NOT_OFFERED_TO_OTHERS : NOT_OFFERED;
+    e = e == ERR_OK && (mail.given & unknown) != 0 ? ERR_UNKNOWN_PARAM : e;
     if (e == ERR_OK && mail.has_size && mail.size > s->size_limit) {
         e = ERR_TOO_BIG;
     }
@@ -139,6 +143,7 @@ static void run_mail(struct lmtp *s, struct str args)
     }
     s->has_mail = true;
     s->is_utf8 = (mail.given & SMTP_PARAM_SMTPUTF8) != 0;
+    s->is_binary = mail.body == SMTP_BODY_BINARYMIME;
     buf_add(&s->return_path, mail.from.address);
     reply(s, 250, STR("2.1.0"), STR("Ok"));
 }
@@ -159,6 +164,8 @@ static void run_rcpt(struct lmtp *s, struct str args)
     enum err e = !s->has_mail || s->has_content ? ERR_WRONG_STATE : ERR_OK;
     e = e == ERR_OK && s->deliveries.count >= RECIPIENTS_MOST ? ERR_MANY_RECIPIENTS : e;
     e = e == ERR_OK ? smtp_rcpt_parse(s->command, args, &rcpt) : e;
+    bool has_dsn = rcpt.has_orcpt || rcpt.notify != 0;
+    e = e == ERR_OK && s->is_strict && has_dsn ? ERR_UNKNOWN_PARAM : e;
     e = e == ERR_OK && rcpt.to.is_utf8 && !s->is_utf8 ? ERR_UTF8_RECIPIENT : e;
     if (e == ERR_OK && s->host->find_recipient != NULL) {
         s->state = LMTP_RECIPIENT;
@@ -202,7 +209,8 @@ static enum err check_content(const struct lmtp *s)
 
 static void run_data(struct lmtp *s, struct str args)
 {
-    enum err e = s->has_chunks ? ERR_WRONG_STATE : check_content(s);
+    /* RFC 3030, 2 and 3: not after BDAT, not for BINARYMIME. */
+    enum err e = s->has_chunks || s->is_binary ? ERR_WRONG_STATE : check_content(s);
     if (e != ERR_OK) {
         reply_err(s, e);
         return;
@@ -219,7 +227,9 @@ static void run_bdat(struct lmtp *s, struct str args)
     struct smtp_bdat bdat = {0};
     enum err e = smtp_bdat_parse(args, &bdat);
     if (e != ERR_OK) {
+        /* Where do commands go on? Nobody closes without a 421 (RFC 5321, 3.8). */
         reply_err(s, e);
+        reply_err(s, ERR_GAVE_UP);
         s->state = LMTP_CLOSED;
         return;
     }
@@ -248,6 +258,10 @@ static void run_noop(struct lmtp *s, struct str args)
 
 static void run_vrfy(struct lmtp *s, struct str args)
 {
+    if (args.n == 0) {
+        reply_err(s, ERR_SYNTAX);
+        return;
+    }
     reply(s, 252, STR("2.5.0"), STR("Send it and see"));
 }
 
@@ -419,7 +433,11 @@ static void take_line(struct lmtp *s)
 {
     struct smtp_command c = {0};
     smtp_command_parse(smtp_framing_get_octets(s->framing), &c);
-    runs[c.verb](s, c.args);
+    if (smtp_command_is_bare(&c)) {
+        runs[c.verb](s, c.args);
+    } else {
+        reply_err(s, ERR_SYNTAX);
+    }
     arena_clear(s->command);
     s->mistakes += runs[c.verb] == run_unknown ? 1 : 0;
     check_mistakes(s);

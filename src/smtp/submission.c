@@ -64,15 +64,26 @@ void submission_reset(struct submission *s)
 
 /* ---- commands ---- */
 
-static void run_ehlo(struct submission *s, struct str args)
+/* EHLO or HELO, with the name that the trace line gets. False: it was answered. */
+static bool take_helo(struct submission *s, struct str args)
 {
     struct str name = STR_EMPTY;
     enum err e = smtp_parse_helo(args, &name);
     if (e != ERR_OK) {
         submission_reply_err(s, e);
-        return;
+        return false;
     }
     submission_reset(s);
+    buf_clear(&s->helo);
+    buf_add(&s->helo, name);
+    return true;
+}
+
+static void run_ehlo(struct submission *s, struct str args)
+{
+    if (!take_helo(s, args)) {
+        return;
+    }
     struct smtp_ehlo ehlo = {
         .hostname = s->args.hostname,
         .size_most = s->args.size_most,
@@ -89,14 +100,9 @@ static void run_ehlo(struct submission *s, struct str args)
 
 static void run_helo(struct submission *s, struct str args)
 {
-    struct str name = STR_EMPTY;
-    enum err e = smtp_parse_helo(args, &name);
-    if (e != ERR_OK) {
-        submission_reply_err(s, e);
-        return;
+    if (take_helo(s, args)) {
+        submission_reply(s, 250, STR_EMPTY, s->args.hostname);
     }
-    submission_reset(s);
-    submission_reply(s, 250, STR_EMPTY, s->args.hostname);
 }
 
 /* A name of several labels, an address literal, or one of ours. */
@@ -149,11 +155,16 @@ void submission_accept_mail(struct submission *s)
 static void run_mail(struct submission *s, struct str args)
 {
     struct smtp_mail mail = {0};
-    enum err e = s->has_mail ? ERR_WRONG_STATE : smtp_mail_parse(s->command, args, &mail);
+    if (s->has_mail) {
+        submission_reply_err(s, ERR_WRONG_STATE);
+        return;
+    }
+    enum err e = smtp_mail_parse(s->command, args, &mail);
     e = e == ERR_OK ? submission_take_terms(s, &mail) : e;
     e = e == ERR_OK ? qualify(s, &mail.from, &s->return_path) : e;
     if (e != ERR_OK) {
         submission_reply_err(s, e);
+        submission_reset(s);
         return;
     }
     s->priority_asked = mail.priority;
@@ -192,13 +203,34 @@ static void run_rcpt(struct submission *s, struct str args)
     s->host->find_recipient(s->host->base.owner, s->candidate.address);
 }
 
-/* Adds the candidate, unless the same mailbox is among the recipients: nobody gets a message twice. */
+/* Domains compare without case, local parts with it (RFC 5321, 2.4). */
+static bool is_same_mailbox(struct str a, struct str b)
+{
+    size_t at = str_find_last_char(a, '@');
+    return str_eq(str_sub(a, 0, at), str_sub(b, 0, str_find_last_char(b, '@')))
+           && str_eq_nocase(a, b);
+}
+
+/* What two RCPTs ask for together (RFC 3461, 4.1): NEVER adds nothing to what the other one wants, and not to ask means failures
+ * and delays. */
+static unsigned join_notify(unsigned a, unsigned b)
+{
+    const unsigned unasked = SMTP_NOTIFY_FAILURE | SMTP_NOTIFY_DELAY;
+    if (a == b || b == SMTP_NOTIFY_NEVER) {
+        return a;
+    }
+    return a == SMTP_NOTIFY_NEVER ? b : (a == 0 ? unasked : a) | (b == 0 ? unasked : b);
+}
+
+/* Adds the candidate. The same address again is the same recipient, with the wishes of both. Other addresses of one account stay
+ * recipients of their own, for a report may be due for each; the account still gets one copy (main/passage.h). */
 static void add_recipient(struct submission *s)
 {
     const struct mail_recipient *c = &s->candidate;
     for (size_t i = 0; i < s->recipients.count; i++) {
-        const struct mail_recipient *r = &s->recipients.at[i];
-        if (c->user.n > 0 ? str_eq(r->user, c->user) : str_eq(r->address, c->address)) {
+        struct mail_recipient *r = &s->recipients.at[i];
+        if (is_same_mailbox(r->address, c->address)) {
+            r->notify = join_notify(r->notify, c->notify);
             return;
         }
     }
@@ -316,7 +348,11 @@ static void take_line(struct submission *s)
 {
     struct smtp_command c = {0};
     smtp_command_parse(smtp_framing_get_octets(s->framing), &c);
-    runs[c.verb](s, c.args);
+    if (smtp_command_is_bare(&c)) {
+        runs[c.verb](s, c.args);
+    } else {
+        submission_reply_err(s, ERR_SYNTAX);
+    }
     arena_clear(s->command);
 }
 
@@ -389,6 +425,7 @@ static void free_session(struct session **session)
     vec_release(&s->recipients);
     buf_release(&s->piece);
     buf_release(&s->out);
+    buf_release(&s->helo);
     buf_release(&s->strings);
     free(s);
 }
@@ -411,9 +448,8 @@ static void keep(struct buf *strings, struct str *s)
 static void keep_args(struct submission *s)
 {
     struct str *all[] = {
-        &s->args.user,      &s->args.hostname, &s->args.domain,    &s->args.domains,
-        &s->args.helo,      &s->args.peer,     &s->args.burl.user, &s->args.burl.host_names,
-        &s->args.burl.local};
+        &s->args.user, &s->args.hostname,  &s->args.domain,          &s->args.domains,
+        &s->args.peer, &s->args.burl.user, &s->args.burl.host_names, &s->args.burl.local};
     size_t size = 1;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         size += all[i]->n;
@@ -433,6 +469,8 @@ struct session *submission_new(const struct submission_args *args,
     s->host = host;
     s->args = *args;
     keep_args(s);
+    s->helo = BUF_INIT(SMTP_LINE_MOST);
+    buf_add(&s->helo, args->helo);
     s->framing = smtp_framing_new();
     s->command = arena_new(COMMAND_MOST);
     s->transaction = arena_new(TRANSACTION_MOST);

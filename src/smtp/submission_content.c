@@ -44,7 +44,7 @@ static void write_trace(struct submission *s, struct str unique)
 {
     bool is_v6 = str_find_char(s->args.peer, ':') < s->args.peer.n; /* RFC 5321, 4.1.3 */
     buf_addf(&s->piece, "Received: from %.*s ([%s%.*s])\r\n\tby %.*s with %s id %.*s",
-             STR_ARG(s->args.helo), is_v6 ? "IPv6:" : "", STR_ARG(s->args.peer),
+             STR_ARG(buf_str(&s->helo)), is_v6 ? "IPv6:" : "", STR_ARG(s->args.peer),
              STR_ARG(s->args.hostname), get_protocol(s), STR_ARG(unique));
     if (s->recipients.count == 1) {
         buf_addf(&s->piece, "\r\n\tfor <%.*s>", STR_ARG(s->recipients.at[0].address));
@@ -203,7 +203,7 @@ static enum err check_content(const struct submission *s)
 
 void submission_run_data(struct submission *s, struct str args)
 {
-    enum err e = args.n > 0 ? ERR_SYNTAX : check_content(s);
+    enum err e = check_content(s);
     /* RFC 3030, 2 and 3: not after BDAT, not for BINARYMIME. */
     if (s->has_chunks || (s->has_mail && s->body == SMTP_BODY_BINARYMIME)) {
         e = ERR_WRONG_STATE;
@@ -224,8 +224,9 @@ void submission_run_bdat(struct submission *s, struct str args)
     struct smtp_bdat bdat = {0};
     enum err e = smtp_bdat_parse(args, &bdat);
     if (e != ERR_OK) {
-        /* Without a size there is no telling where commands go on. */
+        /* Without a size there is no telling where commands go on. Nobody closes without a 421 (RFC 5321, 3.8). */
         submission_reply_err(s, e);
+        submission_reply_err(s, ERR_GAVE_UP);
         s->state = SUBMISSION_CLOSED;
         return;
     }

@@ -39,6 +39,7 @@ struct submission {
     const struct submission_host *host;
     struct buf strings; /* what args pointed to */
     struct submission_args args;
+    struct buf helo; /* the name that the client gave last */
     struct smtp_framing *framing;
     struct buf out;
     enum submission_state state;

@@ -33,6 +33,13 @@ void smtp_command_parse(struct str line, struct smtp_command *out)
     }
 }
 
+bool smtp_command_is_bare(const struct smtp_command *c)
+{
+    bool must_be = c->verb == SMTP_DATA || c->verb == SMTP_RSET || c->verb == SMTP_QUIT
+                   || c->verb == SMTP_STARTTLS;
+    return c->args.n == 0 || !must_be;
+}
+
 static bool is_visible(unsigned char octet)
 {
     return octet > 0x20 && octet < 0x7F;

@@ -42,6 +42,8 @@ struct smtp_command {
 
 /* Never fails: what is no verb is SMTP_UNKNOWN. */
 void smtp_command_parse(struct str line, struct smtp_command *out);
+/* False: it has arguments, and is a command that takes none: DATA, RSET, QUIT (RFC 5321, 4.1.1), STARTTLS (RFC 3207, 4). */
+bool smtp_command_is_bare(const struct smtp_command *c);
 
 /* Domain or address literal of EHLO, HELO, LHLO. Lenient, as clients are: one word of 1..255 printable octets.
  * Errors: ERR_SYNTAX. */

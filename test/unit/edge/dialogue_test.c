@@ -317,7 +317,9 @@ static void test_smtp_starttls(void **state)
     (void)state;
     begin(&t, dialogue_new_submission, OFFERED);
     say(&t, "EHLO phone\r\n", EHLO_PLAIN, DIALOGUE_INPUT);
-    say(&t, "STARTTLS x\r\n", "501 5.5.2 Syntax error\r\n", DIALOGUE_INPUT);
+    say(&t, "STARTTLS x\r\nQUIT x\r\nVRFY\r\n",
+        "501 5.5.2 Syntax error\r\n501 5.5.2 Syntax error\r\n501 5.5.2 Syntax error\r\n",
+        DIALOGUE_INPUT);
     say(&t, "STARTTLS\r\nEHLO evil\r\nNOOP\r\n", "220 2.0.0 Begin TLS now\r\n", DIALOGUE_TLS);
     dialogue_on_tls(t.d, true);
     say(&t, "", "", DIALOGUE_INPUT);

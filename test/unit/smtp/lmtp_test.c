@@ -118,6 +118,10 @@ static const struct {
      ""},
     {START "RSET\r\nDATA\r\nVRFY a\r\n", "220 250 250 250 250 250 503 252 ",
      "anna(a@b) bob@c.d(bob@c.d) "},
+    {"LHLO s\r\nMAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<anna>\r\nDATA\r\nBDAT 1 LAST\r\na",
+     "220 250 250 250 503 250 ", "anna(anna) <> a|"},
+    {START "DATA x\r\nRSET x\r\nVRFY\r\nQUIT x\r\nBDAT x\r\n",
+     "220 250 250 250 250 501 501 501 501 501 421 ", "anna(a@b) bob@c.d(bob@c.d) "},
     {"MAIL FROM:<> SIZE=101\r\nMAIL FROM:<> SIZE=100\r\n", "220 552 250 ", ""},
 };
 
@@ -189,6 +193,13 @@ static void test_strict(void **state)
     lmtp_be_strict(w.session);
     (void)say(&w, STR("MAIL FROM:<>\r\nLHLO mx\r\nMAIL FROM:<>\r\nRCPT TO:<nobody@x>\r\n"), 7);
     expect_codes(&w, "220 503 250 250 550 ");
+    /* What was not offered is unknown (RFC 5321, 4.1.1.11). */
+    (void)say(&w,
+              STR("RCPT TO:<a@x> NOTIFY=NEVER\r\nRCPT TO:<a@x> ORCPT=rfc822;a@x\r\nRSET\r\n"
+                  "MAIL FROM:<> RET=HDRS\r\nMAIL FROM:<> ENVID=x\r\nMAIL FROM:<> AUTH=<>\r\n"
+                  "MAIL FROM:<>\r\n"),
+              100);
+    expect_codes(&w, "555 555 250 555 555 555 250 ");
     assert_str(lmtp_get_helo(w.session), STR("mx"));
     w.is_late = true;
     assert_int_equal(say(&w, STR("RCPT TO:<\"a b\"@c.d>\r\nDATA\r\n"), 100), SESSION_EVENT);

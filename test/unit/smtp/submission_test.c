@@ -318,7 +318,11 @@ static const struct conversation conversations[] = {
     {"S-6: a chunk out of order is read and dropped", "BDAT 5\r\nQUIT\nNOOP\r\n", "235 503 250 "},
     {"S-6: a chunk without recipients",
      "MAIL FROM:<a@b.c>\r\nBDAT 4\r\nabcdBDAT 2 LAST\r\nefNOOP\r\n", "235 250 554 503 250 "},
-    {"a BDAT that has no size ends the session", "BDAT x\r\nNOOP\r\n", "235 501 "},
+    {"a BDAT that has no size ends the session (RFC 5321, 3.8)", "BDAT x\r\nNOOP\r\n",
+     "235 501 421 "},
+    {"commands that take no arguments (RFC 5321, 4.1.1)",
+     START "DATA x\r\nRSET x\r\nQUIT x\r\nNOOP x\r\nRSET \r\nQUIT\r\n",
+     "235 250 250 501 501 501 250 250 221 "},
     {"S-4: BINARYMIME forbids DATA",
      "MAIL FROM:<a@b.c> BODY=BINARYMIME\r\nRCPT TO:<anna@example.org>\r\nDATA\r\nBDAT 3 "
      "LAST\r\na\nb",
@@ -622,7 +626,7 @@ static void test_look_ahead(void **state)
         {"BURL " URL("b") "\r\nBURL x\r\nBURL " URL("c") "\r\n", "b;", "250 250 554 503 "},
         {"BURL " URL("b") " FIRST\r\n", "", "250 501 "},
         {"BDAT 999\r\n", "", "250 "},
-        {"BDAT x\r\n", "", "250 501 "},
+        {"BDAT x\r\n", "", "250 501 421 "},
     };
     for (size_t piece = 1; piece < 2000; piece = piece * 40) {
         for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -751,10 +755,11 @@ static void test_envelope(void **state)
     world_init(&w);
     (void)say(&w, STR("MAIL FROM:<bob> RET=HDRS ENVID=QQ+2B1\r\n"
                       "RCPT TO:<anna> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;a+2Bb@c.d\r\n"
+                      "RCPT TO:<anna@Example.ORG> NOTIFY=NEVER\r\n"
                       "RCPT TO:<anna@example.org>\r\n"
                       "RCPT TO:<\"odd one\"@else.test> NOTIFY=NEVER\r\n"
                       "DATA\r\n.\r\n"));
-    assert_str(buf_str(&w.queued), STR("bob@example.org>anna@example.org/anna/10/rfc822;a+b@c.d,"
+    assert_str(buf_str(&w.queued), STR("bob@example.org>anna@example.org/anna/14/rfc822;a+b@c.d,"
                                        "\"odd one\"@else.test//1/|2|QQ+1;"));
     world_release(&w);
 }
@@ -926,6 +931,8 @@ static void test_trace(void **state)
     world_init_from(&w, STR("2001:db8::7"));
     (void)say(&w, STR(START "DATA\r\n.\r\n"));
     assert_true(str_starts(buf_str(&w.content), STR("Received: from phone ([IPv6:2001:db8::7])")));
+    (void)say(&w, STR("EHLO tablet\r\n" START "DATA\r\n.\r\n"));
+    assert_true(str_starts(buf_str(&w.content), STR("Received: from tablet (")));
     world_release(&w);
 }
 
