@@ -73,12 +73,6 @@ static int compare_numbers(struct str a, struct str b)
     return str_cmp(digits_a, digits_b);
 }
 
-/* A key grows to a few times its text at most. */
-static size_t key_cap(struct str s)
-{
-    return s.n * 24 + 64;
-}
-
 int sieve_comparator_compare(enum sieve_comparator c, struct str a, struct str b)
 {
     if (c == SIEVE_NUMERIC) {
@@ -87,8 +81,8 @@ int sieve_comparator_compare(enum sieve_comparator c, struct str a, struct str b
     if (c == SIEVE_OCTET) {
         return str_cmp(a, b);
     }
-    struct buf key_a = BUF_INIT(key_cap(a));
-    struct buf key_b = BUF_INIT(key_cap(b));
+    struct buf key_a = BUF_INIT(sieve_comparator_key_cap(a));
+    struct buf key_b = BUF_INIT(sieve_comparator_key_cap(b));
     sieve_comparator_write_key(c, a, &key_a);
     sieve_comparator_write_key(c, b, &key_b);
     int order = str_cmp(buf_str(&key_a), buf_str(&key_b));
@@ -99,8 +93,8 @@ int sieve_comparator_compare(enum sieve_comparator c, struct str a, struct str b
 
 bool sieve_comparator_contains(enum sieve_comparator c, struct str a, struct str b)
 {
-    struct buf key_a = BUF_INIT(key_cap(a));
-    struct buf key_b = BUF_INIT(key_cap(b));
+    struct buf key_a = BUF_INIT(sieve_comparator_key_cap(a));
+    struct buf key_b = BUF_INIT(sieve_comparator_key_cap(b));
     sieve_comparator_write_key(c, a, &key_a);
     sieve_comparator_write_key(c, b, &key_b);
     bool found = key_b.len == 0 || str_find_str(buf_str(&key_a), buf_str(&key_b)) < key_a.len;
@@ -303,8 +297,8 @@ static void write_unicode_key(struct str value, struct buf *key, struct buf *ori
 bool sieve_glob(enum sieve_comparator c, struct str pattern, struct str value,
                 struct sieve_glob_match *out)
 {
-    struct buf key = BUF_INIT(key_cap(value));
-    struct buf origin = BUF_INIT(key_cap(value) * sizeof(uint32_t));
+    struct buf key = BUF_INIT(sieve_comparator_key_cap(value));
+    struct buf origin = BUF_INIT(sieve_comparator_key_cap(value) * sizeof(uint32_t));
     struct buf room = BUF_INIT(256);
     if (c == SIEVE_UNICODE) {
         write_unicode_key(value, &key, &origin);

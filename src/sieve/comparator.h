@@ -23,6 +23,16 @@ enum sieve_comparator sieve_comparator_find(struct str name);
 /* Appends the octets that stand for s when it is compared: equal, ordered, and found in one another as the texts are. Not for
  * SIEVE_NUMERIC. */
 void sieve_comparator_write_key(enum sieve_comparator c, struct str s, struct buf *out);
+/* A key grows to a few times its text at most. */
+static inline size_t sieve_comparator_key_cap(struct str s)
+{
+    return s.n * 24 + 64;
+}
+/* Is the key something else than the text? */
+static inline bool sieve_comparator_is_folding(enum sieve_comparator c)
+{
+    return c == SIEVE_CASEMAP || c == SIEVE_UNICODE;
+}
 /* The order of two texts: <0, 0, >0. */
 int sieve_comparator_compare(enum sieve_comparator c, struct str a, struct str b);
 /* Is b in a? Not for SIEVE_NUMERIC. */

@@ -17,6 +17,12 @@ static struct str piece_get(const struct sieve_run *r, const struct sieve_piece 
     }
 }
 
+static uint64_t piece_count_steps(const struct sieve_run *r, const struct sieve_piece *p)
+{
+    bool is_named = p->kind == SIEVE_PIECE_VARIABLE || p->kind == SIEVE_PIECE_GLOBAL;
+    return is_named ? sieve_variable_count_steps(r) : 1;
+}
+
 enum err sieve_expand(struct sieve_run *r, const struct sieve_string *s, struct str *out)
 {
     if (s->pieces == NULL) {
@@ -25,9 +31,10 @@ enum err sieve_expand(struct sieve_run *r, const struct sieve_string *s, struct 
     }
     size_t n = 0;
     for (uint32_t i = 0; i < s->piece_count; i++) {
+        TRY(sieve_run_spend(r, piece_count_steps(r, &s->pieces[i])));
         n += piece_get(r, &s->pieces[i]).n;
     }
-    TRY(sieve_run_spend(r, sieve_steps_for(n + s->piece_count)));
+    TRY(sieve_run_spend(r, sieve_steps_for(n, SIEVE_RATE_COPY)));
     char *p = arena_alloc(r->scratch, n + 1);
     if (p == NULL) {
         return sieve_run_full(r);
@@ -84,7 +91,7 @@ enum err sieve_expand_text(struct sieve_run *r, const struct sieve_arg *arg, str
     if (utf8_is_valid(rest) && str_find_char(rest, '\0') == rest.n) {
         return sieve_run_keep(r, rest, out);
     }
-    TRY(sieve_run_spend(r, sieve_steps_for(rest.n)));
+    TRY(sieve_run_spend(r, sieve_steps_for(rest.n, SIEVE_RATE_TEXT)));
     struct buf text = BUF_INIT(rest.n * REPLACEMENT_SIZE + 1);
     while (rest.n > 0) {
         uint32_t c = 0;

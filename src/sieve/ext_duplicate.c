@@ -36,6 +36,7 @@ static enum err get_id(struct sieve_run *r, const struct sieve_node *n, bool *ha
     if (f == NULL) {
         return ERR_OK;
     }
+    TRY(sieve_run_spend(r, sieve_field_count_steps(f)));
     struct buf text = BUF_INIT(f->value.n * 4 + 64);
     sieve_field_write_text(f, &text);
     enum err e = sieve_run_keep(r, str_trim(buf_str(&text)), out);
@@ -58,6 +59,7 @@ enum err sieve_duplicate_test(struct sieve_run *r, const struct sieve_node *n, b
     if (!has_id || seconds == 0 || r->host->duplicate_is_seen == NULL) {
         return ERR_OK;
     }
+    TRY(sieve_run_spend(r, SIEVE_STEPS_ASK));
     sieve_run_trace(r, "duplicate: id \"%.*s\"", STR_ARG(str_sub(id, 0, 200)));
     return r->host->duplicate_is_seen(r->env->owner, handle, id, seconds,
                                       sieve_node_has(n, SIEVE_TAG_LAST), out);

@@ -190,7 +190,7 @@ static enum err check_size(struct sieve_run *r, size_t more)
         return sieve_run_fail(r, "A script adds at most %u octets to a header",
                               r->limits.header_octets);
     }
-    return sieve_run_spend(r, sieve_steps_for(more + r->message.count));
+    return sieve_run_spend(r, sieve_steps_for(more + r->message.count, SIEVE_RATE_TEXT));
 }
 
 enum err sieve_addheader_run(struct sieve_run *r, const struct sieve_node *n)
@@ -248,7 +248,7 @@ static enum err mark_fields(struct sieve_run *r, const struct sieve_node *n,
     const struct sieve_field *f;
     while ((f = sieve_fields_next(r, &fields)) != NULL) {
         bool is_fit;
-        TRY(sieve_run_spend(r, sieve_steps_for(f->octets.n)));
+        TRY(sieve_run_spend(r, sieve_field_count_steps(f)));
         TRY(fits(r, n, f, &is_fit));
         if (is_fit) {
             r->message.fields[f - r->message.fields].octets = STR_EMPTY;

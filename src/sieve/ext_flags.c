@@ -30,6 +30,7 @@ static enum err get_flags(struct sieve_run *r, const struct sieve_string *variab
         *out = r->flags;
         return ERR_OK;
     }
+    TRY(sieve_run_spend(r, sieve_variable_count_steps(r)));
     struct str value = sieve_variable_get_named(r, variable->text);
     struct sieve_strings words = {.at = &value, .count = 1};
     return sieve_flags_read(r, &words, out);
@@ -77,6 +78,8 @@ static enum err remove_flags(struct sieve_run *r, const struct sieve_strings *fr
     if (list == NULL) {
         return sieve_run_full(r);
     }
+    uint64_t looks = (uint64_t)from->count * gone->count;
+    TRY(sieve_run_spend(r, 1 + looks / SIEVE_LOOKS_A_STEP));
     *out = (struct sieve_strings){.at = list};
     for (uint32_t i = 0; i < from->count; i++) {
         if (!sieve_flags_have(gone, from->at[i])) {

@@ -56,6 +56,7 @@ static struct sieve_included *find_included(struct sieve_run *r, bool is_site, s
 static enum err compile_included(struct sieve_run *r, struct sieve_included *i, struct str text)
 {
     struct sieve_error error = {.line = 0};
+    TRY(sieve_run_spend(r, sieve_steps_for(text.n, SIEVE_RATE_COMPILE)));
     if (sieve_compile(text, r->env->config, &i->script, &error) != ERR_OK) {
         return sieve_run_fail(r, "\"%.*s\" cannot be included; its line %u: %s", STR_ARG(i->name),
                               error.line, error.text);
@@ -75,6 +76,7 @@ static enum err load(struct sieve_run *r, bool is_site, struct str name,
     }
     *i = (struct sieve_included){.name = name, .is_site = is_site, .next = r->included};
     if (r->host->script_load != NULL) {
+        TRY(sieve_run_spend(r, SIEVE_STEPS_ASK));
         TRY(r->host->script_load(r->env->owner, is_site, name, &exists, &text));
     }
     r->included = i;

@@ -7,13 +7,13 @@
 typedef enum err exists_fn(void *owner, struct str name, bool *out);
 
 static enum err all_exist(struct sieve_run *r, const struct sieve_node *n, exists_fn *exists,
-                          bool *out)
+                          uint64_t steps, bool *out)
 {
     struct sieve_strings names;
     TRY(sieve_expand_list(r, &n->params[0], &names));
     *out = exists != NULL;
     for (uint32_t i = 0; i < names.count && *out; i++) {
-        TRY(sieve_run_spend(r, 1));
+        TRY(sieve_run_spend(r, steps));
         TRY(exists(r->env->owner, names.at[i], out));
         sieve_run_trace(r, "mailbox \"%.*s\": %s", STR_ARG(names.at[i]), *out ? "yes" : "no");
     }
@@ -22,12 +22,12 @@ static enum err all_exist(struct sieve_run *r, const struct sieve_node *n, exist
 
 enum err sieve_mailboxexists_test(struct sieve_run *r, const struct sieve_node *n, bool *out)
 {
-    return all_exist(r, n, r->host->mailbox_exists, out);
+    return all_exist(r, n, r->host->mailbox_exists, SIEVE_STEPS_ASK, out);
 }
 
 enum err sieve_mailboxidexists_test(struct sieve_run *r, const struct sieve_node *n, bool *out)
 {
-    return all_exist(r, n, r->host->mailbox_id_exists, out);
+    return all_exist(r, n, r->host->mailbox_id_exists, SIEVE_STEPS_SEARCH, out);
 }
 
 enum err sieve_specialuse_exists_test(struct sieve_run *r, const struct sieve_node *n, bool *out)
@@ -38,7 +38,7 @@ enum err sieve_specialuse_exists_test(struct sieve_run *r, const struct sieve_no
     TRY(sieve_expand_list(r, &n->params[1], &uses));
     *out = r->host->special_use_exists != NULL;
     for (uint32_t i = 0; i < uses.count && *out; i++) {
-        TRY(sieve_run_spend(r, 1));
+        TRY(sieve_run_spend(r, SIEVE_STEPS_SEARCH));
         TRY(r->host->special_use_exists(r->env->owner, mailbox, uses.at[i], out));
     }
     return ERR_OK;
@@ -48,7 +48,7 @@ static enum err get_metadata(struct sieve_run *r, struct str mailbox, struct str
                              struct str *out)
 {
     *exists = false;
-    TRY(sieve_run_spend(r, 1));
+    TRY(sieve_run_spend(r, SIEVE_STEPS_ASK));
     if (r->host->metadata_get == NULL) {
         return ERR_OK;
     }

@@ -97,7 +97,7 @@ static bool is_valid_mailto(struct str uri)
 
 static enum err is_valid_method(struct sieve_run *r, struct str uri, bool *out)
 {
-    TRY(sieve_run_spend(r, sieve_steps_for(uri.n)));
+    TRY(sieve_run_spend(r, sieve_steps_for(uri.n, SIEVE_RATE_DECODE)));
     if (is_mailto(uri)) {
         *out = is_valid_mailto(uri);
         return ERR_OK;

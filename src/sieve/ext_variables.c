@@ -52,6 +52,7 @@ static void quote_wildcards(struct str s, struct buf *out)
 /* Everything but the "unreserved set" (RFC 3986, 2.3). */
 static void encode_url(struct str s, struct buf *out)
 {
+    static const char DIGITS[] = "0123456789ABCDEF";
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         bool is_unreserved =
@@ -59,7 +60,9 @@ static void encode_url(struct str s, struct buf *out)
         if (is_unreserved) {
             buf_add_char(out, c);
         } else {
-            buf_addf(out, "%%%02X", (unsigned)(unsigned char)c);
+            buf_add_char(out, '%');
+            buf_add_char(out, DIGITS[(unsigned char)c >> 4]);
+            buf_add_char(out, DIGITS[(unsigned char)c & 15]);
         }
     }
 }
@@ -102,12 +105,20 @@ static void apply_modifiers(const struct sieve_node *n, struct buf *text, struct
     }
 }
 
+/* What the modifiers make of each octet. */
+static enum sieve_rate get_rate(const struct sieve_node *n)
+{
+    return sieve_node_has(n, SIEVE_TAG_ENCODEURL) ? SIEVE_RATE_CHARACTER
+           : n->tags != 0                         ? SIEVE_RATE_TEXT
+                                                  : SIEVE_RATE_COPY;
+}
+
 enum err sieve_set_run(struct sieve_run *r, const struct sieve_node *n)
 {
     struct str name = n->params[0].strings[0].text;
     struct str value;
     TRY(sieve_expand_one(r, &n->params[1], &value));
-    TRY(sieve_run_spend(r, sieve_steps_for(value.n)));
+    TRY(sieve_run_spend(r, sieve_steps_for(value.n, get_rate(n))));
     struct buf text = BUF_INIT(value.n * 6 + 32);
     struct buf room = BUF_INIT(value.n * 6 + 32);
     buf_add(&text, value);

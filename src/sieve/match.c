@@ -144,6 +144,16 @@ static enum err keep_matches(struct sieve_match *m, struct str value,
     return ERR_OK;
 }
 
+/* What is compared: the key, in room, or the text itself. A glob makes its own. */
+static struct str fold(const struct sieve_match *m, struct str text, struct buf *room)
+{
+    if (m->type == SIEVE_MATCHES || !sieve_comparator_is_folding(m->comparator)) {
+        return text;
+    }
+    sieve_comparator_write_key(m->comparator, text, room);
+    return buf_str(room);
+}
+
 static enum err match_glob(struct sieve_match *m, struct str value, struct str key, bool *out)
 {
     struct sieve_run *r = m->run;
@@ -155,24 +165,37 @@ static enum err match_glob(struct sieve_match *m, struct str value, struct str k
     return *out ? keep_matches(m, value, &found) : ERR_OK;
 }
 
-static enum err match_key(struct sieve_match *m, struct str value, struct str key, bool *out)
+static enum sieve_rate get_rate(const struct sieve_match *m)
 {
-    TRY(sieve_run_spend(m->run, sieve_steps_for(value.n + key.n)));
-    switch (m->type) {
-    case SIEVE_CONTAINS:
-        *out = sieve_comparator_contains(m->comparator, value, key);
-        return ERR_OK;
-    case SIEVE_MATCHES:
-        return match_glob(m, value, key, out);
-    case SIEVE_VALUE:
-        *out = is_related(m->relation, sieve_comparator_compare(m->comparator, value, key));
-        return ERR_OK;
-    case SIEVE_IS:
-    case SIEVE_COUNT:
-    default:
-        *out = sieve_comparator_compare(m->comparator, value, key) == 0;
-        return ERR_OK;
+    return m->comparator == SIEVE_UNICODE ? SIEVE_RATE_CHARACTER : SIEVE_RATE_FOLD;
+}
+
+/* Both as the comparator sees them. */
+static bool match_folded(const struct sieve_match *m, struct str value, struct str key)
+{
+    enum sieve_comparator c =
+        sieve_comparator_is_folding(m->comparator) ? SIEVE_OCTET : m->comparator;
+    if (m->type == SIEVE_CONTAINS) {
+        return sieve_comparator_contains(c, value, key);
     }
+    int order = sieve_comparator_compare(c, value, key);
+    return m->type == SIEVE_VALUE ? is_related(m->relation, order) : order == 0;
+}
+
+/* folded: the value's key. */
+static enum err match_key(struct sieve_match *m, struct str value, struct str folded,
+                          struct str key, bool *out)
+{
+    if (m->type == SIEVE_MATCHES) {
+        TRY(sieve_run_spend(m->run, sieve_steps_for(value.n + key.n, get_rate(m))));
+        return match_glob(m, value, key, out);
+    }
+    TRY(sieve_run_spend(m->run, sieve_steps_for(folded.n, SIEVE_RATE_COPY)
+                                    + sieve_steps_for(key.n, get_rate(m))));
+    struct buf room = BUF_INIT(sieve_comparator_key_cap(key));
+    *out = match_folded(m, folded, fold(m, key, &room));
+    buf_release(&room);
+    return ERR_OK;
 }
 
 static void trace_value(const struct sieve_match *m, struct str value, struct str key)
@@ -185,6 +208,15 @@ static void trace_value(const struct sieve_match *m, struct str value, struct st
                     m->is_true ? "yes" : "no");
 }
 
+static enum err match_keys(struct sieve_match *m, struct str value, struct str folded)
+{
+    for (uint32_t i = 0; i < m->key_count && !m->is_true; i++) {
+        TRY(match_key(m, value, folded, m->keys[i], &m->is_true));
+        trace_value(m, value, m->keys[i]);
+    }
+    return ERR_OK;
+}
+
 enum err sieve_match_give(struct sieve_match *m, struct str value)
 {
     m->count++;
@@ -194,11 +226,11 @@ enum err sieve_match_give(struct sieve_match *m, struct str value)
     if (m->keys == NULL) {
         m->is_true = true;
     }
-    for (uint32_t i = 0; i < m->key_count && !m->is_true; i++) {
-        TRY(match_key(m, value, m->keys[i], &m->is_true));
-        trace_value(m, value, m->keys[i]);
-    }
-    return ERR_OK;
+    TRY(sieve_run_spend(m->run, sieve_steps_for(value.n, get_rate(m))));
+    struct buf room = BUF_INIT(sieve_comparator_key_cap(value));
+    enum err e = match_keys(m, value, fold(m, value, &room));
+    buf_release(&room);
+    return e;
 }
 
 enum err sieve_match_finish(struct sieve_match *m, bool *out)

@@ -39,7 +39,7 @@ enum err sieve_message_read(struct sieve_run *r)
     }
     find_header(m, r->env->message);
     struct str header = str_sub(r->env->message, 0, m->header_size);
-    TRY(sieve_run_spend(r, sieve_steps_for(header.n)));
+    TRY(sieve_run_spend(r, sieve_steps_for(header.n, SIEVE_RATE_COPY)));
     m->size = count_fields(header);
     m->fields = sieve_run_array(r, struct sieve_field, m->size + 1u);
     if (m->fields == NULL) {
@@ -63,7 +63,7 @@ enum err sieve_message_write(struct sieve_run *r, struct str *out)
         for (uint32_t i = 0; i < m->count; i++) {
             n += m->fields[i].octets.n;
         }
-        TRY(sieve_run_spend(r, sieve_steps_for(n)));
+        TRY(sieve_run_spend(r, sieve_steps_for(n, SIEVE_RATE_COPY)));
         char *p = sieve_run_array(r, char, n);
         if (p == NULL) {
             return sieve_run_full(r);
@@ -88,7 +88,7 @@ enum err sieve_message_get_shape(struct sieve_run *r, const struct shape **out)
         m->shape = r->env->shape;
     }
     if (m->shape == NULL) {
-        TRY(sieve_run_spend(r, sieve_steps_for(r->env->message.n)));
+        TRY(sieve_run_spend(r, sieve_steps_for(r->env->message.n, SIEVE_RATE_FOLD)));
         struct buf serialised = BUF_INIT(SHAPE_MOST);
         struct shape *shape = sieve_run_array(r, struct shape, 1);
         enum err e = shape == NULL ? ERR_LIMIT : shape_build(r->env->message, &serialised);
@@ -160,13 +160,20 @@ const struct sieve_field *sieve_fields_next(const struct sieve_run *r, struct si
 
 enum err sieve_fields_spend(struct sieve_run *r, const struct sieve_fields *f)
 {
-    return sieve_run_spend(r, 1 + f->looked / 8);
+    return sieve_run_spend(r, 1 + f->looked / SIEVE_FIELDS_A_STEP);
 }
 
 const struct sieve_field *sieve_message_find(const struct sieve_run *r, struct str name)
 {
     struct sieve_fields f = {.names = {.at = &name, .count = 1}};
     return next_called(&r->message, &f);
+}
+
+/* Encoded words are what takes time. */
+uint64_t sieve_field_count_steps(const struct sieve_field *f)
+{
+    bool has_words = str_find_str(f->value, STR("=?")) < f->value.n;
+    return sieve_steps_for(f->octets.n, has_words ? SIEVE_RATE_CHARACTER : SIEVE_RATE_TEXT);
 }
 
 void sieve_field_write_text(const struct sieve_field *f, struct buf *out)

@@ -63,6 +63,9 @@ MUST_USE enum err sieve_fields_spend(struct sieve_run *r, const struct sieve_fie
 /* The first field called name; NULL: none. */
 const struct sieve_field *sieve_message_find(const struct sieve_run *r, struct str name);
 
+enum { SIEVE_FIELDS_A_STEP = 4 }; /* that are looked at for their name */
+/* The steps that sieve_field_write_text() takes. */
+uint64_t sieve_field_count_steps(const struct sieve_field *f);
 /* Appends what a field says: unfolded, without white space around it, encoded words decoded to UTF-8. */
 void sieve_field_write_text(const struct sieve_field *f, struct buf *out);
 

@@ -38,6 +38,8 @@ struct sieve_included {
     struct sieve_included *next;
 };
 
+struct sieve_decoded; /* sieve/test_body.c */
+
 struct sieve_run {
     const struct sieve_env *env;
     const struct sieve_host *host; /* never NULL */
@@ -58,8 +60,10 @@ struct sieve_run {
     struct sieve_message message;
     struct sieve_strings flags; /* the internal variable (RFC 5232, 2) */
     struct sieve_included *included;
-    uint32_t included_count; /* includes that were run */
-    uint32_t depth;          /* of includes */
+    uint32_t included_count;       /* includes that were run */
+    struct sieve_decoded *decoded; /* parts of the body that were looked at */
+    uint32_t decoded_count;
+    uint32_t depth; /* of includes */
 };
 
 /* Notes that the script fails, here: what is wrong, for its author. The first failure counts. */
@@ -74,11 +78,28 @@ static inline enum err sieve_run_full(struct sieve_run *r)
 }
 /* Counts steps. Errors: the script's, when it took too many. */
 MUST_USE enum err sieve_run_spend(struct sieve_run *r, uint64_t steps);
-/* The steps that looking at so many octets takes. */
-static inline uint64_t sieve_steps_for(uint64_t octets)
+/* What a step buys: some 40 ns of work, whatever the work is, so that the limit of steps is one of time. Octets a step: */
+enum sieve_rate {
+    SIEVE_RATE_COPY = 32,  /* copied, compared as they are */
+    SIEVE_RATE_FOLD = 16,  /* made upper case, searched */
+    SIEVE_RATE_TEXT = 8,   /* unfolded, changed octet by octet */
+    SIEVE_RATE_DECODE = 4, /* addresses, transfer encodings, charsets, HTML */
+    SIEVE_RATE_CHARACTER =
+        2, /* characters looked up one by one: i;unicode-casemap, encoded words */
+    SIEVE_RATE_COMPILE = 1
+};
+/* The steps that so many octets take. */
+static inline uint64_t sieve_steps_for(uint64_t octets, enum sieve_rate rate)
 {
-    return 1 + octets / 32;
+    return 1 + octets / (unsigned)rate;
 }
+/* Steps for other things. */
+enum {
+    SIEVE_STEPS_ASK = 250,     /* a question to the host: a look into a database */
+    SIEVE_STEPS_SEARCH = 2500, /* one for which it goes through all mailboxes */
+    SIEVE_STEPS_PART = 16,     /* a part of a message that is decoded */
+    SIEVE_LOOKS_A_STEP = 4     /* names that are compared: of variables, of flags */
+};
 /* Zeroed memory that lives as long as the result. NULL: the script failed (sieve_run_full()). */
 void *sieve_run_alloc(struct sieve_run *r, size_t count, size_t size);
 #define sieve_run_array(r, T, count) ((T *)sieve_run_alloc((r), (count), sizeof(T)))

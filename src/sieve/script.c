@@ -84,13 +84,13 @@ void sieve_limits_init(struct sieve_limits *out)
         .list_strings = 4096,
         .variables = 256,
         .variable_octets = 64 * 1024,
-        .steps = 2000000,
+        .steps = 500000,
         .memory_octets = 32 * 1024 * 1024,
         .actions = 64,
         .redirects = 4,
         .includes = 64,
         .include_depth = 10,
-        .body_octets = 4 * 1024 * 1024,
+        .body_octets = 512 * 1024,
         .header_octets = 1024 * 1024,
     };
 }

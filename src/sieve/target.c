@@ -53,9 +53,10 @@ enum err sieve_flags_read(struct sieve_run *r, const struct sieve_strings *words
     struct sieve_strings found = {.at = list};
     for (uint32_t i = 0; i < words->count; i++) {
         struct str rest = words->at[i];
-        TRY(sieve_run_spend(r, sieve_steps_for(rest.n)));
+        TRY(sieve_run_spend(r, sieve_steps_for(rest.n, SIEVE_RATE_TEXT)));
         while (rest.n > 0 && found.count < FLAGS_MOST) {
             struct str flag = str_split(&rest, ' ');
+            TRY(sieve_run_spend(r, 1 + found.count / SIEVE_LOOKS_A_STEP));
             if (is_flag(flag) && !sieve_flags_have(&found, flag)) {
                 TRY(sieve_run_keep(r, flag, &list[found.count++]));
             }

@@ -135,7 +135,7 @@ static enum err give_field(struct sieve_match *m, const struct sieve_node *n,
                            const struct sieve_field *f)
 {
     struct sieve_run *r = m->run;
-    TRY(sieve_run_spend(r, sieve_steps_for(f->octets.n)));
+    TRY(sieve_run_spend(r, sieve_steps_for(f->octets.n, SIEVE_RATE_DECODE)));
     struct buf text = BUF_INIT(f->value.n + 1);
     field_unfold(f->value, &text);
     struct arena_mark mark = arena_mark(r->scratch);

@@ -2,7 +2,8 @@
  *
  * The message's shape says where its parts are; each part that is asked for is decoded (transfer encoding, then charset) and is one
  * string of its own. Of a multipart there is what stands before its first part and behind its last, of a message within the message
- * its header. :text takes the parts that are text, HTML without its markup. A part is looked at as far as the limit goes.
+ * its header. :text takes the parts that are text, HTML without its markup. A part is looked at as far as the limit goes,
+ * and what was decoded is kept for the next test.
  *
  * The shape bounds how deep parts are nested, and with it the functions that call themselves here. */
 #include "sieve/control.h"
@@ -110,29 +111,77 @@ static void decoding_release(struct decoding *d)
     buf_release(&d->out);
 }
 
+/* One that was decoded: the next test need not do it again. */
+struct sieve_decoded {
+    const struct part *part;
+    bool is_html; /* without its markup */
+    struct str text;
+    struct sieve_decoded *next;
+};
+
+enum { DECODED_MOST = 32 };
+
+static const struct sieve_decoded *find_decoded(const struct sieve_run *r, const struct part *p,
+                                                bool is_html)
+{
+    const struct sieve_decoded *d = r->decoded;
+    while (d != NULL && (d->part != p || d->is_html != is_html)) {
+        d = d->next;
+    }
+    return d;
+}
+
+static enum err keep_decoded(struct sieve_run *r, const struct part *p, bool is_html,
+                             struct str text)
+{
+    if (r->decoded_count == DECODED_MOST) {
+        return ERR_OK;
+    }
+    struct sieve_decoded *d = sieve_run_array(r, struct sieve_decoded, 1);
+    if (d == NULL) {
+        return sieve_run_full(r);
+    }
+    *d = (struct sieve_decoded){.part = p, .is_html = is_html, .next = r->decoded};
+    TRY(sieve_run_keep(r, text, &d->text));
+    r->decoded = d;
+    r->decoded_count++;
+    return ERR_OK;
+}
+
+static enum err decode_body(struct sieve_run *r, struct decoding *d, struct str body)
+{
+    size_t at = 0;
+    do {
+        struct str piece = str_sub(body, at, PIECE);
+        TRY(sieve_run_spend(r, sieve_steps_for(piece.n, SIEVE_RATE_DECODE)));
+        at += piece.n;
+        decode_piece(d, piece, at == body.n);
+    } while (at < body.n && d->out.len < r->limits.body_octets);
+    return ERR_OK;
+}
+
 /* A part without parts. */
 static enum err give_leaf(const struct search *s, const struct part *p)
 {
     struct sieve_run *r = s->m->run;
-    size_t most = r->limits.body_octets;
-    struct str body = octets_of(r, p->body_offset, p->body_offset + p->body_size);
+    bool is_html = s->is_text && str_eq_nocase(p->subtype, STR("html"));
+    const struct sieve_decoded *known = find_decoded(r, p, is_html);
+    if (known != NULL) {
+        return sieve_match_give(s->m, known->text);
+    }
+    TRY(sieve_run_spend(r, SIEVE_STEPS_PART));
     struct decoding d = {.charset = NULL};
     struct html html;
-    decoding_init(&d, p, most);
-    if (s->is_text && str_eq_nocase(p->subtype, STR("html"))) {
+    decoding_init(&d, p, r->limits.body_octets);
+    if (is_html) {
         html_init(&html, HTML_WORDS);
         d.html = &html;
     }
-    size_t at = 0;
-    do {
-        struct str piece = str_sub(body, at, PIECE);
-        at += piece.n;
-        decode_piece(&d, piece, at == body.n);
-    } while (at < body.n && d.out.len < most);
-    enum err e = sieve_run_spend(r, sieve_steps_for(at));
-    if (e == ERR_OK) {
-        e = sieve_match_give(s->m, str_sub(buf_str(&d.out), 0, most));
-    }
+    struct str body = octets_of(r, p->body_offset, p->body_offset + p->body_size);
+    enum err e = decode_body(r, &d, body);
+    struct str text = str_sub(buf_str(&d.out), 0, r->limits.body_octets);
+    e = e == ERR_OK ? keep_decoded(r, p, is_html, text) : e;
+    e = e == ERR_OK ? sieve_match_give(s->m, text) : e;
     decoding_release(&d);
     return e;
 }

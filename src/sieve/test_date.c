@@ -225,6 +225,7 @@ enum err sieve_date_test(struct sieve_run *r, const struct sieve_node *n, bool *
     TRY(sieve_fields_spend(r, &fields));
     int64_t unix_s;
     int32_t original_s;
+    TRY(f != NULL ? sieve_run_spend(r, sieve_field_count_steps(f)) : ERR_OK);
     if (f != NULL && read_date(f, &unix_s, &original_s)) {
         int32_t zone_s;
         TRY(get_zone(r, n, original_s, &zone_s));

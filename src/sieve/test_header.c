@@ -18,7 +18,7 @@ enum err sieve_index_check(struct sieve_compiler *c, struct sieve_node *n)
 
 static enum err give_field(struct sieve_match *m, const struct sieve_field *f)
 {
-    TRY(sieve_run_spend(m->run, sieve_steps_for(f->octets.n)));
+    TRY(sieve_run_spend(m->run, sieve_match_is_count(m) ? 1 : sieve_field_count_steps(f)));
     struct buf text = BUF_INIT(f->value.n * 4 + 64);
     if (!sieve_match_is_count(m)) {
         sieve_field_write_text(f, &text);
@@ -52,7 +52,7 @@ enum err sieve_exists_test(struct sieve_run *r, const struct sieve_node *n, bool
     *out = true;
     for (uint32_t i = 0; i < names.count && *out; i++) {
         *out = sieve_message_find(r, names.at[i]) != NULL;
-        TRY(sieve_run_spend(r, 1 + r->message.count / 8));
+        TRY(sieve_run_spend(r, 1 + r->message.count / SIEVE_FIELDS_A_STEP));
     }
     return ERR_OK;
 }

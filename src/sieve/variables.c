@@ -90,6 +90,11 @@ struct str sieve_variable_get(const struct sieve_run *r, bool is_global, struct 
     return v != NULL ? v->value : STR_EMPTY;
 }
 
+uint64_t sieve_variable_count_steps(const struct sieve_run *r)
+{
+    return 1 + (r->frame->scope.count + r->globals.count) / SIEVE_LOOKS_A_STEP;
+}
+
 static enum err scope_add(struct sieve_run *r, struct sieve_scope *s, struct str name,
                           struct sieve_variable **out)
 {
@@ -123,6 +128,7 @@ static struct str cut_value(struct str value, size_t most)
 enum err sieve_variable_set(struct sieve_run *r, bool is_global, struct str name, struct str value)
 {
     struct sieve_scope *s = is_global ? &r->globals : &r->frame->scope;
+    TRY(sieve_run_spend(r, sieve_variable_count_steps(r)));
     struct sieve_variable *v = scope_find(s, name);
     if (v != NULL && v->is_global) {
         s = &r->globals;

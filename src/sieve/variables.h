@@ -40,6 +40,8 @@ struct sieve_scope {
 
 /* The value, empty when it was never set. is_global: of the namespace "global". name: lower case. */
 struct str sieve_variable_get(const struct sieve_run *r, bool is_global, struct str name);
+/* The steps that looking for a variable takes. */
+uint64_t sieve_variable_count_steps(const struct sieve_run *r);
 /* value: copied, cut at the limit. Errors: the script's. */
 MUST_USE enum err sieve_variable_set(struct sieve_run *r, bool is_global, struct str name,
                                      struct str value);

@@ -35,7 +35,7 @@ keep; keep;
 === wrong
 0: A script has at most 10 octets
 === world
-limit steps 60
+limit steps 80
 === script steps
 if header :contains "subject" ["b", "c", "d", "e", "f", "g", "h", "i", "j", "k"] { keep; }
 if header :contains "subject" ["b", "c", "d", "e", "f", "g", "h", "i", "j", "k"] { keep; }
