@@ -282,7 +282,8 @@ enum err dsn_write(const struct dsn_args *a, struct spool *s)
         has_failure = has_failure || a->recipients[i].action == DSN_FAILED;
     }
     if (a->content != NULL) {
-        TRY(dsn_return_choose(a->message, has_failure, a->content, &what));
+        bool may_be_full = has_failure && !a->is_brief;
+        TRY(dsn_return_choose(a->message, may_be_full, a->content, &what));
     }
     TRY(write_beginning(a, what.is_8bit, s));
     if (a->content != NULL) {

@@ -34,6 +34,7 @@ struct dsn_args {
     const struct dsn_recipient *recipients; /* at least one */
     size_t recipient_count;
     struct spool_reader *content; /* of the message; NULL: cannot be read */
+    bool is_brief;                /* its header is enough, whatever was asked for */
 };
 
 /* Writes the report to s. Errors: those of spool_add(). */

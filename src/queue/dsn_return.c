@@ -46,11 +46,11 @@ static enum err measure_header(struct spool_reader *content, struct dsn_return *
     return ERR_OK;
 }
 
-enum err dsn_return_choose(const struct queue_message *m, bool has_failure,
+enum err dsn_return_choose(const struct queue_message *m, bool may_be_full,
                            struct spool_reader *content, struct dsn_return *out)
 {
     uint64_t most = m->ret == SMTP_RET_FULL ? DSN_FULL_MOST : DSN_UNASKED_MOST;
-    bool is_wanted = has_failure && m->ret != SMTP_RET_HDRS && !m->terms.is_tls_required;
+    bool is_wanted = may_be_full && m->ret != SMTP_RET_HDRS && !m->terms.is_tls_required;
     struct dsn_return what = {.size = m->size};
     what.is_recoded = m->kind == CONTENT_BINARY;
     what.is_full = is_wanted && m->size <= most && (!what.is_recoded || is_recodable(content));

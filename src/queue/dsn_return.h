@@ -21,8 +21,8 @@ struct dsn_return {
     uint64_t size;   /* of the header, or the message, in octets */
 };
 
-/* Errors: ERR_IO. */
-MUST_USE enum err dsn_return_choose(const struct queue_message *m, bool has_failure,
+/* may_be_full: the report is about a failure, and nothing else speaks against the whole. Errors: ERR_IO. */
+MUST_USE enum err dsn_return_choose(const struct queue_message *m, bool may_be_full,
                                     struct spool_reader *content, struct dsn_return *out);
 /* Errors: those of spool_add(), ERR_IO, ERR_CORRUPT (the content is shorter than it was). */
 MUST_USE enum err dsn_return_write(const struct dsn_return *what, struct spool_reader *content,

@@ -11,12 +11,11 @@
 
 #include "base/log.h"
 
-enum { DEPTH_MOST = 8, MEMORY_MOST = 32 * 1024 * 1024 };
+enum { DEPTH_MOST = 8, MEMORY_MOST = 32 * 1024 * 1024, KEY_MOST = 8 * 1024 };
 
 struct expansion {
     struct job *job;
     struct queue_recipient *from;
-    struct queue_message there; /* who is a recipient already */
     struct str via;
     unsigned notify; /* what the targets hand on */
     size_t count;
@@ -35,16 +34,60 @@ static bool is_circle(const struct queue_recipient *q)
     return false;
 }
 
-static bool has_recipient(const struct queue_message *m, struct str address, struct str user)
+/* ---- who gets the message already ---- */
+
+static void write_key(struct buf *key, char kind, struct str name)
 {
-    for (size_t i = 0; i < m->recipient_count; i++) {
-        const struct mail_recipient *to = &m->recipients[i].to;
-        if ((user.n > 0 && str_eq(to->user, user)) || str_eq_nocase(to->address, address)) {
-            return true;
+    buf_clear(key);
+    buf_add_char(key, kind);
+    for (size_t i = 0; i < name.n; i++) {
+        buf_add_char(key, kind == 'a' ? ascii_lower(name.p[i]) : name.p[i]);
+    }
+}
+
+static void put_there(struct job *j, struct str address, struct str user)
+{
+    CLEANUP(buf_release) struct buf key = BUF_INIT(KEY_MOST);
+    write_key(&key, 'a', address);
+    (void)map_put(j->there, buf_str(&key), j);
+    if (user.n > 0) {
+        write_key(&key, 'u', user);
+        (void)map_put(j->there, buf_str(&key), j);
+    }
+}
+
+static bool is_there(const struct job *j, struct str address, struct str user)
+{
+    CLEANUP(buf_release) struct buf key = BUF_INIT(KEY_MOST);
+    write_key(&key, 'a', address);
+    bool is_found = map_find(j->there, buf_str(&key)) != NULL;
+    write_key(&key, 'u', user);
+    return is_found || (user.n > 0 && map_find(j->there, buf_str(&key)) != NULL);
+}
+
+/* Reads them once for all aliases of the job, and anew when other jobs have added to them. */
+static enum err read_there(struct job *j)
+{
+    struct runner *r = j->runner;
+    if (j->there != NULL && j->there_at == r->expansions) {
+        return ERR_OK;
+    }
+    struct queue_message m;
+    struct arena *a = arena_new(MEMORY_MOST);
+    enum err e = queue_load(r->args.queue, a, j->message.id, &m);
+    if (e == ERR_OK) {
+        map_free(&j->there);
+        j->there = map_new();
+        j->there_at = r->expansions;
+        for (size_t i = 0; i < m.recipient_count; i++) {
+            put_there(j, m.recipients[i].to.address, m.recipients[i].to.user);
         }
     }
-    return false;
+    arena_free(&a);
+    return e;
 }
+
+/* ---- the targets ---- */
 
 static size_t count_targets(struct str targets)
 {
@@ -60,7 +103,7 @@ static enum err add_target(struct expansion *x, struct str address, struct str u
 {
     struct runner *r = x->job->runner;
     user = str_eq(user, STR(".")) ? STR_EMPTY : user;
-    if (has_recipient(&x->there, address, user)) {
+    if (is_there(x->job, address, user)) {
         return ERR_OK;
     }
     struct queue_recipient to = {
@@ -74,6 +117,8 @@ static enum err add_target(struct expansion *x, struct str address, struct str u
     if (to.is_delay_told || to.is_by_told) {
         TRY(queue_update(r->args.queue, &to));
     }
+    put_there(x->job, address, user);
+    x->job->there_at = ++r->expansions;
     x->count++;
     return ERR_OK;
 }
@@ -98,15 +143,13 @@ static unsigned get_notify(unsigned asked, bool has_many)
     return rest != 0 ? rest : (unsigned)SMTP_NOTIFY_NEVER;
 }
 
-static enum err expand(struct expansion *x, const struct mail_found *found, struct arena *a)
+static enum err replace(struct expansion *x, const struct mail_found *found)
 {
     struct job *j = x->job;
-    struct runner *r = j->runner;
-    TRY(queue_load(r->args.queue, a, j->message.id, &x->there));
     bool has_many = count_targets(found->targets) > 1;
     x->notify = get_notify(x->from->to.notify, has_many);
     x->via = x->from->via.n == 0 ? x->from->to.address
-                                 : arena_printf(a, "%.*s %.*s", STR_ARG(x->from->via),
+                                 : arena_printf(j->arena, "%.*s %.*s", STR_ARG(x->from->via),
                                                 STR_ARG(x->from->to.address));
     TRY(add_targets(x, found));
     struct verdict v = {
@@ -115,23 +158,21 @@ static enum err expand(struct expansion *x, const struct mail_found *found, stru
         .is_told = has_many && dsn_is_wanted(x->from->to.notify, DSN_EXPANDED),
         .entry = {.to = &x->from->to, .action = DSN_EXPANDED, .status = STR("2.0.0")},
     };
-    return settle_write(r, j->arena, &j->message, &v, 1);
+    return settle_write(j->runner, j->arena, &j->message, &v, 1);
 }
 
-enum err expand_job(struct job *j, const struct mail_found *found)
+enum err expand_job(struct job *j, struct queue_recipient *q, const struct mail_found *found)
 {
-    struct queue_recipient *q = j->recipients[0];
     if (is_circle(q)) {
         return ERR_LOOP;
     }
-    struct arena *a = arena_new(MEMORY_MOST);
+    TRY(read_there(j));
     struct expansion x = {.job = j, .from = q};
-    enum err e = expand(&x, found, a);
+    enum err e = replace(&x, found);
     if (e == ERR_OK) {
         log_info("queue: message %llu to <%.*s>, an alias of %zu: %zu are new to it",
                  (unsigned long long)j->message.id, STR_ARG(q->to.address),
                  count_targets(found->targets), x.count);
     }
-    arena_free(&a);
-    return e;
+    return e == ERR_LIMIT ? ERR_IO : e;
 }

@@ -3,7 +3,7 @@
  *
  *     store/<n>  an LMTP session of the worker
  *     hop/...    an attempt that asks route.h
- *     lookup     a question to auth: its answer names the account, and the recipient changes lines; or the targets of an alias
+ *     lookup     a question to auth each: its answer names the account, and the recipient changes lines; or the targets of an alias
  *
  * Whoever stands in the wrong line (the configuration changed, or it has none yet) is moved instead. */
 #include "queue/runner_priv.h"
@@ -15,7 +15,7 @@
 
 enum {
     RECIPIENTS_MOST = 100,
-    MEMORY_MOST = 8 * 1024 * 1024,
+    MEMORY_MOST = 32 * 1024 * 1024, /* what is under way is read, too */
     ACCOUNT_MOST = 4096,
     KEY_MOST = 1024,
     POSTPONE_MS = 60 * 60 * 1000
@@ -32,6 +32,7 @@ void job_free(struct job *j)
     list_remove(&j->node);
     attempt_free(&j->attempt);
     place_remove_job(r, j->place, j->count);
+    map_free(&j->there);
     arena_free(&j->arena);
     free(j);
 }
@@ -74,20 +75,6 @@ static struct str write_reply(struct arena *a, enum err e)
     return arena_printf(a, "%d %s %s", info->smtp, info->enhanced, info->text);
 }
 
-/* All recipients meet the same fate, by our own word. */
-static void finish_alike(struct job *j, enum smtp_outcome_kind kind, enum err e)
-{
-    struct smtp_outcome *outcomes = arena_array(j->arena, struct smtp_outcome, j->count);
-    for (size_t i = 0; outcomes != NULL && i < j->count; i++) {
-        outcomes[i] = (struct smtp_outcome){.kind = kind, .reply = write_reply(j->arena, e)};
-    }
-    if (outcomes == NULL) {
-        end(j, ERR_LIMIT);
-    } else {
-        finish(j, outcomes);
-    }
-}
-
 static void on_attempt_done(void *owner, struct attempt *a)
 {
     struct job *j = owner;
@@ -108,15 +95,13 @@ static void on_attempt_done(void *owner, struct attempt *a)
     }
 }
 
-/* ---- the start ---- */
+/* ---- look-ups ---- */
 
-static enum err note_found(struct job *j, const struct mail_found *found)
+static enum err note_found(struct job *j, struct queue_recipient *q, const struct mail_found *found)
 {
-    TRY(place_succeed(j->runner, j->place));
     if (found->user.n == 0) {
-        return expand_job(j, found);
+        return expand_job(j, q, found);
     }
-    struct queue_recipient *q = j->recipients[0];
     TRY(queue_set_user(j->runner->args.queue, q->id, found->user));
     struct mail_recipient to = q->to;
     to.user = found->user;
@@ -125,37 +110,110 @@ static enum err note_found(struct job *j, const struct mail_found *found)
     return queue_sort(j->runner->args.queue, q, buf_str(&key));
 }
 
-static void on_found(void *asker, enum err e, const struct mail_found *found)
+static bool is_about_recipient(enum err e)
 {
-    struct job *j = asker;
-    if (e == ERR_NO_USER) {
-        finish_alike(j, SMTP_OUTCOME_FAILED, e);
-        return;
+    return e == ERR_NO_USER || e == ERR_LOOP || e == ERR_LIMIT;
+}
+
+/* Those who could not be asked about wait with their line. */
+static enum err note_unanswered(struct job *j)
+{
+    struct runner *r = j->runner;
+    struct str reply = write_reply(j->arena, ERR_UNAVAILABLE);
+    bool is_down = false;
+    for (size_t i = 0; i < j->count; i++) {
+        struct queue_recipient *q = j->recipients[i];
+        if (j->looks[i].err != ERR_OK && !is_about_recipient(j->looks[i].err)) {
+            is_down = true;
+            q->last_reply = reply;
+            TRY(queue_update(r->args.queue, q));
+        }
     }
-    if (e != ERR_OK) {
-        end(j, note_unreachable(j, write_reply(j->arena, e)));
-        return;
+    return is_down ? place_fail(r, j->place, reply) : place_succeed(r, j->place);
+}
+
+/* What is left to tell about some; the others leave the job. */
+static enum err settle_looks(struct job *j)
+{
+    struct smtp_outcome *outcomes = arena_array(j->arena, struct smtp_outcome, j->count);
+    if (outcomes == NULL) {
+        return ERR_LIMIT;
     }
-    e = note_found(j, found);
-    if (e == ERR_LOOP) {
-        finish_alike(j, SMTP_OUTCOME_FAILED, e);
-    } else {
-        end(j, e);
+    TRY(note_unanswered(j));
+    size_t kept = 0;
+    for (size_t i = 0; i < j->count; i++) {
+        struct queue_recipient *q = j->recipients[i];
+        enum err e = j->looks[i].err;
+        if (!is_about_recipient(e)) {
+            (void)map_remove(j->runner->busy, map_id(&q->id));
+            j->place->busy--;
+            continue;
+        }
+        outcomes[kept] = (struct smtp_outcome){
+            .kind = e == ERR_LIMIT ? SMTP_OUTCOME_LATER : SMTP_OUTCOME_FAILED,
+            .reply = write_reply(j->arena, e),
+        };
+        j->recipients[kept++] = q;
+    }
+    j->count = kept;
+    return settle_job(j, outcomes);
+}
+
+static void drop_look(struct job *j)
+{
+    j->open_looks--;
+    if (j->open_looks == 0) {
+        end(j, j->err == ERR_OK ? settle_looks(j) : j->err);
     }
 }
+
+static void on_found(void *asker, enum err e, const struct mail_found *found)
+{
+    struct look *l = asker;
+    struct job *j = l->job;
+    size_t i = (size_t)(l - j->looks);
+    l->is_open = false;
+    l->err = e == ERR_OK || e == ERR_NO_USER ? e : ERR_UNAVAILABLE;
+    if (e == ERR_OK && j->err == ERR_OK) {
+        e = note_found(j, j->recipients[i], found);
+        bool is_about_it = e == ERR_LOOP || e == ERR_LIMIT;
+        l->err = is_about_it ? e : ERR_OK;
+        j->err = is_about_it ? ERR_OK : e;
+    }
+    drop_look(j);
+}
+
+/* All at once, so that what is unknown is reported together; the answers may come from inside the question. */
+static void look_up(void *owner)
+{
+    struct job *j = owner;
+    const struct runner_host *h = &j->runner->args.host;
+    j->open_looks = j->count + 1;
+    for (size_t i = 0; i < j->count; i++) {
+        j->looks[i] = (struct look){.job = j, .is_open = true};
+        h->find_user(h->owner, j->recipients[i]->to.address, on_found, &j->looks[i]);
+    }
+    drop_look(j);
+}
+
+void job_forget(struct job *j)
+{
+    const struct runner_host *h = &j->runner->args.host;
+    for (size_t i = 0; i < j->count; i++) {
+        if (j->looks[i].is_open) {
+            h->forget(h->owner, &j->looks[i]);
+        }
+    }
+    loop_cancel_deferred(j->runner->args.loop, j);
+}
+
+/* ---- the start ---- */
 
 /* Decided from a fresh stack. */
 static void note_no_worker(void *owner)
 {
     struct job *j = owner;
     end(j, note_unreachable(j, write_reply(j->arena, ERR_UNAVAILABLE)));
-}
-
-static void look_up(void *owner)
-{
-    struct job *j = owner;
-    const struct runner_host *h = &j->runner->args.host;
-    h->find_user(h->owner, j->recipients[0]->to.address, on_found, j);
 }
 
 static void start_attempt(struct job *j, const struct attempt_route *route)
@@ -217,9 +275,8 @@ static enum err take_recipients(struct job *j, size_t *moved)
 {
     struct runner *r = j->runner;
     struct str line = buf_str(&j->place->key);
-    size_t most = j->place->kind == PLACE_LOOKUP ? 1 : RECIPIENTS_MOST;
     CLEANUP(buf_release) struct buf key = BUF_INIT(KEY_MOST);
-    for (size_t i = 0; i < j->message.recipient_count && j->count < most; i++) {
+    for (size_t i = 0; i < j->message.recipient_count && j->count < RECIPIENTS_MOST; i++) {
         struct queue_recipient *q = &j->message.recipients[i];
         if (runner_is_busy(r, q->id)) {
             continue;
@@ -258,7 +315,9 @@ static enum err load(struct job *j, uint64_t message_id)
     TRY(queue_load_due(r->args.queue, j->arena, &line, most, &j->message));
     j->recipients = arena_array(j->arena, struct queue_recipient *, RECIPIENTS_MOST);
     j->envelope = arena_array(j->arena, struct mail_recipient, RECIPIENTS_MOST);
-    return j->recipients == NULL || j->envelope == NULL ? ERR_LIMIT : ERR_OK;
+    j->looks = arena_array(j->arena, struct look, RECIPIENTS_MOST);
+    bool is_full = j->recipients == NULL || j->envelope == NULL || j->looks == NULL;
+    return is_full ? ERR_LIMIT : ERR_OK;
 }
 
 /* A message that cannot be read must not stand at the head of the line for ever. */

@@ -170,6 +170,8 @@ MUST_USE enum err queue_get_next_ms(struct queue *q, uint64_t now_ms, uint64_t *
 /* The message with all its recipients, copied into a. Errors: ERR_NOT_FOUND, ERR_IO, ERR_LIMIT. */
 MUST_USE enum err queue_load(struct queue *q, struct arena *a, uint64_t id,
                              struct queue_message *out);
+/* How many recipients it has left; 0: there is no such message. */
+MUST_USE enum err queue_count_recipients(struct queue *q, uint64_t id, size_t *out);
 /* With its first recipients only. */
 MUST_USE enum err queue_load_some(struct queue *q, struct arena *a, uint64_t id, size_t most,
                                   struct queue_message *out);

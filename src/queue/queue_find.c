@@ -238,6 +238,19 @@ static struct queue_recipient column_recipient(sqlite3_stmt *st, struct arena *a
     return r;
 }
 
+/* Has the column's text all found room in the arena? */
+static bool is_whole(sqlite3_stmt *st, int column, struct str copy)
+{
+    return column_str(st, column).n == copy.n;
+}
+
+static bool is_recipient_whole(sqlite3_stmt *st, const struct queue_recipient *r)
+{
+    return is_whole(st, 1, r->to.address) && is_whole(st, 2, r->to.user)
+           && is_whole(st, 3, r->to.orcpt) && is_whole(st, 8, r->last_reply)
+           && is_whole(st, 11, r->via);
+}
+
 /* Takes the rows of st into m, at most `most`. */
 static enum err load_recipients(struct queue *q, sqlite3_stmt *st, struct arena *a, size_t most,
                                 struct queue_message *m)
@@ -246,11 +259,14 @@ static enum err load_recipients(struct queue *q, sqlite3_stmt *st, struct arena 
     if (m->recipients == NULL) {
         return ERR_LIMIT;
     }
+    bool is_cut = false;
     int rc = sqlite3_step(st);
-    for (; rc == SQLITE_ROW && m->recipient_count < most; rc = sqlite3_step(st)) {
-        m->recipients[m->recipient_count++] = column_recipient(st, a);
+    for (; rc == SQLITE_ROW && m->recipient_count < most && !is_cut; rc = sqlite3_step(st)) {
+        struct queue_recipient *r = &m->recipients[m->recipient_count++];
+        *r = column_recipient(st, a);
+        is_cut = !is_recipient_whole(st, r);
     }
-    enum err e = queue_from_sqlite(q, rc);
+    enum err e = is_cut ? ERR_LIMIT : queue_from_sqlite(q, rc);
     (void)sqlite3_reset(st);
     return e;
 }
@@ -276,9 +292,12 @@ static enum err load_message(struct queue *q, struct arena *a, uint64_t id,
     m.size = column_u64(st, 6);
     m.sender = arena_str(a, column_str(st, 7));
     m.terms = column_terms(st, a, 8);
+    bool is_message_whole = is_whole(st, 2, m.return_path) && is_whole(st, 3, m.envid)
+                            && is_whole(st, 7, m.sender)
+                            && is_whole(st, 16, m.terms.release_request);
     (void)sqlite3_reset(st);
     *out = m;
-    return ERR_OK;
+    return is_message_whole ? ERR_OK : ERR_LIMIT;
 }
 
 enum err queue_load_some(struct queue *q, struct arena *a, uint64_t id, size_t most,
@@ -294,15 +313,21 @@ enum err queue_load_some(struct queue *q, struct arena *a, uint64_t id, size_t m
     return ERR_OK;
 }
 
-enum err queue_load(struct queue *q, struct arena *a, uint64_t id, struct queue_message *out)
+enum err queue_count_recipients(struct queue *q, uint64_t id, size_t *out)
 {
     sqlite3_stmt *st = queue_use(q, ST_COUNT_RECIPIENTS);
     bind_u64(st, 1, id);
     int rc = sqlite3_step(st);
-    size_t count = rc == SQLITE_ROW ? (size_t)column_u64(st, 0) : 0;
+    *out = rc == SQLITE_ROW ? (size_t)column_u64(st, 0) : 0;
     enum err e = queue_from_sqlite(q, rc);
     (void)sqlite3_reset(st);
-    TRY(e);
+    return e;
+}
+
+enum err queue_load(struct queue *q, struct arena *a, uint64_t id, struct queue_message *out)
+{
+    size_t count = 0;
+    TRY(queue_count_recipients(q, id, &count));
     return queue_load_some(q, a, id, count, out);
 }
 

@@ -5,7 +5,20 @@
 
 #include "base/log.h"
 
-enum { REPORT_MOST = 128 * 1024 * 1024, UNIQUE_CAP = 64 };
+enum {
+    REPORT_MOST = 128 * 1024 * 1024,
+    RETURNED_MOST = 64 * 1024 * 1024, /* of one message, in all reports about it */
+    UNIQUE_CAP = 64
+};
+
+/* The recipients of a message may meet their fates one by one, each with a report. What all of these return is bounded: while so
+ * many recipients are left that the message might go back so often as to be more than RETURNED_MOST, its header does. */
+static bool is_brief(const struct report_args *args, const struct queue_message *m, size_t count)
+{
+    size_t left = 0;
+    return queue_count_recipients(args->queue, m->id, &left) != ERR_OK
+           || (left > count && m->size > RETURNED_MOST / left);
+}
 
 static enum err write(const struct report_args *args, const struct queue_message *m,
                       const struct dsn_recipient *entries, size_t count, struct spool *s)
@@ -16,8 +29,8 @@ static enum err write(const struct report_args *args, const struct queue_message
     if (queue_read(args->queue, m->id, &content) != ERR_OK) {
         log_error("queue: the content of message %llu cannot be read", (unsigned long long)m->id);
     }
-    struct dsn_args dsn = {args->hostname, buf_str(&unique), args->now_ms, m, entries,
-                           count,          content};
+    struct dsn_args dsn = {args->hostname, buf_str(&unique),        args->now_ms, m, entries, count,
+                           content,        is_brief(args, m, count)};
     enum err e = dsn_write(&dsn, s);
     spool_reader_free(&content);
     return e;

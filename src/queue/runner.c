@@ -264,8 +264,7 @@ void runner_free(struct runner **r)
     list_each_safe(node, &gone->jobs)
     {
         struct job *j = (struct job *)node;
-        gone->args.host.forget(gone->args.host.owner, j);
-        loop_cancel_deferred(gone->args.loop, j);
+        job_forget(j);
         job_free(j);
     }
     loop_cancel_deferred(gone->args.loop, gone);

@@ -26,6 +26,13 @@ struct place {
     uint64_t wait_ms;
 };
 
+/* A question to auth about one recipient of a job. */
+struct look {
+    struct job *job;
+    enum err err; /* what the answer means for it; ERR_OK: it has left the line */
+    bool is_open;
+};
+
 /* What one attempt serves: recipients of one message that stand in one line. */
 struct job {
     struct list node;
@@ -37,6 +44,11 @@ struct job {
     struct mail_recipient *envelope;     /* the same, as the next hop is told */
     size_t count;
     struct attempt *attempt;
+    struct look *looks; /* one a recipient */
+    size_t open_looks;
+    enum err err;      /* something could not be noted */
+    struct map *there; /* who gets the message already (expand.c); NULL: not read */
+    uint64_t there_at; /* runner->expansions when it was read */
 };
 
 struct due {
@@ -59,6 +71,7 @@ struct runner {
     VEC(struct due) due;
     uint64_t outcomes[RUNNER_OUTCOMES];
     uint64_t tell_from_ms; /* after a start everything is tried before anything is given up */
+    uint64_t expansions;   /* recipients added so far */
     bool is_paused;
     bool is_running;
 };
@@ -99,6 +112,8 @@ MUST_USE enum err place_succeed(struct runner *r, struct place *p);
 /* Starts the next job of the message in the place's line. False: there was nothing to do. */
 bool job_start(struct runner *r, struct place *p, uint64_t message_id);
 void job_free(struct job *j);
+/* Takes its questions back, and what it has deferred. */
+void job_forget(struct job *j);
 
 /* settle.c */
 
@@ -125,8 +140,10 @@ void settle_on_commit(struct queue_wait *w, enum err e);
 
 /* expand.c */
 
-/* Puts the targets of an alias in the place of the job's recipient. Pending. Errors: ERR_LOOP; others of the queue. */
-MUST_USE enum err expand_job(struct job *j, const struct mail_found *found);
+/* Puts the targets of an alias in the place of the job's recipient q. Pending. Errors: ERR_LOOP, ERR_LIMIT (the message has more
+ * recipients than can be compared now; nothing is changed); others of the queue. */
+MUST_USE enum err expand_job(struct job *j, struct queue_recipient *q,
+                             const struct mail_found *found);
 
 /* deadline.c */
 

@@ -55,7 +55,7 @@ static void report(struct queue_message *m, struct str content, const struct dsn
     m->kind = content_get_kind(&scan);
     m->size = content.n;
     assert_int_equal(spool_reader_new(str_from_c(dir), STR_EMPTY, content, &reader), ERR_OK);
-    struct dsn_args args = {STR("here.test"), STR("u1"), 1700000000000, m, r, 1, reader};
+    struct dsn_args args = {STR("here.test"), STR("u1"), 1700000000000, m, r, 1, reader, false};
     struct spool *s = spool_new(str_from_c(dir), STR_EMPTY, 1 << 20);
     assert_int_equal(dsn_write(&args, s), ERR_OK);
     buf_add(out, spool_get_inline(s));

@@ -134,6 +134,15 @@ static void test_round_trip(void **state)
     check_content(q, small, 500);
     check_content(q, big, BIG);
     assert_int_equal(queue_load(q, a, 77, &m), ERR_NOT_FOUND);
+    /* What does not fit is not cut to a message with other addresses. */
+    for (size_t cap = 64; cap < 4096; cap += 8) {
+        struct arena *small_arena = arena_new(cap);
+        struct queue_message tight;
+        enum err e = queue_load(q, small_arena, big, &tight);
+        assert_true(e == ERR_OK || e == ERR_LIMIT);
+        assert_true(e != ERR_OK || str_eq(tight.recipients[0].to.orcpt, STR("rfc822;o")));
+        arena_free(&small_arena);
+    }
     struct queue_recipient r = m.recipients[0];
     r.attempts = 3;
     r.next_ms = 5000;

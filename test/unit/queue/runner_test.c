@@ -45,6 +45,7 @@ static struct runner *runner;
 static struct worker worker;
 static bool is_auth_down;
 static bool is_disk_full;
+static bool is_auth_up; /* for all of the addresses "mixed..." */
 
 /* ---- the worker ---- */
 
@@ -176,9 +177,12 @@ static void find_user(void *owner, struct str address,
     enum err e = ERR_OK;
     if (is_auth_down) {
         e = ERR_UNAVAILABLE;
-    } else if (str_starts(address, STR("nobody@"))) {
+    } else if (str_starts(address, STR("mixed"))) {
+        unsigned kind = (unsigned)found.user.p[found.user.n - 1] % 3;
+        e = kind == 0 ? ERR_NO_USER : kind == 2 && !is_auth_up ? ERR_UNAVAILABLE : ERR_OK;
+    } else if (str_starts(address, STR("nobody"))) {
         e = ERR_NO_USER;
-    } else if (str_starts(address, STR("all@"))) {
+    } else if (str_starts(address, STR("all"))) {
         found = (struct mail_found){.targets = STR("anna@here.test carl@here.test x@far.test"),
                                     .users = STR("anna carl .")};
     } else if (str_starts(address, STR("one@"))) {
@@ -228,7 +232,7 @@ static int set_up(void **state)
     temp_dir_make(dir, sizeof(dir));
     loop = loop_new_fake(1700000000000);
     worker = (struct worker){.got = BUF_INIT(1 << 20)};
-    is_auth_down = is_disk_full = false;
+    is_auth_down = is_disk_full = is_auth_up = false;
     assert_int_equal(queue_open(str_from_c(dir), &queue), ERR_OK);
     assert_int_equal(routes_new(&(struct routes_args){.loop = loop}, &routes), ERR_OK);
     struct runner_args args = {
@@ -585,6 +589,88 @@ static void test_alias_circle(void **state)
     assert_int_equal(worker.sessions, 2);
 }
 
+/* A message of bob's to count addresses: prefix, a number, "@here.test". */
+static void submit_many(const char *prefix, size_t many, size_t size, enum smtp_ret ret)
+{
+    struct spool *s = queue_spool_new(queue, 1 << 24);
+    struct arena *a = arena_new(1 << 24);
+    struct queue_recipient *to = arena_array(a, struct queue_recipient, many);
+    for (size_t i = 0; i < many; i++) {
+        to[i].to.address = arena_printf(a, "%s%zu@here.test", prefix, i);
+        to[i].next_ms = loop_wall_ms(loop);
+    }
+    assert_int_equal(spool_add(s, STR("Subject: many\r\n\r\n")), ERR_OK);
+    for (size_t n = 0; n < size; n += 64) {
+        assert_int_equal(
+            spool_add(s, STR("0123456789 0123456789 0123456789 0123456789 0123456789 0123456\r\n")),
+            ERR_OK);
+    }
+    struct queue_message m = {
+        .arrived_ms = loop_wall_ms(loop),
+        .expires_ms = loop_wall_ms(loop) + SCHEDULE_LIFETIME_MS,
+        .return_path = STR("bob@here.test"),
+        .ret = ret,
+        .recipients = to,
+        .recipient_count = many,
+    };
+    assert_int_equal(queue_add(queue, &m, &s), ERR_OK);
+    arena_free(&a);
+    for (int turn = 0; turn < 2000; turn++) {
+        loop_advance(loop, 1);
+    }
+}
+
+static size_t times(const char *what)
+{
+    struct str rest = buf_str(&worker.got);
+    size_t n = 0;
+    for (size_t at = 0; (at = str_find_str(rest, str_from_c(what))) < rest.n; n++) {
+        rest = str_skip(rest, at + 1);
+    }
+    return n;
+}
+
+/* Ten thousand unknown addresses make a hundred reports, and what these return is bounded. */
+static void test_storm_of_unknown(void **state)
+{
+    enum { MANY = 10000, SIZE = 200000 };
+    worker.is_down = true;
+    submit_many("nobody", MANY, SIZE, SMTP_RET_FULL);
+    assert_int_equal(count(), MANY / 100);
+    assert_true(queue_get_counts(queue).octets < 64 * 1024 * 1024 / 10);
+    worker.is_down = false;
+    runner_on_worker(runner, 0);
+    loop_advance(loop, HOUR);
+    assert_int_equal(count(), 0);
+}
+
+/* A thousand addresses that stand for the same three: each of these hears once. */
+static void test_storm_of_aliases(void **state)
+{
+    submit_many("all", 1000, 0, SMTP_RET_NONE);
+    loop_advance(loop, HOUR);
+    assert_int_equal(count(), 0);
+    assert_int_equal(times("anna(anna@here.test)"), 1);
+    assert_int_equal(times("carl(carl@here.test)"), 1);
+    assert_int_equal(times("rfc822; x@far.test\r\nAction: failed"), 1);
+}
+
+/* Look-ups that fail for some, and for some cannot be had: who is not answered waits, and nobody is told of him. */
+static void test_auth_goes(void **state)
+{
+    enum { UNKNOWN = 12, UNANSWERED = 9, REPORTS = 1 };
+    submit_many("mixed", 30, 0, SMTP_RET_NONE);
+    assert_int_equal(count(), 1 + REPORTS);
+    assert_int_equal(queue_get_counts(queue).recipients, UNANSWERED + REPORTS);
+    assert_int_equal(times("(mixed1@here.test)"), 1);
+    is_auth_up = true;
+    loop_advance(loop, HOUR);
+    assert_int_equal(count(), 0);
+    assert_int_equal(times("Action: failed"), UNKNOWN);
+    assert_int_equal(times("(mixed2@here.test)"), 1);
+    assert_int_equal(times("(mixed1@here.test)"), 1);
+}
+
 static void test_is_local(void **state)
 {
     assert_true(runner_is_local(STR("a.test b.test"), STR("x@B.test")));
@@ -612,6 +698,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_alias, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_alias_circle, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_storm_of_unknown, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_storm_of_aliases, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_auth_goes, set_up, tear_down),
         cmocka_unit_test(test_is_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
