@@ -354,7 +354,7 @@ def test_linked_libraries(make):
     with make() as s:
         folder = os.path.dirname(s.program)
         allowed = {'edge': {'libuv', 'libssl', 'libcrypto', 'libz', 'libseccomp', 'libc'},
-                   'submit': {'libuv', 'libssl', 'libcrypto', 'libz', 'libseccomp', 'libc', 'libsqlite3'},
+                   'submit': {'libuv', 'libssl', 'libcrypto', 'libz', 'libseccomp', 'libc', 'libsqlite3', 'libcares', 'libcurl', 'libicuuc'},
                    'auth': {'libuv', 'libssl', 'libcrypto', 'libseccomp', 'libc', 'libsqlite3', 'libgsasl', 'libsodium'},
                    'store': {'libuv', 'libssl', 'libcrypto', 'libz', 'libseccomp', 'libc', 'libsqlite3', 'libicuuc', 'libicui18n'}}
         for role, names in allowed.items():
