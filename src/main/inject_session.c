@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "net/fields.h"
 #include "smtp/header_fix.h"
+#include "smtp/trace_scan.h"
 
 #include <stdlib.h>
 
@@ -28,6 +29,7 @@ struct inject {
     uint64_t size; /* as announced */
     uint64_t got;
     struct spool *spool;
+    struct trace_scan scan;
     enum err err;
     struct queue_wait wait;
 };
@@ -69,7 +71,7 @@ static enum err enqueue(struct inject *s)
         .ret = (enum smtp_ret)fields_get_u64(f, STR("ret"), SMTP_RET_NONE),
         .terms = {.is_utf8 = fields_get_u64(f, STR("utf8"), 0) == 1,
                   .is_tls_required = fields_get_u64(f, STR("tls_required"), 0) == 1,
-                  .is_tls_optional = fields_get_u64(f, STR("tls_optional"), 0) == 1,
+                  .is_tls_optional = trace_scan_is_tls_optional(&s->scan), /* RFC 8689, 6 */
                   .priority = get_priority(f)},
         .sender = fields_get(f, STR("user")),
         .token = fields_get(f, STR("token")),
@@ -85,6 +87,7 @@ static enum err enqueue(struct inject *s)
 
 static void end_octets(struct inject *s)
 {
+    trace_scan_finish(&s->scan);
     s->err = s->err == ERR_OK ? enqueue(s) : s->err;
     if (s->err == ERR_OK) {
         s->state = INJECT_QUEUED;
@@ -105,6 +108,7 @@ static void feed(struct session *base, struct str octets)
     octets = str_sub(octets, 0, (size_t)(s->size - s->got));
     s->got += octets.n;
     if (s->err == ERR_OK) {
+        trace_scan_add(&s->scan, octets);
         s->err = spool_add(s->spool, octets);
     }
 }
@@ -144,6 +148,7 @@ static void free_session(struct session **base)
     *base = NULL;
     queue_wait_cancel(&s->wait);
     spool_free(&s->spool);
+    trace_scan_release(&s->scan);
     fields_release(&s->f);
     free(s);
 }
@@ -184,6 +189,7 @@ struct session *inject_session_new(const struct inject_args *args, struct str he
     s->args = *args;
     s->wait.on_commit = on_commit;
     list_init(&s->wait.node);
+    trace_scan_init(&s->scan);
     s->err = begin(s, head);
     return &s->base;
 }

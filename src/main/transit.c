@@ -23,7 +23,6 @@
 #include "net/ticket.h"
 #include "queue/attempt.h"
 #include "queue/runner.h"
-#include "queue/schedule.h"
 #include "smtp/header_fix.h"
 #include "smtp/lmtp.h"
 #include "smtp/trace_scan.h"
@@ -211,7 +210,6 @@ static enum err enqueue(struct transit *t)
         return ERR_LIMIT;
     }
     t->message.arrived_ms = now_ms;
-    t->message.expires_ms = now_ms + SCHEDULE_LIFETIME_MS;
     t->message.recipients = to;
     t->message.sender = STR("lmtp");
     for (size_t i = 0; i < t->recipients.count; i++) {
@@ -344,6 +342,8 @@ static void content_finish(void *owner)
     struct transit *t = owner;
     t->message.kind = content_get_kind(spool_get_scan(t->spool));
     t->message.size = spool_get_size(t->spool);
+    trace_scan_finish(&t->scan);
+    t->message.terms.is_tls_optional = trace_scan_is_tls_optional(&t->scan); /* RFC 8689, 4.1 */
     make_batches(t);
     t->open_batches = 1; /* until all have begun */
     for (size_t i = 0; i < t->batches.count; i++) {

@@ -164,6 +164,9 @@ static void write_header(const struct dsn_args *a, bool is_8bit, struct buf *out
     add_clean(out, a->message->return_path, a->message->terms.is_utf8);
     buf_addf(out, "\r\nSubject: %s\r\n", get_words(action)->subject);
     add_date(out, "Date", a->now_ms);
+    if (a->message->terms.is_tls_optional) { /* as the message itself asks for (RFC 8689, 6) */
+        buf_add(out, STR("TLS-Required: No\r\n"));
+    }
     buf_addf(out,
              "Message-ID: <%.*s@%.*s>\r\nAuto-Submitted: auto-replied\r\nMIME-Version: 1.0\r\n"
              "Content-Type: multipart/report; report-type=delivery-status;\r\n"
@@ -193,6 +196,13 @@ static void write_words(const struct dsn_args *a, struct buf *out)
     }
 }
 
+/* When it is given up: a sender who wants it back by a time gets it back then (RFC 2852, 4.1.4.1). */
+static uint64_t get_end_ms(const struct queue_message *m)
+{
+    bool is_sooner = m->terms.by == SMTP_BY_RETURN && m->terms.deliver_by_ms < m->expires_ms;
+    return is_sooner ? m->terms.deliver_by_ms : m->expires_ms;
+}
+
 static void write_recipient(const struct dsn_args *a, const struct dsn_recipient *r,
                             struct buf *out)
 {
@@ -210,7 +220,7 @@ static void write_recipient(const struct dsn_args *a, const struct dsn_recipient
         add_field(out, "Diagnostic-Code", "smtp; ", r->reply);
     }
     if (r->action == DSN_DELAYED) {
-        add_date(out, "Will-Retry-Until", a->message->expires_ms);
+        add_date(out, "Will-Retry-Until", get_end_ms(a->message));
     }
 }
 

@@ -62,6 +62,8 @@ static void end_field(struct trace_scan *t)
         buf_add_char(&t->passed, '\n');
     } else if (str_eq_nocase(name, STR("Message-ID")) && t->message_id.len == 0) {
         buf_add(&t->message_id, value);
+    } else if (str_eq_nocase(name, STR("TLS-Required"))) {
+        t->is_tls_optional = ++t->tls_fields == 1 && str_eq_nocase(value, STR("No"));
     }
     buf_clear(&t->field);
 }
@@ -128,6 +130,11 @@ bool trace_scan_has_passed(const struct trace_scan *t, struct str address)
         }
     }
     return false;
+}
+
+bool trace_scan_is_tls_optional(const struct trace_scan *t)
+{
+    return t->is_tls_optional;
 }
 
 struct str trace_scan_get_message_id(const struct trace_scan *t)

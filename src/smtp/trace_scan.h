@@ -6,12 +6,15 @@
 
 #include <stdbool.h>
 
-/* Reads from a message that streams by where it has been: what guards against loops (RFC 5321, 6.3) need to know. */
+/* Reads from a message that streams by where it has been, which guards against loops (RFC 5321, 6.3), and what its header says of the
+ * way on. */
 struct trace_scan {
     struct buf field;  /* the header field so far */
     struct buf passed; /* values of Delivered-To, each with LF behind it */
     struct buf message_id;
     unsigned hops;
+    unsigned tls_fields;
+    bool is_tls_optional;
     /* Hears what makes the message itself: the body, and all fields but those that servers add on its way. The same octets give
      * the same calls' octets, whatever pieces they come in. NULL: nobody wants that. */
     void (*on_identity)(void *owner, struct str octets);
@@ -32,6 +35,8 @@ void trace_scan_finish(struct trace_scan *t);
 unsigned trace_scan_get_hops(const struct trace_scan *t);
 /* Does a Delivered-To field name this address? ASCII letters compare without case. */
 bool trace_scan_has_passed(const struct trace_scan *t, struct str address);
+/* Is there one field TLS-Required, and does it say "No" (RFC 8689, 3)? */
+bool trace_scan_is_tls_optional(const struct trace_scan *t);
 /* The value of Message-ID, trimmed; empty: there is none. Borrowed. */
 struct str trace_scan_get_message_id(const struct trace_scan *t);
 

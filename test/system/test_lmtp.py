@@ -1,9 +1,11 @@
 """Mail that another mail server brings by LMTP (X-LMTP): TCP and Unix socket, an answer for each recipient, faults on the way."""
+import contextlib
 import os
 import re
 import signal
 import smtplib
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -139,6 +141,21 @@ def test_aliases_of_several(make):
         for user in ('alice', 'bob', 'carl'):
             eventually(lambda user=user: b'Subject: to the team' in inbox(s, user), f'{user} has that, too')
             equal(inbox(s, user).count(b'Subject: to the team'), 1)
+
+
+@limetta_only
+def test_terms_of_queued(make):
+    """What an alias sends on has the lifetime of the configuration, and what its header says of TLS (RFC 8689, 4.1) holds."""
+    config = {'queue_lifetime_s': 7200, 'relay_host': '127.0.0.1:1', 'relay_tls': 'off'}
+    with make(config=config) as s:
+        s.run('alias', 'add', 'away', 'x@elsewhere.example', '--config', s.config)
+        with by_tcp(s) as c:
+            equal(deliver(c, ['away@localhost'], MESSAGE), [250])
+            equal(deliver(c, ['away@localhost'], b'TLS-Required: No\r\n' + MESSAGE), [250])
+        s.shut_down()
+        with contextlib.closing(sqlite3.connect(f'file:{s.state}/queue/queue.db?mode=ro', uri=True)) as db:
+            rows = db.execute('SELECT tls_optional, expires_ms - arrived_ms FROM message ORDER BY id').fetchall()
+        equal(rows, [(0, 7200000), (1, 7200000)])
 
 
 @limetta_only

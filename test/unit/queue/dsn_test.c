@@ -276,6 +276,15 @@ static void test_terms(void **state)
     report(&m, STR("A: 1\r\n\r\n"), &r, &out);
     assert_true(has(&out, "\r\nDeliver-By-Date: Tue, 14 Nov 2023 22:13:20 +0000\r\n"));
     assert_true(has(&out, "\r\nFuture-Release-Request: for;600\r\n"));
+    assert_false(has(&out, "TLS-Required"));
+    /* RFC 3464, 2.3.9: until it comes back. RFC 8689, 6: the report's way is as free as the message's. */
+    r.action = DSN_DELAYED;
+    m.expires_ms = 1800000000000;
+    m.terms.is_tls_optional = true;
+    buf_clear(&out);
+    report(&m, STR("A: 1\r\n\r\n"), &r, &out);
+    assert_true(has(&out, "\r\nWill-Retry-Until: Tue, 14 Nov 2023 22:13:20 +0000\r\n"));
+    assert_true(has(&out, "\r\nTLS-Required: No\r\n"));
 }
 
 /* What others wrote cannot become a line of ours. */

@@ -12,6 +12,7 @@ static const char MESSAGE[] = "Received: from a\r\n\tby b\r\n"
                               "X-Received: no\r\n"
                               "Message-ID:\r\n <1@x>\r\n"
                               "Message-ID: <2@x>\r\n"
+                              "tls-required:\r\n no \r\n"
                               "\r\n"
                               "Received: in the body\r\nDelivered-To: body@x\r\n";
 
@@ -32,6 +33,7 @@ static void test_pieces(void **state)
         assert_false(trace_scan_has_passed(&t, STR("body@x")));
         assert_false(trace_scan_has_passed(&t, STR_EMPTY));
         assert_str(trace_scan_get_message_id(&t), STR("<1@x>"));
+        assert_true(trace_scan_is_tls_optional(&t));
         trace_scan_release(&t);
     }
 }
