@@ -18,6 +18,8 @@ from lib.check import Skip, contains, equal, eventually, limetta_only, run, true
 from lib.servers import PASSWORD, children
 from lib.wire import open_imap
 
+IS_ALONE = True
+
 
 def chunk(kind, data):
     return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))

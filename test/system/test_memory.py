@@ -13,6 +13,8 @@ IDLE_SESSIONS = 200
 STORE_KIB, EDGE_TLS_KIB = 4, 24
 VANISHED_KIB = 16 * 1024
 
+IS_ALONE = True
+
 
 def rss(server, role):
     return sum(memory(pid, 'Rss') for pid in server.roles(role))

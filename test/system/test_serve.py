@@ -12,6 +12,8 @@ from lib.check import contains, equal, eventually, limetta_only, matches, messag
 from lib.servers import PASSWORD, children, free_offset
 from lib.wire import Closed, Imap, context_for, open_imap, open_smtp, plain
 
+IS_ALONE = True
+
 
 def limetta(server, *args, stdin=b''):
     r = subprocess.run([server.program, *args], input=stdin, capture_output=True, timeout=60)

@@ -10,6 +10,8 @@ from lib.check import contains, equal, eventually, limetta_only, message, true
 from lib.servers import PASSWORD, TOP, memory
 from lib.wire import Closed, Connection, Imap, Smtp, context_for, open_imap, open_smtp, plain
 
+IS_ALONE = True
+
 
 def ends_within(connection, seconds):
     connection.settimeout(seconds)

@@ -5,6 +5,8 @@ from lib.check import contains, equal, limetta_only, matches, run, true
 from lib.servers import PASSWORD
 from lib.wire import Closed, Imap, No, Smtp, context_for, open_imap, open_smtp, plain
 
+IS_ALONE = True
+
 
 @limetta_only
 def test_imap_injection_behind_starttls(make):
