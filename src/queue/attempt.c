@@ -5,7 +5,9 @@
  * session of a link.
  *
  * Another host is tried when one is of no use before it heard of the content; a connection that had waited and turns out to be dead is
- * nobody's fault, and the route is asked for. Encryption that was only offered, and fails, is left out the next time (RFC 7435, 3); where
+ * nobody's fault, and the route is asked for. Finding a host that takes the connection may last minutes in all, however many addresses
+ * swallow it, and the whole attempt half an hour and what the content takes at a modest pace: a host that answers each command just
+ * in time, or drips, holds its slot no longer. Encryption that was only offered, and fails, is left out the next time (RFC 7435, 3); where
  * it is demanded, the host has failed.
  *
  * The content is read from the spool as it is sent. When the server cannot take it as it is, it is converted once, into a
@@ -24,6 +26,9 @@
 enum {
     CONNECT_MS = 60 * 1000,
     CONNECT_NEXT_MS = 20 * 1000, /* when another address is there */
+    CONNECTS_MS = 5 * 60 * 1000,
+    ATTEMPT_MS = 30 * 60 * 1000,
+    OCTETS_PER_MS = 4,
     REPLY_MS = 5 * 60 * 1000,
     FINAL_MS = 10 * 60 * 1000,
     STEP_MOST = 256 * 1024,
@@ -44,9 +49,11 @@ struct attempt {
     size_t address_at;
     struct spool_reader *reader;
     struct spool *converted;
-    enum err why;      /* there was nobody to speak to */
-    struct buf reply;  /* in words */
-    uint64_t progress; /* of the client, when the timer was started */
+    enum err why;              /* there was nobody to speak to */
+    struct buf reply;          /* in words */
+    uint64_t progress;         /* of the client, when the timer was started */
+    uint64_t connect_until_ms; /* loop_now_ms() */
+    uint64_t until_ms;
     bool is_connected; /* to the host at hand */
     bool is_shaking;   /* TLS was begun, and nothing came through it yet */
     bool is_plain;     /* the host's TLS does not work: without */
@@ -152,9 +159,22 @@ static void fail_route(struct attempt *a, enum err why)
     finish(a);
 }
 
+static bool is_time_over(const struct attempt *a)
+{
+    return loop_now_ms(a->args.loop) >= a->connect_until_ms;
+}
+
 static bool has_another(const struct attempt *a)
 {
-    return a->address_at < a->address_count || a->host_at + 1 < a->host_count;
+    return (a->address_at < a->address_count || a->host_at + 1 < a->host_count) && !is_time_over(a);
+}
+
+/* Waits for the server, as long as the attempt may last. */
+static void start_timer(struct attempt *a, uint64_t wait_ms)
+{
+    uint64_t now = loop_now_ms(a->args.loop);
+    uint64_t left = a->until_ms > now ? a->until_ms - now : 1;
+    timer_start(a->timer, wait_ms < left ? wait_ms : left);
 }
 
 /* The core has all outcomes; they hold unless another host may do better. */
@@ -280,7 +300,11 @@ static void step(struct attempt *a)
     uint64_t progress = smtp_client_get_progress(a->hop.client);
     if (progress != a->progress) {
         a->progress = progress;
-        timer_start(a->timer, smtp_client_is_final(a->hop.client) ? FINAL_MS : REPLY_MS);
+        if (smtp_client_is_final(a->hop.client)) {
+            timer_start(a->timer, FINAL_MS); /* who does not wait for it sends twice */
+        } else {
+            start_timer(a, REPLY_MS);
+        }
     }
     if (want == SMTP_CLIENT_DONE) {
         conclude(a);
@@ -315,7 +339,7 @@ static void begin(struct attempt *a, const struct smtp_client_job *how)
     a->is_connected = true;
     a->progress = 0;
     stream_set_handler(a->hop.stream, &handler, a);
-    timer_start(a->timer, REPLY_MS);
+    start_timer(a, REPLY_MS);
 }
 
 /* A connection that had waited. */
@@ -326,7 +350,7 @@ static void go_on(struct attempt *a)
     smtp_client_next(a->hop.client, &job);
     a->progress = smtp_client_get_progress(a->hop.client);
     stream_set_handler(a->hop.stream, &handler, a);
-    timer_start(a->timer, REPLY_MS);
+    start_timer(a, REPLY_MS);
     step(a);
 }
 
@@ -402,14 +426,15 @@ static void try_host(struct attempt *a)
 
 static void connect_next(struct attempt *a)
 {
-    if (a->address_at < a->address_count) {
+    bool is_over = is_time_over(a) && a->why == ERR_UNREACHABLE; /* an address was tried */
+    if (a->address_at < a->address_count && !is_over) {
         a->address_at++;
         uint64_t wait_ms = has_another(a) ? CONNECT_NEXT_MS : CONNECT_MS;
         a->hop.stream = stream_connect(a->args.loop, &a->addresses[a->address_at - 1], wait_ms,
                                        on_connected, a);
         return;
     }
-    if (a->host_at + 1 < a->host_count) {
+    if (a->host_at + 1 < a->host_count && !is_over) {
         a->host_at++;
         try_host(a);
         return;
@@ -457,6 +482,9 @@ struct attempt *attempt_new(const struct attempt_args *args)
     struct attempt *a = mem_new(sizeof(*a));
     a->args = *args;
     a->reply = BUF_INIT(REPLY_MOST);
+    uint64_t now = loop_now_ms(args->loop);
+    a->connect_until_ms = now + CONNECTS_MS;
+    a->until_ms = now + ATTEMPT_MS + args->message->size / OCTETS_PER_MS;
     a->timer = timer_new(args->loop, on_timeout, a);
     if (args->route.lmtp != NULL) {
         a->hop.stream = args->route.lmtp;

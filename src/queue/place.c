@@ -11,7 +11,7 @@
  * attempt goes first, before the others follow. Mail that is answered 4yz waits by itself; that is not the host's trouble.
  *
  * Attempts to the world and attempts to ourselves have bounds of their own, so that a hundred slow hosts do not keep
- * local mail waiting; and of the world's, one destination may have only so many. */
+ * local mail waiting; and of the world's, one destination may have only so many: few, until one has reached it. */
 #include "queue/runner_priv.h"
 
 #include <stdlib.h>
@@ -21,7 +21,13 @@
 #include "net/ticket.h"
 #include "queue/schedule.h"
 
-enum { LOCAL_JOBS_MOST = 64, LOCAL_PLACE_JOBS_MOST = 32, KEY_MOST = 1024, WORKERS_MOST = 4096 };
+enum {
+    LOCAL_JOBS_MOST = 64,
+    LOCAL_PLACE_JOBS_MOST = 32,
+    UNKNOWN_PLACE_JOBS_MOST = 4, /* of the world: nobody has reached it yet */
+    KEY_MOST = 1024,
+    WORKERS_MOST = 4096
+};
 
 void place_write_key(void *runner, const struct mail_recipient *to, struct buf *key)
 {
@@ -103,6 +109,8 @@ static bool is_remote(const struct place *p)
 bool place_may_start(const struct runner *r, const struct place *p)
 {
     unsigned most = is_remote(p) ? r->args.jobs_per_destination : LOCAL_PLACE_JOBS_MOST;
+    bool is_unknown = is_remote(p) && !p->is_reached;
+    most = is_unknown && most > UNKNOWN_PLACE_JOBS_MOST ? UNKNOWN_PLACE_JOBS_MOST : most;
     most = p->failures > 0 ? 1 : most;
     bool has_room =
         is_remote(p) ? r->remote_jobs < r->args.jobs_most : r->local_jobs < LOCAL_JOBS_MOST;
@@ -133,6 +141,7 @@ enum err place_fail(struct runner *r, struct place *p, struct str reply)
     }
     bool is_local = !is_remote(p);
     p->failures++;
+    p->is_reached = false;
     uint64_t wait =
         schedule_get_wait_ms(&r->args.schedule, p->failures, is_local, runner_get_random());
     wait = is_local && wait > SCHEDULE_MOST_LOCAL_MS ? SCHEDULE_MOST_LOCAL_MS : wait;
@@ -144,6 +153,7 @@ enum err place_fail(struct runner *r, struct place *p, struct str reply)
 
 enum err place_succeed(struct runner *r, struct place *p)
 {
+    p->is_reached = true;
     if (p->failures == 0) {
         return ERR_OK;
     }

@@ -24,6 +24,7 @@ struct place {
     size_t busy; /* recipients in them */
     uint32_t failures;
     uint64_t wait_ms;
+    bool is_reached; /* by one of the jobs, lately */
 };
 
 /* A question to auth about one recipient of a job. */

@@ -15,6 +15,7 @@ enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR 
 /* 192.0.2.<n>. */
 struct host {
     bool is_down;
+    uint64_t delay_ms; /* of each answer */
     unsigned connects;
 };
 
@@ -24,6 +25,7 @@ static struct queue *queue;
 static struct routes *routes;
 static struct runner *runner;
 static struct host hosts[4];
+static unsigned jobs_per_destination;
 static struct buf got; /* "to ", and whole reports */
 
 /* ---- a next hop ---- */
@@ -31,6 +33,8 @@ static struct buf got; /* "to ", and whole reports */
 struct server {
     struct stream *stream;
     struct buf in;
+    struct host *host;
+    struct timer *timer;
     bool is_data;
 };
 
@@ -57,10 +61,10 @@ static void answer(struct server *s, struct str line)
     }
 }
 
-static void on_octets(void *owner, struct str octets)
+/* Answers what is there; when it is slow, one line. */
+static void answer_all(void *owner)
 {
     struct server *s = owner;
-    buf_add(&s->in, octets);
     for (;;) {
         struct str all = buf_str(&s->in);
         size_t end = str_find_str(all, STR("\r\n"));
@@ -69,6 +73,20 @@ static void on_octets(void *owner, struct str octets)
         }
         answer(s, str_sub(all, 0, end));
         buf_consume(&s->in, end + 2);
+        if (s->host->delay_ms > 0 && !s->is_data) {
+            return;
+        }
+    }
+}
+
+static void on_octets(void *owner, struct str octets)
+{
+    struct server *s = owner;
+    buf_add(&s->in, octets);
+    if (s->host->delay_ms > 0) {
+        timer_start(s->timer, s->host->delay_ms);
+    } else {
+        answer_all(s);
     }
 }
 
@@ -80,6 +98,7 @@ static void on_end(void *owner, enum err why)
 {
     struct server *s = owner;
     stream_free(&s->stream);
+    timer_free(&s->timer);
     buf_release(&s->in);
     free(s);
 }
@@ -96,6 +115,8 @@ static bool on_connect(void *owner, const struct sockaddr_storage *to, struct st
     struct server *s = mem_new(sizeof(*s));
     s->stream = stream;
     s->in = BUF_INIT(1 << 20);
+    s->host = h;
+    s->timer = timer_new(loop, answer_all, s);
     stream_set_handler(stream, &HANDLER, s);
     stream_write(stream, STR("220 hop.test\r\n"));
     return true;
@@ -139,8 +160,8 @@ static void start(void)
         .domains = STR("here.test"),
         .workers = 1,
         .schedule = SCHEDULE_DEFAULT,
-        .jobs_most = 3,
-        .jobs_per_destination = 1,
+        .jobs_most = 3 * jobs_per_destination,
+        .jobs_per_destination = jobs_per_destination,
         .host = {open_store, find_user, forget, NULL},
     };
     runner = runner_new(&args);
@@ -161,6 +182,7 @@ static int set_up(void **state)
     loop = loop_new_fake(1700000000000);
     got = BUF_INIT(1 << 20);
     memset(hosts, 0, sizeof(hosts));
+    jobs_per_destination = 1;
     stream_set_fake_connect(loop, on_connect, NULL);
     struct routes_args args = {
         .loop = loop,
@@ -214,6 +236,19 @@ static size_t times(const char *what)
     return n;
 }
 
+static void count_waiting(void *owner, const struct queue_destination *d)
+{
+    ++*(size_t *)owner;
+}
+
+/* Destinations that are left alone after a failure. */
+static size_t count_waits(void)
+{
+    size_t n = 0;
+    assert_int_equal(queue_find_waiting(queue, 10, count_waiting, &n), ERR_OK);
+    return n;
+}
+
 static const struct mail_terms NONE;
 
 /* X-QUEUE: a hop that is down is asked again and again, but not for each message; others are not held up. It survives a restart. */
@@ -237,6 +272,43 @@ static void test_dead_hop(void **state)
     assert_int_equal(times("<x@one.test>"), 60);
     assert_int_equal(count(), 0);
     assert_int_equal(times("Action:"), 0);
+}
+
+/* A hop that answers each command just in time keeps no slot for ever, and few as long as it is not known to be of use. */
+static void test_slow_hop(void **state)
+{
+    enum { RECIPIENTS = 20 };
+    struct queue_recipient to[RECIPIENTS];
+    stop();
+    jobs_per_destination = 20;
+    start();
+    hosts[1].delay_ms = 4 * MINUTE;
+    for (size_t i = 0; i < RECIPIENTS; i++) {
+        to[i] = (struct queue_recipient){.to = {.address = STR("x@one.test")}};
+    }
+    struct queue_message m = {.arrived_ms = loop_wall_ms(loop),
+                              .expires_ms = loop_wall_ms(loop) + 5 * DAY,
+                              .return_path = STR("bob@bob.test"),
+                              .recipients = to,
+                              .recipient_count = RECIPIENTS};
+    struct spool *s = queue_spool_new(queue, 1 << 20);
+    assert_int_equal(spool_add(s, STR("Subject: slow\r\n\r\n")), ERR_OK);
+    assert_int_equal(queue_add(queue, &m, &s), ERR_OK);
+    for (int i = 0; i < 10; i++) {
+        (void)submit("x@one.test", NONE);
+    }
+    for (int turn = 0; turn < 20; turn++) {
+        loop_advance(loop, 1);
+    }
+    assert_int_equal(hosts[1].connects, 4);
+    loop_advance(loop, 29 * MINUTE); /* one message got through meanwhile: the hop is known */
+    assert_true(hosts[1].connects > 4 && hosts[1].connects <= 12);
+    assert_int_equal(count_waits(), 0);
+    loop_advance(loop, 2 * MINUTE);
+    assert_int_equal(count_waits(), 1);
+    hosts[1].delay_ms = 0;
+    loop_advance(loop, 3 * HOUR);
+    assert_int_equal(count(), 0);
 }
 
 /* The senders of mail behind a dead hop hear of the delay, once, and of the end, with the reason; nobody had to try. */
@@ -382,6 +454,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_dead_hop, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_slow_hop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_time_behind_a_dead_hop, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_priority, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_release, set_up, tear_down),
