@@ -25,6 +25,45 @@ struct apply {
 
 /* ---- what may be refused ---- */
 
+/* The outbox is full: what nobody's mail depends on is not sent, and what was to be remembered of it is not, so that the next message may
+ * be answered. */
+static void drop_answers(struct run *r)
+{
+    size_t letters = 0;
+    size_t memories = 0;
+    size_t copies = 0;
+    for (size_t i = 0; i < r->letters.count; i++) {
+        if (r->letters.at[i].is_needed) {
+            r->letters.at[letters++] = r->letters.at[i];
+        }
+    }
+    for (size_t i = 0; i < r->memories.count; i++) {
+        if (r->memories.at[i].kind != SEEN_VACATION && r->memories.at[i].kind != SEEN_NOTIFY) {
+            r->memories.at[memories++] = r->memories.at[i];
+        }
+    }
+    for (size_t i = 0; i < r->copies.count; i++) {
+        if (r->copies.at[i].is_message) {
+            r->copies.at[copies++] = r->copies.at[i];
+        }
+    }
+    r->letters.count = letters;
+    r->memories.count = memories;
+    r->copies.count = copies;
+    add_note(r, STR("your script"), 0,
+             STR("Too much waits to be sent; answers and notifications are left out"));
+}
+
+static enum err check_outbox(struct run *r)
+{
+    uint64_t waiting = 0;
+    TRY(r->letters.count > 0 ? account_count_outgoing(r->account, &waiting) : ERR_OK);
+    if (waiting + r->letters.count > OUTBOX_MOST) {
+        drop_answers(r);
+    }
+    return r->letters.count > 0 && waiting + r->letters.count > OUTBOX_MOST ? ERR_LIMIT : ERR_OK;
+}
+
 static enum err check_room(struct run *r)
 {
     uint64_t octets = 0;
@@ -36,9 +75,7 @@ static enum err check_room(struct run *r)
         }
     }
     TRY(account_check_quota(r->account, count, octets));
-    uint64_t waiting = 0;
-    TRY(r->letters.count > 0 ? account_count_outgoing(r->account, &waiting) : ERR_OK);
-    return waiting + r->letters.count > OUTBOX_MOST ? ERR_LIMIT : ERR_OK;
+    return check_outbox(r);
 }
 
 /* ---- copies ---- */

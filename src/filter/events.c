@@ -226,6 +226,7 @@ static enum err set_up(struct look *l)
         .shape = &r->shape,
         .delimiters = r->f->config.delimiters,
         .now_s = r->now_s,
+        .zone_s = find_zone_s(r),
         .user = account_get_user(r->account),
         .addresses = {r->addresses.at, (uint32_t)r->addresses.count},
         .cause = CAUSES[l->job->cause],

@@ -115,6 +115,11 @@ struct sieve_item *make_items(struct run *r)
     return items;
 }
 
+int32_t find_zone_s(const struct run *r)
+{
+    return r->f->config.find_zone_s != NULL ? r->f->config.find_zone_s(r->now_s) : 0;
+}
+
 static enum err set_up(struct run *r)
 {
     struct str detail;
@@ -130,6 +135,7 @@ static enum err set_up(struct run *r)
         .to = r->d->address,
         .delimiters = r->f->config.delimiters,
         .now_s = r->now_s,
+        .zone_s = find_zone_s(r),
         .user = account_get_user(r->account),
         .addresses = {r->addresses.at, (uint32_t)r->addresses.count},
         .inbox = find_inbox(r, detail),

@@ -28,6 +28,8 @@ struct filter_config {
     bool
         is_detail_filed; /* what a script keeps for name+detail goes to mailbox "detail", when there is one */
     uint64_t (*wall_ms)(void *owner);
+    /* Seconds east of UTC that the server's zone is then: what scripts see of dates (RFC 5260, 4.1). NULL: UTC. */
+    int32_t (*find_zone_s)(int64_t unix_s);
     /* Appends something that is never appended again, of letters and digits. */
     void (*write_unique)(void *owner, struct buf *out);
     void *owner;

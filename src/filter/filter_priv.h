@@ -53,7 +53,8 @@ struct letter_out {
     struct str to; /* POST: the URL */
     struct str text;
     bool is_redirect;
-    bool has_body; /* behind the text, the message from `skip` on */
+    bool is_needed; /* without it the message would be lost; false: an answer, a notification */
+    bool has_body;  /* behind the text, the message from `skip` on */
     uint64_t skip;
 };
 
@@ -100,6 +101,7 @@ struct run {
     VEC(struct body_writer *) writers; /* of changed messages, and of copies of what is sent */
     struct str edited;                 /* the header that the last of these was made for */
     struct body_writer *edited_writer;
+    unsigned edited_count; /* such copies were made */
     struct str refusal;
     uint64_t redirects; /* planned */
     uint64_t notifies;
@@ -112,6 +114,7 @@ void find_addresses(struct run *r, struct str *detail);
 /* FILTER_ITEMS of the environment (RFC 5183); NULL when the arena is full. */
 enum { FILTER_ITEMS = 2 };
 struct sieve_item *make_items(struct run *r);
+int32_t find_zone_s(const struct run *r);
 void run_release(struct run *r);
 
 /* ---- scripts.c ---- */
@@ -150,7 +153,10 @@ MUST_USE enum err plan_reject(struct run *r, const struct sieve_action *x);
 /* The first field of that name, unfolded, in r->a; false: there is none. */
 bool find_field(struct run *r, struct str name, struct str *out);
 unsigned count_fields(struct run *r, struct str name);
-/* Does some field of that name hold one of the user's addresses, or of `more`? */
+/* The addr-specs of what a script lists; in r->a. No more than a hundred: each is compared with each that the message names. */
+struct sieve_strings read_addresses(struct run *r, const struct sieve_strings *texts);
+bool is_among(struct str address, const struct sieve_strings *list);
+/* Does some field of that name hold one of the user's addresses, or of `more`? Looks at 32 KiB of them. */
 bool has_own_address(struct run *r, struct str name, const struct sieve_strings *more);
 /* Is the address one of the user's? */
 bool is_own_address(const struct run *r, struct str address);

@@ -7,27 +7,34 @@
 #include "mime/field.h"
 #include "wire/smtp_scan.h"
 
-enum { VALUE_MOST = 64 * 1024 };
+enum { VALUE_MOST = 64 * 1024, ADDRESSES_MOST = 100 };
 
 static struct str get_header(const struct run *r)
 {
     return str_sub(r->octets, 0, (size_t)r->shape.root.header_size);
 }
 
-bool find_field(struct run *r, struct str name, struct str *out)
+/* The next field of that name from *at on, unfolded, in out, which is cleared. */
+static bool next_value(const struct run *r, struct str name, size_t *at, struct buf *out)
 {
-    size_t at = 0;
     struct field f;
-    while (field_next(get_header(r), &at, &f)) {
+    while (field_next(get_header(r), at, &f)) {
         if (str_eq_nocase(f.name, name)) {
-            CLEANUP(buf_release) struct buf value = BUF_INIT(VALUE_MOST);
-            field_unfold(str_sub(f.value, 0, VALUE_MOST / 2), &value);
-            *out = arena_str(r->a, buf_str(&value));
+            buf_clear(out);
+            field_unfold(str_sub(f.value, 0, VALUE_MOST / 2), out);
             return true;
         }
     }
-    *out = STR_EMPTY;
     return false;
+}
+
+bool find_field(struct run *r, struct str name, struct str *out)
+{
+    CLEANUP(buf_release) struct buf value = BUF_INIT(VALUE_MOST);
+    size_t at = 0;
+    bool is_found = next_value(r, name, &at, &value);
+    *out = is_found ? arena_str(r->a, buf_str(&value)) : STR_EMPTY;
+    return is_found;
 }
 
 unsigned count_fields(struct run *r, struct str name)
@@ -52,11 +59,24 @@ bool is_own_address(const struct run *r, struct str address)
     return false;
 }
 
-static bool is_among(struct str address, const struct sieve_strings *list)
+struct sieve_strings read_addresses(struct run *r, const struct sieve_strings *texts)
+{
+    uint32_t most = texts->count < ADDRESSES_MOST ? texts->count : ADDRESSES_MOST;
+    struct str *list = arena_array(r->a, struct str, most + 1u);
+    uint32_t count = 0;
+    for (uint32_t i = 0; list != NULL && i < most; i++) {
+        CLEANUP(buf_release) struct buf spec = BUF_INIT(VALUE_MOST);
+        if (letter_find_address(texts->at[i], &spec)) {
+            list[count++] = arena_str(r->a, buf_str(&spec));
+        }
+    }
+    return (struct sieve_strings){.at = list, .count = count};
+}
+
+bool is_among(struct str address, const struct sieve_strings *list)
 {
     for (uint32_t i = 0; i < list->count; i++) {
-        CLEANUP(buf_release) struct buf spec = BUF_INIT(VALUE_MOST);
-        if (letter_find_address(list->at[i], &spec) && str_eq_nocase(address, buf_str(&spec))) {
+        if (str_eq_nocase(address, list->at[i])) {
             return true;
         }
     }
@@ -81,27 +101,28 @@ static bool has_own(struct run *r, struct str value, const struct sieve_strings 
 
 bool has_own_address(struct run *r, struct str name, const struct sieve_strings *more)
 {
+    CLEANUP(buf_release) struct buf value = BUF_INIT(VALUE_MOST);
     size_t at = 0;
-    struct field f;
-    while (field_next(get_header(r), &at, &f)) {
-        if (str_eq_nocase(f.name, name)) {
-            CLEANUP(buf_release) struct buf value = BUF_INIT(VALUE_MOST);
-            field_unfold(str_sub(f.value, 0, VALUE_MOST / 2), &value);
-            if (has_own(r, buf_str(&value), more)) {
-                return true;
-            }
+    size_t looked = 0;
+    while (looked < VALUE_MOST / 2 && next_value(r, name, &at, &value)) {
+        if (has_own(r, buf_str(&value), more)) {
+            return true;
         }
+        looked += value.len;
     }
     return false;
 }
 
 bool is_submitted_automatically(struct run *r)
 {
-    struct str value;
-    if (!find_field(r, STR("Auto-Submitted"), &value)) {
-        return false;
+    CLEANUP(buf_release) struct buf value = BUF_INIT(VALUE_MOST);
+    size_t at = 0;
+    bool is_automatic = false;
+    while (!is_automatic && next_value(r, STR("Auto-Submitted"), &at, &value)) {
+        struct str rest = buf_str(&value);
+        is_automatic = !str_eq_nocase(str_trim(str_split(&rest, ';')), STR("no"));
     }
-    return !str_eq_nocase(str_trim(str_split(&value, ';')), STR("no"));
+    return is_automatic;
 }
 
 static bool has_bulk_precedence(struct run *r)

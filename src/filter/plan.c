@@ -8,7 +8,7 @@
 #include "mime/field.h"
 #include "store/seen.h"
 
-enum { HOPS_MOST = 60, DAY_S = 24 * 3600 };
+enum { HOPS_MOST = 60, DAY_S = 24 * 3600, EDITED_MOST = 8 };
 
 void add_note(struct run *r, struct str script, uint32_t line, struct str text)
 {
@@ -32,7 +32,8 @@ static struct str get_body(const struct run *r)
     return str_skip(r->octets, (size_t)r->shape.root.header_size);
 }
 
-/* The message as the action sees it (RFC 5293). */
+/* The message as the action sees it (RFC 5293). Each is a copy of all of it on disk: a script that changes the header again for every
+ * mailbox gets so many, and then the message as it came. */
 static enum err find_writer(struct run *r, const struct sieve_action *x, struct body_writer **out)
 {
     if (!x->is_edited) {
@@ -40,8 +41,15 @@ static enum err find_writer(struct run *r, const struct sieve_action *x, struct 
         return ERR_OK;
     }
     if (r->edited_writer == NULL || !str_eq(r->edited, x->header)) {
+        if (r->edited_count == EDITED_MOST) {
+            add_note(r, STR("your script"), x->line,
+                     STR("It changes the header too often; the message is filed as it came"));
+            *out = r->d->writer;
+            return ERR_OK;
+        }
         TRY(make_writer(r, x->header, get_body(r), &r->edited_writer));
         r->edited = x->header;
+        r->edited_count++;
     }
     *out = r->edited_writer;
     return ERR_OK;
@@ -116,6 +124,11 @@ static struct str skip_trace(const struct run *r, struct str header)
 static enum err plan_redirect(struct run *r, const struct sieve_action *x)
 {
     bool is_too_many = false;
+    if (x->is_edited && x->header.n > OUTBOX_TEXT_MOST) {
+        add_note(r, STR("your script"), x->line,
+                 STR("A changed header of that size cannot be redirected; the message was kept"));
+        return plan_copy(r, x);
+    }
     TRY(check_day(r, SEEN_REDIRECT, r->redirects, r->f->config.redirects_a_day, &is_too_many));
     if (is_too_many) {
         add_note(r, STR("your script"), x->line,
@@ -131,6 +144,7 @@ static enum err plan_redirect(struct run *r, const struct sieve_action *x)
         .from = r->d->return_path,
         .to = x->address,
         .is_redirect = true,
+        .is_needed = true,
         .has_body = true,
         .skip = r->d->trace_size,
     };

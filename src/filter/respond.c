@@ -66,9 +66,18 @@ static struct str choose_from(struct run *r, struct str wanted)
     return r->addresses.at[0];
 }
 
+/* What a script made too large is not sent; the message itself is none the worse. */
+static bool is_too_large(struct run *r, const struct sieve_action *x, const struct buf *text)
+{
+    if (buf_err(text) == ERR_OK) {
+        return false;
+    }
+    add_note(r, STR("your script"), x->line, STR("What it wanted to send is too large"));
+    return true;
+}
+
 static enum err add_letter(struct run *r, struct str from, struct str to, const struct buf *text)
 {
-    TRY(buf_err(text));
     struct str copy = arena_str(r->a, buf_str(text));
     TRY(copy.p == NULL ? ERR_LIMIT : ERR_OK);
     vec_push(&r->letters,
@@ -117,15 +126,11 @@ static bool is_for_user(struct run *r, const struct sieve_strings *more)
 static bool may_answer(struct run *r, const struct sieve_vacation *v)
 {
     struct str sender = r->d->return_path;
-    if (sender.n == 0 || is_robot(sender) || is_own_address(r, sender)) {
+    if (sender.n == 0 || is_robot(sender) || is_own_address(r, sender) || is_automatic(r)) {
         return false;
     }
-    for (uint32_t i = 0; i < v->addresses.count; i++) {
-        if (str_eq_nocase(sender, v->addresses.at[i])) {
-            return false;
-        }
-    }
-    return !is_automatic(r) && is_for_user(r, &v->addresses);
+    struct sieve_strings more = read_addresses(r, &v->addresses);
+    return !is_among(sender, &more) && is_for_user(r, &more);
 }
 
 static void write_vacation(struct run *r, const struct sieve_vacation *v, struct buf *out)
@@ -179,11 +184,14 @@ enum err plan_vacation(struct run *r, const struct sieve_action *x)
     if (is_seen) {
         return ERR_OK;
     }
+    CLEANUP(buf_release) struct buf text = BUF_INIT(TEXT_MOST);
+    write_vacation(r, v, &text);
+    if (is_too_large(r, x, &text)) {
+        return ERR_OK;
+    }
     if (v->seconds > 0) {
         vec_push(&r->memories, (struct memory){SEEN_VACATION, key, v->seconds});
     }
-    CLEANUP(buf_release) struct buf text = BUF_INIT(TEXT_MOST);
-    write_vacation(r, v, &text);
     TRY(add_letter(r, STR_EMPTY, r->d->return_path, &text));
     return v->has_fcc ? add_fcc(r, &v->fcc, &text) : ERR_OK;
 }
@@ -241,8 +249,20 @@ static void write_notification(struct run *r, const struct sieve_notify *n, cons
     letter_write_text(out, m->body);
 }
 
-static enum err plan_mailto(struct run *r, const struct sieve_notify *n)
+/* "the envelope sender of the notification message MUST be empty as well [...] Otherwise [...] SHOULD be set to the value of the ":from"
+ * tag" (2.7), where that is the user's. */
+static struct str find_sender(struct run *r, const struct sieve_notify *n)
 {
+    CLEANUP(buf_release) struct buf spec = BUF_INIT(SUBJECT_MOST);
+    if (r->d->return_path.n == 0 || !letter_find_address(choose_from(r, n->from), &spec)) {
+        return STR_EMPTY;
+    }
+    return arena_str(r->a, buf_str(&spec));
+}
+
+static enum err plan_mailto(struct run *r, const struct sieve_action *x)
+{
+    const struct sieve_notify *n = x->notify;
     struct mailto *m = arena_one(r->a, struct mailto);
     TRY(m == NULL ? ERR_LIMIT : ERR_OK);
     if (mailto_parse(r->a, n->method, m) != ERR_OK || is_submitted_automatically(r)) {
@@ -250,7 +270,10 @@ static enum err plan_mailto(struct run *r, const struct sieve_notify *n)
     }
     CLEANUP(buf_release) struct buf text = BUF_INIT(TEXT_MOST);
     write_notification(r, n, m, &text);
-    struct str from = r->d->return_path.n > 0 ? r->addresses.at[0] : STR_EMPTY;
+    if (is_too_large(r, x, &text)) {
+        return ERR_OK;
+    }
+    struct str from = find_sender(r, n);
     for (uint32_t i = 0; i < m->recipient_count; i++) {
         TRY(add_letter(r, from, m->recipients[i], &text));
     }
@@ -304,7 +327,7 @@ static enum err plan_hook(struct run *r, const struct sieve_notify *n)
 enum err plan_notify(struct run *r, const struct sieve_action *x)
 {
     const struct sieve_notify *n = x->notify;
-    return str_starts_nocase(n->method, STR("mailto:")) ? plan_mailto(r, n) : plan_hook(r, n);
+    return str_starts_nocase(n->method, STR("mailto:")) ? plan_mailto(r, x) : plan_hook(r, n);
 }
 
 /* ---- reject ---- */
@@ -392,5 +415,11 @@ enum err plan_reject(struct run *r, const struct sieve_action *x)
     }
     CLEANUP(buf_release) struct buf text = BUF_INIT(TEXT_MOST);
     write_rejection(r, x->reason, &text);
-    return add_letter(r, STR_EMPTY, r->d->return_path, &text);
+    if (buf_err(&text) != ERR_OK) {
+        r->refusal = make_refusal(r, x->reason);
+        return ERR_OK;
+    }
+    TRY(add_letter(r, STR_EMPTY, r->d->return_path, &text));
+    r->letters.at[r->letters.count - 1].is_needed = true;
+    return ERR_OK;
 }

@@ -184,7 +184,8 @@ static enum err deliver_copy(struct recipient *r)
     int64_t now_s = (int64_t)(d->args.wall_ms(d->args.owner) / 1000);
     bool is_duplicate = false;
     TRY(r->err);
-    TRY(passage_check_loop(d->passage, buf_str(&r->address)));
+    /* Nobody would hear of it: it goes on, and what a script would send on once more is kept (filter/plan.c). */
+    TRY(d->return_path.len > 0 ? passage_check_loop(d->passage, buf_str(&r->address)) : ERR_OK);
     TRY(passage_is_duplicate(d->passage, r->account, find_detail(r), now_s, &is_duplicate));
     if (is_duplicate) {
         log_info("a second copy for <%.*s> is left out", STR_ARG(buf_str(&r->address)));

@@ -65,13 +65,14 @@ static enum err find_program(enum link_role role, char out[PATH_MAX])
     return ERR_OK;
 }
 
-/* Picks the variables that a role may see: where trusted certificates are, how names are resolved, and what sanitizers and
- * coverage are told in test builds. out: borrows from our environment. */
+/* Picks the variables that a role may see: where trusted certificates are, how names are resolved, the time zone, and what
+ * sanitizers and coverage are told in test builds. out: borrows from our environment. */
 static void pick_environment(char *out[ENVIRONMENT_MOST + 1])
 {
     static const char *const NAMES[] = {
-        "SSL_CERT_FILE=", "SSL_CERT_DIR=", "RES_OPTIONS=",   "LOCALDOMAIN=", "LD_LIBRARY_PATH=",
-        "ASAN_OPTIONS=",  "LSAN_OPTIONS=", "UBSAN_OPTIONS=", "GCOV_PREFIX=", "LLVM_PROFILE_FILE="};
+        "SSL_CERT_FILE=",    "SSL_CERT_DIR=", "RES_OPTIONS=",  "LOCALDOMAIN=",   "TZ=",
+        "LD_LIBRARY_PATH=",  "ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS=", "GCOV_PREFIX=",
+        "LLVM_PROFILE_FILE="};
     size_t count = 0;
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
         for (char **e = environ; *e != NULL && count < ENVIRONMENT_MOST; e++) {

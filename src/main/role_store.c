@@ -22,6 +22,7 @@
 #include "main/outbox_run.h"
 #include "main/peers.h"
 #include "managesieve/session.h"
+#include "mime/date.h"
 #include "net/fields.h"
 #include "net/session_run.h"
 #include "net/stream.h"
@@ -33,6 +34,7 @@
 
 #include <stdlib.h>
 #include <sys/random.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SIEVE_PORT = 4190, URL_MOST = 1024 };
@@ -395,6 +397,7 @@ static void start_filter(struct store_role *r)
         .notifies_a_day = boot_get_u64(b, STR("sieve_notifies_most"), 0),
         .is_detail_filed = str_eq(boot_get(b, STR("detail_mailbox")), STR("yes")),
         .wall_ms = wall_ms,
+        .find_zone_s = date_find_zone,
         .write_unique = write_unique,
         .owner = r,
     };
@@ -506,6 +509,7 @@ static enum err open_and_confine(struct store_role *r)
     }
     TRY(ticket_checker_new(boot_get(r->boot, STR("ticket_public")), &r->checker));
     ticket_checker_begin(r->checker, loop_wall_ms(r->loop));
+    tzset(); /* reads a file */
     TRY(confine(r->boot, ROLE_STORE, dir));
     struct store_config config = {
         .dir = dir,

@@ -13,6 +13,7 @@
 #include "mime/lex.h"
 
 #include <stddef.h>
+#include <time.h>
 
 enum { ERA_DAYS = 146097, DAYS_TO_1970 = 719468, DAY_S = 86400 };
 
@@ -246,4 +247,11 @@ enum err date_parse(struct str value, int64_t *unix_s, int32_t *zone_s)
     *unix_s = date_to_days(day) * DAY_S + time_s - zone;
     *zone_s = zone;
     return ERR_OK;
+}
+
+int32_t date_find_zone(int64_t unix_s)
+{
+    time_t then = (time_t)unix_s;
+    struct tm local = {0};
+    return localtime_r(&then, &local) != NULL ? (int32_t)local.tm_gmtoff : 0;
 }

@@ -26,4 +26,7 @@ unsigned date_find_month(struct str name);
  * missing (no or an unknown zone is 0), comments and odd spaces may be there. Errors: ERR_SYNTAX. */
 MUST_USE enum err date_parse(struct str value, int64_t *unix_s, int32_t *zone_s);
 
+/* Seconds east of UTC that the zone of this machine (TZ) is at that time. Whoever has no files any more has called tzset() before. */
+int32_t date_find_zone(int64_t unix_s);
+
 #endif

@@ -4,6 +4,7 @@
  * given, the account of --user, this host's time and zone. Line ends of the message become CRLF, as in mail. */
 #include "tools/sieve.h"
 
+#include "mime/date.h"
 #include "tools/tool.h"
 
 #include <stdlib.h>
@@ -60,8 +61,6 @@ static int open_account(struct trial *t)
 static int run_script(struct trial *t)
 {
     time_t now = time(NULL);
-    struct tm local = {0};
-    (void)localtime_r(&now, &local);
     struct str user = str_from_c(t->args->user);
     struct str own[2] = {str_from_c(t->args->to), user};
     bool has_to = t->args->to != NULL;
@@ -75,7 +74,7 @@ static int run_script(struct trial *t)
         .from = str_from_c(t->args->from),
         .to = own[0],
         .now_s = now,
-        .zone_s = (int32_t)local.tm_gmtoff,
+        .zone_s = date_find_zone(now),
         .user = user,
         .addresses = {has_to ? own : own + 1, (has_to ? 1U : 0U) + (user.n > 0 ? 1U : 0U)},
         .host = &host,

@@ -3,6 +3,7 @@ import email
 import os
 import re
 import signal
+import smtplib
 import time
 
 from lib.check import contains, equal, eventually, limetta_only, message, true
@@ -95,6 +96,28 @@ def test_circle(make):
         submit(s, letter('round'), ['bob@localhost'])
         eventually(lambda: b'Action: failed' in b''.join(read_all(s, 'alice')), 'a report')
         equal(read_all(s, 'bob') + read_all(s, 'dave'), [])
+
+
+@limetta_only
+def test_circle_of_reports(make):
+    """Mail that nobody can be told about (a bounce) does not get lost in a circle: it is kept where it comes by again."""
+    with make(users=('alice', 'bob', 'dave')) as s:
+        activate(s, 'bob', 'redirect "dave@localhost";')
+        activate(s, 'dave', 'redirect "bob@localhost";')
+        with smtplib.LMTP('127.0.0.1', s.lmtp_port) as c:
+            c.sendmail('', ['bob@localhost'], letter('report'))
+        eventually(lambda: read_all(s, 'bob'), 'it is kept')
+        time.sleep(0.5)
+        equal(len(read_all(s, 'bob') + read_all(s, 'dave')), 1)
+
+
+@limetta_only
+def test_zone(make):
+    """MD-1: Dates are in the server's zone, also where no file can be read any more."""
+    with make(env=dict(os.environ, TZ='Asia/Kathmandu')) as s:
+        activate(s, 'bob', 'require ["date", "fileinto"]; if currentdate "zone" "+0545" { fileinto "Archive"; }')
+        submit(s, letter('late'), ['bob@localhost'])
+        eventually(lambda: read_all(s, 'bob', 'Archive'), 'it is filed')
 
 
 @limetta_only

@@ -210,14 +210,73 @@ static void test_operator(void **state)
     world_close(&w);
 }
 
+static int32_t find_zone(int64_t unix_s)
+{
+    return unix_s > 0 ? -9000 : 0;
+}
+
+/* What a script sees of the time is in the server's zone (RFC 5260, 4.1). */
+static void test_zone(void **state)
+{
+    struct world w;
+    world_open(&w);
+    w.config.find_zone_s = find_zone;
+    world_set_up(&w);
+    world_script(&w, "require [\"date\", \"fileinto\"];"
+                     "if currentdate \"zone\" \"-0230\" { fileinto \"Archive\"; }");
+    assert_int_equal(world_deliver(&w, "\n"), ERR_OK);
+    assert_int_equal(world_count(&w, "Archive"), 1);
+    world_close(&w);
+}
+
+/* X-SIEVE-EDITHEADER: a header that changes for every mailbox is a copy of the message each: there is an end to it. */
+static void test_changes(void **state)
+{
+    struct world w;
+    struct buf script = BUF_INIT(4096);
+    world_open(&w);
+    buf_add_c(&script, "require [\"editheader\", \"fileinto\", \"mailbox\"];");
+    for (int i = 0; i < 10; i++) {
+        buf_addf(&script, "addheader \"X-E\" \"%d\"; fileinto :create \"E%d\";\n", i, i);
+    }
+    world_script(&w, script.p);
+    assert_int_equal(world_deliver(&w, "Subject: s\n\nbody\n"), ERR_OK);
+    assert_has(world_read(&w, "E7", 1), "X-E: 7\r\n");
+    assert_lacks(world_read(&w, "E8", 1), "X-E");
+    assert_lacks(world_read(&w, "E9", 1), "X-E");
+    assert_has(world_read(&w, "INBOX", 1), "changes the header too often");
+    world_close(&w);
+    buf_release(&script);
+}
+
+/* A changed header that the outbox cannot hold: the message is kept. */
+static void test_large_change(void **state)
+{
+    struct world w;
+    struct buf message = BUF_INIT(4 * 1024 * 1024);
+    world_open(&w);
+    for (int i = 0; i < 40000; i++) {
+        buf_addf(&message, "X-%d: 0123456789012345678901234567\n", i);
+    }
+    buf_add_c(&message, "\nbody\n");
+    world_script(&w, "require \"editheader\"; addheader \"X-E\" \"1\"; redirect \"x@y.example\";");
+    assert_int_equal(world_deliver(&w, message.p), ERR_OK);
+    assert_int_equal(world_count_items(&w), 0);
+    assert_has(world_read(&w, "INBOX", 1), "X-E: 1\r\n");
+    assert_has(world_read(&w, "INBOX", 2), "cannot be redirected");
+    world_close(&w);
+    buf_release(&message);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),    cmocka_unit_test(test_fileinto),
-        cmocka_unit_test(test_failing),  cmocka_unit_test(test_quota),
-        cmocka_unit_test(test_redirect), cmocka_unit_test(test_redirect_guards),
-        cmocka_unit_test(test_detail),   cmocka_unit_test(test_operator),
-
+        cmocka_unit_test(test_plain),        cmocka_unit_test(test_fileinto),
+        cmocka_unit_test(test_failing),      cmocka_unit_test(test_quota),
+        cmocka_unit_test(test_redirect),     cmocka_unit_test(test_redirect_guards),
+        cmocka_unit_test(test_detail),       cmocka_unit_test(test_operator),
+        cmocka_unit_test(test_zone),         cmocka_unit_test(test_changes),
+        cmocka_unit_test(test_large_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

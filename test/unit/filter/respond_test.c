@@ -51,6 +51,7 @@ static void test_vacation_guards(void **state)
         "Precedence: list",
         "Auto-Submitted: auto-generated",
         "Auto-Submitted: auto-replied; x=y",
+        "Auto-Submitted: no\nAuto-Submitted: auto-generated",
         "Precedence: junk",
         "List-Unsubscribe: <mailto:x@y>",
         "Content-Type: multipart/report; report-type=delivery-status; boundary=x",
@@ -167,7 +168,8 @@ static void test_notify(void **state)
     world_open(&w);
     world_script(
         &w, "require [\"enotify\", \"fcc\"];\n"
-            "notify :importance \"1\" :message \"Mail\nBcc: x\" :fcc \"Sent\"\n"
+            "notify :from \"Ann <ann@localhost>\" :importance \"1\" :message \"Mail\nBcc: x\" :fcc "
+            "\"Sent\"\n"
             "\"mailto:me%40phone.example,two@phone.example?cc=three@phone.example&body=Look%0Ahere"
             "&X-Tag=1&From=evil@x&Auto-Submitted=no\";");
     assert_int_equal(world_deliver(&w, HEAD REST), ERR_OK);
@@ -175,7 +177,7 @@ static void test_notify(void **state)
     assert_int_equal(world_count(&w, "Sent"), 1);
     assert_int_equal(world_count_items(&w), 3);
     assert_true(world_take(&w));
-    assert_true(world_head_is(&w, "from", "ann@example.org"));
+    assert_true(world_head_is(&w, "from", "ann@localhost"));
     assert_true(world_head_is(&w, "to", "me@phone.example"));
     assert_has(w.octets.p, "Auto-Submitted: auto-notified; owner-email=\"ann@example.org\"\r\n");
     assert_has(w.octets.p, "To: me@phone.example,\r\n two@phone.example\r\n");
@@ -226,6 +228,81 @@ static void test_hook(void **state)
     world_close(&w);
 }
 
+/* Names around the addresses of a script do not hide whose they are. */
+static void test_vacation_own(void **state)
+{
+    struct world w;
+    world_open(&w);
+    world_script(&w, "require \"vacation\";"
+                     "vacation :addresses \"Ann <old@else.example>\" \"away\";");
+    w.return_path = "old@else.example";
+    assert_false(is_answered(&w, HEAD REST));
+    w.return_path = "sam@there.example";
+    assert_true(is_answered(&w, "To: old@else.example\n" REST));
+    world_close(&w);
+}
+
+/* A script that makes too much to send loses no message. */
+static void test_too_large(void **state)
+{
+    static const char *const ACTIONS[] = {"vacation \"", "reject \"\xc3\xa4 "};
+    struct world w;
+    struct buf script = BUF_INIT(64 * 1024);
+    struct buf text = BUF_INIT(1024);
+    for (int i = 0; i < 20; i++) {
+        buf_add_c(&text, "${c}");
+    }
+    for (size_t i = 0; i < 2; i++) {
+        world_open(&w);
+        buf_clear(&script);
+        buf_add_c(&script, "require [\"vacation\", \"reject\", \"variables\"];\nset \"a\" \"");
+        for (int k = 0; k < 100; k++) {
+            buf_add_c(&script, "0123456789");
+        }
+        buf_add_c(&script, "\";\nset \"c\" \"");
+        for (int k = 0; k < 60; k++) {
+            buf_add_c(&script, "${a}");
+        }
+        buf_add_c(&script, "\";\n");
+        buf_add_c(&script, ACTIONS[i]);
+        buf_add(&script, buf_str(&text));
+        buf_add_c(&script, "\";\n");
+        world_script(&w, script.p);
+        assert_int_equal(world_deliver(&w, HEAD REST), ERR_OK);
+        assert_int_equal(world_count_items(&w), 0);
+        /* The message and a note, or a refusal in words of ours. */
+        assert_int_equal(world_count(&w, "INBOX"), i == 0 ? 2 : 0);
+        assert_int_equal(w.outcome.refusal.len > 0, i == 1);
+        world_close(&w);
+    }
+    buf_release(&script);
+    buf_release(&text);
+}
+
+/* What nobody's mail depends on is left out when too much waits; a redirect waits for better times. */
+static void test_full_outbox(void **state)
+{
+    struct world w;
+    struct outbox_item item = {.kind = OUTBOX_MAIL, .head = STR("x=y\n"), .text = STR("x")};
+    world_open(&w);
+    for (int i = 0; i < OUTBOX_MOST; i++) {
+        assert_int_equal(account_add_outgoing(w.f.account, &item, NULL), ERR_OK);
+    }
+    assert_int_equal(fixture_commit(&w.f), ERR_OK);
+    world_script(&w, "require [\"vacation\", \"fcc\", \"enotify\"]; notify \"mailto:x@y.example\";"
+                     "vacation :fcc \"INBOX\" \"away\";");
+    assert_int_equal(world_deliver(&w, HEAD REST), ERR_OK);
+    assert_int_equal(world_count_items(&w), OUTBOX_MOST);
+    assert_int_equal(world_count(&w, "INBOX"), 2);
+    assert_has(world_read(&w, "INBOX", 2), "answers and notifications are left out");
+    assert_true(world_take(&w) && world_take(&w));
+    assert_int_equal(world_deliver(&w, HEAD REST), ERR_OK);
+    assert_int_equal(world_count_items(&w), OUTBOX_MOST);
+    world_script(&w, "redirect \"x@y.example\";");
+    assert_int_equal(world_deliver(&w, HEAD REST), ERR_LIMIT);
+    world_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +310,9 @@ int main(void)
         cmocka_unit_test(test_vacation_guards),
         cmocka_unit_test(test_vacation_addresses),
         cmocka_unit_test(test_vacation_words),
+        cmocka_unit_test(test_vacation_own),
+        cmocka_unit_test(test_too_large),
+        cmocka_unit_test(test_full_outbox),
         cmocka_unit_test(test_reject),
         cmocka_unit_test(test_notify),
         cmocka_unit_test(test_hook),
