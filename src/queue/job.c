@@ -58,12 +58,19 @@ static void finish(struct job *j, const struct smtp_outcome *outcomes)
     end(j, e == ERR_OK ? settle_job(j, outcomes) : e);
 }
 
+struct str job_get_remote(const struct job *j, const struct smtp_outcome *o)
+{
+    bool is_remote = j->place->kind == PLACE_HOP && o->is_from_server;
+    return is_remote ? attempt_get_host(j->attempt) : STR_EMPTY;
+}
+
 /* Nobody was there: the line waits, and these recipients say why. Their own count of attempts is not touched. */
-static enum err note_unreachable(struct job *j, struct str reply)
+static enum err note_unreachable(struct job *j, struct str reply, struct str host)
 {
     TRY(place_fail(j->runner, j->place, reply));
     for (size_t i = 0; i < j->count; i++) {
         j->recipients[i]->last_reply = reply;
+        j->recipients[i]->last_host = host;
         TRY(queue_update(j->runner->args.queue, j->recipients[i]));
     }
     return ERR_OK;
@@ -89,7 +96,7 @@ static void on_attempt_done(void *owner, struct attempt *a)
     if (attempt_is_unreachable(a)) {
         log_info("queue: message %llu waits: %.*s", (unsigned long long)j->message.id,
                  STR_ARG(outcomes[0].reply));
-        end(j, note_unreachable(j, outcomes[0].reply));
+        end(j, note_unreachable(j, outcomes[0].reply, job_get_remote(j, &outcomes[0])));
     } else {
         finish(j, outcomes);
     }
@@ -126,6 +133,7 @@ static enum err note_unanswered(struct job *j)
         if (j->looks[i].err != ERR_OK && !is_about_recipient(j->looks[i].err)) {
             is_down = true;
             q->last_reply = reply;
+            q->last_host = STR_EMPTY;
             TRY(queue_update(r->args.queue, q));
         }
     }
@@ -213,7 +221,7 @@ void job_forget(struct job *j)
 static void note_no_worker(void *owner)
 {
     struct job *j = owner;
-    end(j, note_unreachable(j, write_reply(j->arena, ERR_UNAVAILABLE)));
+    end(j, note_unreachable(j, write_reply(j->arena, ERR_UNAVAILABLE), STR_EMPTY));
 }
 
 static void start_attempt(struct job *j, const struct attempt_route *route)

@@ -318,7 +318,8 @@ static enum err update(struct queue *q, const struct queue_recipient *r)
     bind_u64(st, 3, (r->is_delay_told ? 1U : 0U) | (r->is_by_told ? 2U : 0U));
     bind_str(st, 4, r->last_reply);
     bind_u64(st, 5, r->tell_ms);
-    bind_u64(st, 6, r->id);
+    bind_str(st, 6, r->last_host);
+    bind_u64(st, 7, r->id);
     TRY(get_number(q, st, &is_found, &destination));
     mark_stale(q, (uint64_t)destination);
     q->counts.deferred += is_found && r->attempts > 0 && !r->is_deferred;

@@ -29,6 +29,7 @@ struct queue_recipient {
     bool is_by_told;       /* the sender was told that its own time (DELIVERBY) is over */
     bool is_deferred;      /* the row, as it was read, had attempts */
     struct str last_reply; /* "451 4.3.0 text" or our own words; empty before the first attempt */
+    struct str last_host;  /* who said that; empty: we did, or a store worker */
     uint64_t destination;  /* whose line it stands in */
     struct str via;        /* the aliases that it came out of, between spaces; empty: none */
 };
@@ -95,7 +96,7 @@ MUST_USE enum err queue_add(struct queue *q, struct queue_message *m, struct spo
 /* Adds a recipient to a message that is there; r->id is set. Pending. */
 MUST_USE enum err queue_add_recipient(struct queue *q, const struct queue_message *m,
                                       struct queue_recipient *r);
-/* Notes the state of a recipient (attempts, next_ms, tell_ms, is_delay_told, is_by_told, last_reply). Pending. */
+/* Notes the state of a recipient (attempts, next_ms, tell_ms, is_delay_told, is_by_told, last_reply, last_host). Pending. */
 MUST_USE enum err queue_update(struct queue *q, const struct queue_recipient *r);
 /* The recipient is served or given up; with the last one the message goes. Pending. */
 MUST_USE enum err queue_remove(struct queue *q, uint64_t message_id, uint64_t recipient_id);

@@ -5,7 +5,7 @@
  *                  tls_required, tls_optional, release_request
  *     body         message_id, octets: small bodies, beside the rows that lists walk over
  *     recipient    id, message_id, address, user ('' foreign), orcpt, notify, attempts, next_ms, is_delay_told (bits: 1 of
- *                  the delay, 2 of the sender's own time), last_reply, destination, priority, tell_ms, via
+ *                  the delay, 2 of the sender's own time), last_reply, destination, priority, tell_ms, via, last_host
  *     destination  id, key, due_ms, failures, wait_ms, reply
  *     token        name, expires_ms: what outboxes have handed over (queue_add)
  *     tally        one row: how much there is of everything
@@ -34,7 +34,7 @@
 
 #define RECIPIENT_COLUMNS                                                                          \
     "id, address, user, orcpt, notify, attempts, next_ms, is_delay_told, last_reply, "             \
-    "destination, tell_ms, via"
+    "destination, tell_ms, via, last_host"
 
 static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_BEGIN] = "BEGIN IMMEDIATE",
@@ -48,7 +48,7 @@ static const char *const statement_texts[STATEMENT_COUNT] = {
     [ST_ADD_RECIPIENT] = "INSERT INTO recipient(message_id, address, user, orcpt, notify, next_ms, "
                          "destination, priority, tell_ms, via) VALUES (?,?,?,?,?,?,?,?,?,?)",
     [ST_UPDATE] = "UPDATE recipient SET attempts=?, next_ms=?, is_delay_told=?, last_reply=?, "
-                  "tell_ms=? WHERE id=? RETURNING destination",
+                  "tell_ms=?, last_host=? WHERE id=? RETURNING destination",
     [ST_SET_USER] = "UPDATE recipient SET user=? WHERE id=?",
     [ST_SORT] = "UPDATE recipient SET destination=? WHERE id=? AND destination<>2",
     [ST_HOLD] = "UPDATE recipient SET destination=2, tell_ms=0x7fffffffffffffff "
@@ -164,6 +164,7 @@ static const char *const schema[] = {
     " (SELECT count(*) FROM recipient WHERE attempts>0) FROM message;",
     "CREATE INDEX message_held ON message(sender, release_ms) WHERE release_ms>0;",
     "CREATE INDEX destination_waiting ON destination(wait_ms) WHERE failures>0;",
+    "ALTER TABLE recipient ADD COLUMN last_host BLOB NOT NULL DEFAULT x'';",
 };
 enum { SCHEMA_VERSION = sizeof(schema) / sizeof(schema[0]) };
 

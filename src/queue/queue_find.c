@@ -235,6 +235,7 @@ static struct queue_recipient column_recipient(sqlite3_stmt *st, struct arena *a
     r.destination = column_u64(st, 9);
     r.tell_ms = column_u64(st, 10);
     r.via = arena_str(a, column_str(st, 11));
+    r.last_host = arena_str(a, column_str(st, 12));
     return r;
 }
 
@@ -248,7 +249,7 @@ static bool is_recipient_whole(sqlite3_stmt *st, const struct queue_recipient *r
 {
     return is_whole(st, 1, r->to.address) && is_whole(st, 2, r->to.user)
            && is_whole(st, 3, r->to.orcpt) && is_whole(st, 8, r->last_reply)
-           && is_whole(st, 11, r->via);
+           && is_whole(st, 11, r->via) && is_whole(st, 12, r->last_host);
 }
 
 /* Takes the rows of st into m, at most `most`. */

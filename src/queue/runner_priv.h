@@ -132,6 +132,8 @@ struct verdict settle_by_time(struct runner *r, struct arena *a, const struct qu
 MUST_USE enum err settle_write(struct runner *r, struct arena *a, const struct queue_message *m,
                                const struct verdict *verdicts, size_t count);
 /* Writes what became of the job's recipients; outcomes in their order. */
+/* The host outside that spoke this outcome of the job's attempt; empty: nobody did, or one of us. Borrowed from the attempt. */
+struct str job_get_remote(const struct job *j, const struct smtp_outcome *o);
 MUST_USE enum err settle_job(struct job *j, const struct smtp_outcome *outcomes);
 /* What was to be taken out is still there: it stays busy, so that nobody is served again. */
 void settle_keep_served(struct runner *r);

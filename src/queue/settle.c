@@ -77,6 +77,7 @@ struct verdict settle_by_time(struct runner *r, struct arena *a, const struct qu
                               struct queue_recipient *q)
 {
     struct verdict v = {.recipient = q, .entry = {.to = &q->to, .reply = find_reply(r, a, q)}};
+    v.entry.remote_mta = q->last_reply.n > 0 ? q->last_host : STR_EMPTY; /* RFC 3461, 6.3 (h) */
     switch (schedule_judge(&r->args.schedule, m, q, runner_now_ms(r))) {
     case SCHEDULE_EXPIRED: /* RFC 3463, 3.5: delivery time expired */
         v.is_over = true;
@@ -107,11 +108,13 @@ struct verdict settle_by_time(struct runner *r, struct arena *a, const struct qu
     return v;
 }
 
-static struct verdict judge_later(struct job *j, struct queue_recipient *q, struct str reply)
+static struct verdict judge_later(struct job *j, struct queue_recipient *q,
+                                  const struct smtp_outcome *o)
 {
     struct runner *r = j->runner;
     q->attempts++;
-    q->last_reply = reply;
+    q->last_reply = o->reply;
+    q->last_host = job_get_remote(j, o);
     bool is_local = j->place->kind != PLACE_HOP;
     q->next_ms =
         runner_now_ms(r)
@@ -133,10 +136,13 @@ static bool must_tell_of_relaying(const struct job *j, const struct queue_recipi
 static struct verdict judge(struct job *j, struct queue_recipient *q, const struct smtp_outcome *o)
 {
     if (o->kind == SMTP_OUTCOME_LATER || o->kind == SMTP_OUTCOME_OPEN) {
-        return judge_later(j, q, o->reply);
+        return judge_later(j, q, o);
     }
     struct verdict v = {
-        .recipient = q, .is_over = true, .entry = {.to = &q->to, .reply = o->reply}};
+        .recipient = q,
+        .is_over = true,
+        .entry = {.to = &q->to, .reply = o->reply, .remote_mta = job_get_remote(j, o)},
+    };
     v.entry.status = dsn_find_status(o->reply);
     v.entry.action = DSN_FAILED;
     if (o->kind == SMTP_OUTCOME_DONE) {
@@ -240,8 +246,6 @@ enum err settle_job(struct job *j, const struct smtp_outcome *outcomes)
         log_outcome(j, j->recipients[i], &outcomes[i]);
         verdicts[i] = judge(j, j->recipients[i], &outcomes[i]);
         r->outcomes[RUNNER_DEFERRED] += !verdicts[i].is_over;
-        bool is_remote = j->place->kind == PLACE_HOP && outcomes[i].is_from_server;
-        verdicts[i].entry.remote_mta = is_remote ? attempt_get_host(j->attempt) : STR_EMPTY;
     }
     return settle_write(r, j->arena, &j->message, verdicts, j->count);
 }

@@ -246,6 +246,9 @@ def test_deliver_by(make):
         eventually(lambda: b'Status: 5.4.7' in octets_of(s, 'alice'), 'it comes back', timeout_s=60)
         eventually(lambda: b'Status: 4.4.7' in octets_of(s, 'alice'), 'a delay is told', timeout_s=60)
         contains(octets_of(s, 'alice').lower(), b'deliver-by-date:')
+        reports = octets_of(s, 'alice')  # the relay's words, and whose they are (RFC 3461, 6.3 h, i); the other one's end is our own
+        contains(reports, b'Remote-MTA: dns; 127.0.0.1\r\nDiagnostic-Code: smtp; 451 4.3.0 come back later\r\nWill-Retry-Until: ')
+        equal(reports.count(b'Remote-MTA: '), 1)
 
 
 @limetta_only

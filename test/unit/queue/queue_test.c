@@ -148,6 +148,7 @@ static void test_round_trip(void **state)
     r.next_ms = 5000;
     r.is_delay_told = true;
     r.last_reply = STR("451 later");
+    r.last_host = STR("mx.test");
     assert_int_equal(queue_update(q, &r), ERR_OK);
     assert_int_equal(queue_remove(q, big, m.recipients[1].id), ERR_OK);
     assert_int_equal(queue_commit(q), ERR_OK);
@@ -155,6 +156,7 @@ static void test_round_trip(void **state)
     assert_int_equal(m.recipient_count, 1);
     assert_int_equal(m.recipients[0].attempts, 3);
     assert_str(m.recipients[0].last_reply, STR("451 later"));
+    assert_str(m.recipients[0].last_host, STR("mx.test"));
     assert_true(m.recipients[0].is_delay_told);
     assert_int_equal(queue_remove(q, big, r.id), ERR_OK);
     assert_int_equal(count_blobs(), 1); /* not before the commit */
