@@ -62,6 +62,8 @@ static unsigned measure_distance(struct str a, struct str b)
     return row[b.n];
 }
 
+enum { GUESSES_MOST = 500 };
+
 /* Keeps the nearer of two words; only what is near enough to be a slip. */
 struct guess {
     struct str word;
@@ -93,9 +95,18 @@ static const char *guess_write(const struct guess *g, const char *mark, char out
     return out;
 }
 
-static struct guess guess_name(struct str name, bool is_test)
+/* A guess takes a while, and a script with ihave may hold wrong words without end. */
+static bool may_guess(struct sieve_compiler *c)
+{
+    return c->guesses++ < GUESSES_MOST;
+}
+
+static struct guess guess_name(struct sieve_compiler *c, struct str name, bool is_test)
 {
     struct guess g = guess_make();
+    if (!may_guess(c)) {
+        return g;
+    }
     for (size_t i = 0; sieve_spec_get(is_test, i) != NULL; i++) {
         guess_try(&g, name, sieve_spec_get(is_test, i)->name);
     }
@@ -135,7 +146,7 @@ enum err sieve_check_name(struct sieve_compiler *c, struct sieve_node *n, struct
                                   STR_ARG(name), is_test ? "command" : "test",
                                   is_test ? "test" : "command");
     }
-    struct guess g = guess_name(name, is_test);
+    struct guess g = guess_name(c, name, is_test);
     char hint[HINT_MOST];
     return sieve_compile_doubt(c, n, "There is no %s \"%.*s\"%s", is_test ? "test" : "command",
                                STR_ARG(str_sub(name, 0, 60)), guess_write(&g, "", hint));
@@ -153,7 +164,7 @@ static enum sieve_tag find_tag(struct str word)
 static enum err fail_tag(struct sieve_compiler *c, struct sieve_node *n, struct str word)
 {
     struct guess g = guess_make();
-    for (unsigned tag = 0; tag < SIEVE_TAG_COUNT; tag++) {
+    for (unsigned tag = 0; tag < SIEVE_TAG_COUNT && may_guess(c); tag++) {
         if (n->spec->tags >> tag & 1) {
             guess_try(&g, word, sieve_tag_get_info(tag)->word);
         }

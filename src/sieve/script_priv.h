@@ -189,8 +189,7 @@ struct sieve_compiler {
     uint32_t depth;
     uint32_t test_depth;
     struct sieve_error *error;
-    struct str
-        globals; /* names that `global` or `set` gave meaning so far, for its check: see ext_include.c */
+    unsigned guesses; /* at what a wrong word was to be */
 };
 
 /* Notes what is wrong, for the script's author. The first mistake counts. */

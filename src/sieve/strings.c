@@ -8,9 +8,14 @@
 #include "base/utf8.h"
 #include "sieve/variables.h"
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static size_t skip_blanks(struct str s, size_t at)
 {
-    while (at < s.n && (s.p[at] == ' ' || s.p[at] == '\t' || s.p[at] == '\r' || s.p[at] == '\n')) {
+    while (at < s.n && is_blank(s.p[at])) {
         at++;
     }
     return at;
@@ -60,6 +65,16 @@ static bool read_sequence(struct sequence *q, struct buf *out)
     return count > 0;
 }
 
+/* Up to what can be no digit: so that nothing is looked at twice, however many sequences begin and do not end. */
+static size_t count_digits(struct str s)
+{
+    size_t n = 0;
+    while (n < s.n && (ascii_hex_value(s.p[n]) >= 0 || is_blank(s.p[n]))) {
+        n++;
+    }
+    return n;
+}
+
 /* An encoded-arb-octets or encoded-unicode-char at the start of s; its octets, 0 for none. */
 static size_t find_sequence(struct str s, struct sequence *out)
 {
@@ -70,8 +85,8 @@ static size_t find_sequence(struct str s, struct sequence *out)
         return 0;
     }
     size_t start = is_unicode ? unicode.n : hex.n;
-    size_t n = str_find_char(str_skip(s, start), '}');
-    if (start + n >= s.n) {
+    size_t n = count_digits(str_skip(s, start));
+    if (start + n >= s.n || s.p[start + n] != '}') {
         return 0;
     }
     *out = (struct sequence){.is_unicode = is_unicode, .digits = str_sub(s, start, n)};
@@ -158,14 +173,24 @@ static enum err read_variable(struct sieve_compiler *c, uint32_t line, struct st
     return out->text.n > 0 ? ERR_OK : sieve_compile_fail(c, line, "The script is too large");
 }
 
+static bool is_name_octet(char c)
+{
+    return ascii_is_alpha(c) || ascii_is_digit(c) || c == '_' || c == '.';
+}
+
 /* variable-ref at the start of s: what stands in its braces; empty for none. */
 static struct str find_reference(struct str s)
 {
     if (!str_starts(s, STR("${"))) {
         return STR_EMPTY;
     }
-    struct str ref = str_sub(s, 2, str_find_char(str_skip(s, 2), '}'));
-    return ref.n + 3 <= s.n && sieve_variable_is_reference(ref) ? ref : STR_EMPTY;
+    size_t n = 0;
+    while (2 + n < s.n && is_name_octet(s.p[2 + n])) {
+        n++;
+    }
+    struct str ref = str_sub(s, 2, n);
+    bool is_closed = 2 + n < s.n && s.p[2 + n] == '}';
+    return is_closed && sieve_variable_is_reference(ref) ? ref : STR_EMPTY;
 }
 
 /* Cuts text into pieces; counts them only when pieces is NULL. */

@@ -176,13 +176,54 @@ static void test_body(void **state)
     buf_release(&message);
 }
 
+static uint64_t measure_compile(const char *head, const char *word)
+{
+    struct buf script = BUF_INIT(MESSAGE_MOST);
+    uint64_t best = UINT64_MAX;
+    buf_add_c(&script, head);
+    while (script.len < 256 * 1024) {
+        buf_add_c(&script, word);
+    }
+    buf_add_c(&script, "keep;");
+    for (int i = 0; i < RUNS; i++) {
+        struct sieve_script *s = NULL;
+        struct sieve_error error;
+        uint64_t start = get_cpu_ns();
+        err_ignore(sieve_compile(buf_str(&script), NULL, &s, &error));
+        uint64_t ns = get_cpu_ns() - start;
+        best = ns < best ? ns : best;
+        sieve_script_free(&s);
+    }
+    buf_release(&script);
+    return best;
+}
+
+/* Scripts of one size take about one time to compile: nothing is read twice, and guesses have an end. */
+static void test_compile(void **state)
+{
+    static const char *const WORDS[][2] = {
+        {"require \"variables\"; redirect \"", "${"},
+        {"require \"variables\"; redirect \"", "${a"},
+        {"require \"encoded-character\"; redirect \"", "${hex:"},
+        {"require \"encoded-character\"; redirect \"", "${unicode: 40 "},
+        {"require \"ihave\";", "addheeder;"},
+    };
+    uint64_t reference = measure_compile("", "keep;");
+    for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
+        uint64_t ns = measure_compile(WORDS[i][0], WORDS[i][1]);
+        if (ns > 6 * reference) {
+            fail_msg("%s takes %llu ns, commands %llu", WORDS[i][1], (unsigned long long)ns,
+                     (unsigned long long)reference);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_hostile),
-        cmocka_unit_test(test_variables),
-        cmocka_unit_test(test_many_rules),
-        cmocka_unit_test(test_body),
+        cmocka_unit_test(test_hostile),    cmocka_unit_test(test_variables),
+        cmocka_unit_test(test_many_rules), cmocka_unit_test(test_body),
+        cmocka_unit_test(test_compile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
