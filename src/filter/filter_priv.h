@@ -99,7 +99,9 @@ struct run {
     VEC(struct letter_out) letters;
     VEC(struct memory) memories;
     VEC(struct body_writer *) writers; /* of changed messages, and of copies of what is sent */
-    struct str edited;                 /* the header that the last of these was made for */
+    struct str
+        seen_header;   /* by the action that is planned, when it was changed before; else empty */
+    struct str edited; /* the header that the last of these was made for */
     struct body_writer *edited_writer;
     unsigned edited_count; /* such copies were made */
     struct str refusal;

@@ -180,19 +180,42 @@ void letter_write_head(struct buf *out, const struct letter *l)
 
 /* ---- bodies ---- */
 
+static struct str take_line(struct str *text)
+{
+    struct str line = str_split(text, '\n');
+    line.n -= str_ends(line, STR("\r"));
+    return line;
+}
+
 void letter_write_lines(struct buf *out, struct str text)
 {
     while (text.n > 0) {
-        struct str line = str_split(&text, '\n');
-        if (line.n > 0 && line.p[line.n - 1] == '\r') {
-            line.n--;
-        }
+        struct str line = take_line(&text);
         for (size_t i = 0; i < line.n; i++) {
             char c = line.p[i];
             buf_add_char(out, c == '\r' || c == '\0' ? ' ' : c);
         }
         buf_add(out, STR("\r\n"));
     }
+}
+
+void letter_write_entity(struct buf *out, struct str entity)
+{
+    bool is_wanted = false;
+    buf_add(out, STR("MIME-Version: 1.0\r\n"));
+    while (entity.n > 0) {
+        struct str line = take_line(&entity);
+        if (line.n == 0) {
+            break;
+        }
+        bool is_more = line.p[0] == ' ' || line.p[0] == '\t';
+        is_wanted = is_more ? is_wanted : str_starts_nocase(line, STR("Content-"));
+        if (is_wanted && letter_is_ascii(line)) {
+            letter_write_lines(out, line);
+        }
+    }
+    buf_add(out, STR("\r\n"));
+    letter_write_lines(out, entity);
 }
 
 static bool has_long_lines(struct str text)

@@ -29,6 +29,8 @@ void letter_write_head(struct buf *out, const struct letter *l);
 void letter_write_field(struct buf *out, struct str name, struct str value);
 /* The MIME fields, the empty line, and the text as the only part, with CRLF at line ends. */
 void letter_write_text(struct buf *out, struct str text);
+/* A MIME entity (RFC 2045, 2.4): its header, of which only what describes the content goes on, and in ASCII, and its body. */
+void letter_write_entity(struct buf *out, struct str entity);
 /* The text alone, with CRLF at line ends and at its end. */
 void letter_write_lines(struct buf *out, struct str text);
 /* The addr-spec of the first mailbox in an address field's value; false: there is none. */

@@ -9,9 +9,11 @@
 
 enum { VALUE_MOST = 64 * 1024, ADDRESSES_MOST = 100 };
 
+/* As the action sees it: "Tests and actions [...] that examine header fields MUST examine the current state of a header" (RFC 5293, 7). */
 static struct str get_header(const struct run *r)
 {
-    return str_sub(r->octets, 0, (size_t)r->shape.root.header_size);
+    return r->seen_header.n > 0 ? r->seen_header
+                                : str_sub(r->octets, 0, (size_t)r->shape.root.header_size);
 }
 
 /* The next field of that name from *at on, unfolded, in out, which is cleared. */

@@ -193,7 +193,10 @@ enum err plan_actions(struct run *r)
 {
     bool is_failed = r->notes.count > 0;
     for (size_t i = 0; i < r->actions.count; i++) {
-        TRY(plan_action(r, r->actions.at[i]));
+        const struct sieve_action *x = r->actions.at[i];
+        bool is_sent = x->kind == SIEVE_VACATION || x->kind == SIEVE_NOTIFY;
+        r->seen_header = is_sent && x->is_edited ? x->header : STR_EMPTY;
+        TRY(plan_action(r, x));
     }
     /* "The ID is only marked as seen when the script finished without error" (RFC 7352, 3). */
     for (size_t i = 0; i < r->asked.count && !is_failed; i++) {

@@ -155,8 +155,7 @@ static void write_vacation(struct run *r, const struct sieve_vacation *v, struct
     }
     letter_write_head(out, &l);
     if (v->is_mime) {
-        buf_add(out, STR("MIME-Version: 1.0\r\n"));
-        letter_write_lines(out, v->reason);
+        letter_write_entity(out, v->reason);
         return;
     }
     letter_write_text(out, v->reason);

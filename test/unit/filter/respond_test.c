@@ -228,6 +228,47 @@ static void test_hook(void **state)
     world_close(&w);
 }
 
+/* Of an entity goes on what describes its content: who wrote the answer, and to whom it goes, is not the script's to say. */
+static void test_vacation_entity(void **state)
+{
+    struct world w;
+    world_open(&w);
+    world_script(&w, "require \"vacation\"; vacation :mime\n"
+                     "text:\nMIME-Version: 1.0\nBcc: x@y.example,\n z@y.example\n"
+                     "Content-Type: text/plain;\n charset=utf-8\nContent-Odd: \xc3\xa4\nFrom: "
+                     "x@y.example\n\nFrom: me\n.\n;");
+    assert_true(is_answered(&w, HEAD REST));
+    assert_has(w.octets.p, "<1@there>\r\nMIME-Version: 1.0\r\n"
+                           "Content-Type: text/plain;\r\n charset=utf-8\r\n\r\nFrom: me\r\n");
+    assert_lacks(w.octets.p, "y.example");
+    world_close(&w);
+}
+
+/* X-SIEVE-EDITHEADER: what answers looks at the header as it is then; a refusal returns the message as it came (RFC 5293, 7). */
+static void test_edited(void **state)
+{
+    struct world w;
+    world_open(&w);
+    world_script(&w,
+                 "require [\"editheader\", \"vacation\", \"enotify\"];"
+                 "notify \"mailto:x@y.example\";"
+                 "deleteheader \"Subject\"; addheader \"Subject\" \"Other\"; vacation \"away\";");
+    assert_int_equal(world_deliver(&w, HEAD REST), ERR_OK);
+    assert_true(world_take(&w));
+    assert_has(w.octets.p, "\r\nSubject: Hello\r\n");
+    assert_true(world_take(&w));
+    assert_has(w.octets.p, "\r\nSubject: Auto: Other\r\n");
+    world_script(&w, "require [\"editheader\", \"vacation\"];"
+                     "addheader \"List-Id\" \"<a.b>\"; vacation \"away, too\";");
+    assert_false(is_answered(&w, HEAD REST));
+    world_script(&w, "require [\"editheader\", \"reject\"];"
+                     "addheader \"X-Mine\" \"secret\"; reject \"\xc3\xa4\";");
+    assert_int_equal(world_deliver(&w, HEAD REST), ERR_OK);
+    assert_true(world_take(&w));
+    assert_lacks(w.octets.p, "X-Mine");
+    world_close(&w);
+}
+
 /* Names around the addresses of a script do not hide whose they are. */
 static void test_vacation_own(void **state)
 {
@@ -311,6 +352,8 @@ int main(void)
         cmocka_unit_test(test_vacation_addresses),
         cmocka_unit_test(test_vacation_words),
         cmocka_unit_test(test_vacation_own),
+        cmocka_unit_test(test_vacation_entity),
+        cmocka_unit_test(test_edited),
         cmocka_unit_test(test_too_large),
         cmocka_unit_test(test_full_outbox),
         cmocka_unit_test(test_reject),
