@@ -192,6 +192,24 @@ static enum err apply_copy(struct apply *p, const struct copy *copy)
 
 /* ---- letters ---- */
 
+/* A copy that goes on keeps what its sender asked for, but for the news that it was delivered: that was told when it came here
+ * (RFC 3461, 5.2.7). */
+static void write_wishes(const struct run *r, struct buf *out)
+{
+    const struct filter_delivery *d = r->d;
+    fields_add_u64(out, STR("notify"), mail_get_notify_beyond(d->notify));
+    fields_add_u64(out, STR("ret"), d->ret);
+    if (d->envid.n > 0) {
+        fields_add(out, STR("envid"), d->envid);
+    }
+    if (d->address.n > 0) {
+        CLEANUP(buf_release) struct buf typed = BUF_INIT(OUTBOX_HEAD_MOST);
+        buf_addf(&typed, "%.*s;%.*s", STR_ARG(smtp_orcpt_get_type(d->address)),
+                 STR_ARG(d->address));
+        fields_add(out, STR("orcpt"), buf_str(&typed));
+    }
+}
+
 static void write_head(struct run *r, const struct letter_out *l, bool is_kept, struct buf *out)
 {
     if (l->kind == OUTBOX_POST) {
@@ -206,6 +224,12 @@ static void write_head(struct run *r, const struct letter_out *l, bool is_kept, 
     }
     if (!letter_is_ascii(l->to) || !letter_is_ascii(l->from)) {
         fields_add_u64(out, STR("utf8"), 1);
+    }
+    if (l->is_redirect) {
+        write_wishes(r, out);
+    }
+    if (r->d->is_tls_required) { /* RFC 8689, 6 */
+        fields_add_u64(out, STR("tls_required"), 1);
     }
     if (l->is_redirect && !is_kept) {
         fields_add_u64(out, STR("keep"), 1);

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "smtp/envelope.h"
 #include "store/store.h"
 
 #include <stdbool.h>
@@ -61,6 +62,10 @@ struct filter_delivery {
     struct str return_path;     /* empty: null */
     struct str address;         /* of the recipient, as the sender wrote it */
     size_t trace_size;          /* octets of the Return-Path line that the message begins with */
+    unsigned notify;            /* bits of enum smtp_notify; 0: not given */
+    enum smtp_ret ret;
+    struct str envid;     /* empty: not given */
+    bool is_tls_required; /* REQUIRETLS (RFC 8689) */
 };
 
 enum { FILTER_REFUSAL_MOST = 1024, FILTER_HOOK_MOST = 16 * 1024 };

@@ -31,6 +31,7 @@ struct recipient {
     struct account *account;    /* counted */
     struct body_writer *writer; /* NULL: content did not begin */
     struct buf address;
+    unsigned notify; /* as RCPT said */
     enum err err;
     size_t trace_size; /* octets of the Return-Path line */
     struct filter_outcome outcome;
@@ -106,6 +107,7 @@ static enum err add_recipient(void *owner, struct str user, struct str address)
     r->address = BUF_INIT(TRACE_MOST);
     r->outcome.refusal = BUF_INIT(FILTER_REFUSAL_MOST);
     buf_add(&r->address, address);
+    r->notify = lmtp_get_wishes(d->core).notify;
     r->commit.on_commit = on_commit;
     list_init(&r->commit.node);
     vec_push(&d->recipients, r);
@@ -167,12 +169,17 @@ static struct str find_detail(const struct recipient *r)
 static enum err filter_copy(struct recipient *r)
 {
     TRY(body_writer_finish(r->writer));
+    struct lmtp_wishes wishes = lmtp_get_wishes(r->delivery->core);
     struct filter_delivery delivery = {
         .account = r->account,
         .writer = r->writer,
         .return_path = buf_str(&r->delivery->return_path),
         .address = buf_str(&r->address),
         .trace_size = r->trace_size,
+        .notify = r->notify,
+        .ret = wishes.ret,
+        .envid = wishes.envid,
+        .is_tls_required = wishes.is_tls_required,
     };
     return filter_deliver(r->delivery->args.filter, &delivery, &r->outcome);
 }

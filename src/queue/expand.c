@@ -134,20 +134,12 @@ static enum err add_targets(struct expansion *x, const struct mail_found *found)
     return ERR_OK;
 }
 
-static unsigned get_notify(unsigned asked, bool has_many)
-{
-    if (!has_many || (asked & SMTP_NOTIFY_SUCCESS) == 0) {
-        return asked;
-    }
-    unsigned rest = asked & ~(unsigned)SMTP_NOTIFY_SUCCESS;
-    return rest != 0 ? rest : (unsigned)SMTP_NOTIFY_NEVER;
-}
-
 static enum err replace(struct expansion *x, const struct mail_found *found)
 {
     struct job *j = x->job;
     bool has_many = count_targets(found->targets) > 1;
-    x->notify = get_notify(x->from->to.notify, has_many);
+    unsigned asked = x->from->to.notify;
+    x->notify = has_many ? mail_get_notify_beyond(asked) : asked;
     x->via = x->from->via.n == 0 ? x->from->to.address
                                  : arena_printf(j->arena, "%.*s %.*s", STR_ARG(x->from->via),
                                                 STR_ARG(x->from->to.address));

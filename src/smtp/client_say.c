@@ -149,7 +149,7 @@ static void say_terms(struct smtp_client *c)
     if (c->offer.has_priority) { /* also what nobody asked for (RFC 6710, 4.2; RFC 6758, 3.2) */
         buf_addf(&c->out, " MT-PRIORITY=%d", t->priority);
     }
-    if (c->offer.has_requiretls && t->is_tls_required) {
+    if ((c->offer.has_requiretls || c->job.is_own) && t->is_tls_required) {
         buf_add(&c->out, STR(" REQUIRETLS"));
     }
 }
@@ -168,10 +168,11 @@ void client_say_mail(struct smtp_client *c)
         buf_add(&c->out, STR(" BODY="));
         buf_add(&c->out, content_get_body_value(c->kind));
     }
-    if (o->has_dsn && e->ret != SMTP_RET_NONE) {
+    bool hears_dsn = o->has_dsn || c->job.is_own;
+    if (hears_dsn && e->ret != SMTP_RET_NONE) {
         buf_add(&c->out, e->ret == SMTP_RET_FULL ? STR(" RET=FULL") : STR(" RET=HDRS"));
     }
-    if (o->has_dsn && e->envid.n > 0) {
+    if (hears_dsn && e->envid.n > 0) {
         buf_add(&c->out, STR(" ENVID="));
         xtext_write(&c->out, e->envid);
     }
@@ -221,9 +222,11 @@ void client_say_rcpt(struct smtp_client *c, size_t i)
     buf_add_char(&c->out, '>');
     if (c->offer.has_dsn) {
         say_notify(&c->out, get_notify(c, r));
+    } else if (c->job.is_own) {
+        say_notify(&c->out, r->notify);
     }
-    /* Our own LMTP server takes ORCPT for Delivered-To; it offers no DSN, for reports stay our business. Others without DSN must not
-     * be told (RFC 3461, 5.2.2). */
+    /* Our own LMTP server takes ORCPT for Delivered-To, and all else for what scripts send on; it offers no DSN, for reports stay our
+     * business. Others without DSN must not be told (RFC 3461, 5.2.2). */
     if ((c->offer.has_dsn || c->job.is_own) && r->orcpt.n > 0) {
         buf_add(&c->out, STR(" ORCPT="));
         smtp_orcpt_write(&c->out, r->orcpt, has_utf8(c));

@@ -53,6 +53,13 @@ struct mail_envelope {
     struct mail_terms terms;
 };
 
+/* What is left of NOTIFY when the sender hears of success from us, and the message goes on to others (RFC 3461, 5.2.7.3 c). */
+static inline unsigned mail_get_notify_beyond(unsigned asked)
+{
+    unsigned rest = asked & ~(unsigned)SMTP_NOTIFY_SUCCESS;
+    return asked != 0 && rest == 0 ? (unsigned)SMTP_NOTIFY_NEVER : rest;
+}
+
 /* Must each host on the way prove itself (RFC 8689, 4.2.1)? Reports, with their null return path, ask for it where it is offered
  * and go all the same: better late news in the open than none (RFC 8689, 5). */
 static inline bool mail_needs_guard(const struct mail_terms *t, struct str return_path)

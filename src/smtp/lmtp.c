@@ -26,9 +26,10 @@ enum { COMMAND_MOST = 64 * 1024, RECIPIENTS_MOST = 1000, REPLY_MOST = 1024 };
 
 /* Parameters of MAIL that LHLO does not announce (RFC 5321, 4.1.1.11). Our own client may say more. */
 enum {
-    NOT_OFFERED = SMTP_PARAM_HOLDFOR | SMTP_PARAM_HOLDUNTIL | SMTP_PARAM_BY | SMTP_PARAM_MT_PRIORITY
-                  | SMTP_PARAM_REQUIRETLS,
-    NOT_OFFERED_TO_OTHERS = SMTP_PARAM_AUTH | SMTP_PARAM_RET | SMTP_PARAM_ENVID
+    NOT_OFFERED =
+        SMTP_PARAM_HOLDFOR | SMTP_PARAM_HOLDUNTIL | SMTP_PARAM_BY | SMTP_PARAM_MT_PRIORITY,
+    NOT_OFFERED_TO_OTHERS =
+        SMTP_PARAM_AUTH | SMTP_PARAM_RET | SMTP_PARAM_ENVID | SMTP_PARAM_REQUIRETLS
 };
 
 enum lmtp_state {
@@ -64,6 +65,10 @@ struct lmtp {
     bool is_utf8;   /* MAIL had SMTPUTF8 */
     bool is_binary; /* MAIL had BODY=BINARYMIME */
     struct buf return_path;
+    struct buf envid;
+    enum smtp_ret ret;
+    bool is_tls_required;
+    unsigned notify; /* of the RCPT in work */
     bool has_content;
     bool has_chunks;
     bool is_last;
@@ -104,6 +109,7 @@ static void reset(struct lmtp *s)
     }
     vec_clear(&s->deliveries);
     buf_clear(&s->return_path);
+    buf_clear(&s->envid);
 }
 
 /* ---- commands ---- */
@@ -144,6 +150,9 @@ static void run_mail(struct lmtp *s, struct str args)
     s->has_mail = true;
     s->is_utf8 = (mail.given & SMTP_PARAM_SMTPUTF8) != 0;
     s->is_binary = mail.body == SMTP_BODY_BINARYMIME;
+    s->is_tls_required = (mail.given & SMTP_PARAM_REQUIRETLS) != 0;
+    s->ret = mail.ret;
+    buf_add(&s->envid, mail.envid);
     buf_add(&s->return_path, mail.from.address);
     reply(s, 250, STR("2.1.0"), STR("Ok"));
 }
@@ -178,6 +187,7 @@ static void run_rcpt(struct lmtp *s, struct str args)
         buf_add_char(&user, '@');
         buf_add(&user, rcpt.to.domain);
     }
+    s->notify = rcpt.notify;
     struct str address = rcpt.has_orcpt ? rcpt.orcpt : rcpt.to.address;
     e = e == ERR_OK ? s->host->add_recipient(owner_of(s), buf_str(&user), address) : e;
     end_rcpt(s, e);
@@ -404,6 +414,12 @@ bool lmtp_is_utf8(const struct session *session)
     return ((const struct lmtp *)session)->is_utf8;
 }
 
+struct lmtp_wishes lmtp_get_wishes(const struct session *session)
+{
+    const struct lmtp *s = (const struct lmtp *)session;
+    return (struct lmtp_wishes){s->notify, s->ret, buf_str(&s->envid), s->is_tls_required};
+}
+
 struct str lmtp_get_helo(const struct session *session)
 {
     return buf_str(&((const struct lmtp *)session)->helo);
@@ -505,6 +521,7 @@ static void free_session(struct session **session)
     buf_release(&s->hostname);
     buf_release(&s->helo);
     buf_release(&s->return_path);
+    buf_release(&s->envid);
     buf_release(&s->out);
     free(s);
 }
@@ -527,6 +544,7 @@ struct session *lmtp_new(struct str hostname, uint64_t size_most, const struct l
     buf_add(&s->hostname, hostname);
     buf_init(&s->helo, 512);
     buf_init(&s->return_path, 2048);
+    buf_init(&s->envid, 128);
     buf_init(&s->out, 8 * (size_t)SESSION_OUTPUT_MOST);
     s->framing = smtp_framing_new();
     s->command = arena_new(COMMAND_MOST);

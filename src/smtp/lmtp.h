@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "net/session.h"
+#include "wire/smtp_scan.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,6 +46,16 @@ struct str lmtp_get_helo(const struct session *s);
 
 /* The transaction's MAIL had SMTPUTF8 (RFC 6531). */
 bool lmtp_is_utf8(const struct session *s);
+
+/* What the sender asked for, as our own submission server hands it on for what a script sends in its turn. Others are not
+ * offered any of it. Borrowed for the transaction. */
+struct lmtp_wishes {
+    unsigned notify; /* bits of enum smtp_notify, of the RCPT in work; 0: not given */
+    enum smtp_ret ret;
+    struct str envid;
+    bool is_tls_required; /* REQUIRETLS (RFC 8689) */
+};
+struct lmtp_wishes lmtp_get_wishes(const struct session *s);
 
 /* The answer to find_recipient(). */
 void lmtp_on_recipient(struct session *s, enum err e);

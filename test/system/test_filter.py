@@ -20,11 +20,11 @@ def activate(s, user, text):
     c.close()
 
 
-def submit(s, octets, to, sender='alice'):
+def submit(s, octets, to, sender='alice', mail='', rcpt=''):
     c = open_smtp(s, sender, PASSWORD, is_tls=True)
-    c.command(f'MAIL FROM:<{sender}@localhost>')
+    c.command(f'MAIL FROM:<{sender}@localhost>{mail}')
     for address in to:
-        c.command(f'RCPT TO:<{address}>')
+        c.command(f'RCPT TO:<{address}>{rcpt}')
     c.command('DATA')
     c.send(octets + b'.\r\n')
     c.reply()
@@ -85,6 +85,23 @@ def test_redirect(make):
         true(octets.startswith(b'Received: '), octets[:100])
         true(b'Return-Path' not in octets, octets)
         equal(read_all(s, 'bob'), [])
+
+
+@limetta_only
+def test_redirect_keeps_wishes(make):
+    """What a script sends on keeps NOTIFY but SUCCESS, which was told here; ENVID, RET and REQUIRETLS (RFC 3461, 5.2.7; 8689, 6)."""
+    with Sink(extensions=('DSN',)) as relay, make(config=relayed_by(relay)) as s:
+        activate(s, 'bob', 'redirect "carol@relayed.example";')
+        rows = ((' NOTIFY=SUCCESS,DELAY', ' NOTIFY=DELAY'), (' NOTIFY=NEVER', ' NOTIFY=NEVER'), (' NOTIFY=SUCCESS', ' NOTIFY=NEVER'), ('', ''))
+        for i, (asked, handed) in enumerate(rows):
+            submit(s, letter(f'onward {i}'), ['bob@localhost'], mail=' ENVID=QQ+2B1 RET=HDRS', rcpt=asked)
+            sender, recipients, _ = relay.wait(i + 1)[i]
+            contains(sender, ' RET=HDRS ENVID=QQ+2B1')
+            equal(recipients, [f'<carol@relayed.example>{handed} ORCPT=rfc822;bob@localhost'])
+        eventually(lambda: b''.join(read_all(s, 'alice')).count(b'Action: delivered') == 2, 'two wanted to hear of success')
+        submit(s, letter('guarded'), ['bob@localhost'], mail=' REQUIRETLS')
+        eventually(lambda: b'Action: failed' in b''.join(read_all(s, 'alice')), 'it does not go where TLS is not')
+        equal(len(relay.messages), len(rows))
 
 
 @limetta_only

@@ -213,7 +213,8 @@ static void test_orcpt(void **state)
         hear("220 hi\r\n");
         expect("LHLO me\r\n");
         hear("250-x\r\n250 PIPELINING\r\n");
-        expect(is_own ? "MAIL FROM:<f@z.test>\r\nRCPT TO:<a@x.test> ORCPT=rfc822;o@x.test\r\n"
+        expect(is_own ? "MAIL FROM:<f@z.test>\r\nRCPT TO:<a@x.test> NOTIFY=NEVER "
+                        "ORCPT=rfc822;o@x.test\r\n"
                       : "MAIL FROM:<f@z.test>\r\nRCPT TO:<a@x.test>\r\n");
         smtp_client_free(&client);
     }
