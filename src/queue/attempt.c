@@ -155,7 +155,12 @@ static void fail_route(struct attempt *a, enum err why)
     const struct err_info *info = err_get_info(why);
     a->why = why;
     buf_clear(&a->reply);
-    buf_addf(&a->reply, "%d %s %s", info->smtp, info->enhanced, info->text);
+    buf_addf(&a->reply, "%d %s ", info->smtp, info->enhanced);
+    if (why == ERR_UNREACHABLE && a->hosts != NULL) {
+        buf_addf(&a->reply, "%.*s cannot be reached", STR_ARG(a->hosts[a->host_at].name));
+    } else {
+        buf_add_c(&a->reply, info->text);
+    }
     finish(a);
 }
 
