@@ -14,7 +14,7 @@
  *
  * Trouble with the server as a whole (greeting, EHLO, TLS, AUTH, 421, silence) is never the message's fault: all
  * recipients are for later. Trouble with MAIL, RCPT or the content is decided by the reply's first digit. What the server would have
- * to support, and does not, is looked at before MAIL (may_be_brought()). */
+ * to support, and does not, is looked at before MAIL (client_fit.c). */
 #include "smtp/client_priv.h"
 
 #include <stdlib.h>
@@ -24,29 +24,10 @@
 
 enum {
     OUT_MOST = 32 * 1024,
-    REPLY_MOST = 512,
     LINE_CAP = 256 * 1024,
     CHUNK_SIZE = 1024 * 1024,
     CHUNKS_OPEN_MOST = 8
 };
-
-static void outcomes_new(struct smtp_client *c)
-{
-    size_t count = c->job.envelope.recipient_count;
-    c->outcomes = mem_new((count + 1) * sizeof(*c->outcomes));
-    for (size_t i = 0; i < count; i++) {
-        buf_init(&c->outcomes[i].reply, REPLY_MOST);
-    }
-}
-
-static void outcomes_free(struct smtp_client *c)
-{
-    for (size_t i = 0; i < c->job.envelope.recipient_count; i++) {
-        buf_release(&c->outcomes[i].reply);
-    }
-    free(c->outcomes);
-    c->outcomes = NULL;
-}
 
 struct smtp_client *smtp_client_new(const struct smtp_client_job *job)
 {
@@ -56,7 +37,7 @@ struct smtp_client *smtp_client_new(const struct smtp_client_job *job)
     c->framing = smtp_framing_new();
     c->reply = SMTP_REPLY_INIT;
     buf_init(&c->out, LINE_CAP);
-    outcomes_new(c);
+    client_outcomes_new(c);
     return c;
 }
 
@@ -65,7 +46,7 @@ void smtp_client_free(struct smtp_client **c)
     if (*c == NULL) {
         return;
     }
-    outcomes_free(*c);
+    client_outcomes_free(*c);
     smtp_framing_free(&(*c)->framing);
     smtp_reply_release(&(*c)->reply);
     buf_wipe(&(*c)->out); /* a login went through it */
@@ -78,72 +59,6 @@ void smtp_client_feed(struct smtp_client *c, struct str octets)
     smtp_framing_feed(c->framing, octets);
 }
 
-/* ---- outcomes ---- */
-
-static void settle(struct smtp_client *c, size_t i, enum smtp_outcome_kind kind, int code,
-                   struct str text, bool is_from_server)
-{
-    struct client_outcome *o = &c->outcomes[i];
-    if (o->kind != SMTP_OUTCOME_OPEN) {
-        return;
-    }
-    o->kind = kind;
-    o->is_from_server = is_from_server;
-    buf_addf(&o->reply, "%d ", code);
-    text = str_sub(text, 0, REPLY_MOST - o->reply.len);
-    for (size_t n = 0; n < text.n; n++) {
-        char ch = text.p[n];
-        buf_add_char(&o->reply, ch < 32 || ch > 126 ? ' ' : ch);
-    }
-}
-
-/* What the reply says, for the log and for reports. An answer to a login may repeat what it was given, so its code alone is told. */
-static struct str get_text(const struct smtp_client *c)
-{
-    bool is_login =
-        c->state == AT_AUTH || c->state == AT_LOGIN_NAME || c->state == AT_LOGIN_PASSWORD;
-    return is_login ? smtp_reply_get_enhanced(&c->reply) : buf_str(&c->reply.text);
-}
-
-/* All recipients that have no outcome yet, by the reply at hand. */
-static void settle_rest(struct smtp_client *c, enum smtp_outcome_kind kind)
-{
-    for (size_t i = 0; i < c->job.envelope.recipient_count; i++) {
-        settle(c, i, kind, c->reply.code, get_text(c), true);
-    }
-}
-
-/* The same for those of the transaction. */
-static void settle_transaction(struct smtp_client *c, enum smtp_outcome_kind kind)
-{
-    for (size_t i = c->from; i < c->to; i++) {
-        settle(c, i, kind, c->reply.code, buf_str(&c->reply.text), true);
-    }
-}
-
-static void settle_err(struct smtp_client *c, size_t i, enum smtp_outcome_kind kind, enum err e)
-{
-    const struct err_info *info = err_get_info(e);
-    CLEANUP(buf_release) struct buf text = BUF_INIT(REPLY_MOST);
-    buf_addf(&text, "%s %s", info->enhanced, info->text);
-    settle(c, i, kind, info->smtp, buf_str(&text), false);
-}
-
-static void settle_rest_err(struct smtp_client *c, enum smtp_outcome_kind kind, enum err e)
-{
-    for (size_t i = 0; i < c->job.envelope.recipient_count; i++) {
-        settle_err(c, i, kind, e);
-    }
-}
-
-static enum smtp_outcome_kind kind_of(const struct smtp_client *c)
-{
-    if (c->reply.code >= 200 && c->reply.code < 300) {
-        return SMTP_OUTCOME_DONE;
-    }
-    return c->reply.code >= 500 ? SMTP_OUTCOME_FAILED : SMTP_OUTCOME_LATER;
-}
-
 static void quit(struct smtp_client *c)
 {
     buf_add(&c->out, STR("QUIT\r\n"));
@@ -152,19 +67,10 @@ static void quit(struct smtp_client *c)
 
 static void start_mail(struct smtp_client *c);
 
-/* The first recipient from i on without an outcome; the count: none. */
-static size_t find_open(const struct smtp_client *c, size_t i)
-{
-    while (i < c->job.envelope.recipient_count && c->outcomes[i].kind != SMTP_OUTCOME_OPEN) {
-        i++;
-    }
-    return i;
-}
-
 /* The transaction is over: the next recipients, the next message, or goodbye. */
 static void end_transaction(struct smtp_client *c)
 {
-    c->from = find_open(c, c->to);
+    c->from = client_find_open(c, c->to);
     bool has_more = c->from < c->job.envelope.recipient_count;
     if (has_more && c->is_dirty) {
         buf_add(&c->out, STR("RSET\r\n"));
@@ -181,7 +87,7 @@ static void end_transaction(struct smtp_client *c)
 /* By our own word, about all that are open. */
 static void give_up(struct smtp_client *c, enum smtp_outcome_kind kind, enum err e)
 {
-    settle_rest_err(c, kind, e);
+    client_settle_rest_err(c, kind, e);
     c->to = c->job.envelope.recipient_count;
     end_transaction(c);
 }
@@ -189,14 +95,14 @@ static void give_up(struct smtp_client *c, enum smtp_outcome_kind kind, enum err
 /* The server as a whole refuses: later. */
 static void give_up_host(struct smtp_client *c)
 {
-    settle_rest(c, SMTP_OUTCOME_LATER);
+    client_settle_rest(c, SMTP_OUTCOME_LATER);
     c->has_host_failed = true;
     quit(c);
 }
 
 static void give_up_host_err(struct smtp_client *c, enum err e)
 {
-    settle_rest_err(c, SMTP_OUTCOME_LATER, e);
+    client_settle_rest_err(c, SMTP_OUTCOME_LATER, e);
     c->has_host_failed = true;
     quit(c);
 }
@@ -204,7 +110,7 @@ static void give_up_host_err(struct smtp_client *c, enum err e)
 void smtp_client_fail(struct smtp_client *c, enum err why)
 {
     if (c->state != AT_DONE) {
-        settle_rest_err(c, SMTP_OUTCOME_LATER, why);
+        client_settle_rest_err(c, SMTP_OUTCOME_LATER, why);
         c->has_host_failed = c->has_host_failed || !c->has_begun;
         c->state = AT_DONE;
     }
@@ -218,9 +124,9 @@ bool smtp_client_is_idle(const struct smtp_client *c)
 
 void smtp_client_next(struct smtp_client *c, const struct smtp_client_job *job)
 {
-    outcomes_free(c);
+    client_outcomes_free(c);
     c->job = *job;
-    outcomes_new(c);
+    client_outcomes_new(c);
     c->has_begun = c->has_host_failed = c->is_unfit = false;
     c->from = c->to = 0;
     if (c->is_dirty) {
@@ -253,13 +159,6 @@ bool smtp_client_is_tls(const struct smtp_client *c)
     return c->is_tls;
 }
 
-struct smtp_outcome smtp_client_get_outcome(const struct smtp_client *c, size_t i)
-{
-    const struct client_outcome *o = &c->outcomes[i];
-    return (struct smtp_outcome){o->kind,          buf_str(&o->reply), o->is_from_server,
-                                 c->offer.has_dsn, c->offer.has_by,    c->job.is_lmtp};
-}
-
 bool smtp_client_is_final(const struct smtp_client *c)
 {
     return c->state == AT_FINAL;
@@ -278,86 +177,6 @@ static void send_ehlo(struct smtp_client *c)
     c->state = AT_EHLO;
 }
 
-/* ---- is this a server for the message? ---- */
-
-static enum err check_time(const struct smtp_client *c)
-{
-    const struct mail_terms *t = &c->job.envelope.terms;
-    if (t->by != SMTP_BY_RETURN) {
-        return ERR_OK; /* RFC 2852, 4.1.3: told of in any case, by whoever notes it */
-    }
-    if (!c->offer.has_by) {
-        return c->job.is_own ? ERR_OK : ERR_NO_DELIVERBY; /* LMTP delivers now, or says why not */
-    }
-    int64_t left = client_get_by_left_s(c);
-    return left > 0 && (uint64_t)left >= c->offer.by_least_s ? ERR_OK : ERR_BY_OVER;
-}
-
-/* What the sender demanded, and the server cannot do; for good, but another host might. */
-static enum err check_terms(const struct smtp_client *c)
-{
-    const struct mail_terms *t = &c->job.envelope.terms;
-    bool is_guarded = c->is_tls && c->job.is_authentic && c->offer.has_requiretls;
-    if (mail_needs_guard(t, c->job.envelope.return_path) && !is_guarded && !c->job.is_own) {
-        return ERR_NO_REQUIRETLS;
-    }
-    if (!client_can_say(c, c->job.envelope.return_path)) {
-        return ERR_NO_UTF8; /* RFC 6531, 3.5 */
-    }
-    return check_time(c);
-}
-
-/* Has the recipient's domain been among those before it? */
-static bool is_new_domain(const struct smtp_client *c, size_t i)
-{
-    struct str a = c->job.envelope.recipients[i].address;
-    a = str_skip(a, str_find_last_char(a, '@') + 1);
-    for (size_t k = c->from; k < i; k++) {
-        struct str b = c->job.envelope.recipients[k].address;
-        if (str_eq_nocase(a, str_skip(b, str_find_last_char(b, '@') + 1))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The recipients of the coming transaction: as many as the server takes at once. */
-static void choose_recipients(struct smtp_client *c)
-{
-    size_t domains = 0;
-    size_t count = 0;
-    const struct client_offer *o = &c->offer;
-    for (c->to = c->from; c->to < c->job.envelope.recipient_count; c->to++) {
-        if (o->domains_most > 0 && is_new_domain(c, c->to) && ++domains > o->domains_most) {
-            return;
-        }
-        if (o->rcpt_most > 0 && ++count > o->rcpt_most) {
-            return;
-        }
-    }
-}
-
-/* Recipients that the server cannot be told of have their answer now. */
-static void settle_unsayable(struct smtp_client *c)
-{
-    for (size_t i = 0; i < c->job.envelope.recipient_count; i++) {
-        if (!client_can_say(c, c->job.envelope.recipients[i].address)) {
-            settle_err(c, i, SMTP_OUTCOME_FAILED, ERR_UTF8_RECIPIENT);
-        }
-    }
-}
-
-static enum err prepare(struct smtp_client *c)
-{
-    const struct client_offer *o = &c->offer;
-    struct content_able able = {.kind = o->has_8bitmime ? CONTENT_8BIT : CONTENT_7BIT};
-    able.kind = o->has_binarymime && o->has_chunking ? CONTENT_BINARY : able.kind;
-    /* Mail that came without SMTPUTF8 and has octets above 127 in its header all the same is older than SMTPUTF8. */
-    able.is_utf8 = c->job.envelope.terms.is_utf8 ? o->has_utf8 : able.kind != CONTENT_7BIT;
-    TRY(c->job.source.prepare(c->job.source.owner, able, &c->kind, &c->size));
-    return o->size_most > 0 && c->size > o->size_most ? ERR_TOO_BIG : ERR_OK;
-}
-
 /* The first recipient from i on that the server is told of in this transaction; c->to: none. */
 static size_t find_told(const struct smtp_client *c, size_t i)
 {
@@ -369,7 +188,7 @@ static size_t find_told(const struct smtp_client *c, size_t i)
 
 static void write_mail(struct smtp_client *c)
 {
-    choose_recipients(c);
+    client_choose_recipients(c);
     client_say_mail(c);
     c->mails++;
     c->is_dirty = true;
@@ -387,20 +206,20 @@ static void write_mail(struct smtp_client *c)
 /* Ready to bring the message: what can the server take? */
 static void start_mail(struct smtp_client *c)
 {
-    enum err e = check_terms(c);
+    enum err e = client_check_terms(c);
     if (e != ERR_OK) {
         c->is_unfit = e == ERR_NO_REQUIRETLS;
         give_up(c, SMTP_OUTCOME_FAILED, e);
         return;
     }
-    e = prepare(c);
+    e = client_prepare(c);
     if (e != ERR_OK) {
         bool is_final = e == ERR_CONVERSION || e == ERR_UTF8_HEADER || e == ERR_TOO_BIG;
         give_up(c, is_final ? SMTP_OUTCOME_FAILED : SMTP_OUTCOME_LATER, e);
         return;
     }
-    settle_unsayable(c);
-    c->from = find_open(c, c->from);
+    client_settle_unsayable(c);
+    c->from = client_find_open(c, c->from);
     if (c->from == c->job.envelope.recipient_count) {
         c->to = c->from;
         end_transaction(c);
@@ -576,7 +395,7 @@ static void on_mail(struct smtp_client *c)
 {
     c->at = find_told(c, c->from);
     if (!is_good(c)) {
-        settle_rest(c, kind_of(c));
+        client_settle_rest(c, client_get_kind(c));
     }
     if (!is_good(c) && !c->offer.has_pipelining) {
         c->is_dirty = false;
@@ -607,8 +426,8 @@ static void on_rcpt(struct smtp_client *c)
     if (is_good(c) && o->kind == SMTP_OUTCOME_OPEN) {
         o->is_accepted = true;
     } else {
-        enum smtp_outcome_kind kind = is_too_many(c) ? SMTP_OUTCOME_LATER : kind_of(c);
-        settle(c, c->at, kind, c->reply.code, buf_str(&c->reply.text), true);
+        enum smtp_outcome_kind kind = is_too_many(c) ? SMTP_OUTCOME_LATER : client_get_kind(c);
+        client_settle(c, c->at, kind, c->reply.code, buf_str(&c->reply.text), true);
     }
     c->at = find_told(c, c->at + 1);
     if (c->at == c->to) {
@@ -624,7 +443,7 @@ static void on_data(struct smtp_client *c)
         c->state = AT_CONTENT;
         return;
     }
-    settle_transaction(c, is_good(c) ? SMTP_OUTCOME_LATER : kind_of(c));
+    client_settle_transaction(c, is_good(c) ? SMTP_OUTCOME_LATER : client_get_kind(c));
     end_transaction(c);
 }
 
@@ -636,7 +455,7 @@ static void on_content(struct smtp_client *c)
         c->chunks_open--;
         return;
     }
-    settle_rest(c, is_good(c) ? SMTP_OUTCOME_LATER : kind_of(c));
+    client_settle_rest(c, is_good(c) ? SMTP_OUTCOME_LATER : client_get_kind(c));
     c->state = AT_DONE;
 }
 
@@ -667,12 +486,12 @@ static void on_final(struct smtp_client *c)
         return;
     }
     if (!c->job.is_lmtp) {
-        settle_transaction(c, kind_of(c));
+        client_settle_transaction(c, client_get_kind(c));
         c->is_dirty = !is_good(c);
         end_transaction(c);
         return;
     }
-    settle(c, c->at, kind_of(c), c->reply.code, buf_str(&c->reply.text), true);
+    client_settle(c, c->at, client_get_kind(c), c->reply.code, buf_str(&c->reply.text), true);
     c->at++;
     next_final(c);
 }
@@ -726,7 +545,7 @@ static bool take_reply(struct smtp_client *c)
         return true;
     }
     if (c->reply.code == 421) {
-        settle_rest(c, SMTP_OUTCOME_LATER);
+        client_settle_rest(c, SMTP_OUTCOME_LATER);
         c->has_host_failed = !c->has_begun;
         c->state = AT_DONE;
         return false;

@@ -1,7 +1,8 @@
 #ifndef LIMETTA_SMTP_CLIENT_PRIV_H
 #define LIMETTA_SMTP_CLIENT_PRIV_H
 
-/* What client.c (the dialogue) and client_say.c (the commands) share. Nobody else includes this. */
+/* What client.c (the dialogue), client_say.c (the commands), client_fit.c (what the server can do for the message) and client_outcomes.c
+ * share. Nobody else includes this. */
 #include "smtp/client.h"
 #include "wire/smtp_framing.h"
 
@@ -81,6 +82,39 @@ struct smtp_client {
     size_t at; /* recipient whose reply comes next */
     struct client_outcome *outcomes;
 };
+
+/* client_outcomes.c */
+
+/* Of the job at hand: none yet. */
+void client_outcomes_new(struct smtp_client *c);
+void client_outcomes_free(struct smtp_client *c);
+/* Recipient i, unless it has an outcome. is_from_server: code and text are a reply. */
+void client_settle(struct smtp_client *c, size_t i, enum smtp_outcome_kind kind, int code,
+                   struct str text, bool is_from_server);
+/* The same by our own word. */
+void client_settle_err(struct smtp_client *c, size_t i, enum smtp_outcome_kind kind, enum err e);
+/* All recipients that have no outcome yet, by the reply at hand, or by our own word. */
+void client_settle_rest(struct smtp_client *c, enum smtp_outcome_kind kind);
+void client_settle_rest_err(struct smtp_client *c, enum smtp_outcome_kind kind, enum err e);
+/* Those of the transaction, by the reply at hand. */
+void client_settle_transaction(struct smtp_client *c, enum smtp_outcome_kind kind);
+/* What the reply at hand means for those whom it is about. */
+enum smtp_outcome_kind client_get_kind(const struct smtp_client *c);
+/* The first recipient from i on without an outcome; the count: none. */
+size_t client_find_open(const struct smtp_client *c, size_t i);
+
+/* client_fit.c */
+
+/* What the sender demanded, and the server cannot do; for good, but another host might. */
+MUST_USE enum err client_check_terms(const struct smtp_client *c);
+/* Asks for the content as the server can take it. Errors: those of the source, ERR_TOO_BIG. */
+MUST_USE enum err client_prepare(struct smtp_client *c);
+/* Recipients that the server cannot be told of have their answer now. */
+void client_settle_unsayable(struct smtp_client *c);
+/* The recipients of the coming transaction: as many as the server takes at once. */
+void client_choose_recipients(struct smtp_client *c);
+
+/* client_say.c */
 
 /* What the EHLO reply offers. */
 void client_read_offer(const struct smtp_reply *r, struct client_offer *o);
