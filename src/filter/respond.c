@@ -402,10 +402,22 @@ static void write_rejection(struct run *r, struct str reason, struct buf *out)
     buf_addf(out, "\r\n--=_%.*s--\r\n", STR_ARG(unique));
 }
 
+/* Does the reason stand in one line of a reply, word for word? */
+static bool is_reply(struct str reason)
+{
+    reason = str_trim(reason);
+    bool is_line = reason.n > 0 && reason.n <= REFUSAL_MOST && letter_is_ascii(reason);
+    for (size_t i = 0; i < reason.n && is_line; i++) {
+        is_line = reason.p[i] >= ' ';
+    }
+    return is_line;
+}
+
 enum err plan_reject(struct run *r, const struct sieve_action *x)
 {
-    /* "reject" has its own words read, if not in the reply then in a message; "ereject" is never more than a reply. */
-    if (x->kind == SIEVE_EREJECT || letter_is_ascii(x->reason)) {
+    /* "reject" would "always favor preserving the exact text" (RFC 5429, 2.2): if not in the reply then in a message; "ereject" is
+     * never more than a reply. */
+    if (x->kind == SIEVE_EREJECT || is_reply(x->reason)) {
         r->refusal = make_refusal(r, x->reason);
         return ERR_OK;
     }

@@ -176,10 +176,6 @@ static bool compiles(struct managesieve_session *s, struct str text, struct buf 
     struct sieve_script *script = NULL;
     struct sieve_error error = {.line = 0};
     buf_init(&s->warnings, WARNINGS_MOST);
-    if (text.n == 0) {
-        managesieve_write_response(out, STR("NO"), STR_EMPTY, STR("The script is empty"));
-        return false;
-    }
     enum err e =
         sieve_compile(text, &(struct sieve_config){.limits = &s->limits, .has_imap_events = true},
                       &script, &error);

@@ -60,3 +60,15 @@ set "d" "${c}${c}${c}${c}";
 === actions a
 error 5: The script takes too much memory
 implicit keep
+=== world
+limit steps 400
+=== stored big
+# A script that is included is compiled in each run: an octet of it is a step. These lines are just long enough for that to
+# be more than the steps that there are, though none of them does anything at all.
+keep;
+=== script a script that is included costs what compiling it takes
+require "include";
+include "big";
+=== actions a
+error 2: The script takes too long with this message
+implicit keep

@@ -145,6 +145,11 @@ static void test_reject(void **state)
     assert_int_equal(world_count_items(&w), 0);
     assert_int_equal(world_count(&w, "INBOX"), 0);
 
+    /* What takes several lines is said as it was written, in a message. */
+    world_script(&w, "require \"reject\"; reject \"One\n  two\";");
+    assert_true(is_answered(&w, HEAD REST));
+    assert_int_equal(w.outcome.refusal.len, 0);
+    assert_has(w.octets.p, "\r\nOne\r\n  two\r\n");
     world_script(&w, "require \"reject\"; reject \"N\xc3\xb6.\";");
     assert_true(is_answered(&w, HEAD REST));
     assert_int_equal(w.outcome.refusal.len, 0);
