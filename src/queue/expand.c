@@ -144,10 +144,11 @@ static enum err replace(struct expansion *x, const struct mail_found *found)
                                  : arena_printf(j->arena, "%.*s %.*s", STR_ARG(x->from->via),
                                                 STR_ARG(x->from->to.address));
     TRY(add_targets(x, found));
+    bool is_end = has_many || x->count == 0; /* nobody carries the wish for news of success on */
     struct verdict v = {
         .recipient = x->from,
         .is_over = true,
-        .is_told = has_many && dsn_is_wanted(x->from->to.notify, DSN_EXPANDED),
+        .is_told = is_end && dsn_is_wanted(x->from->to.notify, DSN_EXPANDED),
         .entry = {.to = &x->from->to, .action = DSN_EXPANDED, .status = STR("2.0.0")},
     };
     return settle_write(j->runner, j->arena, &j->message, &v, 1);

@@ -167,30 +167,45 @@ static void end_rcpt(struct lmtp *s, enum err e)
     reply(s, 250, STR("2.1.5"), STR("Ok"));
 }
 
+static enum err check_rcpt(struct lmtp *s, struct str args, struct smtp_rcpt *rcpt)
+{
+    if (!s->has_mail || s->has_content) {
+        return ERR_WRONG_STATE;
+    }
+    if (s->deliveries.count >= RECIPIENTS_MOST) {
+        return ERR_MANY_RECIPIENTS;
+    }
+    TRY(smtp_rcpt_parse(s->command, args, rcpt));
+    if (s->is_strict && (rcpt->has_orcpt || rcpt->notify != 0)) {
+        return ERR_UNKNOWN_PARAM;
+    }
+    return rcpt->to.is_utf8 && !s->is_utf8 ? ERR_UTF8_RECIPIENT : ERR_OK;
+}
+
+/* To a worker: the account, "local" or "local@domain". */
+static enum err add_account(struct lmtp *s, const struct smtp_rcpt *rcpt)
+{
+    CLEANUP(buf_release) struct buf user = BUF_INIT(1024);
+    buf_add(&user, rcpt->to.local);
+    if (rcpt->to.domain.n > 0) {
+        buf_add_char(&user, '@');
+        buf_add(&user, rcpt->to.domain);
+    }
+    s->notify = rcpt->notify;
+    return s->host->add_recipient(owner_of(s), buf_str(&user),
+                                  rcpt->has_orcpt ? rcpt->orcpt : rcpt->to.address);
+}
+
 static void run_rcpt(struct lmtp *s, struct str args)
 {
     struct smtp_rcpt rcpt = {0};
-    enum err e = !s->has_mail || s->has_content ? ERR_WRONG_STATE : ERR_OK;
-    e = e == ERR_OK && s->deliveries.count >= RECIPIENTS_MOST ? ERR_MANY_RECIPIENTS : e;
-    e = e == ERR_OK ? smtp_rcpt_parse(s->command, args, &rcpt) : e;
-    bool has_dsn = rcpt.has_orcpt || rcpt.notify != 0;
-    e = e == ERR_OK && s->is_strict && has_dsn ? ERR_UNKNOWN_PARAM : e;
-    e = e == ERR_OK && rcpt.to.is_utf8 && !s->is_utf8 ? ERR_UTF8_RECIPIENT : e;
+    enum err e = check_rcpt(s, args, &rcpt);
     if (e == ERR_OK && s->host->find_recipient != NULL) {
         s->state = LMTP_RECIPIENT;
         s->host->find_recipient(owner_of(s), rcpt.to.address);
         return;
     }
-    CLEANUP(buf_release) struct buf user = BUF_INIT(1024);
-    buf_add(&user, rcpt.to.local);
-    if (rcpt.to.domain.n > 0) {
-        buf_add_char(&user, '@');
-        buf_add(&user, rcpt.to.domain);
-    }
-    s->notify = rcpt.notify;
-    struct str address = rcpt.has_orcpt ? rcpt.orcpt : rcpt.to.address;
-    e = e == ERR_OK ? s->host->add_recipient(owner_of(s), buf_str(&user), address) : e;
-    end_rcpt(s, e);
+    end_rcpt(s, e == ERR_OK ? add_account(s, &rcpt) : e);
 }
 
 void lmtp_on_recipient(struct session *session, enum err e)

@@ -531,6 +531,36 @@ static void test_full_disk(void **state)
     }
 }
 
+/* The alias's one target is a recipient already, with wishes of its own: who asked about the alias hears all the same. */
+static void test_alias_of_recipient(void **state)
+{
+    struct queue_recipient to[] = {
+        {.to = {.address = STR("carl@here.test"), .user = STR("carl"), .notify = SMTP_NOTIFY_NEVER},
+         .next_ms = loop_wall_ms(loop)},
+        {.to = {.address = STR("one@here.test"), .notify = SMTP_NOTIFY_SUCCESS},
+         .next_ms = loop_wall_ms(loop)}};
+    struct queue_message m = {.arrived_ms = loop_wall_ms(loop),
+                              .return_path = STR("bob@here.test"),
+                              .recipients = to,
+                              .recipient_count = 2};
+    struct spool *s = queue_spool_new(queue, 1 << 20);
+    assert_int_equal(spool_add(s, STR("Subject: hello\r\n\r\nbody\r\n")), ERR_OK);
+    worker.is_down = true;
+    assert_int_equal(queue_add(queue, &m, &s), ERR_OK);
+    loop_advance(loop, SECOND);
+    worker.is_down = false;
+    runner_on_worker(runner, 0);
+    loop_advance(loop, HOUR);
+    assert_int_equal(count(), 0);
+    assert_true(has_got("rfc822; one@here.test\r\nAction: expanded"));
+    assert_false(has_got("Action: delivered"));
+    struct str got = buf_str(&worker.got);
+    size_t first = str_find_str(got, STR("carl(carl@here.test)"));
+    assert_true(first < got.n);
+    assert_false(str_find_str(str_skip(got, first + 1), STR("carl(carl@here.test)"))
+                 < got.n - first - 1);
+}
+
 /* X-ALIASES: the targets take the alias's place, each once; RFC 3461, 5.2.7 says who is told what. */
 static void test_alias(void **state)
 {
@@ -697,6 +727,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_dripping, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_alias, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_alias_of_recipient, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_alias_circle, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_storm_of_unknown, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_storm_of_aliases, set_up, tear_down),
