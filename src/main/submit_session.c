@@ -17,6 +17,7 @@ struct submit_session {
     struct submit_session_args args;
     struct submission_host host;
     struct session *core;
+    struct buf unique; /* the id that the message's Received field has */
     struct spool *spool;
     struct fetch *fetch;       /* the one under way */
     VEC(struct fetch *) ahead; /* asked for before their turn, in order */
@@ -24,7 +25,7 @@ struct submit_session {
     struct queue_wait cancel;
 };
 
-enum { ENVELOPE_MOST = 16 * 1024 * 1024, RATE_KEY_MOST = 2048 };
+enum { ENVELOPE_MOST = 16 * 1024 * 1024, RATE_KEY_MOST = 2048, UNIQUE_MOST = 128 };
 
 static int64_t get_time_s(void *owner)
 {
@@ -34,7 +35,10 @@ static int64_t get_time_s(void *owner)
 
 static void write_unique(void *owner, struct buf *out)
 {
-    queue_write_unique(out);
+    struct submit_session *s = owner;
+    buf_clear(&s->unique);
+    queue_write_unique(&s->unique);
+    buf_add(out, buf_str(&s->unique));
 }
 
 static void on_found(void *asker, enum err e, const struct mail_found *found)
@@ -107,9 +111,9 @@ static enum err enqueue(struct submit_session *s, const struct mail_envelope *en
     enum err e = queue_add(s->args.queue, &m, &s->spool);
     if (e == ERR_OK) {
         count_message(s, &m);
-        log_info("queue: message %llu from <%.*s>, %llu octets, %zu recipients",
-                 (unsigned long long)m.id, STR_ARG(m.return_path), (unsigned long long)m.size,
-                 count);
+        log_info("queue: message %llu (%.*s) from <%.*s>, %llu octets, %zu recipients",
+                 (unsigned long long)m.id, STR_ARG(buf_str(&s->unique)), STR_ARG(m.return_path),
+                 (unsigned long long)m.size, count);
     }
     free(recipients);
     return e;
@@ -347,6 +351,7 @@ static void free_session(struct session **base)
     struct submit_session *s = (struct submit_session *)*base;
     *base = NULL;
     s->core->ops->free(&s->core);
+    buf_release(&s->unique);
     free(s);
 }
 
@@ -368,6 +373,7 @@ struct session *submit_session_new(const struct submit_session_args *args)
     struct submit_session *s = mem_new(sizeof(*s));
     s->base.ops = &submit_ops;
     s->args = *args;
+    buf_init(&s->unique, UNIQUE_MOST);
     s->wait.on_commit = on_commit;
     list_init(&s->wait.node);
     s->cancel.on_commit = on_cancelled;

@@ -10,7 +10,7 @@ import subprocess
 import time
 import urllib.request
 
-from lib.check import contains, equal, eventually, limetta_only, message, true
+from lib.check import contains, equal, eventually, limetta_only, matches, message, true
 from lib.servers import PASSWORD
 from lib.sink import Sink
 from lib.wire import open_imap, open_smtp
@@ -144,6 +144,8 @@ def test_metrics(make):
             closed.close()
         eventually(lambda: '\nlimetta_lmtp_connections 0\n' in metrics() and 'state="before_login"} 1' not in metrics()
                    and 'state="session"} 1' not in metrics(), 'all are gone')
+        unique = matches(inbox(s, 'bob')[0], rb'ESMTPSA id ([0-9a-f]+)').group(1).decode()
+        contains(s.log(), f'queue: message 1 ({unique}) from <alice@localhost>, ')  # so that a message is found in the log
         text = metrics()
         equal(sum(int(n) for n in re.findall(r'limetta_filter_outcomes_total\{worker="\d+",outcome="kept"\} (\d+)', text)), 1)
         families = re.findall(r'# TYPE (\S+)', text)
