@@ -168,6 +168,20 @@ static enum err plan_notification(struct run *r, const struct sieve_action *x)
     return plan_notify(r, x);
 }
 
+/* Who answers every message (":seconds 0", RFC 6131) could be made to answer a stranger without end; such answers count as
+ * notifications do. */
+static enum err plan_answer(struct run *r, const struct sieve_action *x)
+{
+    bool is_too_many = false;
+    size_t letters = r->letters.count;
+    if (x->vacation->seconds > 0) {
+        return plan_vacation(r, x);
+    }
+    TRY(check_day(r, SEEN_NOTIFY, r->notifies, r->f->config.notifies_a_day, &is_too_many));
+    TRY(is_too_many ? ERR_OK : plan_vacation(r, x));
+    return r->letters.count > letters ? remember_one(r, SEEN_NOTIFY) : ERR_OK;
+}
+
 static enum err plan_action(struct run *r, const struct sieve_action *x)
 {
     switch (x->kind) {
@@ -180,7 +194,7 @@ static enum err plan_action(struct run *r, const struct sieve_action *x)
     case SIEVE_EREJECT:
         return plan_reject(r, x);
     case SIEVE_VACATION:
-        return plan_vacation(r, x);
+        return plan_answer(r, x);
     case SIEVE_NOTIFY:
         return plan_notification(r, x);
     case SIEVE_DISCARD:

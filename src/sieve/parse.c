@@ -84,7 +84,7 @@ static enum err parse_strings(struct sieve_compiler *c, struct sieve_arg *out)
             if (grown == NULL) {
                 return fail_memory(c);
             }
-            if (out->count > 0) {
+            if (list != NULL) {
                 memcpy(grown, list, out->count * sizeof(*list));
             }
             list = grown;

@@ -210,18 +210,6 @@ static void test_operator(void **state)
     world_close(&w);
 }
 
-/* A script without commands keeps what comes. */
-static void test_empty(void **state)
-{
-    struct world w;
-    world_open(&w);
-    world_script(&w, "");
-    assert_int_equal(world_deliver(&w, "Subject: s\n\n"), ERR_OK);
-    assert_int_equal(world_deliver(&w, "Subject: t\n\n"), ERR_OK);
-    assert_int_equal(world_count(&w, "INBOX"), 2);
-    world_close(&w);
-}
-
 static int32_t find_zone(int64_t unix_s)
 {
     return unix_s > 0 ? -9000 : 0;
@@ -288,7 +276,7 @@ int main(void)
         cmocka_unit_test(test_redirect),     cmocka_unit_test(test_redirect_guards),
         cmocka_unit_test(test_detail),       cmocka_unit_test(test_operator),
         cmocka_unit_test(test_zone),         cmocka_unit_test(test_changes),
-        cmocka_unit_test(test_large_change), cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_large_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -274,6 +274,22 @@ static void test_edited(void **state)
     world_close(&w);
 }
 
+/* RFC 6131: an answer to every message, up to a day's worth. */
+static void test_vacation_storm(void **state)
+{
+    struct world w;
+    world_open(&w);
+    w.config.notifies_a_day = 2;
+    world_set_up(&w);
+    world_script(&w, "require \"vacation-seconds\"; vacation :seconds 0 \"away\";");
+    assert_true(is_answered(&w, HEAD REST) && is_answered(&w, HEAD REST));
+    assert_false(is_answered(&w, HEAD REST));
+    assert_int_equal(world_count(&w, "INBOX"), 3);
+    w.f.now_ms += UINT64_C(24) * 3600 * 1000 + 1000;
+    assert_true(is_answered(&w, HEAD REST));
+    world_close(&w);
+}
+
 /* Names around the addresses of a script do not hide whose they are. */
 static void test_vacation_own(void **state)
 {
@@ -357,6 +373,7 @@ int main(void)
         cmocka_unit_test(test_vacation_addresses),
         cmocka_unit_test(test_vacation_words),
         cmocka_unit_test(test_vacation_own),
+        cmocka_unit_test(test_vacation_storm),
         cmocka_unit_test(test_vacation_entity),
         cmocka_unit_test(test_edited),
         cmocka_unit_test(test_too_large),

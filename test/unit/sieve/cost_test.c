@@ -1,5 +1,6 @@
-/* MD-1: what a run costs. A step stands for about the same time, whatever it is spent on: else a script and a message that fit each other
- * could hold the worker for much longer than the limit of steps means. Times are compared with each other, as no machine is like another. */
+/* MD-1: what a run costs. A step stands for about the same time, whatever it is spent on: else a script and a message that fit each
+ * other could hold the worker for much longer than the limit of steps means. Times are compared with each other, as no machine is like
+ * another. */
 #include "unit.h"
 
 #include "sieve/run.h"
