@@ -1,10 +1,11 @@
 /* A domain's policy, by the order of RFC 8461, 5.1:
  *
  *     TXT _mta-sts.<domain>     no record, no answer: what the cache has
- *     its id is the cached one: what the cache has
+ *     its id is the cached one, and that is young: what the cache has
  *     else                      fetch https://mta-sts.<domain>/.well-known/mta-sts.txt, keep it; cannot be had: what the cache has
  *
- * so whoever only suppresses answers never gets rid of a policy before its time. A host that failed is left alone for a few minutes; only
+ * so whoever only suppresses answers never gets rid of a policy before its time; and a policy is fetched anew long before that (3.3), so
+ * suppressing has to last for most of its age. A host that failed is left alone for a few minutes; only
  * so many failures are remembered, for strangers name the domains. */
 #include "queue/sts_find.h"
 
@@ -19,6 +20,7 @@ enum {
     FETCH_MS = 20 * 1000,
     FAILED_MOST = 64,
     FAILED_MS = 5 * 60 * 1000,
+    DAY_MS = 24 * 60 * 60 * 1000,
     ADDRESSES_MOST = 8,
     STATUS_OK = 200
 };
@@ -191,13 +193,21 @@ static bool find_id(const struct dns_answer *a, struct str *id)
     return count == 1;
 }
 
+/* Needs no new look (3.3): less than a day, or half of its age, has gone by. */
+static bool is_young(const struct sts_search *s)
+{
+    uint64_t age_ms = s->entry.policy.max_age_s * 1000;
+    uint64_t left_ms = age_ms / 2 > DAY_MS ? age_ms - DAY_MS : age_ms / 2;
+    return s->entry.expires_ms > loop_wall_ms(s->finder->args.loop) + left_ms;
+}
+
 static void on_record(void *owner, enum err e, const struct dns_answer *a)
 {
     struct sts_search *s = owner;
     struct str id = STR_EMPTY;
     s->query = NULL;
     bool has_record = e == ERR_OK && find_id(a, &id);
-    if (!has_record || (s->has_cached && str_eq(id, s->entry.id))
+    if (!has_record || (s->has_cached && str_eq(id, s->entry.id) && is_young(s))
         || has_failed(s->finder, s->domain)) {
         finish(s);
         return;

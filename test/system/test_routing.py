@@ -4,11 +4,12 @@ import contextlib
 import http.server
 import os
 import socket
+import sqlite3
 import ssl
 import subprocess
 import tempfile
-import time
 import threading
+import time
 
 from lib.check import contains, equal, eventually, limetta_only, message, true
 from lib.names import Names
@@ -138,13 +139,19 @@ def test_mail_hosts(make):
             statuses = (b'Status: 5.1.10', b'Status: 5.1.2', b'Status: 5.4.6')
             eventually(lambda: all(status in inbox(s, 'alice') for status in statuses), 'three reports')
 
-            # The policy is remembered over a restart.
+            # The policy is remembered over a restart, and fetched anew when half of its time is over (RFC 8461, 3.3).
             s.shut_down()
+            with contextlib.closing(sqlite3.connect(f'{s.state}/queue/sts.db')) as db, db:
+                db.execute('UPDATE policy SET expires_ms=expires_ms-?', (50000 * 1000,))
             s.start()
             submit(s, 'carol@sts.plain.test', 'by policy again')
             sink.wait(6)
             equal(len(sink.messages), 6)
             true(all(sink.encrypted), 'all under TLS')
+            s.shut_down()
+            with contextlib.closing(sqlite3.connect(f'{s.state}/queue/sts.db')) as db:
+                left_ms, = db.execute('SELECT expires_ms FROM policy').fetchone()
+            true(left_ms / 1000 - time.time() > 80000, left_ms)
 
 
 @limetta_only
