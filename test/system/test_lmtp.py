@@ -166,6 +166,16 @@ def test_one_copy(make):
         with by_tcp(s) as c:
             equal(deliver(c, ['alice@localhost', 'info@localhost', 'alice@localhost'], MESSAGE), [250, 250, 250])
         equal(count(s, 'alice'), 1)
+        c = open_smtp(s, 'bob', PASSWORD, is_tls=True)  # and by submission, with a report for each (RFC 3461, 5.2.3)
+        c.command('MAIL FROM:<bob@localhost>')
+        for to in ('alice@localhost', 'info@localhost', 'alice@LOCALHOST', 'alice+detail@localhost'):
+            c.command(f'RCPT TO:<{to}> NOTIFY=SUCCESS')
+        c.command('DATA')
+        c.send(message('to all of her', sender='bob@localhost') + b'.\r\n')
+        c.reply()
+        c.close()
+        eventually(lambda: inbox(s, 'bob').count(b'Action: delivered') == 3, 'reports')
+        equal(inbox(s, 'alice').count(b'Subject: to all of her'), 2, 'one, and one with the detail')
 
 
 @limetta_only
