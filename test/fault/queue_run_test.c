@@ -1,5 +1,5 @@
-/* X-QUEUE: the queue at work over crashes and full disks. Messages arrive, reach a next hop that refuses one of two recipients,
- * and reports go back, all on the virtual clock; each time another write or sync goes wrong: SIGKILL, a power cut, or a disk
+/* X-QUEUE: the queue at work over crashes and full disks. Messages arrive, some for an alias of two, reach a next hop that refuses one of two
+ * recipients, unless he is unknown here, and reports go back, all on the virtual clock; each time another write or sync goes wrong: SIGKILL, a power cut, or a disk
  * that is full from then on for a while. Then the work goes on, and in the end: what was answered 250 was delivered, and its
  * sender has heard of the recipient that was refused; what a crash interrupted came twice at most, and nothing did that was only
  * refused by the disk; no row and no blob is left. */
@@ -143,7 +143,12 @@ static void find_user(void *owner, struct str address,
                       void (*tell)(void *asker, enum err e, const struct mail_found *found),
                       void *asker)
 {
-    tell(asker, ERR_UNAVAILABLE, &(struct mail_found){.user = STR_EMPTY});
+    char targets[100];
+    struct mail_found found = {.users = STR(". .")};
+    char number = get_number(address, "all");
+    (void)snprintf(targets, sizeof(targets), "good%c@far.test bad%c@far.test", number, number);
+    found.targets = str_from_c(targets);
+    tell(asker, number != '\0' ? ERR_OK : ERR_NO_USER, &found);
 }
 
 static void forget(void *owner, void *asker)
@@ -215,8 +220,9 @@ static void submit(unsigned i, struct client *client)
 {
     CLEANUP(buf_release) struct buf good = BUF_INIT(100);
     CLEANUP(buf_release) struct buf bad = BUF_INIT(100);
-    buf_addf(&good, "good%u@far.test", i);
-    buf_addf(&bad, "bad%u@far.test", i);
+    bool is_alias = i % 3 == 2;
+    buf_addf(&good, is_alias ? "all%u@here.test" : "good%u@far.test", i);
+    buf_addf(&bad, i % 3 == 1 ? "bad%u@here.test" : "bad%u@far.test", i);
     struct spool *s = queue_spool_new(queue, 1 << 20);
     enum err e = spool_add(s, STR("Subject: hello\r\n\r\n"));
     for (size_t n = 0; e == ERR_OK && i % 2 == 1 && n < BIG; n += 50) {
@@ -233,7 +239,7 @@ static void submit(unsigned i, struct client *client)
     struct queue_message m = {.arrived_ms = loop_wall_ms(loop),
                               .return_path = STR("bob@bob.test"),
                               .recipients = r,
-                              .recipient_count = 2};
+                              .recipient_count = is_alias ? 1 : 2};
     if (queue_add(queue, &m, &s) == ERR_OK) {
         client->number = (char)('0' + i);
         client->wait.on_commit = on_commit;
