@@ -17,7 +17,8 @@ from lib.servers import PASSWORD, free_offset
 from lib.sink import Sink
 from lib.wire import open_imap, open_smtp
 
-HOSTS = ('mx.signed.test', 'mx.third.signed.test', 'mx.plain.test', 'mx.sts.plain.test', 'mta-sts.sts.plain.test')
+HOSTS = ('mx.signed.test', 'mx.third.signed.test', 'mx.plain.test', 'mx.sts.plain.test',
+         'mta-sts.sts.plain.test', 'mta-sts.forged.plain.test', 'mta-sts.outside.plain.test')  # not mx.forged.plain.test
 
 
 def submit(s, to, subject, mail='', rcpt=''):
@@ -97,7 +98,9 @@ def policies(identity, text):
 def make_zones(port, digest, authority):
     plain = ['@ MX 10 away', '@ MX 20 mx', 'mx A 127.0.0.1', 'away A 127.0.0.9', 'null MX 0 .', 'loop MX 10 mail.us.test.',
              'bare A 127.0.0.1', 'sts MX 5 stranger', 'sts MX 10 mx.sts', 'stranger A 127.0.0.1', 'mx.sts A 127.0.0.1',
-             '_mta-sts.sts TXT "v=STSv1; id=1"', 'mta-sts.sts A 127.0.0.1']
+             '_mta-sts.sts TXT "v=STSv1; id=1"', 'mta-sts.sts A 127.0.0.1',
+             'forged MX 10 mx.forged', 'mx.forged A 127.0.0.1', '_mta-sts.forged TXT "v=STSv1; id=1"', 'mta-sts.forged A 127.0.0.1',
+             'outside MX 10 stranger', '_mta-sts.outside TXT "v=STSv1; id=1"', 'mta-sts.outside A 127.0.0.1']
     signed = ['@ MX 10 mx', 'mx A 127.0.0.1', f'_{port}._tcp.mx TLSA 3 1 1 {digest}',
               'other MX 10 mx.other', 'mx.other A 127.0.0.1', f'_{port}._tcp.mx.other TLSA 3 1 1 {"00" * 32}',
               'third MX 10 mx.third', 'mx.third A 127.0.0.1', f'_{port}._tcp.mx.third TLSA 2 0 1 {authority}',
@@ -109,7 +112,7 @@ def make_zones(port, digest, authority):
 def test_mail_hosts(make):
     """MX, DANE and MTA-STS."""
     identity = Identity()
-    policy = 'version: STSv1\nmode: enforce\nmx: mx.sts.plain.test\nmax_age: 86400\n'
+    policy = 'version: STSv1\nmode: enforce\nmx: mx.sts.plain.test\nmx: mx.forged.plain.test\nmax_age: 86400\n'
     with Sink(identity=(identity.cert, identity.key)) as sink, \
             Names(make_zones(sink.port, identity.digest(), identity.authority_digest())) as names, policies(identity, policy) as web:
         config = {'hostname': 'mail.us.test', 'domains': 'localhost', 'delivery': 'direct', 'dns_servers': f'127.0.0.1:{names.port}',
@@ -133,6 +136,9 @@ def test_mail_hosts(make):
             submit(s, 'carol@sts.plain.test', 'by policy')
             contains(sink.wait(5)[4][2], b'Subject: by policy')
             contains(s.log(), 'stranger.plain.test of sts.plain.test is not in its MTA-STS policy')
+            for to, reply, why in (('forged', b'454 4.7.0', 'shows a certificate of others'), ('outside', b'451 4.7.5', 'none may be tried')):
+                submit(s, f'carol@{to}.plain.test', why)
+                eventually(lambda: reply in s.run('queue', 'list', '--recipient', f'carol@{to}.plain.test').stdout, why)  # noqa: B023
 
             for to in ('null.plain.test', 'nowhere.plain.test', 'loop.plain.test'):
                 submit(s, f'carol@{to}', 'lost')
