@@ -1,8 +1,9 @@
-/* X-QUEUE: the queue at work over crashes and full disks. Messages arrive, some for an alias of two, reach a next hop that refuses one of two
- * recipients, unless he is unknown here, and reports go back, all on the virtual clock; each time another write or sync goes wrong: SIGKILL, a power cut, or a disk
- * that is full from then on for a while. Then the work goes on, and in the end: what was answered 250 was delivered, and its
- * sender has heard of the recipient that was refused; what a crash interrupted came twice at most, and nothing did that was only
- * refused by the disk; no row and no blob is left. */
+/* X-QUEUE: the queue at work over crashes and full disks. Messages arrive, some for an alias of two, reach a next hop
+ * that refuses one of two recipients, unless he is unknown here, and reports go back, all on the virtual clock; each
+ * time another write or sync goes wrong: SIGKILL, a power cut, or a disk that is full from then on for a while. Then the
+ * work goes on, and in the end: what was answered 250 was delivered, and its sender has heard of the recipient that was
+ * refused; what a crash interrupted came twice at most, and nothing did that was only refused by the disk; no row and no
+ * blob is left. */
 #include "fault_vfs.h"
 #include "temp_dir.h"
 #include "unit.h"
