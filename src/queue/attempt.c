@@ -215,7 +215,12 @@ static void on_octets(void *owner, struct str octets)
     if (!a->is_done) {
         a->is_shaking = false;
         smtp_client_feed(a->hop.client, octets);
-        step(a);
+        bool is_stuck = stream_get_queued(a->hop.stream) > STREAM_HIGH_WATER;
+        if (is_stuck && smtp_client_is_over(a->hop.client)) {
+            conclude(a);
+        } else {
+            step(a);
+        }
     }
 }
 

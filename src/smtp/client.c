@@ -25,6 +25,7 @@
 enum {
     OUT_MOST = 32 * 1024,
     LINE_CAP = 256 * 1024,
+    BACKLOG_MOST = 256 * 1024, /* of replies, while it does not take what we say */
     CHUNK_SIZE = 1024 * 1024,
     CHUNKS_OPEN_MOST = 8
 };
@@ -57,6 +58,10 @@ void smtp_client_free(struct smtp_client **c)
 void smtp_client_feed(struct smtp_client *c, struct str octets)
 {
     smtp_framing_feed(c->framing, octets);
+    if (smtp_framing_get_backlog(c->framing) > BACKLOG_MOST) {
+        log_info("smtp client: the server talks and does not listen");
+        smtp_client_fail(c, ERR_PEER_GONE);
+    }
 }
 
 static void quit(struct smtp_client *c)
@@ -157,6 +162,11 @@ bool smtp_client_is_unfit(const struct smtp_client *c)
 bool smtp_client_is_tls(const struct smtp_client *c)
 {
     return c->is_tls;
+}
+
+bool smtp_client_is_over(const struct smtp_client *c)
+{
+    return c->state == AT_DONE;
 }
 
 bool smtp_client_is_final(const struct smtp_client *c)

@@ -80,6 +80,8 @@ enum smtp_client_want smtp_client_step(struct smtp_client *c, struct buf *out);
 void smtp_client_on_tls(struct smtp_client *c);
 /* The connection failed or took too long: what is open is for later. The client is then done. */
 void smtp_client_fail(struct smtp_client *c, enum err why);
+/* Nothing more is said or heard: all recipients have an outcome. */
+bool smtp_client_is_over(const struct smtp_client *c);
 /* The end of the content was sent: the server may now take its time (10 minutes; RFC 5321, 4.5.3.2.6). */
 bool smtp_client_is_final(const struct smtp_client *c);
 /* A number that grows with every whole reply and every piece of content that leaves; a line that drips in, octet by octet, is

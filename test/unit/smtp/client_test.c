@@ -517,6 +517,27 @@ static void test_login_text(void **state)
     }
 }
 
+/* A server that answers without end and takes nothing is hung up on; the message is for later. */
+static void test_talks_only(void **state)
+{
+    struct smtp_client_job job = {
+        .helo = STR("me"),
+        .envelope = {STR_EMPTY, STR_EMPTY, SMTP_RET_NONE, recipients, 1},
+        .source = {prepare, read_content, NULL},
+    };
+    struct smtp_client *c = smtp_client_new(&job);
+    CLEANUP(buf_release) struct buf said = BUF_INIT(1 << 16);
+    size_t fed = 0;
+    while (!smtp_client_is_over(c) && fed < 1 << 20) {
+        smtp_client_feed(c, STR("250 what you never asked, and will not hear the end of\r\n"));
+        fed += 56;
+    }
+    assert_true(fed > 200 * 1024 && fed < 300 * 1024);
+    assert_int_equal(smtp_client_step(c, &said), SMTP_CLIENT_DONE);
+    assert_int_equal(smtp_client_get_outcome(c, 0).kind, SMTP_OUTCOME_LATER);
+    smtp_client_free(&c);
+}
+
 /* S-2, S-4: what the server can take decides what is asked for. */
 static void test_able(void **state)
 {
@@ -555,6 +576,7 @@ int main(void)
         cmocka_unit_test(test_plays),        cmocka_unit_test(test_faults),
         cmocka_unit_test(test_early_answer), cmocka_unit_test(test_reply_text),
         cmocka_unit_test(test_able),         cmocka_unit_test(test_login_text),
+        cmocka_unit_test(test_talks_only),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
