@@ -2,7 +2,7 @@
 Roundcube's managesieve plug-in, which speaks by PEAR's Net_Sieve. Nothing that they say is refused, and what they read is what they expect."""
 import base64
 
-from lib.check import contains, equal, limetta_only, message, true
+from lib.check import contains, equal, eventually, limetta_only, message, true
 from lib.servers import PASSWORD
 from lib.sieve import Sieve, capabilities, literal
 from lib.wire import context_for, open_imap, open_smtp, plain
@@ -72,7 +72,7 @@ def test_thunderbird_addon(make):
         equal(names(c), ['main*'])
         c.command('NOOP')
         mail(s, 'from a list')
-        equal((count(s, 'Archive'), count(s, 'INBOX')), (1, 0))
+        eventually(lambda: (count(s, 'Archive'), count(s, 'INBOX')) == (1, 0), 'filed')
         c.command('SETACTIVE ""')
         c.command('DELETESCRIPT "main"')
         equal(names(c), [])
@@ -103,7 +103,7 @@ def test_roundcube(make):
         equal(names(c), ['roundcube*'])
         equal(c.command('GETSCRIPT "roundcube"')[0].split(b'\r\n', 1)[1], ROUNDCUBE.encode() + b'\r\n')
         mail(s, 'from a list')
-        equal((count(s, 'Archive'), count(s, 'INBOX')), (1, 1))
+        eventually(lambda: (count(s, 'Archive'), count(s, 'INBOX')) == (1, 1), 'copied')
         contains(c.command(b'PUTSCRIPT "roundcube" ' + literal(ROUNDCUBE.replace('fileinto', 'filinto', 1)), must_be_ok=False)[-1], b'NO ')
         equal(c.command('GETSCRIPT "roundcube"')[0].split(b'\r\n', 1)[1], ROUNDCUBE.encode() + b'\r\n')
         equal(c.command('DELETESCRIPT "roundcube"', must_be_ok=False)[-1][:12], b'NO (ACTIVE) ')
