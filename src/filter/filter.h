@@ -68,7 +68,7 @@ struct filter_delivery {
     bool is_tls_required; /* REQUIRETLS (RFC 8689) */
 };
 
-enum { FILTER_REFUSAL_MOST = 1024, FILTER_HOOK_MOST = 16 * 1024 };
+enum { FILTER_REFUSAL_MOST = 4096, FILTER_HOOK_MOST = 16 * 1024 };
 
 struct filter_outcome {
     bool has_outgoing; /* the account's outbox has got something */

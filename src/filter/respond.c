@@ -18,7 +18,8 @@ enum {
     REFERENCES_MOST = 2000,
     UNIQUE_MOST = 128,
     RETURNED_MOST = 64 * 1024, /* octets of a message that goes back whole */
-    REFUSAL_MOST = 480         /* of a reply line, which has 512 (RFC 5321, 4.5.3.1.5) */
+    REFUSAL_MOST = 480,        /* of a reply line, which has 512 (RFC 5321, 4.5.3.1.5) */
+    REFUSALS_MOST = 3072       /* of all lines of a reply */
 };
 
 /* ---- what all have ---- */
@@ -331,12 +332,25 @@ enum err plan_notify(struct run *r, const struct sieve_action *x)
 
 /* ---- reject ---- */
 
-/* The reply, in one line: its end may be missing, but not its beginning. */
+/* The reason's lines as those of a reply (RFC 5429, 2.5), LF between them; a long one is cut into several. */
+static void write_refusal_lines(struct str reason, struct buf *out)
+{
+    while (reason.n > 0) {
+        struct str line = str_trim(str_split(&reason, '\n'));
+        do {
+            buf_add(out, out->len > 0 ? STR("\n") : STR_EMPTY);
+            buf_add(out, str_sub(line, 0, REFUSAL_MOST));
+            line = str_skip(line, REFUSAL_MOST);
+        } while (line.n > 0);
+    }
+}
+
+/* Of a very long reason the end may be missing, but not the beginning. */
 static struct str make_refusal(struct run *r, struct str reason)
 {
     CLEANUP(buf_release) struct buf out = BUF_INIT(FILTER_REFUSAL_MOST);
-    CLEANUP(buf_release) struct buf words = BUF_INIT(FILTER_REFUSAL_MOST);
-    field_unfold(str_sub(str_trim(reason), 0, REFUSAL_MOST), &words);
+    CLEANUP(buf_release) struct buf words = BUF_INIT(2 * FILTER_REFUSAL_MOST);
+    write_refusal_lines(str_sub(str_trim(reason), 0, REFUSALS_MOST), &words);
     if (words.len == 0 || !letter_is_ascii(buf_str(&words))) {
         buf_clear(&words);
         buf_add(&words, STR("The recipient's mail filter refuses this message"));

@@ -251,7 +251,7 @@ static void on_attempt_done(void *owner, struct attempt *a)
     for (size_t i = 0; i < b->count; i++) {
         struct smtp_outcome o = attempt_get_outcome(a, i);
         log_answer(t, &t->recipients.at[b->indexes[i]], o.reply);
-        answer(t, b->indexes[i], ERR_UNAVAILABLE, o.is_from_server ? o.reply : STR_EMPTY);
+        answer(t, b->indexes[i], ERR_UNAVAILABLE, o.is_from_server ? o.lines : STR_EMPTY);
     }
     attempt_free(&b->attempt);
     if (--t->open_batches == 0) {

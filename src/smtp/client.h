@@ -62,7 +62,8 @@ enum smtp_outcome_kind {
 
 struct smtp_outcome {
     enum smtp_outcome_kind kind;
-    struct str reply;    /* "550 5.1.1 text", one line of at most 512 octets */
+    struct str reply; /* "550 5.1.1 text", one line of at most 512 octets */
+    struct str lines; /* the same with LF where the server began a new line, at most 4096 octets */
     bool is_from_server; /* false: our own words about why it could not be tried */
     bool
         is_dsn_with_him; /* the server offers DSN: reports are its business now (RFC 3461, 5.2.2) */

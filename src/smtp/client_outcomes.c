@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 
-enum { REPLY_MOST = 512 };
+enum { REPLY_MOST = 512, LINES_MOST = 4096 };
 
 void client_outcomes_new(struct smtp_client *c)
 {
@@ -15,6 +15,7 @@ void client_outcomes_new(struct smtp_client *c)
     c->outcomes = mem_new((count + 1) * sizeof(*c->outcomes));
     for (size_t i = 0; i < count; i++) {
         buf_init(&c->outcomes[i].reply, REPLY_MOST);
+        buf_init(&c->outcomes[i].lines, LINES_MOST);
     }
 }
 
@@ -22,9 +23,38 @@ void client_outcomes_free(struct smtp_client *c)
 {
     for (size_t i = 0; i < c->job.envelope.recipient_count; i++) {
         buf_release(&c->outcomes[i].reply);
+        buf_release(&c->outcomes[i].lines);
     }
     free(c->outcomes);
     c->outcomes = NULL;
+}
+
+/* The enhanced code with the space behind it; empty: there is none. It stands on every line of a reply (RFC 2034, 4). */
+static struct str find_enhanced(struct str text)
+{
+    bool is_there = text.n > 2 && text.p[0] >= '2' && text.p[0] <= '5' && text.p[1] == '.';
+    return is_there ? str_sub(text, 0, str_find_char(text, ' ') + 1) : STR_EMPTY;
+}
+
+static void add_shown(struct buf *out, struct str text)
+{
+    for (size_t n = 0; n < text.n; n++) {
+        char ch = text.p[n];
+        buf_add_char(out, ch < 32 || ch > 126 ? ' ' : ch);
+    }
+}
+
+/* The lines of a reply without what is said on each again. */
+static void add_lines(struct buf *out, struct str text)
+{
+    struct str enhanced = find_enhanced(text);
+    add_shown(out, str_split(&text, '\n'));
+    while (text.n > 0) {
+        struct str line = str_split(&text, '\n');
+        bool is_again = enhanced.n > 0 && str_starts(line, enhanced);
+        buf_add_char(out, '\n');
+        add_shown(out, str_skip(line, is_again ? enhanced.n : 0));
+    }
 }
 
 void client_settle(struct smtp_client *c, size_t i, enum smtp_outcome_kind kind, int code,
@@ -36,12 +66,9 @@ void client_settle(struct smtp_client *c, size_t i, enum smtp_outcome_kind kind,
     }
     o->kind = kind;
     o->is_from_server = is_from_server;
-    buf_addf(&o->reply, "%d ", code);
-    text = str_sub(text, 0, REPLY_MOST - o->reply.len);
-    for (size_t n = 0; n < text.n; n++) {
-        char ch = text.p[n];
-        buf_add_char(&o->reply, ch < 32 || ch > 126 ? ' ' : ch);
-    }
+    buf_addf(&o->lines, "%d ", code);
+    add_lines(&o->lines, str_sub(text, 0, LINES_MOST - o->lines.len));
+    add_shown(&o->reply, str_sub(buf_str(&o->lines), 0, REPLY_MOST));
 }
 
 /* What the reply says, for the log and for reports. An answer to a login may repeat what it was given, so its code alone is told. */
@@ -103,6 +130,13 @@ size_t client_find_open(const struct smtp_client *c, size_t i)
 struct smtp_outcome smtp_client_get_outcome(const struct smtp_client *c, size_t i)
 {
     const struct client_outcome *o = &c->outcomes[i];
-    return (struct smtp_outcome){o->kind,          buf_str(&o->reply), o->is_from_server,
-                                 c->offer.has_dsn, c->offer.has_by,    c->job.is_lmtp};
+    return (struct smtp_outcome){
+        .kind = o->kind,
+        .reply = buf_str(&o->reply),
+        .lines = buf_str(&o->lines),
+        .is_from_server = o->is_from_server,
+        .is_dsn_with_him = c->offer.has_dsn,
+        .is_by_with_him = c->offer.has_by,
+        .is_delivery = c->job.is_lmtp,
+    };
 }

@@ -52,6 +52,7 @@ struct client_offer {
 struct client_outcome {
     enum smtp_outcome_kind kind;
     struct buf reply;
+    struct buf lines;
     bool is_from_server;
     bool is_told;     /* RCPT was said, or will be, in this transaction */
     bool is_accepted; /* at RCPT */

@@ -22,7 +22,7 @@
 #include "wire/smtp_scan.h"
 #include "wire/smtp_write.h"
 
-enum { COMMAND_MOST = 64 * 1024, RECIPIENTS_MOST = 1000, REPLY_MOST = 1024 };
+enum { COMMAND_MOST = 64 * 1024, RECIPIENTS_MOST = 1000, REPLY_MOST = 4096 };
 
 /* Parameters of MAIL that LHLO does not announce (RFC 5321, 4.1.1.11). Our own client may say more. */
 enum {
@@ -324,7 +324,7 @@ static void add_octets(struct lmtp *s, struct str octets)
     }
 }
 
-/* "452 4.2.2 text", said by another server of ours. */
+/* "452 4.2.2 text", said by another server of ours; LF in it begins a new line. */
 static void repeat(struct lmtp *s, struct str said)
 {
     uint64_t code = 0;

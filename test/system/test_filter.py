@@ -10,7 +10,7 @@ from lib.check import contains, equal, eventually, limetta_only, message, true
 from lib.servers import PASSWORD
 from lib.sieve import open_sieve
 from lib.sink import Sink
-from lib.wire import open_imap, open_smtp
+from lib.wire import Smtp, open_imap, open_smtp
 
 
 def activate(s, user, text):
@@ -169,6 +169,22 @@ def test_refused(make):
         contains(report, b'Action: failed')
         contains(report, b'550 5.7.1 Ask me first')
         equal(read_all(s, 'bob'), [])
+
+
+@limetta_only
+def test_refused_in_lines(make):
+    """X-SIEVE-EREJECT: A reason of several lines is a reply of several lines (RFC 5429, 2.5); a report has it in one."""
+    with make() as s:
+        activate(s, 'bob', 'require "ereject"; ereject "Ask me first.\r\nThen come again.\r\n";')
+        c = Smtp(s.host, s.lmtp_port)
+        for line in ('LHLO mx.example', 'MAIL FROM:<ann@elsewhere.example>', 'RCPT TO:<bob@localhost>', 'DATA'):
+            c.command(line)
+        c.send(letter('unwanted') + b'\r\n.\r\n')
+        equal(c.reply(must_be_ok=False), ['550-5.7.1 Ask me first.', '550 5.7.1 Then come again.'])
+        c.close()
+        submit(s, letter('unwanted, too'), ['bob@localhost'])
+        eventually(lambda: len(read_all(s, 'alice')) == 1, 'the report')
+        contains(read_all(s, 'alice')[0], b'550 5.7.1 Ask me first. Then come again.')
 
 
 @limetta_only

@@ -134,7 +134,7 @@ static void test_reject(void **state)
     world_open(&w);
     world_script(&w, "require \"ereject\"; ereject \"Not\nwanted\";");
     assert_int_equal(world_deliver(&w, HEAD REST), ERR_OK);
-    assert_str(buf_str(&w.outcome.refusal), STR("550 5.7.1 Not wanted"));
+    assert_str(buf_str(&w.outcome.refusal), STR("550 5.7.1 Not\nwanted"));
     world_script(&w, "require \"ereject\"; ereject \"\xc3\xa4\";");
     assert_int_equal(world_deliver(&w, HEAD REST), ERR_OK);
     assert_str(buf_str(&w.outcome.refusal),
