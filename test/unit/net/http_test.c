@@ -166,7 +166,7 @@ static struct http_call *start(const char *scheme, const char *host, const char 
         .body = body,
         .content_type = STR("text/plain"),
         .answer_most = 1000,
-        .timeout_ms = 500,
+        .timeout_ms = strcmp(path, "/silent") == 0 ? 500 : 60 * 1000,
     };
     return http_start(http, &r, on_done, NULL);
 }
