@@ -29,7 +29,7 @@ struct peer {
 };
 
 /* Prints what and errno, and exits with 1. */
-_Noreturn void peer_fail(const char *what);
+__attribute__((noreturn)) void peer_fail(const char *what);
 double peer_now_us(void);
 /* A number of the command line, 0 to 100,000,000. */
 int peer_number(const char *text);
