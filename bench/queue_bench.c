@@ -56,15 +56,16 @@ static void report(const char *name, double value, const char *unit)
 
 static double get_resident_mb(void)
 {
-    unsigned long size = 0;
-    unsigned long resident = 0;
+    char line[256] = "";
     FILE *f = fopen("/proc/self/statm", "re");
-    if (f == NULL || fscanf(f, "%lu %lu", &size, &resident) != 2) {
-        resident = 0;
-    }
     if (f != NULL) {
+        (void)!fgets(line, sizeof(line), f);
         (void)fclose(f);
     }
+    struct str words = str_from_c(line);
+    uint64_t resident = 0;
+    (void)str_split(&words, ' '); /* the size of the address space */
+    (void)str_to_u64(str_split(&words, ' '), UINT64_MAX, &resident);
     return (double)resident * (double)sysconf(_SC_PAGESIZE) / 1048576;
 }
 
