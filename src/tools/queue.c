@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 static const char USAGE[] =
-    "limetta queue [list|show|hold|release|remove|flush] [ID ...] [--id ID] [--sender ADDRESS] "
+    "limetta queue [list|show|hold|release|remove|flush] [ID ...] [--sender ADDRESS] "
     "[--recipient ADDRESS] [--domain DOMAIN] [--held] [--all] [--json] [--live] [--bounce] "
     "[--state DIR] [--config FILE]";
 
@@ -35,7 +35,6 @@ enum {
 
 struct question {
     const char *op;
-    const char *id;
     const char *sender;
     const char *recipient;
     const char *domain;
@@ -69,7 +68,7 @@ static void add_word(struct buf *out, const char *key, const char *value)
 
 static bool has_ids(const struct question *q)
 {
-    return q->id != NULL || q->words.count > 1;
+    return q->words.count > 1;
 }
 
 static void write_request(const struct question *q, uint64_t after, struct buf *out)
@@ -84,9 +83,6 @@ static void write_request(const struct question *q, uint64_t after, struct buf *
     fields_add_u64(out, STR("after"), after);
     for (int i = 1; i < q->words.count; i++) {
         buf_addf(&ids, "%s%s", i > 1 ? " " : "", q->words.at[i]);
-    }
-    if (q->id != NULL) {
-        buf_addf(&ids, "%s%s", ids.len > 0 ? " " : "", q->id);
     }
     if (has_ids(q)) {
         fields_add(out, STR("ids"), buf_str(&ids));
@@ -255,7 +251,7 @@ static const char *find_bad_id(const struct question *q)
             return q->words.at[i];
         }
     }
-    return q->id != NULL && !str_to_u64(str_from_c(q->id), INT64_MAX, &id) ? q->id : NULL;
+    return NULL;
 }
 
 static bool is_meant(const struct question *q)
@@ -315,7 +311,6 @@ int tool_queue(int argc, char **argv, const struct tool_queue_config *config)
     struct question q = {.words = {.most = TOOL_WORDS_MOST}};
     struct queue_link link;
     const struct tool_option options[] = {
-        {"--id", &q.id, NULL},
         {"--sender", &q.sender, NULL},
         {"--recipient", &q.recipient, NULL},
         {"--domain", &q.domain, NULL},
