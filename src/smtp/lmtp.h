@@ -61,8 +61,8 @@ struct lmtp_wishes lmtp_get_wishes(const struct session *s);
 void lmtp_on_recipient(struct session *s, enum err e);
 /* Recipient i has it on disk (ERR_OK), or will not get it. */
 void lmtp_on_delivered(struct session *s, size_t i, enum err e);
-/* The same in another server's words, "452 4.2.2 text"; copied. */
-void lmtp_on_answered(struct session *s, size_t i, struct str reply);
+/* The same in another server's words, "452 4.2.2 text", LF between the lines of a long one; copied, at most 4096 octets. */
+void lmtp_on_answered(struct session *s, size_t i, struct str said);
 /* The client was silent for too long: says 421 at the next step and ends. */
 void lmtp_on_silence(struct session *s);
 
