@@ -16,14 +16,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { LISTENERS_MOST = 16, PEER_MOST = 64, REFUSAL_MOST = 256 };
+enum { LISTENERS_MOST = 16, PEER_MOST = 64, REFUSAL_MOST = 256, LOG_EVERY_MS = 1000 };
 
 struct lmtp_gate {
     struct lmtp_gate_args args;
     struct listener *listeners[LISTENERS_MOST];
     size_t listener_count;
     size_t connections;
-    uint64_t sessions; /* since the start */
+    uint64_t sessions;  /* since the start */
+    uint64_t logged_ms; /* when a refusal was logged last */
 };
 
 /* One connection: what the session's ends are told to. Freed with the session. */
@@ -64,19 +65,34 @@ static void refuse(struct session_runner *r)
     session_runner_refuse(r, buf_str(&last));
 }
 
+/* A line a second at most: who is refused must not fill the disk. */
+static bool may_log(struct lmtp_gate *g)
+{
+    uint64_t now = loop_now_ms(g->args.loop);
+    if (g->logged_ms != 0 && now - g->logged_ms < LOG_EVERY_MS) {
+        return false;
+    }
+    g->logged_ms = now;
+    return true;
+}
+
 static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
 {
     struct lmtp_gate *g = owner;
     char text[PEER_MOST];
     struct str from = write_peer(peer, text);
     if (peer->ss_family != AF_UNIX && !network_has(g->args.allow, peer)) {
-        log_warn("lmtp: %.*s may not come; see lmtp_allow", STR_ARG(from));
+        if (may_log(g)) {
+            log_warn("lmtp: %.*s may not come; see lmtp_allow", STR_ARG(from));
+        }
         (void)close(fd);
         return;
     }
     struct session_runner *r = session_runner_new(g->args.group, stream_from_fd(g->args.loop, fd));
     if (g->connections >= g->args.connections_most) {
-        log_warn("lmtp: more than %zu connections; see lmtp_connections", g->connections);
+        if (may_log(g)) {
+            log_warn("lmtp: more than %zu connections; see lmtp_connections", g->connections);
+        }
         refuse(r);
         return;
     }
