@@ -36,6 +36,44 @@ struct session_host {
     void *owner;
 };
 
+/* What wakes a session that has left its process. */
+enum session_watch {
+    SESSION_WATCH_NONE,    /* only its input */
+    SESSION_WATCH_MAILBOX, /* changes of one mailbox, too */
+    SESSION_WATCH_ACCOUNT  /* any commit of its account */
+};
+
+enum { SESSION_STATE_MOST = 24 * 1024, SESSION_SAID_TAIL_MOST = 64 };
+
+/* What a core saves: all that another process needs to go on behind the output so far (docs/dormancy.md). */
+struct session_save {
+    /* Append the state to it: at most SESSION_STATE_MOST octets, the first a version. */
+    struct buf *state;
+    /* Octets of input that come next and are not needed again if this process dies: of a literal that is streamed; else 0. */
+    uint64_t literal;
+    /* Nothing is under way: it can leave this process until input or a change comes. */
+    bool may_park;
+    enum session_watch watch; /* with may_park */
+    uint64_t mailbox_id;      /* with SESSION_WATCH_MAILBOX */
+};
+
+/* What a core is made of again; an argument of x_session_resume(). The state is as it was saved, but maybe by another version of
+ * this program: ERR_UNSUPPORTED if its version is not known.
+ *
+ * When a process died (heard > 0, or said > 0, or literal_gone > 0): a command that begins within the first heard octets and
+ * only reads is run again; the first said octets of its output are dropped (said_tail must agree), the others follow. One that may
+ * have changed something is answered tagged NO [UNAVAILABLE] (behind a CRLF, if said_tail ends in the middle of a line). If the
+ * tail does not agree: at the beginning of a line NO [UNAVAILABLE], else the session ends. A literal under way is swallowed to its
+ * end. */
+struct session_resume {
+    struct str state;
+    uint64_t literal_gone; /* octets of session_save.literal that came and are gone */
+    uint64_t said;         /* octets of output behind the state that the client has got already */
+    struct str said_tail;  /* the last of them, at most SESSION_SAID_TAIL_MOST */
+    /* So many octets of the input that is fed first had reached the process that died: commands in them may have been done. */
+    uint64_t heard;
+};
+
 struct session_ops {
     /* Hands in octets (copies what it keeps). The caller stops feeding while get_input_backlog() is above
      * SESSION_BACKLOG_MOST. */
@@ -47,6 +85,12 @@ struct session_ops {
     /* After SESSION_MARK, once: says which, appends the input that was fed and not used to rest and forgets it. Step it again when
      * input means the new thing. NULL: it never wants that. */
     enum session_mark (*take_mark)(struct session *s, struct buf *rest);
+    /* Says what another process needs to go on, behind ALL output given so far and all input used so far (fed, less the backlog), at
+     * the beginning of a line of the output. Called after steps, when it waits for input, gave output or wants a mark (then: as it
+     * will be behind the mark). out is zero but for the buffer. False: nothing new since it was last asked, or it cannot be
+     * said now (in the middle of a command, say); what was appended to out->state is then of no use. A core that was
+     * at rest and is stepped without input and without saying anything is still at rest. NULL: it dies with its process. */
+    bool (*save)(struct session *s, struct session_save *out);
     /* The peer is gone; only free may follow. */
     void (*free)(struct session **s);
 };
