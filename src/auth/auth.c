@@ -205,7 +205,7 @@ static void succeed(struct attempt *t, struct str data)
         .user = authzid,
         .auth_user = user,
         .service = t->service,
-        .edge_id = a->o.edge_id,
+        .edge_id = t->asker.name,
         .expires_ms = loop_wall_ms(a->o.loop) + TICKET_LIFE_MS,
     };
     memcpy(ticket.nonce, t->nonce, sizeof(ticket.nonce));

@@ -30,7 +30,6 @@ struct auth_options {
     struct loop *loop;
     struct users *users;
     struct ticket_signer *signer;
-    struct str edge_id; /* the edge that tickets are for */
     struct lookup_config addresses;
     struct str senders_of_all; /* users who may write as anybody, separated by spaces */
     bool is_alias_shared;      /* each of an alias's accounts may write as it */
@@ -42,6 +41,7 @@ struct auth_options {
 struct auth_asker {
     void *peer;
     enum link_role role;
+    struct str name; /* of its host: an edge's tickets are for it; borrowed until auth_forget() */
     void (*reply)(void *peer, uint32_t id, struct str body);
 };
 

@@ -110,6 +110,7 @@ static enum err take_setup(struct boot *b, const struct control_message *m)
     case CONTROL_STOP:
     case CONTROL_READY:
     case CONTROL_METRICS:
+    case CONTROL_JOIN:
     case CONTROL_TYPE_END:
         break;
     }
@@ -243,7 +244,8 @@ bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd)
 static bool take_running(struct boot *b, const struct control_message *m)
 {
     if (m->type == CONTROL_PEER) {
-        b->handler->on_peer(b->owner, m->role, m->index, m->fd);
+        struct boot_peer peer = {m->role, m->index, m->key, m->fd};
+        b->handler->on_peer(b->owner, &peer);
         return true;
     }
     if (m->fd >= 0) {

@@ -14,9 +14,18 @@
  * So a role needs no configuration parser, no paths and no rights of its own. */
 struct boot;
 
+/* Who is at the other end of a link. */
+struct boot_peer {
+    enum link_role role;
+    unsigned index;
+    struct str
+        name; /* of its host: "local", or as its link certificate says; borrowed for the call */
+    int fd;   /* the callee's */
+};
+
 struct boot_handler {
-    /* A link to a peer role is there (the first, or a new one after the peer restarted). Takes fd. */
-    void (*on_peer)(void *owner, enum link_role role, unsigned index, int fd);
+    /* A link to a peer role is there (the first, or a new one after the peer restarted). */
+    void (*on_peer)(void *owner, const struct boot_peer *peer);
     /* Stop in good order, then loop_stop(). Also called when the supervisor died. */
     void (*on_stop)(void *owner);
 };

@@ -7,6 +7,8 @@
  *   submit   its own folder,  makes inet sockets, connects out,     yes      some
  *            resolver and CA  accepts
  *            files to read
+ *   gate     none             accepts, makes inet sockets, connects yes      some
+ *                             out, makes pairs of Unix sockets
  *   convert  runs programs,    none                                 yes      some
  *            reads what they
  *            need; no mail
@@ -85,6 +87,10 @@ static const struct keep KEEPS[ROLE_COUNT] = {
                      .reads = SUBMIT_READS,
                      .calls = CALLS_FILES | CALLS_CONNECT | CALLS_ACCEPT,
                      .fds_most = 16384},
+    [ROLE_GATE] = {.files = FILES_NONE,
+                   .reads = READS_NOTHING,
+                   .calls = CALLS_ACCEPT | CALLS_CONNECT | CALLS_PAIR,
+                   .fds_most = 16384},
     [ROLE_CONVERT] = {.files = FILES_PROGRAMS,
                       .reads = CONVERT_READS,
                       .calls = CALLS_FILES | CALLS_FORK,

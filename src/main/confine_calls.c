@@ -218,7 +218,9 @@ static bool add_special(scmp_filter_ctx ctx, unsigned keep_calls)
     /* Code comes from the programs' files only; submit loads the resolver's modules on first use,
      * and what convert starts loads its libraries. */
     const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-    unsigned count = (keep_calls & (CALLS_CONNECT | CALLS_FORK | CALLS_TOOL)) != 0 ? 0 : 1;
+    bool may_load = (keep_calls & (CALLS_FORK | CALLS_TOOL)) != 0
+                    || ((keep_calls & CALLS_CONNECT) != 0 && (keep_calls & CALLS_FILES) != 0);
+    unsigned count = may_load ? 0 : 1;
     r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mmap), count, no_code);
     r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mprotect), count, no_code);
     if ((keep_calls & CALLS_CONNECT) != 0) {
@@ -226,6 +228,10 @@ static bool add_special(scmp_filter_ctx ctx, unsigned keep_calls)
         const struct scmp_arg_cmp v6 = SCMP_A0(SCMP_CMP_EQ, AF_INET6);
         r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, v4);
         r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, v6);
+    }
+    if ((keep_calls & CALLS_PAIR) != 0) {
+        const struct scmp_arg_cmp pair = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
+        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socketpair), 1, pair);
     }
     if ((keep_calls & CALLS_UNIX) != 0) {
         const struct scmp_arg_cmp path = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);

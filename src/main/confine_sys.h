@@ -15,7 +15,8 @@ enum keep_calls {
     CALLS_CONNECT = 4,
     CALLS_FORK = 8,  /* start programs, each with less than this one has */
     CALLS_TOOL = 16, /* be such a program: read files, no more */
-    CALLS_UNIX = 32  /* make Unix sockets, too, with CALLS_CONNECT */
+    CALLS_UNIX = 32, /* make Unix sockets, too, with CALLS_CONNECT */
+    CALLS_PAIR = 64  /* make pairs of Unix sockets */
 };
 
 struct keep {

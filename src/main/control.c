@@ -8,12 +8,12 @@
  *         1     1  1: the value of this setting goes on in the next packet; else 0
  *         2     1  role, of CONTROL_PEER
  *         3     1  length of the key, k
- *         4     2  index, of CONTROL_PEER, little-endian
+ *         4     2  index, of CONTROL_PEER and CONTROL_JOIN, little-endian
  *         6     2  length of the value, v, little-endian
  *         8     k  key
  *       8+k     v  value
  *
- * CONTROL_LISTENER and CONTROL_PEER carry exactly one descriptor (SCM_RIGHTS), the others none. A role believes its
+ * CONTROL_LISTENER, CONTROL_PEER and CONTROL_JOIN carry exactly one descriptor (SCM_RIGHTS), the others none. A role believes its
  * supervisor no more than it believes a client: every field is checked, and a descriptor that comes with a bad packet
  * is closed, not leaked. The supervisor checks a role's packets with the same code. */
 #include "main/control.h"
@@ -35,20 +35,22 @@ union rights {
 const char *control_role_name(enum link_role role)
 {
     static const char *const NAMES[ROLE_COUNT] = {
-        [ROLE_EDGE] = "edge",     [ROLE_AUTH] = "auth",       [ROLE_STORE] = "store",
-        [ROLE_SUBMIT] = "submit", [ROLE_CONVERT] = "convert", [ROLE_SUPERVISOR] = "limetta",
+        [ROLE_EDGE] = "edge",          [ROLE_AUTH] = "auth",       [ROLE_STORE] = "store",
+        [ROLE_SUBMIT] = "submit",      [ROLE_CONVERT] = "convert", [ROLE_GATE] = "gate",
+        [ROLE_SUPERVISOR] = "limetta",
     };
     return (unsigned)role < ROLE_COUNT ? NAMES[role] : "nobody";
 }
 
 static bool type_has_fd(enum control_type type)
 {
-    return type == CONTROL_LISTENER || type == CONTROL_PEER;
+    return type == CONTROL_LISTENER || type == CONTROL_PEER || type == CONTROL_JOIN;
 }
 
 static bool type_has_key(enum control_type type)
 {
-    return type == CONTROL_SETTING || type == CONTROL_LISTENER;
+    return type == CONTROL_SETTING || type == CONTROL_LISTENER || type == CONTROL_PEER
+           || type == CONTROL_JOIN;
 }
 
 enum err control_send(int fd, const struct control_message *m)
@@ -119,13 +121,15 @@ static bool is_shape_right(const struct control_message *m, bool has_fd)
 {
     return type_has_fd(m->type) == has_fd && type_has_key(m->type) == (m->key.n > 0)
            && (m->type == CONTROL_SETTING || !m->has_more)
-           && (m->type == CONTROL_SETTING || m->type == CONTROL_METRICS || m->value.n == 0);
+           && (m->type == CONTROL_SETTING || m->type == CONTROL_METRICS || m->type == CONTROL_JOIN
+               || m->value.n == 0)
+           && (m->type != CONTROL_JOIN || m->value.n <= CONTROL_JOIN_MOST);
 }
 
 /* Role and index name a peer, or nothing. */
 static bool is_peer_right(const struct control_message *m)
 {
-    if (m->type == CONTROL_PEER) {
+    if (m->type == CONTROL_PEER || m->type == CONTROL_JOIN) {
         return (unsigned)m->role < ROLE_SUPERVISOR && m->index <= CONTROL_INDEX_MOST;
     }
     return (unsigned)m->role == 0 && m->index == 0;

@@ -14,10 +14,11 @@ enum control_type {
     CONTROL_SETTING = 1, /* supervisor to role: key, (part of the) value */
     CONTROL_LISTENER,    /* supervisor to role: key is the name; a listening socket */
     CONTROL_START,       /* supervisor to role: settings and listeners are complete */
-    CONTROL_PEER,        /* supervisor to role: role, index; one end of a link */
-    CONTROL_STOP,        /* supervisor to role: stop in good order */
-    CONTROL_READY,       /* role to supervisor: confined, serving */
+    CONTROL_PEER,  /* supervisor to role: role, index, key is its host's name; one end of a link */
+    CONTROL_STOP,  /* supervisor to role: stop in good order */
+    CONTROL_READY, /* role to supervisor: confined, serving */
     CONTROL_METRICS, /* role to supervisor: value is its part of GET /metrics, in place of the last */
+    CONTROL_JOIN,    /* gate to supervisor: as CONTROL_PEER; value says for whom: "store 3" */
     CONTROL_TYPE_END
 };
 
@@ -27,17 +28,18 @@ enum {
     CONTROL_PART_MOST = 8 * 1024, /* octets of value in one packet */
     CONTROL_VALUE_MOST = 256 * 1024,
     CONTROL_INDEX_MOST = 1023,
+    CONTROL_JOIN_MOST = 16, /* octets of whom a link is for */
     CONTROL_PACKET_MOST = 8 + CONTROL_KEY_MOST + CONTROL_PART_MOST
 };
 
 struct control_message {
     enum control_type type;
     bool has_more;       /* CONTROL_SETTING: the value goes on in the next packet */
-    enum link_role role; /* CONTROL_PEER */
-    unsigned index;      /* CONTROL_PEER */
+    enum link_role role; /* CONTROL_PEER, CONTROL_JOIN */
+    unsigned index;      /* the same */
     struct str key;
     struct str value;
-    int fd; /* CONTROL_LISTENER, CONTROL_PEER; else -1 */
+    int fd; /* CONTROL_LISTENER, CONTROL_PEER, CONTROL_JOIN; else -1 */
 };
 
 /* Sends one message; key and value within the bounds. m->fd stays the caller's. Never blocks for long: the socket's
@@ -56,7 +58,7 @@ MUST_USE enum err control_receive(int fd, bool is_waiting, char packet[CONTROL_P
 /* The pure half of control_receive(): octets of a packet to a message, without descriptors. Errors: ERR_SYNTAX. */
 MUST_USE enum err control_parse(struct str packet, bool has_fd, struct control_message *out);
 
-/* "edge", "auth", "store", "submit", "convert". Static; never NULL. */
+/* "edge", "auth", "store", "submit", "convert", "gate". Static; never NULL. */
 const char *control_role_name(enum link_role role);
 
 #endif

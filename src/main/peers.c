@@ -11,14 +11,16 @@ void peers_init(struct peers *p, struct loop *l, const struct link_handler *hand
     *p = (struct peers){.loop = l, .handler = handler, .owner = owner};
 }
 
-void peers_add(struct peers *p, enum link_role role, unsigned index, int fd)
+void peers_add(struct peers *p, const struct boot_peer *peer)
 {
-    struct link *old = peers_find(p, role, index);
+    struct link *old = peers_find(p, peer->role, peer->index);
     if (old != NULL) {
         p->handler->on_down(p->owner, old);
     }
-    struct stream *s = stream_from_fd(p->loop, fd);
-    vec_push(&p->links, link_new(p->loop, s, role, index, p->handler, p->owner));
+    struct stream *s = stream_from_fd(p->loop, peer->fd);
+    struct link *l = link_new(p->loop, s, peer->role, peer->index, p->handler, p->owner);
+    link_set_name(l, peer->name);
+    vec_push(&p->links, l);
 }
 
 struct link *peers_find(const struct peers *p, enum link_role role, unsigned index)
@@ -27,6 +29,16 @@ struct link *peers_find(const struct peers *p, enum link_role role, unsigned ind
         struct link *l = p->links.at[i];
         if (link_get_peer(l) == role && link_get_index(l) == index) {
             return l;
+        }
+    }
+    return NULL;
+}
+
+struct link *peers_find_any(const struct peers *p, enum link_role role)
+{
+    for (size_t i = 0; i < p->links.count; i++) {
+        if (link_get_peer(p->links.at[i]) == role) {
+            return p->links.at[i];
         }
     }
     return NULL;

@@ -2,6 +2,7 @@
 #define LIMETTA_MAIN_PEERS_H
 
 #include "base/vec.h"
+#include "main/boot.h"
 #include "net/link.h"
 #include "net/loop.h"
 
@@ -15,10 +16,12 @@ struct peers {
 
 /* Borrows everything for the life of p. handler must have on_down, which calls peers_drop(). */
 void peers_init(struct peers *p, struct loop *l, const struct link_handler *handler, void *owner);
-/* Begins a link over fd (taken); the one to the same peer, if any, goes down first. */
-void peers_add(struct peers *p, enum link_role role, unsigned index, int fd);
+/* Begins a link to peer over its descriptor (taken); the one to the same peer, if any, goes down first. */
+void peers_add(struct peers *p, const struct boot_peer *peer);
 /* NULL: there is none. */
 struct link *peers_find(const struct peers *p, enum link_role role, unsigned index);
+/* The one of that role that has been there for longest. NULL: there is none. */
+struct link *peers_find_any(const struct peers *p, enum link_role role);
 /* Frees the link: for a handler's on_down. */
 void peers_drop(struct peers *p, struct link *l);
 /* All links go down. */

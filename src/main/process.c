@@ -306,7 +306,7 @@ static void tell_state(struct teller *t, const struct process_context *x)
     buf_add(&entities, config_get(x->config, CONFIG_submit_entities));
     tell_u64(t, EVERY, "uid", s->uid);
     tell_u64(t, EVERY, "gid", s->gid);
-    tell(t, EVERY, "edge_id", STR("edge"));
+    tell(t, EVERY, "host", str_from_c(s->name));
     tell(t, EDGE, "tls_cert", buf_str(&s->tls_cert));
     tell(t, EDGE, "tls_key", buf_str(&s->tls_key));
     tell(t, AUTH, "ticket_private", buf_str(&s->ticket_private));

@@ -33,7 +33,8 @@ static void reply(void *peer, uint32_t id, struct str body)
 static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
 {
     struct auth_role *r = owner;
-    struct auth_asker asker = {.peer = l, .role = link_get_peer(l), .reply = reply};
+    struct auth_asker asker = {
+        .peer = l, .role = link_get_peer(l), .name = link_get_name(l), .reply = reply};
     auth_request(r->auth, &asker, id, body);
 }
 
@@ -46,15 +47,15 @@ static void on_down(void *owner, struct link *l)
 
 static const struct link_handler LINK_HANDLER = {NULL, on_request, on_down};
 
-static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
+static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct auth_role *r = owner;
-    if (role != ROLE_EDGE && role != ROLE_SUBMIT) {
-        log_error("%s has no business with auth", control_role_name(role));
-        (void)close(fd);
+    if (peer->role != ROLE_EDGE && peer->role != ROLE_SUBMIT) {
+        log_error("%s has no business with auth", control_role_name(peer->role));
+        (void)close(peer->fd);
         return;
     }
-    peers_add(&r->peers, role, index, fd);
+    peers_add(&r->peers, peer);
 }
 
 static void on_stop(void *owner)
@@ -104,7 +105,6 @@ static enum err start(struct auth_role *r)
         .loop = r->loop,
         .users = r->users,
         .signer = r->signer,
-        .edge_id = boot_get(r->boot, STR("edge_id")),
         .addresses =
             {
                 .domains = boot_get(r->boot, STR("domains")),

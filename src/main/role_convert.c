@@ -79,15 +79,15 @@ static void on_down(void *owner, struct link *l)
 
 static const struct link_handler LINK_HANDLER = {on_open, on_request, on_down};
 
-static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
+static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct convert_role *r = owner;
-    if (role != ROLE_STORE) {
-        log_error("%s has no business with convert", control_role_name(role));
-        (void)close(fd);
+    if (peer->role != ROLE_STORE) {
+        log_error("%s has no business with convert", control_role_name(peer->role));
+        (void)close(peer->fd);
         return;
     }
-    peers_add(&r->peers, role, index, fd);
+    peers_add(&r->peers, peer);
 }
 
 static void on_stop(void *owner)

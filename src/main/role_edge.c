@@ -47,10 +47,10 @@ static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
     edge_accept(p->role->edge, p->service, stream_from_fd(p->role->loop, fd), peer, &local);
 }
 
-static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
+static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct edge_role *r = owner;
-    edge_add_peer(r->edge, role, index, stream_from_fd(r->loop, fd));
+    edge_add_peer(r->edge, peer->role, peer->index, stream_from_fd(r->loop, peer->fd));
 }
 
 static void close_ports(struct edge_role *r)

@@ -88,9 +88,10 @@ static struct stream *open_peer(void *owner, struct str user, struct str head)
     return near;
 }
 
-/* Whose session the open message asks for. Errors: ERR_TICKET, ERR_UNAVAILABLE. */
-static enum err check_ticket(struct store_role *r, const struct fields *f, enum service service,
-                             struct ticket *out)
+/* Whose session the open message asks for. A ticket is good for the edge at the other end of the link and for no other,
+ * whatever the message says. Errors: ERR_TICKET, ERR_UNAVAILABLE. */
+static enum err check_ticket(struct store_role *r, const struct link *l, const struct fields *f,
+                             enum service service, struct ticket *out)
 {
     struct str nonce = fields_get(f, STR("nonce"));
     if (nonce.n != TICKET_NONCE_SIZE) {
@@ -99,7 +100,7 @@ static enum err check_ticket(struct store_role *r, const struct fields *f, enum 
     }
     struct ticket_use use = {
         .service = service,
-        .edge_id = boot_get(r->boot, STR("edge_id")),
+        .edge_id = link_get_name(l),
         .nonce = (const uint8_t *)nonce.p,
         .now_ms = loop_wall_ms(r->loop),
     };
@@ -133,11 +134,11 @@ static struct imap_session_args get_imap_args(struct store_role *r, const struct
     };
 }
 
-static enum err new_imap(struct store_role *r, const struct fields *f,
+static enum err new_imap(struct store_role *r, const struct link *l, const struct fields *f,
                          const struct session_host *host, struct session **out)
 {
     struct ticket ticket;
-    TRY(check_ticket(r, f, SERVICE_IMAP, &ticket));
+    TRY(check_ticket(r, l, f, SERVICE_IMAP, &ticket));
     struct imap_session_args args = get_imap_args(r, host);
     args.user = ticket.user;
     args.tag = fields_get(f, STR("tag"));
@@ -146,10 +147,11 @@ static enum err new_imap(struct store_role *r, const struct fields *f,
     return imap_session_new(&args, out);
 }
 
-static void open_imap(struct store_role *r, const struct fields *f, struct session_runner *runner)
+static void open_imap(struct store_role *r, const struct link *l, const struct fields *f,
+                      struct session_runner *runner)
 {
     struct session *core = NULL;
-    enum err e = new_imap(r, f, session_runner_get_host(runner), &core);
+    enum err e = new_imap(r, l, f, session_runner_get_host(runner), &core);
     if (e == ERR_OK) {
         session_runner_start(runner, core);
         return;
@@ -160,11 +162,11 @@ static void open_imap(struct store_role *r, const struct fields *f, struct sessi
     buf_release(&last);
 }
 
-static enum err new_sieve(struct store_role *r, const struct fields *f,
+static enum err new_sieve(struct store_role *r, const struct link *l, const struct fields *f,
                           const struct session_host *host, struct session **out)
 {
     struct ticket ticket;
-    TRY(check_ticket(r, f, SERVICE_SIEVE, &ticket));
+    TRY(check_ticket(r, l, f, SERVICE_SIEVE, &ticket));
     const struct managesieve_session_args args = {
         .store = r->store,
         .session_host = *host,
@@ -182,10 +184,11 @@ static enum err new_sieve(struct store_role *r, const struct fields *f,
     return managesieve_session_new(&args, out);
 }
 
-static void open_sieve(struct store_role *r, const struct fields *f, struct session_runner *runner)
+static void open_sieve(struct store_role *r, const struct link *l, const struct fields *f,
+                       struct session_runner *runner)
 {
     struct session *core = NULL;
-    enum err e = new_sieve(r, f, session_runner_get_host(runner), &core);
+    enum err e = new_sieve(r, l, f, session_runner_get_host(runner), &core);
     if (e == ERR_OK) {
         session_runner_start(runner, core);
         return;
@@ -263,9 +266,9 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     struct str service = fields_get(&f, STR("service"));
     enum link_role peer = link_get_peer(l);
     if (peer == ROLE_EDGE && str_eq(service, STR("imap"))) {
-        open_imap(r, &f, session_runner_new(r->group, s));
+        open_imap(r, l, &f, session_runner_new(r->group, s));
     } else if (peer == ROLE_EDGE && str_eq(service, STR("sieve"))) {
-        open_sieve(r, &f, session_runner_new(r->group, s));
+        open_sieve(r, l, &f, session_runner_new(r->group, s));
     } else if (peer == ROLE_SUBMIT && str_eq(service, STR("lmtp"))) {
         open_lmtp(r, session_runner_new(r->group, s));
     } else if (peer == ROLE_STORE && str_eq(service, STR("urlfetch"))) {
@@ -332,7 +335,7 @@ static void commit(void *owner)
 
 static struct stream *open_submit(void *owner, struct str head)
 {
-    struct link *l = peers_find(&((struct store_role *)owner)->peers, ROLE_SUBMIT, 0);
+    struct link *l = peers_find_any(&((struct store_role *)owner)->peers, ROLE_SUBMIT);
     return l == NULL ? NULL : link_open(l, head);
 }
 
@@ -340,7 +343,7 @@ static struct stream *open_submit(void *owner, struct str head)
 static void ask_submit(void *owner, struct str body,
                        void (*on_reply)(void *asker, enum err e, struct str body), void *asker)
 {
-    struct link *l = peers_find(&((struct store_role *)owner)->peers, ROLE_SUBMIT, 0);
+    struct link *l = peers_find_any(&((struct store_role *)owner)->peers, ROLE_SUBMIT);
     if (l == NULL) {
         on_reply(asker, ERR_UNAVAILABLE, STR_EMPTY);
         return;
@@ -350,7 +353,7 @@ static void ask_submit(void *owner, struct str body,
 
 static void cancel_submit(void *owner, void *asker)
 {
-    struct link *l = peers_find(&((struct store_role *)owner)->peers, ROLE_SUBMIT, 0);
+    struct link *l = peers_find_any(&((struct store_role *)owner)->peers, ROLE_SUBMIT);
     if (l != NULL) {
         link_cancel(l, asker);
     }
@@ -475,19 +478,21 @@ static void on_down(void *owner, struct link *l)
 
 static const struct link_handler LINK_HANDLER = {on_open, NULL, on_down};
 
-static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
+static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct store_role *r = owner;
-    if (role != ROLE_EDGE && role != ROLE_SUBMIT && role != ROLE_STORE && role != ROLE_CONVERT) {
-        log_error("%s has no business with store", control_role_name(role));
-        (void)close(fd);
+    if (peer->role != ROLE_EDGE && peer->role != ROLE_SUBMIT && peer->role != ROLE_STORE
+        && peer->role != ROLE_CONVERT) {
+        log_error("%s has no business with store", control_role_name(peer->role));
+        (void)close(peer->fd);
         return;
     }
-    peers_add(&r->peers, role, index, fd);
-    if (role == ROLE_CONVERT) {
-        link_request(peers_find(&r->peers, role, index), STR("op=tools\n"), on_tools, r);
+    peers_add(&r->peers, peer);
+    if (peer->role == ROLE_CONVERT) {
+        link_request(peers_find(&r->peers, peer->role, peer->index), STR("op=tools\n"), on_tools,
+                     r);
     }
-    if (role == ROLE_SUBMIT) {
+    if (peer->role == ROLE_SUBMIT) {
         outbox_run_hurry(r->outbox);
     }
 }

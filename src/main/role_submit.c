@@ -130,7 +130,8 @@ static void find_recipient(void *owner, struct str address,
 
 /* ---- sessions ---- */
 
-static enum err check_ticket(struct submit_role *r, const struct fields *f, struct ticket *out)
+static enum err check_ticket(struct submit_role *r, const struct link *l, const struct fields *f,
+                             struct ticket *out)
 {
     struct str nonce = fields_get(f, STR("nonce"));
     if (nonce.n != TICKET_NONCE_SIZE) {
@@ -139,7 +140,7 @@ static enum err check_ticket(struct submit_role *r, const struct fields *f, stru
     }
     struct ticket_use use = {
         .service = SERVICE_SUBMIT,
-        .edge_id = boot_get(r->boot, STR("edge_id")),
+        .edge_id = link_get_name(l),
         .nonce = (const uint8_t *)nonce.p,
         .now_ms = loop_wall_ms(r->loop),
     };
@@ -258,11 +259,12 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
     return submit_session_new(&args);
 }
 
-static void open_submit(struct submit_role *r, const struct fields *f, struct stream *s)
+static void open_submit(struct submit_role *r, const struct link *l, const struct fields *f,
+                        struct stream *s)
 {
     struct session_runner *runner = session_runner_new(r->group, s);
     struct ticket ticket;
-    enum err e = check_ticket(r, f, &ticket);
+    enum err e = check_ticket(r, l, f, &ticket);
     if (e == ERR_OK) {
         session_runner_start(runner, new_session(r, f, &ticket, session_runner_get_host(runner)));
         return;
@@ -297,7 +299,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     }
     bool is_submit = str_eq(fields_get(&f, STR("service")), STR("submit"));
     if (link_get_peer(l) == ROLE_EDGE && is_submit) {
-        open_submit(r, &f, s);
+        open_submit(r, l, &f, s);
     } else if (link_get_peer(l) == ROLE_STORE
                && str_eq(fields_get(&f, STR("service")), STR("inject"))) {
         open_inject(r, head, s);
@@ -448,18 +450,18 @@ static void on_down(void *owner, struct link *l)
 
 static const struct link_handler LINK_HANDLER = {on_open, on_request, on_down};
 
-static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
+static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct submit_role *r = owner;
-    if (role != ROLE_EDGE && role != ROLE_AUTH && role != ROLE_STORE) {
-        log_error("%s has no business with submit", control_role_name(role));
-        (void)close(fd);
+    if (peer->role != ROLE_EDGE && peer->role != ROLE_AUTH && peer->role != ROLE_STORE) {
+        log_error("%s has no business with submit", control_role_name(peer->role));
+        (void)close(peer->fd);
         return;
     }
-    peers_add(&r->peers, role, index, fd);
-    if (role == ROLE_STORE) {
-        runner_on_worker(r->runner, index);
-    } else if (role == ROLE_AUTH) {
+    peers_add(&r->peers, peer);
+    if (peer->role == ROLE_STORE) {
+        runner_on_worker(r->runner, peer->index);
+    } else if (peer->role == ROLE_AUTH) {
         runner_on_auth(r->runner);
     }
 }

@@ -389,7 +389,7 @@ enum err state_give(const char *dir, uid_t uid, gid_t gid)
 
 int state_prepare(const char *dir, struct config *c, struct state *s)
 {
-    *s = (struct state){.pid_fd = -1};
+    *s = (struct state){.pid_fd = -1, .name = STATE_LOCAL_NAME};
     struct buf *const bufs[] = {&s->ticket_private, &s->ticket_public, &s->submit_password,
                                 &s->tls_cert, &s->tls_key};
     for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++) {

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "main/config.h"
+#include "net/link.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -22,8 +23,10 @@
  */
 struct state {
     char dir[PATH_MAX]; /* absolute */
-    int pid_fd;         /* holds the lock */
-    uid_t uid;          /* who the roles become; our own when we are not root */
+    char name[LINK_NAME_MOST
+              + 1]; /* of this host in links: as its link certificate says, or "local" */
+    int pid_fd;     /* holds the lock */
+    uid_t uid;      /* who the roles become; our own when we are not root */
     gid_t gid;
     struct buf ticket_private; /* PEM */
     struct buf ticket_public;
@@ -34,6 +37,9 @@ struct state {
 
 /* The login by which our submission server fetches URLs. */
 #define STATE_SUBMIT_USER "limetta-submit"
+
+/* The name of a host without a link certificate, which no certificate may have. */
+#define STATE_LOCAL_NAME "local"
 
 /* Prepares dir and fills s. When the configuration offers TLS and there is no certificate, its setting tls becomes "off".
  * Returns an exit code after one clear line on standard error; on EXIT_FINE state_release() is due. */

@@ -93,6 +93,7 @@ static void send_peer(struct process *to, const struct process *peer, int fd)
 {
     struct control_message m = {
         .type = CONTROL_PEER, .role = peer->role, .index = peer->index, .fd = fd};
+    m.key = str_from_c(to->supervisor->context.state->name);
     enum err e = control_send(to->control, &m);
     if (e != ERR_OK && e != ERR_PEER_GONE) {
         kill_process(to, "does not take its links");

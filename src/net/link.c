@@ -433,6 +433,17 @@ unsigned link_get_index(const struct link *l)
     return l->index;
 }
 
+void link_set_name(struct link *l, struct str name)
+{
+    l->name_size = name.n < sizeof(l->name) ? name.n : sizeof(l->name);
+    memcpy(l->name, name.p == NULL ? "" : name.p, l->name_size);
+}
+
+struct str link_get_name(const struct link *l)
+{
+    return str_make(l->name, l->name_size);
+}
+
 bool link_is_up(const struct link *l)
 {
     return l != NULL && !l->is_down;

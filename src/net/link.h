@@ -21,11 +21,17 @@ enum link_role {
     ROLE_STORE,
     ROLE_SUBMIT,
     ROLE_CONVERT,
+    ROLE_GATE, /* joins hosts; at no end of a link itself */
     ROLE_SUPERVISOR,
     ROLE_COUNT
 };
 
-enum { LINK_OPEN_MOST = 32 * 1024, LINK_MESSAGE_MOST = 64 * 1024, LINK_WINDOW = 128 * 1024 };
+enum {
+    LINK_OPEN_MOST = 32 * 1024,
+    LINK_MESSAGE_MOST = 64 * 1024,
+    LINK_WINDOW = 128 * 1024,
+    LINK_NAME_MOST = 63
+};
 
 /* Callbacks may be NULL: sessions are then reset, and a request ends the link. They may free the link. */
 struct link_handler {
@@ -47,6 +53,11 @@ struct link *link_new(struct loop *loop, struct stream *s, enum link_role peer, 
 void link_free(struct link **l);
 enum link_role link_get_peer(const struct link *l);
 unsigned link_get_index(const struct link *l);
+/* Which host the peer lives on, as the supervisor said: of a link between hosts it stands in the certificate, so the peer cannot choose it.
+ * Tickets and sealed states are bound to it. Copies; at most LINK_NAME_MOST octets count. */
+void link_set_name(struct link *l, struct str name);
+/* Borrowed for the link's life; empty: nobody said. */
+struct str link_get_name(const struct link *l);
 /* False once it broke (and for NULL). */
 bool link_is_up(const struct link *l);
 

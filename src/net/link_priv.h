@@ -74,6 +74,8 @@ struct link {
     struct stream *under;
     enum link_role peer;
     unsigned index;
+    char name[LINK_NAME_MOST];
+    size_t name_size;
     const struct link_handler *handler;
     void *owner;
     struct map *sessions; /* of struct link_session, by id as 64 bits */

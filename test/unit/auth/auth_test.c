@@ -70,7 +70,6 @@ static int set_up(void **state)
         .loop = f->loop,
         .users = f->users,
         .signer = f->signer,
-        .edge_id = STR("edge-1"),
         .addresses = {.domains = STR("example.org"), .delimiters = STR("+")},
         .senders_of_all = STR("root boss"),
         .is_alias_shared = true,
@@ -78,8 +77,8 @@ static int set_up(void **state)
         .cost = CHEAP,
     };
     assert_int_equal(auth_new(&o, &f->auth), ERR_OK);
-    f->edge = (struct auth_asker){&f->edge, ROLE_EDGE, on_reply};
-    f->submit = (struct auth_asker){&f->submit, ROLE_SUBMIT, on_reply};
+    f->edge = (struct auth_asker){&f->edge, ROLE_EDGE, STR("edge-1"), on_reply};
+    f->submit = (struct auth_asker){&f->submit, ROLE_SUBMIT, STR("edge-1"), on_reply};
     buf_release(&private_pem);
     buf_release(&public_pem);
     current = f;
@@ -377,7 +376,7 @@ static void test_made_up_salt(void **state)
 static void test_exchange_life(void **state)
 {
     struct fixture *f = *state;
-    struct auth_asker other = {&other, ROLE_EDGE, on_reply};
+    struct auth_asker other = {&other, ROLE_EDGE, STR("edge-2"), on_reply};
     struct buf b = BUF_INIT(8192);
     struct buf exchange = BUF_INIT(64);
     add_start(&b, "PLAIN", STR_EMPTY, "192.0.2.1");

@@ -131,7 +131,7 @@ static void say_stop(int fd)
 
 static void say_peer_early(int fd)
 {
-    struct control_message m = {.type = CONTROL_PEER, .role = ROLE_AUTH, .fd = 0};
+    struct control_message m = {.type = CONTROL_PEER, .role = ROLE_AUTH, .key = STR("x"), .fd = 0};
     assert_int_equal(control_send(fd, &m), ERR_OK);
 }
 
@@ -175,15 +175,17 @@ struct heard {
     unsigned stops;
     enum link_role role;
     unsigned index;
+    bool is_named;
 };
 
-static void on_peer(void *owner, enum link_role role, unsigned index, int fd)
+static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct heard *h = owner;
     h->peers++;
-    h->role = role;
-    h->index = index;
-    (void)close(fd);
+    h->role = peer->role;
+    h->index = peer->index;
+    h->is_named = str_eq(peer->name, STR("dmz1"));
+    (void)close(peer->fd);
 }
 
 static void on_stop(void *owner)
@@ -202,7 +204,8 @@ static void run_attached(enum control_type last)
     send_type(pair[0], CONTROL_START);
     struct boot *b;
     assert_int_equal(boot_receive(pair[1], &b), ERR_OK);
-    struct control_message peer = {.type = CONTROL_PEER, .role = ROLE_STORE, .index = 300, .fd = 0};
+    struct control_message peer = {
+        .type = CONTROL_PEER, .role = ROLE_STORE, .index = 300, .key = STR("dmz1"), .fd = 0};
     assert_int_equal(control_send(pair[0], &peer), ERR_OK);
     struct heard h = {.loop = loop_new()};
     boot_attach(b, h.loop, &HANDLER, &h);
@@ -220,6 +223,7 @@ static void run_attached(enum control_type last)
     assert_int_equal(h.peers, 1);
     assert_int_equal(h.role, ROLE_STORE);
     assert_int_equal(h.index, 300);
+    assert_true(h.is_named);
     assert_int_equal(h.stops, 1);
     boot_free(&b);
     loop_free(&h.loop);

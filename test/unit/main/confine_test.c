@@ -237,7 +237,7 @@ struct probe {
     int expected;
 };
 
-#define ALL_ROLES 0x1fU
+#define ALL_ROLES 0x3fU
 #define ONLY(role) (1U << (role))
 
 static const struct probe PROBES[] = {
@@ -254,14 +254,16 @@ static const struct probe PROBES[] = {
     {"memory of another process", probe_memory_of_others, ALL_ROLES, true, 0},
     {"unix socket", probe_unix, ALL_ROLES, true, 0},
     {"raw socket", probe_packet, ALL_ROLES, false, 0},
-    {"inet socket", probe_inet, ALL_ROLES & ~ONLY(ROLE_SUBMIT), true, 0},
+    {"inet socket", probe_inet, ALL_ROLES & ~ONLY(ROLE_SUBMIT) & ~ONLY(ROLE_GATE), true, 0},
     {"executable memory", probe_code, ALL_ROLES & ~ONLY(ROLE_SUBMIT) & ~ONLY(ROLE_CONVERT), true,
      0},
     {"convert's exec", probe_exec_own, ONLY(ROLE_CONVERT), true, 0},
-    {"submit's inet socket", probe_inet, ONLY(ROLE_SUBMIT), false, 1},
-    {"own folder", probe_own_folder, ALL_ROLES & ~ONLY(ROLE_EDGE) & ~ONLY(ROLE_CONVERT), false, 0},
+    {"inet sockets of who connects", probe_inet, ONLY(ROLE_SUBMIT) | ONLY(ROLE_GATE), false, 1},
+    {"own folder", probe_own_folder,
+     ALL_ROLES & ~ONLY(ROLE_EDGE) & ~ONLY(ROLE_GATE) & ~ONLY(ROLE_CONVERT), false, 0},
     {"convert writes no folder", probe_tries_folder, ONLY(ROLE_CONVERT), false, 0},
-    {"edge has no folder", probe_tries_folder, ONLY(ROLE_EDGE), false, 0},
+    {"edge and gate have no folder", probe_tries_folder, ONLY(ROLE_EDGE) | ONLY(ROLE_GATE), false,
+     0},
     {"still root", probe_root, ALL_ROLES, false, 0},
     {"core files", probe_core, ALL_ROLES, false, 0},
     {"memory and threads", probe_needs, ALL_ROLES, false, 0},

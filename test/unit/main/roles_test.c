@@ -68,7 +68,7 @@ static void tell_all(const struct world *w, int control, const char *role)
         {"hostname", "mail.example"},
         {"host_names", "mail.example"},
         {"domains", "example.org"},
-        {"edge_id", "edge"},
+        {"host", "inside"},
         {"workers", "2"},
         {"message_most", "1000000"},
         {"accounts_dir", w->dir},
@@ -141,7 +141,8 @@ static int join_raw(struct world *w, enum link_role as, unsigned index)
 {
     int pair[2];
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-    struct control_message peer = {.type = CONTROL_PEER, .role = as, .index = index, .fd = pair[1]};
+    struct control_message peer = {
+        .type = CONTROL_PEER, .role = as, .index = index, .key = STR("edge"), .fd = pair[1]};
     assert_int_equal(control_send(w->control, &peer), ERR_OK);
     (void)close(pair[1]);
     struct timeval limit = {.tv_sec = PATIENCE_MS / 1000};
