@@ -6,9 +6,7 @@
  * Before login a dialogue (sans-I/O) says what to do, and this file does it: write, start TLS, ask auth, open. After it
  * the dialogue is gone and two streams are tied together: relay.c.
  *
- * Timers count silence, never age (RFC 5383, 4.1: D15): before login silence is "no whole command", so that single
- * octets do not keep a stranger in; after it "no octet either way". A client that takes nothing of what we send is given
- * twice the time, for the network may be away for a while (D22). */
+ * How long it may be silent: idle.c. */
 #include "edge/connection_priv.h"
 
 #include "base/log.h"
@@ -31,11 +29,6 @@ static const struct {
 struct connection *connection_from_node(struct list *node)
 {
     return list_entry(node, struct connection, node);
-}
-
-struct connection *connection_from_stranger(struct list *stranger)
-{
-    return list_entry(stranger, struct connection, stranger);
 }
 
 static void no_reply(void *owner, enum err e, struct str body)
@@ -67,14 +60,13 @@ void connection_free(struct connection *c)
 {
     cancel_login(c);
     list_remove(&c->node);
-    list_remove(&c->stranger);
+    silence_remove(&c->place);
     struct edge_count *count = &c->edge->counts.of[c->service];
     *(c->is_in ? &count->sessions : &count->strangers) -= 1;
     c->edge->count--;
     if (c->is_counted) {
         limits_give(c->edge->limits, &c->peer);
     }
-    timer_free(&c->timer);
     dialogue_free(&c->dialogue);
     stream_free(&c->session);
     stream_free(&c->client);
@@ -100,37 +92,6 @@ void connection_say_bye(struct connection *c, enum err why)
     stream_write(c->client, buf_str(&b));
     buf_release(&b);
     connection_finish(c);
-}
-
-static uint64_t get_timeout_ms(const struct connection *c)
-{
-    const struct edge_settings *s = &c->edge->settings;
-    if (c->session == NULL) {
-        return s->login_timeout_ms;
-    }
-    return c->service == SERVICE_SUBMIT ? s->submission_timeout_ms : s->idle_timeout_ms;
-}
-
-static void on_timer(void *owner)
-{
-    struct connection *c = owner;
-    bool is_owing = c->session != NULL && stream_get_queued(c->client) > 0;
-    if (is_owing && !c->is_stalled) {
-        c->is_stalled = true;
-        timer_start(c->timer, get_timeout_ms(c));
-        return;
-    }
-    connection_say_bye(c, ERR_TIMEOUT);
-}
-
-void connection_note_life(struct connection *c)
-{
-    c->is_stalled = false;
-    timer_start(c->timer, get_timeout_ms(c));
-    if (c->dialogue != NULL) {
-        list_remove(&c->stranger);
-        list_append(&c->edge->strangers, &c->stranger);
-    }
 }
 
 /* ---- opening the session ---- */
@@ -221,7 +182,7 @@ static void on_answer(void *owner, enum err e, struct str body)
     struct connection *c = owner;
     struct fields f;
     c->is_asking = false;
-    connection_note_life(c);
+    idle_note_life(c);
     if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
         c->has_exchange = false;
         dialogue_on_no(c->dialogue, ERR_UNAVAILABLE);
@@ -351,7 +312,7 @@ static void run(struct connection *c)
         buf_release(&out);
         if (dialogue_get_commands(c->dialogue) != c->commands) {
             c->commands = dialogue_get_commands(c->dialogue);
-            connection_note_life(c);
+            idle_note_life(c);
         }
         goes_on = act(c, want);
     }
@@ -418,7 +379,6 @@ void connection_reopen(struct connection *c, struct str octets)
     stream_free(&c->session);
     c->dialogue = make_dialogue(c, true);
     c->commands = 0;
-    list_append(&c->edge->strangers, &c->stranger);
     c->is_in = false;
     c->edge->counts.of[c->service].sessions--;
     c->edge->counts.of[c->service].strangers++;
@@ -427,7 +387,7 @@ void connection_reopen(struct connection *c, struct str octets)
     }
     dialogue_feed(c->dialogue, octets);
     stream_set_handler(c->client, &DIALOGUE_CLIENT, c);
-    connection_note_life(c);
+    idle_note_life(c);
     run(c);
 }
 
@@ -442,14 +402,13 @@ void connection_new(struct edge *e, enum service service, struct stream *s,
     c->local = *local;
     c->is_counted = is_counted;
     c->is_loopback = address_is_loopback(peer, local);
-    c->timer = timer_new(e->loop, on_timer, c);
+    silence_init_place(&c->place);
     buf_init(&c->ticket, LINK_OPEN_MOST);
     c->dialogue = make_dialogue(c, false);
     list_append(&e->connections, &c->node);
-    list_append(&e->strangers, &c->stranger);
     e->count++;
     e->counts.of[service].strangers++;
-    timer_start(c->timer, get_timeout_ms(c));
+    idle_note_life(c);
     stream_set_handler(s, &DIALOGUE_CLIENT, c);
     run(c);
 }

@@ -5,15 +5,14 @@
 #include "edge/edge_priv.h"
 
 struct connection {
-    struct list node;     /* in edge->connections */
-    struct list stranger; /* in edge->strangers, until logged in */
+    struct list node; /* in edge->connections */
     struct edge *edge;
     struct stream *client;
-    struct stream *session;    /* NULL until logged in */
-    struct dialogue *dialogue; /* NULL once logged in */
-    struct timer *timer;
-    uint64_t commands; /* handled when we last looked */
-    uint64_t exchange; /* auth's name for the login under way */
+    struct stream *session;     /* NULL until logged in */
+    struct dialogue *dialogue;  /* NULL once logged in */
+    struct silence_place place; /* in edge->silence */
+    uint64_t commands;          /* handled when we last looked */
+    uint64_t exchange;          /* auth's name for the login under way */
     struct buf ticket;
     struct address peer;
     struct address local;
@@ -26,7 +25,7 @@ struct connection {
     bool is_asking;    /* auth owes an answer */
     bool has_exchange; /* auth has one for us */
     bool is_peer_done; /* the client sends no more */
-    bool is_stalled;   /* the timer went off once, while octets waited for the client */
+    bool is_stalled;   /* it was silent for too long once, while octets waited for the client */
     bool is_compressed;
     uint8_t mark;          /* the session said it, and gives back what came too early; 0: no */
     struct buf given_back; /* with mark */
@@ -35,8 +34,6 @@ struct connection {
 
 /* What was said to the client still leaves. */
 void connection_finish(struct connection *c);
-/* Something moved: silence is counted anew. */
-void connection_note_life(struct connection *c);
 /* The session is gone: back to the dialogue, which is fed what the client said behind it. */
 void connection_reopen(struct connection *c, struct str octets);
 /* The session is open: from here on octets pass through. */

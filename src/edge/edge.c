@@ -26,7 +26,7 @@ struct edge *edge_new(struct loop *l, const struct edge_settings *s)
     e->deflate = deflate_pool_new(l, COMPRESSORS_MOST);
     e->stores = mem_new(s->workers * sizeof(struct link *));
     list_init(&e->connections);
-    list_init(&e->strangers);
+    e->silence = idle_new(e);
     return e;
 }
 
@@ -46,6 +46,7 @@ void edge_free(struct edge **e)
         link_free(&gone->stores[i]);
     }
     free(gone->stores);
+    silence_free(&gone->silence);
     limits_free(&gone->limits);
     deflate_pool_free(&gone->deflate);
     free(gone);
@@ -106,8 +107,9 @@ void edge_accept(struct edge *e, enum service service, struct stream *s,
         turn_away(e, service, s);
         return;
     }
-    if (e->count >= e->settings.connections_most && !list_is_empty(&e->strangers)) {
-        connection_say_bye(connection_from_stranger(e->strangers.next), ERR_UNAVAILABLE);
+    struct connection *longest = idle_find_stranger(e);
+    if (e->count >= e->settings.connections_most && longest != NULL) {
+        connection_say_bye(longest, ERR_UNAVAILABLE);
     }
     if (e->count >= e->settings.connections_most) {
         if (is_counted) {

@@ -6,6 +6,7 @@
 #include "edge/address.h"
 #include "edge/edge.h"
 #include "edge/limits.h"
+#include "edge/silence.h"
 #include "net/deflate.h"
 
 struct edge {
@@ -14,7 +15,7 @@ struct edge {
     struct limits *limits;
     struct deflate_pool *deflate;
     struct list connections;
-    struct list strangers; /* those not logged in; the one silent for longest comes first */
+    struct silence *silence;
     size_t count;
     struct edge_counts counts;
     struct link *auth;
@@ -22,14 +23,22 @@ struct edge {
     struct link **stores; /* settings.workers of them; NULL: no link now */
 };
 
+/* The rules of silence that connections stand under: idle.c. */
+enum idle_rule { IDLE_STRANGER, IDLE_SUBMISSION, IDLE_SESSION };
+
 /* One client connection, from the greeting to the end. */
 struct connection;
+
+struct silence *idle_new(struct edge *e);
+/* Something moved (before login: a command was handled): silence is counted anew. */
+void idle_note_life(struct connection *c);
+/* The one not logged in that has been silent for longest, or NULL. */
+struct connection *idle_find_stranger(const struct edge *e);
 
 /* Takes s; greets. Frees itself when it is over. */
 void connection_new(struct edge *e, enum service service, struct stream *s,
                     const struct address *peer, const struct address *local, bool is_counted);
 struct connection *connection_from_node(struct list *node);
-struct connection *connection_from_stranger(struct list *stranger);
 /* Says why, and ends it. */
 void connection_say_bye(struct connection *c, enum err why);
 void connection_free(struct connection *c);

@@ -30,14 +30,14 @@ static void pass(struct stream *from, struct stream *to, struct str octets)
 static void on_relay_client_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
-    connection_note_life(c);
+    idle_note_life(c);
     pass(c->client, c->session, octets);
 }
 
 static void on_relay_client_drained(void *owner)
 {
     struct connection *c = owner;
-    connection_note_life(c);
+    idle_note_life(c);
     stream_resume(c->session);
 }
 
@@ -65,7 +65,7 @@ static void on_relay_client_end(void *owner, enum err why)
 static void on_session_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
-    connection_note_life(c);
+    idle_note_life(c);
     if (c->mark != 0) {
         buf_add(&c->given_back, octets);
         return;
@@ -168,7 +168,6 @@ void relay_start(struct connection *c)
     }
     c->grudges = dialogue_get_grudges(c->dialogue);
     dialogue_free(&c->dialogue);
-    list_remove(&c->stranger);
     c->is_in = true;
     c->edge->counts.of[c->service].strangers--;
     c->edge->counts.of[c->service].sessions++;
@@ -182,5 +181,5 @@ void relay_start(struct connection *c)
     if (c->is_peer_done) {
         stream_shutdown(c->session);
     }
-    connection_note_life(c);
+    idle_note_life(c);
 }

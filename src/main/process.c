@@ -191,6 +191,7 @@ static const struct told FROM_CONFIG[] = {
     {"message_limit", STORE, CONFIG_message_limit},
     {"login_timeout_s", EDGE, CONFIG_login_timeout_s},
     {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
+    {"time_unit_ms", EDGE | STORE, CONFIG_time_unit_ms},
     {"connections_most", EDGE, CONFIG_connections_most},
     {"connections_per_address", EDGE, CONFIG_connections_per_address},
     {"tls_sessions_most", EDGE, CONFIG_tls_sessions_most},

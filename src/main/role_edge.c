@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 enum {
+    SECOND_MS = 1000,
     LOGIN_TIMEOUT_S = 180,
     IDLE_TIMEOUT_S = 7500, /* more than the two hours that a client may sleep (RFC 5383, 4.1) */
     SUBMISSION_TIMEOUT_S = 600,
@@ -124,6 +125,17 @@ static enum edge_plaintext read_plaintext(const struct boot *b)
     return str_eq(s, STR("loopback")) ? EDGE_PLAINTEXT_LOOPBACK : EDGE_PLAINTEXT_NEVER;
 }
 
+/* The length of a second of the idle rules. */
+static uint64_t read_second_ms(const struct boot *b)
+{
+    uint64_t ms = boot_get_u64(b, STR("time_unit_ms"), SECOND_MS);
+    if (ms != SECOND_MS) {
+        log_warn("time_unit_ms is %llu: the idle rules' seconds are that long; for tests only",
+                 (unsigned long long)ms);
+    }
+    return ms;
+}
+
 static enum err make_edge(struct edge_role *r)
 {
     const struct boot *b = r->boot;
@@ -132,6 +144,7 @@ static enum err make_edge(struct edge_role *r)
         log_error("setting workers is out of range");
         return ERR_SYNTAX;
     }
+    uint64_t second_ms = read_second_ms(b);
     struct edge_settings s = {
         .hostname = boot_get(b, STR("hostname")),
         .tls = read_tls(b),
@@ -148,8 +161,8 @@ static enum err make_edge(struct edge_role *r)
                 .has_unauthenticate = str_eq(boot_get(b, STR("unauthenticate")), STR("yes")),
             },
         .login_timeout_ms = 1000 * boot_get_u64(b, STR("login_timeout_s"), LOGIN_TIMEOUT_S),
-        .idle_timeout_ms = 1000 * boot_get_u64(b, STR("idle_timeout_s"), IDLE_TIMEOUT_S),
-        .submission_timeout_ms = 1000 * SUBMISSION_TIMEOUT_S,
+        .idle_timeout_ms = second_ms * boot_get_u64(b, STR("idle_timeout_s"), IDLE_TIMEOUT_S),
+        .submission_timeout_ms = second_ms * SUBMISSION_TIMEOUT_S,
         .connections_most = boot_get_u64(b, STR("connections_most"), CONNECTIONS_MOST),
         .connections_per_neighbour =
             boot_get_u64(b, STR("connections_per_address"), PER_ADDRESS_MOST),
