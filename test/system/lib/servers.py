@@ -34,11 +34,11 @@ def free_offset(ports=(24, 143, 587, 4190, 9143)):
             return offset
 
 
-def wait_for_port(port, timeout_s, is_alive=lambda: True):
+def wait_for_port(port, timeout_s, is_alive=lambda: True, host='127.0.0.1'):
     end = time.monotonic() + timeout_s
     while time.monotonic() < end and is_alive():
         try:
-            with socket.create_connection(('127.0.0.1', port), 1) as s:
+            with socket.create_connection((host, port), 1) as s:
                 s.settimeout(5)
                 if s.recv(1):
                     return
@@ -164,15 +164,18 @@ class Limetta(Server):
     def add_user(self, name, password=PASSWORD):
         self.run('user', 'add', name, '--password-stdin', input=password.encode() + b'\n')
 
+    def listening(self):
+        return ['--listen', self.host]
+
     def start(self):
         log = open(self.log_path, 'a')
-        self.process = subprocess.Popen([self.program, 'serve', '--state', self.state, '--config', self.config, '--listen',
-                                         self.host, '--port-offset', str(self.offset)], stdin=subprocess.DEVNULL, stdout=log,
-                                        stderr=log, **self.popen)
+        self.process = subprocess.Popen([self.program, 'serve', '--state', self.state, '--config', self.config, *self.listening(),
+                                         '--port-offset', str(self.offset)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        **self.popen)
         log.close()
         try:
             for port in (self.imap_port, self.submission_port):
-                wait_for_port(port, 30, lambda: self.process.poll() is None)
+                wait_for_port(port, 30, lambda: self.process.poll() is None, self.host)
         except RuntimeError as e:
             raise AssertionError(f'{e}\n{self.log()[-3000:]}') from None
 
