@@ -11,8 +11,9 @@ struct connection {
     struct stream *session;     /* NULL until logged in */
     struct dialogue *dialogue;  /* NULL once logged in */
     struct silence_place place; /* in edge->silence */
-    uint64_t commands;          /* handled when we last looked */
-    uint64_t exchange;          /* auth's name for the login under way */
+    uint64_t spoke_ms; /* of the loop's clock: the last octet either way (before login: command) */
+    uint64_t commands; /* handled when we last looked */
+    uint64_t exchange; /* auth's name for the login under way */
     struct buf ticket;
     struct address peer;
     struct address local;
@@ -25,7 +26,8 @@ struct connection {
     bool is_asking;    /* auth owes an answer */
     bool has_exchange; /* auth has one for us */
     bool is_peer_done; /* the client sends no more */
-    bool is_stalled;   /* it was silent for too long once, while octets waited for the client */
+    bool is_owing;     /* when we looked last, its host had not confirmed all that we sent */
+    bool is_line_done; /* what the session said last ended with a line */
     bool is_compressed;
     uint8_t mark;          /* the session said it, and gives back what came too early; 0: no */
     struct buf given_back; /* with mark */
@@ -38,5 +40,7 @@ void connection_finish(struct connection *c);
 void connection_reopen(struct connection *c, struct str octets);
 /* The session is open: from here on octets pass through. */
 void relay_start(struct connection *c);
+/* Between two answers of its session: an untagged response may be written. */
+bool connection_is_at_rest(const struct connection *c);
 
 #endif

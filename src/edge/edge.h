@@ -32,10 +32,14 @@ struct edge_settings {
     unsigned workers; /* store workers, at most EDGE_WORKERS_MOST */
     uint64_t message_most;
     struct dialogue_sieve sieve;
-    uint64_t recipients_most;         /* of one message, for EHLO's LIMITS */
-    uint64_t hold_most_s;             /* for EHLO's FUTURERELEASE; 0: not offered */
-    uint64_t login_timeout_ms;        /* without a command, before login */
-    uint64_t idle_timeout_ms;         /* without an octet, in an IMAP or a ManageSieve session */
+    uint64_t recipients_most;  /* of one message, for EHLO's LIMITS */
+    uint64_t hold_most_s;      /* for EHLO's FUTURERELEASE; 0: not offered */
+    uint64_t second_ms;        /* the length of a second of the idle rules */
+    uint64_t login_timeout_ms; /* without a command, before login */
+    uint64_t
+        max_idle_ms; /* an IMAP session says something before it was silent for so long; 0: it does not */
+    uint64_t
+        idle_timeout_ms; /* without an octet, in an IMAP or a ManageSieve session; more than max_idle_ms */
     uint64_t submission_timeout_ms;   /* the same, in a submission session */
     size_t connections_most;          /* all */
     size_t connections_per_neighbour; /* of one address; loopback is free */
@@ -61,6 +65,7 @@ struct edge_counts {
         size_t sessions;  /* logged in, now */
         uint64_t logins;  /* sessions since the start */
     } of[SERVICE_ACAP];   /* by enum service */
+    uint64_t keepalives;  /* said since the start */
 };
 struct edge_counts edge_get_counts(const struct edge *e);
 /* Says good-bye to everybody. The last words leave when the loop runs on. */

@@ -24,7 +24,14 @@ struct edge {
 };
 
 /* The rules of silence that connections stand under: idle.c. */
-enum idle_rule { IDLE_STRANGER, IDLE_SUBMISSION, IDLE_SESSION };
+enum idle_rule {
+    IDLE_STRANGER,
+    IDLE_SUBMISSION,
+    IDLE_SIEVE,
+    IDLE_SESSION, /* no keep-alive */
+    IDLE_AGAIN,   /* was due, and could not */
+    IDLE_KEEP_ALIVE
+};
 
 /* One client connection, from the greeting to the end. */
 struct connection;

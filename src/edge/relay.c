@@ -66,6 +66,7 @@ static void on_session_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
     idle_note_life(c);
+    c->is_line_done = octets.n > 0 ? octets.p[octets.n - 1] == '\n' : c->is_line_done;
     if (c->mark != 0) {
         buf_add(&c->given_back, octets);
         return;
@@ -155,6 +156,11 @@ static void on_session_mark(void *owner, uint8_t mark)
     }
     start_deflate(c);
     buf_release(&c->given_back);
+}
+
+bool connection_is_at_rest(const struct connection *c)
+{
+    return c->is_in && c->mark == 0 && c->is_line_done;
 }
 
 void relay_start(struct connection *c)

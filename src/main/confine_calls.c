@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -207,7 +208,7 @@ static int add_requests(scmp_filter_ctx ctx, int call, const unsigned long *requ
 /* Rules on arguments. */
 static bool add_special(scmp_filter_ctx ctx, unsigned keep_calls)
 {
-    static const unsigned long IOCTLS[] = {FIONBIO, FIONREAD, FIOCLEX};
+    static const unsigned long IOCTLS[] = {FIONBIO, FIONREAD, FIOCLEX, SIOCOUTQ};
     static const unsigned long FCNTLS[] = {F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL,
                                            F_SETFL,         F_GETLK, F_SETLK, F_SETLKW};
     int r = add_own_process(ctx);

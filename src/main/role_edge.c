@@ -14,8 +14,10 @@
 enum {
     SECOND_MS = 1000,
     LOGIN_TIMEOUT_S = 180,
-    IDLE_TIMEOUT_S = 7500, /* more than the two hours that a client may sleep (RFC 5383, 4.1) */
-    SUBMISSION_TIMEOUT_S = 600,
+    MAX_IDLE_S = 7200,
+    IDLE_TIMEOUT_S = 10800, /* more than the two hours that a client may sleep (RFC 5383, 4.1) */
+    HOUR_S = 3600,
+    SUBMISSION_TIMEOUT_S = 1200,
     CONNECTIONS_MOST = 20000,
     PER_ADDRESS_MOST = 1000,
     TLS_SESSIONS_MOST = 20000,
@@ -136,6 +138,18 @@ static uint64_t read_second_ms(const struct boot *b)
     return ms;
 }
 
+/* A client is not logged out for the silence that max_idle_s lets it have. */
+static uint64_t read_idle_timeout_s(const struct boot *b)
+{
+    uint64_t least = boot_get_u64(b, STR("max_idle_s"), MAX_IDLE_S) + HOUR_S;
+    uint64_t s = boot_get_u64(b, STR("idle_timeout_s"), IDLE_TIMEOUT_S);
+    if (s < least) {
+        log_warn("idle_timeout_s is taken as %llu: an hour more than max_idle_s",
+                 (unsigned long long)least);
+    }
+    return s < least ? least : s;
+}
+
 static enum err make_edge(struct edge_role *r)
 {
     const struct boot *b = r->boot;
@@ -161,8 +175,11 @@ static enum err make_edge(struct edge_role *r)
                 .has_unauthenticate = str_eq(boot_get(b, STR("unauthenticate")), STR("yes")),
             },
         .login_timeout_ms = 1000 * boot_get_u64(b, STR("login_timeout_s"), LOGIN_TIMEOUT_S),
-        .idle_timeout_ms = second_ms * boot_get_u64(b, STR("idle_timeout_s"), IDLE_TIMEOUT_S),
-        .submission_timeout_ms = second_ms * SUBMISSION_TIMEOUT_S,
+        .second_ms = second_ms,
+        .max_idle_ms = second_ms * boot_get_u64(b, STR("max_idle_s"), MAX_IDLE_S),
+        .idle_timeout_ms = second_ms * read_idle_timeout_s(b),
+        .submission_timeout_ms =
+            second_ms * boot_get_u64(b, STR("submission_timeout_s"), SUBMISSION_TIMEOUT_S),
         .connections_most = boot_get_u64(b, STR("connections_most"), CONNECTIONS_MOST),
         .connections_per_neighbour =
             boot_get_u64(b, STR("connections_per_address"), PER_ADDRESS_MOST),

@@ -456,6 +456,11 @@ static void deflate_write(struct stream *s, struct str octets)
     s->is_over_high = s->is_over_high || stream_get_queued(d->under) > STREAM_HIGH_WATER;
 }
 
+static size_t deflate_get_owed(const struct stream *s)
+{
+    return stream_get_owed(((const struct deflate *)s)->under);
+}
+
 static size_t deflate_get_queued(const struct stream *s)
 {
     return stream_get_queued(((const struct deflate *)s)->under);
@@ -494,6 +499,7 @@ static const struct stream_ops DEFLATE_OPS = {
     .start = deflate_start,
     .write = deflate_write,
     .get_queued = deflate_get_queued,
+    .get_owed = deflate_get_owed,
     .pause = deflate_pause,
     .resume = deflate_start,
     .shutdown = deflate_shutdown,

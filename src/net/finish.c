@@ -12,9 +12,10 @@
 
 #include <stdlib.h>
 
-/* Looks without progress: a minute for a peer that took everything, sixteen for one that is out of reach, which is what
- * TCP itself would give it (RFC 1122, 4.2.3.5; RFC 5383, D22). */
-enum { LOOK_AGAIN_MS = 500, LOOKS_MOST = 120, LOOKS_WHILE_QUEUED_MOST = 16 * LOOKS_MOST };
+/* Looks without progress: a minute for a peer that has everything, sixteen for one that is out of reach, which is what
+ * TCP itself would give it (RFC 1122, 4.2.3.5; RFC 5383, D22). Octets that the kernel took count, too: it gives up on a socket
+ * that nobody holds after two minutes. */
+enum { LOOK_AGAIN_MS = 500, LOOKS_MOST = 120, LOOKS_WHILE_OWED_MOST = 16 * LOOKS_MOST };
 
 struct finisher {
     struct list node;
@@ -23,7 +24,7 @@ struct finisher {
     struct timer *timer;
     bool is_peer_done;
     int looks;
-    size_t queued; /* at the last look */
+    size_t owed; /* at the last look */
 };
 
 static void done(struct finisher *f)
@@ -43,7 +44,7 @@ static void on_octets(void *owner, struct str octets)
 
 static void look(struct finisher *f)
 {
-    if (f->is_peer_done && stream_get_queued(f->stream) == 0) {
+    if (f->is_peer_done && stream_get_owed(f->stream) == 0) {
         done(f);
     }
 }
@@ -67,10 +68,10 @@ static void on_end(void *owner, enum err why)
 static void on_timer(void *owner)
 {
     struct finisher *f = owner;
-    size_t queued = stream_get_queued(f->stream);
-    f->looks = queued == f->queued ? f->looks + 1 : 0;
-    f->queued = queued;
-    if (f->looks >= (queued > 0 ? LOOKS_WHILE_QUEUED_MOST : LOOKS_MOST)) {
+    size_t owed = stream_get_owed(f->stream);
+    f->looks = owed == f->owed ? f->looks + 1 : 0;
+    f->owed = owed;
+    if (f->looks >= (owed > 0 ? LOOKS_WHILE_OWED_MOST : LOOKS_MOST)) {
         done(f);
         return;
     }

@@ -15,9 +15,11 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -159,6 +161,17 @@ static size_t socket_get_queued(const struct stream *s)
     return backlog_len(&k->out);
 }
 
+static size_t socket_get_owed(const struct stream *s)
+{
+    const struct socket *k = (const struct socket *)s;
+    int sent = 0; /* and not acknowledged */
+    if (k->fd < 0 || ioctl(k->fd, SIOCOUTQ, &sent) != 0 || sent < 0) {
+        sent = 0;
+    }
+    sent -= sent > 0 && k->has_said_end ? 1 : 0; /* the end has a number, too */
+    return backlog_len(&k->out) + (size_t)sent;
+}
+
 static void socket_start(struct stream *s)
 {
     watch(of(s));
@@ -204,6 +217,7 @@ static const struct stream_ops SOCKET_OPS = {
     .start = socket_start,
     .write = socket_write,
     .get_queued = socket_get_queued,
+    .get_owed = socket_get_owed,
     .pause = socket_pause,
     .resume = socket_start,
     .shutdown = socket_shutdown,

@@ -94,6 +94,11 @@ size_t stream_get_queued(const struct stream *s)
     return s->ops->get_queued(s);
 }
 
+size_t stream_get_owed(const struct stream *s)
+{
+    return s->ops->get_owed != NULL ? s->ops->get_owed(s) : s->ops->get_queued(s);
+}
+
 void stream_pause(struct stream *s)
 {
     if (!s->is_paused) {

@@ -60,6 +60,9 @@ void stream_mark(struct stream *s, uint8_t mark);
 void stream_on_mark(struct stream *s, void (*on_mark)(void *owner, uint8_t mark));
 /* Octets queued and not yet taken by the layer below. Above STREAM_HIGH_WATER stop writing until on_drained. */
 size_t stream_get_queued(const struct stream *s);
+/* The same, and what the layers below took and the peer's host has not yet confirmed to have: 0 says that it heard all. On a socket this
+ * asks the kernel. */
+size_t stream_get_owed(const struct stream *s);
 /* No on_octets until resumed: the peer's data stays in the kernel or with the peer. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);

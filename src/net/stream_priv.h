@@ -11,6 +11,7 @@ struct stream_ops {
     void (*start)(struct stream *s); /* a handler was set */
     void (*write)(struct stream *s, struct str octets);
     size_t (*get_queued)(const struct stream *s);
+    size_t (*get_owed)(const struct stream *s); /* NULL: as get_queued */
     void (*pause)(struct stream *s);
     void (*resume)(struct stream *s);
     void (*shutdown)(struct stream *s);

@@ -364,6 +364,12 @@ static void tls_write(struct stream *s, struct str octets)
     s->is_over_high = s->is_over_high || stream_get_queued(s) > STREAM_HIGH_WATER;
 }
 
+static size_t tls_get_owed(const struct stream *s)
+{
+    const struct tls *t = of_const(s);
+    return stream_get_owed(t->under) + backlog_len(&t->early);
+}
+
 static size_t tls_get_queued(const struct stream *s)
 {
     const struct tls *t = of_const(s);
@@ -403,6 +409,7 @@ static const struct stream_ops TLS_OPS = {
     .start = tls_start,
     .write = tls_write,
     .get_queued = tls_get_queued,
+    .get_owed = tls_get_owed,
     .pause = tls_pause,
     .resume = tls_start,
     .shutdown = tls_shutdown,
