@@ -30,6 +30,13 @@ struct edge *edge_new(struct loop *l, const struct edge_settings *s)
     return e;
 }
 
+void edge_set_again(struct edge *e, const struct edge_again *a)
+{
+    e->settings.tls = a->tls;
+    e->settings.tls_context = a->tls_context;
+    e->settings.connections_most = a->connections_most;
+}
+
 void edge_free(struct edge **e)
 {
     struct edge *gone = *e;

@@ -47,7 +47,16 @@ struct edge_settings {
         connections_minute; /* begun by one address within a minute; 0: any number; loopback is free */
 };
 
+/* What may change while it runs: TLS for those who come from now on (copied; the context is borrowed), and the bound of connections. */
+struct edge_again {
+    enum tls_policy tls;
+    struct tls_context *tls_context;
+    size_t connections_most;
+};
+
 struct edge *edge_new(struct loop *l, const struct edge_settings *s);
+/* Connections that are there keep their TLS, and their place. */
+void edge_set_again(struct edge *e, const struct edge_again *a);
 /* Drops all connections and links. */
 void edge_free(struct edge **e);
 

@@ -14,6 +14,7 @@
 #include "base/vec.h"
 #include "main/control.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -37,7 +38,8 @@ struct boot {
     VEC(struct setting) settings;
     VEC(struct boot_listener) listeners;
     char log_name[32];
-    bool is_value_open; /* the last setting's value goes on */
+    struct setting *open; /* the last one that came */
+    bool is_value_open;   /* its value goes on */
     bool is_started;
     struct fd_watch *watch;
     const struct boot_handler *handler;
@@ -54,24 +56,32 @@ static struct setting *find_setting(const struct boot *b, struct str key)
     return NULL;
 }
 
+/* Makes room for a value; NULL: this key has no place now. Once started, values replace those that are there. */
+static struct setting *begin_setting(struct boot *b, struct str key)
+{
+    struct setting *s = find_setting(b, key);
+    if (s != NULL && b->is_started) {
+        buf_wipe(&s->value);
+        return s;
+    }
+    if (s != NULL || b->settings.count >= SETTINGS_MOST) {
+        return NULL;
+    }
+    vec_push(&b->settings,
+             (struct setting){BUF_INIT(CONTROL_KEY_MOST + 1), BUF_INIT(CONTROL_VALUE_MOST + 1)});
+    s = &b->settings.at[b->settings.count - 1];
+    buf_add(&s->key, key);
+    return s;
+}
+
 static enum err add_setting(struct boot *b, const struct control_message *m)
 {
-    struct setting *s;
-    if (b->is_value_open) {
-        s = &b->settings.at[b->settings.count - 1];
-        if (!str_eq(buf_str(&s->key), m->key)) {
-            return ERR_SYNTAX;
-        }
-    } else {
-        if (b->settings.count >= SETTINGS_MOST || find_setting(b, m->key) != NULL) {
-            return ERR_SYNTAX;
-        }
-        vec_push(&b->settings, (struct setting){BUF_INIT(CONTROL_KEY_MOST + 1),
-                                                BUF_INIT(CONTROL_VALUE_MOST + 1)});
-        s = &b->settings.at[b->settings.count - 1];
-        buf_add(&s->key, m->key);
+    struct setting *s = b->is_value_open ? find_setting(b, m->key) : begin_setting(b, m->key);
+    if (s == NULL || (b->is_value_open && s != b->open)) {
+        return ERR_SYNTAX;
     }
     buf_add(&s->value, m->value);
+    b->open = s;
     b->is_value_open = m->has_more;
     return buf_err(&s->value) == ERR_OK ? ERR_OK : ERR_SYNTAX;
 }
@@ -111,6 +121,7 @@ static enum err take_setup(struct boot *b, const struct control_message *m)
     case CONTROL_READY:
     case CONTROL_METRICS:
     case CONTROL_JOIN:
+    case CONTROL_LOG:
     case CONTROL_TYPE_END:
         break;
     }
@@ -240,12 +251,40 @@ bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd)
     return true;
 }
 
+/* What we say goes there from now on; stdio's descriptor 2 is the log (base/log.c). */
+static void move_log(int fd)
+{
+    if (dup3(fd, STDERR_FILENO, 0) < 0) {
+        log_error("the log cannot be moved: %s", strerrordesc_np(errno));
+    }
+    (void)close(fd);
+}
+
+static void take_settings(struct boot *b)
+{
+    log_init(b->log_name, get_log_level(b));
+    if (b->handler->on_settings != NULL) {
+        b->handler->on_settings(b->owner);
+    }
+}
+
 /* False when the role is to stop and nothing more should be read. */
 static bool take_running(struct boot *b, const struct control_message *m)
 {
     if (m->type == CONTROL_PEER) {
         struct boot_peer peer = {m->role, m->index, m->key, m->fd};
         b->handler->on_peer(b->owner, &peer);
+        return true;
+    }
+    if (m->type == CONTROL_LOG) {
+        move_log(m->fd);
+        return true;
+    }
+    if (m->type == CONTROL_SETTING && add_setting(b, m) == ERR_OK) {
+        return true;
+    }
+    if (m->type == CONTROL_START && !b->is_value_open) {
+        take_settings(b);
         return true;
     }
     if (m->fd >= 0) {
@@ -291,8 +330,7 @@ void boot_attach(struct boot *b, struct loop *l, const struct boot_handler *h, v
 
 void boot_send_metrics(struct boot *b, struct str text)
 {
-    struct control_message m = {.type = CONTROL_METRICS, .value = text, .fd = -1};
-    if (text.n > 0 && control_send(b->fd, &m) != ERR_OK) {
+    if (text.n > 0 && control_send_metrics(b->fd, text) != ERR_OK) {
         log_debug("the supervisor does not take our metrics");
     }
 }

@@ -10,7 +10,8 @@
 
 /* How a role starts. The supervisor reads the configuration, opens what needs rights, then forks and execs
  * limetta-edge, -auth, -store, -submit or -convert with a control socket (SOCK_SEQPACKET) as descriptor 3. Over it come, in this order:
- * settings, listening sockets, "start"; later: links to peers (a new one replaces the old one of the same peer), "stop".
+ * settings, listening sockets, "start"; later: links to peers (a new one replaces the old one of the same peer), settings
+ * with new values and "start" again, a new place for the log, "stop".
  * So a role needs no configuration parser, no paths and no rights of its own. */
 struct boot;
 
@@ -28,6 +29,8 @@ struct boot_handler {
     void (*on_peer)(void *owner, const struct boot_peer *peer);
     /* Stop in good order, then loop_stop(). Also called when the supervisor died. */
     void (*on_stop)(void *owner);
+    /* Settings have new values (limetta reload); what was borrowed of these is gone. NULL: the role takes none. */
+    void (*on_settings)(void *owner);
 };
 
 /* Blocks until "start". Errors: ERR_SYNTAX, ERR_IO. */
@@ -42,7 +45,7 @@ void boot_start_log(struct boot *b);
 unsigned boot_get_index(const struct boot *b); /* which of several instances we are */
 /* Listening sockets: name ("imap", "submission", "sieve", "metrics"). Start with *at = 0; the callee takes fd. */
 bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd);
-/* Our part of GET /metrics from now on: families of OpenMetrics text named limetta_..., at most CONTROL_PART_MOST octets. */
+/* Our part of GET /metrics from now on: families of OpenMetrics text named limetta_..., at most CONTROL_VALUE_MOST octets. */
 void boot_send_metrics(struct boot *b, struct str text);
 enum { BOOT_METRICS_MS = 2000 }; /* how often a role says what changes */
 /* Hears peers and stop from now on. */

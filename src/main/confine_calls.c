@@ -6,7 +6,7 @@
  * requests that libuv makes. clone3() hides its flags in memory, so it says ENOSYS and libc falls back to clone().
  *
  * All roles are one system user, and what a user may do to his own processes must not reach from role to role: so
- * tgkill() is for our own threads, prlimit64() only reads our own limits (a limit set from outside can end a process),
+ * tgkill() is for our own threads, dup3() for the log, prlimit64() only reads our own limits (a limit set from outside can end a process),
  * and fcntl() cannot make a descriptor send signals. */
 #include "main/confine_sys.h"
 
@@ -187,10 +187,12 @@ static int add_own_process(scmp_filter_ctx ctx)
 {
     const struct scmp_arg_cmp thread = SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, CLONE_THREAD);
     const struct scmp_arg_cmp ours = SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid());
+    const struct scmp_arg_cmp log[] = {SCMP_A1(SCMP_CMP_EQ, STDERR_FILENO)};
     const struct scmp_arg_cmp reads_own[] = {SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0)};
     int r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(clone), 1, thread);
     r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
     r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(tgkill), 1, ours);
+    r = r != 0 ? r : seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, CALL(dup3), 1, log);
     return r != 0 ? r : seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, CALL(prlimit64), 2, reads_own);
 }
 

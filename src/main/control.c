@@ -5,7 +5,7 @@
  *
  *     octet  size  what
  *         0     1  type, enum control_type
- *         1     1  1: the value of this setting goes on in the next packet; else 0
+ *         1     1  1: the value (of a setting, of metrics) goes on in the next packet; else 0
  *         2     1  role, of CONTROL_PEER
  *         3     1  length of the key, k
  *         4     2  index, of CONTROL_PEER and CONTROL_JOIN, little-endian
@@ -13,7 +13,7 @@
  *         8     k  key
  *       8+k     v  value
  *
- * CONTROL_LISTENER, CONTROL_PEER and CONTROL_JOIN carry exactly one descriptor (SCM_RIGHTS), the others none. A role believes its
+ * CONTROL_LISTENER, CONTROL_PEER, CONTROL_JOIN and CONTROL_LOG carry exactly one descriptor (SCM_RIGHTS), the others none. A role believes its
  * supervisor no more than it believes a client: every field is checked, and a descriptor that comes with a bad packet
  * is closed, not leaked. The supervisor checks a role's packets with the same code. */
 #include "main/control.h"
@@ -44,7 +44,8 @@ const char *control_role_name(enum link_role role)
 
 static bool type_has_fd(enum control_type type)
 {
-    return type == CONTROL_LISTENER || type == CONTROL_PEER || type == CONTROL_JOIN;
+    return type == CONTROL_LISTENER || type == CONTROL_PEER || type == CONTROL_JOIN
+           || type == CONTROL_LOG;
 }
 
 static bool type_has_key(enum control_type type)
@@ -100,14 +101,15 @@ enum err control_send(int fd, const struct control_message *m)
     return why == EAGAIN || why == ENOBUFS ? ERR_LIMIT : err_from_errno(why);
 }
 
-enum err control_send_setting(int fd, struct str key, struct str value)
+/* A value of any length, cut into packets. */
+static enum err send_parts(int fd, enum control_type type, struct str key, struct str value)
 {
     if (value.n > CONTROL_VALUE_MOST) {
         return ERR_LIMIT;
     }
     size_t at = 0;
     do {
-        struct control_message m = {.type = CONTROL_SETTING, .key = key, .fd = -1};
+        struct control_message m = {.type = type, .key = key, .fd = -1};
         m.value = str_sub(value, at, CONTROL_PART_MOST);
         at += m.value.n;
         m.has_more = at < value.n;
@@ -116,13 +118,23 @@ enum err control_send_setting(int fd, struct str key, struct str value)
     return ERR_OK;
 }
 
+enum err control_send_setting(int fd, struct str key, struct str value)
+{
+    return send_parts(fd, CONTROL_SETTING, key, value);
+}
+
+enum err control_send_metrics(int fd, struct str text)
+{
+    return send_parts(fd, CONTROL_METRICS, STR_EMPTY, text);
+}
+
 /* Do type, key, value and descriptor belong together? */
 static bool is_shape_right(const struct control_message *m, bool has_fd)
 {
+    bool has_value = m->type == CONTROL_SETTING || m->type == CONTROL_METRICS;
     return type_has_fd(m->type) == has_fd && type_has_key(m->type) == (m->key.n > 0)
-           && (m->type == CONTROL_SETTING || !m->has_more)
-           && (m->type == CONTROL_SETTING || m->type == CONTROL_METRICS || m->type == CONTROL_JOIN
-               || m->value.n == 0)
+           && (has_value || !m->has_more)
+           && (has_value || m->type == CONTROL_JOIN || m->value.n == 0)
            && (m->type != CONTROL_JOIN || m->value.n <= CONTROL_JOIN_MOST);
 }
 

@@ -13,12 +13,13 @@
 enum control_type {
     CONTROL_SETTING = 1, /* supervisor to role: key, (part of the) value */
     CONTROL_LISTENER,    /* supervisor to role: key is the name; a listening socket */
-    CONTROL_START,       /* supervisor to role: settings and listeners are complete */
+    CONTROL_START, /* supervisor to role: settings and listeners are complete; later: new settings are */
     CONTROL_PEER,  /* supervisor to role: role, index, key is its host's name; one end of a link */
     CONTROL_STOP,  /* supervisor to role: stop in good order */
     CONTROL_READY, /* role to supervisor: confined, serving */
-    CONTROL_METRICS, /* role to supervisor: value is its part of GET /metrics, in place of the last */
+    CONTROL_METRICS, /* role to supervisor: (part of) its part of GET /metrics, in place of the last */
     CONTROL_JOIN,    /* gate to supervisor: as CONTROL_PEER; value says for whom: "store 3" */
+    CONTROL_LOG,     /* supervisor to role: where it logs from now on */
     CONTROL_TYPE_END
 };
 
@@ -34,12 +35,12 @@ enum {
 
 struct control_message {
     enum control_type type;
-    bool has_more;       /* CONTROL_SETTING: the value goes on in the next packet */
+    bool has_more; /* CONTROL_SETTING, CONTROL_METRICS: the value goes on in the next packet */
     enum link_role role; /* CONTROL_PEER, CONTROL_JOIN */
     unsigned index;      /* the same */
     struct str key;
     struct str value;
-    int fd; /* CONTROL_LISTENER, CONTROL_PEER, CONTROL_JOIN; else -1 */
+    int fd; /* CONTROL_LISTENER, CONTROL_PEER, CONTROL_JOIN, CONTROL_LOG; else -1 */
 };
 
 /* Sends one message; key and value within the bounds. m->fd stays the caller's. Never blocks for long: the socket's
@@ -47,6 +48,9 @@ struct control_message {
 MUST_USE enum err control_send(int fd, const struct control_message *m);
 /* A setting of any length up to CONTROL_VALUE_MOST, cut into packets. Errors: those of control_send(). */
 MUST_USE enum err control_send_setting(int fd, struct str key, struct str value);
+
+/* The same for CONTROL_METRICS. */
+MUST_USE enum err control_send_metrics(int fd, struct str text);
 
 /* Takes one packet. out->key and out->value borrow from packet; out->fd is the caller's to close (close-on-exec).
  * is_waiting: block until something comes.

@@ -6,6 +6,7 @@
 #include "auth/verifier.h"
 #include "main/config.h"
 #include "main/serve.h"
+#include "main/server_tools.h"
 #include "main/state.h"
 #include "tools/tool.h"
 
@@ -100,6 +101,9 @@ struct command {
 
 static const struct command COMMANDS[] = {
     {"serve", serve, false, "[--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]\n"},
+    {"reload", tool_reload, false, "[--state DIR]\n"},
+    {"restart", tool_restart, false,
+     "store|auth|submit|convert|all-but-edge ... | store.N [--state DIR]\n"},
     {"user", run_user, true,
      "add|passwd NAME --password-stdin [--state DIR]\n"
      "list [--state DIR]\n"

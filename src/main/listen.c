@@ -236,23 +236,36 @@ static int open_lmtp_socket(const struct listen_lmtp *l, struct listenings *out)
 
 static bool give_to_user(const char *path, const void *to)
 {
-    const struct listen_queue *l = to;
+    const struct listen_desk *l = to;
     return geteuid() != 0 || chown(path, l->uid, l->gid) == 0;
 }
 
-int listen_open_queue(const struct listen_queue *l, struct listenings *out)
+int listen_open_desk(const struct listen_desk *l, struct listenings *out)
 {
     if (!is_path_short(l->path)) {
         (void)tool_fail(EXIT_FINE,
-                        "%.*s is too long for a socket: limetta queue works only while the server "
-                        "is stopped",
+                        "%.*s is too long for a socket: the tools that need it work only while the "
+                        "server is stopped",
                         STR_ARG(l->path));
         return EXIT_FINE;
     }
-    int code = open_unix("queue", l->path, give_to_user, l, out);
+    int code = open_unix(l->name, l->path, give_to_user, l, out);
     return code == EXIT_FINE ? code
                              : tool_fail(code, "cannot listen on %.*s: %s", STR_ARG(l->path),
                                          strerrordesc_np(errno));
+}
+
+int listen_take(struct listenings *l, const char *name)
+{
+    for (size_t i = 0; i < l->all.count; i++) {
+        struct listening *one = &l->all.at[i];
+        if (strcmp(one->name, name) == 0 && one->fd >= 0) {
+            int fd = one->fd;
+            one->fd = -1;
+            return fd;
+        }
+    }
+    return -1;
 }
 
 int listen_open_lmtp(const struct listen_lmtp *l, struct listenings *out)
@@ -278,7 +291,9 @@ int listen_open_metrics(unsigned offset, int *fd)
 void listen_close(struct listenings *l)
 {
     for (size_t i = 0; i < l->all.count; i++) {
-        (void)close(l->all.at[i].fd);
+        if (l->all.at[i].fd >= 0) {
+            (void)close(l->all.at[i].fd);
+        }
         if (l->all.at[i].path != NULL) {
             (void)unlink(l->all.at[i].path);
             free(l->all.at[i].path);

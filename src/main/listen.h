@@ -11,7 +11,7 @@
 
 /* The listening sockets: opened by the supervisor, which may have the right to low ports, used by the edge and by submit. */
 struct listening {
-    const char *name; /* "imap", "submission", "sieve", "lmtp" */
+    const char *name; /* "imap", "submission", "sieve", "lmtp", "queue", "control" */
     enum link_role role;
     int fd;
     char *path; /* of a Unix socket, to be removed in the end; or NULL */
@@ -47,13 +47,16 @@ struct listen_lmtp {
     struct str group;
 };
 int listen_open_lmtp(const struct listen_lmtp *l, struct listenings *out);
-/* The control socket of the queue at path, for uid when we are root. Adds to out. Returns an exit code likewise. */
-struct listen_queue {
+/* A socket at path at which a desk (main/desk.h) serves tools, for uid when we are root. Adds to out. Returns an exit code likewise. */
+struct listen_desk {
+    const char *name; /* "queue": submit's; "control": the supervisor's */
     struct str path;
     uid_t uid;
     gid_t gid;
 };
-int listen_open_queue(const struct listen_queue *l, struct listenings *out);
+int listen_open_desk(const struct listen_desk *l, struct listenings *out);
+/* Takes the socket of that name for ourselves; -1: there is none. Its path is removed with the others. */
+int listen_take(struct listenings *l, const char *name);
 /* The metrics port on 127.0.0.1, plus offset. Returns an exit code likewise. */
 int listen_open_metrics(unsigned offset, int *fd);
 void listen_close(struct listenings *l);

@@ -65,6 +65,12 @@ static enum err find_program(enum link_role role, char out[PATH_MAX])
     return ERR_OK;
 }
 
+enum err process_check_program(enum link_role role)
+{
+    char program[PATH_MAX];
+    return find_program(role, program);
+}
+
 /* Picks the variables that a role may see: where trusted certificates are, how names are resolved, the time zone, and what
  * sanitizers and coverage are told in test builds. out: borrows from our environment. */
 static void pick_environment(char *out[ENVIRONMENT_MOST + 1])
@@ -353,6 +359,50 @@ static void tell_sieve(struct teller *t, const struct config *config)
     tell_file(t, SUBMIT, "tls_anchors", config_get(config, CONFIG_tls_anchors));
 }
 
+unsigned process_get_told(enum config_id id)
+{
+    for (size_t i = 0; i < sizeof(FROM_CONFIG) / sizeof(FROM_CONFIG[0]); i++) {
+        if (FROM_CONFIG[i].id == id) {
+            return FROM_CONFIG[i].roles;
+        }
+    }
+    return 0;
+}
+
+/* What running roles take anew. */
+static const enum config_id ANEW[] = {CONFIG_log_level, CONFIG_tls, CONFIG_connections_most};
+
+bool process_is_taken_anew(enum config_id id)
+{
+    for (size_t i = 0; i < sizeof(ANEW) / sizeof(ANEW[0]); i++) {
+        if (ANEW[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err tell_start(int control)
+{
+    struct control_message start = {.type = CONTROL_START, .fd = -1};
+    return control_send(control, &start);
+}
+
+enum err process_tell_again(const struct process_context *x, enum link_role role, int control,
+                            bool has_certificate)
+{
+    struct teller t = {.control = control, .role = 1U << role, .err = ERR_OK};
+    for (size_t i = 0; i < sizeof(ANEW) / sizeof(ANEW[0]); i++) {
+        const char *key = config_get_key(ANEW[i])->name;
+        tell(&t, process_get_told(ANEW[i]), key, config_get(x->config, ANEW[i]));
+    }
+    if (has_certificate) {
+        tell(&t, EDGE, "tls_cert", buf_str(&x->state->tls_cert));
+        tell(&t, EDGE, "tls_key", buf_str(&x->state->tls_key));
+    }
+    return t.err == ERR_OK ? tell_start(control) : t.err;
+}
+
 enum err process_tell(const struct process_context *x, enum link_role role, unsigned index,
                       int control)
 {
@@ -370,16 +420,12 @@ enum err process_tell(const struct process_context *x, enum link_role role, unsi
     tell_sieve(&t, x->config);
     for (size_t i = 0; t.err == ERR_OK && i < x->listenings->all.count; i++) {
         const struct listening *l = &x->listenings->all.at[i];
-        if (l->role != role) {
+        if (l->role != role || l->fd < 0) {
             continue;
         }
         struct control_message m = {
             .type = CONTROL_LISTENER, .key = str_from_c(l->name), .fd = l->fd};
         t.err = control_send(control, &m);
     }
-    if (t.err == ERR_OK) {
-        struct control_message start = {.type = CONTROL_START, .fd = -1};
-        t.err = control_send(control, &start);
-    }
-    return t.err;
+    return t.err == ERR_OK ? tell_start(control) : t.err;
 }

@@ -1,48 +1,34 @@
-/* The operator at the running queue. Requests and answers are those of queue/admin.h, one after the other; a change is answered
- * when it is committed. Who connects is root or the user whose process this is: the kernel says so (SO_PEERCRED), whatever
- * the modes of socket and folder are. */
+/* The operator at the running queue. Requests and answers are those of queue/admin.h; a change is answered when it is committed, so a
+ * request may wait for a commit. */
 #include "main/queue_desk.h"
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "main/desk.h"
 #include "net/fields.h"
-#include "net/stream.h"
 #include "queue/admin.h"
 
 #include <stdlib.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-enum { CONNECTIONS_MOST = 16, LISTENERS_MOST = 2 };
 
 struct queue_desk {
     struct queue_desk_args args;
-    struct listener *listeners[LISTENERS_MOST];
-    size_t listener_count;
-    struct list visits;
-    size_t count;
+    struct desk *desk;
+    struct list waits; /* for a commit */
 };
 
-struct visit {
+/* An answer that is given when its change is on disk. */
+struct waiting {
     struct list node;
-    struct queue_desk *desk;
-    struct stream *stream;
-    struct buf request;
-    struct buf answer;
     struct queue_wait wait;
-    bool is_waiting; /* for a commit */
+    struct desk_visit *visit;
+    struct buf answer;
 };
 
-static void visit_free(struct visit *v)
+static void waiting_free(struct waiting *w)
 {
-    list_remove(&v->node);
-    v->desk->count--;
-    queue_wait_cancel(&v->wait);
-    loop_cancel_deferred(v->desk->args.loop, v);
-    stream_free(&v->stream);
-    buf_release(&v->request);
-    buf_release(&v->answer);
-    free(v);
+    list_remove(&w->node);
+    queue_wait_cancel(&w->wait);
+    buf_release(&w->answer);
+    free(w);
 }
 
 static bool is_busy(void *owner, uint64_t recipient_id)
@@ -65,114 +51,68 @@ static void write_status(void *owner, struct buf *out)
     }
 }
 
-static void answer_next(void *owner);
-
-static void hand_out(struct visit *v)
+static void on_commit(struct queue_wait *q, enum err e)
 {
-    v->is_waiting = false;
-    stream_write(v->stream, buf_str(&v->answer));
-    buf_clear(&v->answer);
-    loop_defer(v->desk->args.loop, answer_next, v);
-}
-
-static void on_commit(struct queue_wait *w, enum err e)
-{
-    struct visit *v = (struct visit *)((char *)w - offsetof(struct visit, wait));
+    struct waiting *w = (struct waiting *)((char *)q - offsetof(struct waiting, wait));
     if (e != ERR_OK) {
-        buf_clear(&v->answer);
-        buf_addf(&v->answer, "type=end\nresult=no\ncode=%s\n\n", err_get_info(e)->name);
+        buf_clear(&w->answer);
+        buf_addf(&w->answer, "type=end\nresult=no\ncode=%s\n\n", err_get_info(e)->name);
     }
-    hand_out(v);
+    desk_answer(w->visit, buf_str(&w->answer));
+    waiting_free(w);
 }
 
-/* Answers the next whole request, if there is one and the last answer has mostly left. */
-static void answer_next(void *owner)
+static void wait_for_commit(struct queue_desk *d, struct desk_visit *v, struct buf *answer)
 {
-    struct visit *v = owner;
-    struct str all = buf_str(&v->request);
-    size_t end = str_find_str(all, STR("\n\n"));
-    if (v->is_waiting || end == all.n || stream_get_queued(v->stream) > STREAM_HIGH_WATER) {
-        return;
-    }
-    struct queue_desk *d = v->desk;
+    struct waiting *w = mem_new(sizeof(*w));
+    w->visit = v;
+    w->answer = *answer;
+    w->wait.on_commit = on_commit;
+    list_init(&w->wait.node);
+    list_append(&d->waits, &w->node);
+    queue_wait_commit(d->args.queue, &w->wait);
+}
+
+static void on_request(void *owner, struct desk_visit *v, struct str request)
+{
+    struct queue_desk *d = owner;
+    struct buf answer = BUF_INIT(ADMIN_ANSWER_MOST);
     struct admin admin = {d->args.queue, d->args.hostname, loop_wall_ms(d->args.loop),
                           is_busy,       write_status,     d};
-    admin_answer(&admin, str_sub(all, 0, end + 1), &v->answer);
-    buf_consume(&v->request, end + 2);
+    admin_answer(&admin, request, &answer);
     if (queue_has_pending(d->args.queue)) {
-        v->is_waiting = true;
-        queue_wait_commit(d->args.queue, &v->wait);
-    } else {
-        hand_out(v);
-    }
-}
-
-static void on_octets(void *owner, struct str octets)
-{
-    struct visit *v = owner;
-    buf_add(&v->request, octets);
-    if (buf_err(&v->request) != ERR_OK) {
-        log_info("queue: a request of the operator is too long");
-        visit_free(v);
+        wait_for_commit(d, v, &answer);
         return;
     }
-    answer_next(v);
+    desk_answer(v, buf_str(&answer));
+    buf_release(&answer);
 }
 
-static void on_drained(void *owner)
+static void on_gone(void *owner, struct desk_visit *v)
 {
-    answer_next(owner);
-}
-
-static void on_end(void *owner, enum err why)
-{
-    visit_free(owner);
-}
-
-static bool is_allowed(int fd)
-{
-    struct ucred who = {.uid = (uid_t)-1};
-    socklen_t size = sizeof(who);
-    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) == 0
-           && (who.uid == 0 || who.uid == geteuid());
-}
-
-static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
-{
-    static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
     struct queue_desk *d = owner;
-    if (!is_allowed(fd) || d->count >= CONNECTIONS_MOST) {
-        log_warn("queue: somebody else, or one too many, at the control socket");
-        (void)close(fd);
-        return;
+    list_each_safe(node, &d->waits)
+    {
+        struct waiting *w = list_entry(node, struct waiting, node);
+        if (w->visit == v) {
+            waiting_free(w);
+        }
     }
-    struct visit *v = mem_new(sizeof(*v));
-    v->desk = d;
-    v->request = BUF_INIT(ADMIN_REQUEST_MOST);
-    v->answer = BUF_INIT(ADMIN_ANSWER_MOST);
-    v->wait.on_commit = on_commit;
-    list_init(&v->wait.node);
-    list_append(&d->visits, &v->node);
-    d->count++;
-    v->stream = stream_from_fd(d->args.loop, fd);
-    stream_set_handler(v->stream, &HANDLER, v);
 }
 
 struct queue_desk *queue_desk_new(const struct queue_desk_args *args)
 {
+    static const struct desk_handler HANDLER = {on_request, on_gone};
     struct queue_desk *d = mem_new(sizeof(*d));
     d->args = *args;
-    list_init(&d->visits);
+    list_init(&d->waits);
+    d->desk = desk_new(args->loop, "queue", ADMIN_REQUEST_MOST, &HANDLER, d);
     return d;
 }
 
 void queue_desk_add(struct queue_desk *d, int fd)
 {
-    if (d->listener_count == LISTENERS_MOST) {
-        (void)close(fd);
-        return;
-    }
-    d->listeners[d->listener_count++] = listener_new(d->args.loop, fd, on_accept, d);
+    desk_add(d->desk, fd);
 }
 
 void queue_desk_free(struct queue_desk **d)
@@ -180,13 +120,7 @@ void queue_desk_free(struct queue_desk **d)
     if (*d == NULL) {
         return;
     }
-    list_each_safe(node, &(*d)->visits)
-    {
-        visit_free((struct visit *)node);
-    }
-    for (size_t i = 0; i < (*d)->listener_count; i++) {
-        listener_free(&(*d)->listeners[i]);
-    }
+    desk_free(&(*d)->desk);
     free(*d);
     *d = NULL;
 }

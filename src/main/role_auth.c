@@ -127,7 +127,7 @@ static void wipe_freed_memory(void)
 
 int main(void)
 {
-    static const struct boot_handler HANDLER = {on_peer, on_stop};
+    static const struct boot_handler HANDLER = {.on_peer = on_peer, .on_stop = on_stop};
     struct auth_role r = {.loop = NULL};
     wipe_freed_memory();
     log_init("auth", LOG_LEVEL_INFO);

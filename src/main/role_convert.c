@@ -129,7 +129,7 @@ static enum err find_and_confine(struct convert_role *r)
 
 static void run(struct convert_role *r)
 {
-    static const struct boot_handler HANDLER = {on_peer, on_stop};
+    static const struct boot_handler HANDLER = {.on_peer = on_peer, .on_stop = on_stop};
     const struct boot *b = r->boot;
     struct convert_desk_config config = {
         .loop = r->loop,

@@ -35,6 +35,7 @@ struct edge_role {
     struct boot *boot;
     struct edge *edge;
     struct tls_context *tls;
+    struct buf tls_cert; /* what it was made from */
     struct timer *stopping;
     struct timer *metrics;
     struct port ports[64];
@@ -150,6 +151,48 @@ static uint64_t read_idle_timeout_s(const struct boot *b)
     return s < least ? least : s;
 }
 
+/* The TLS context of what we were told; NULL: no TLS. The old one goes on where it is in use. Errors: those of
+ * tls_server_context_new(). */
+static enum err make_tls(struct edge_role *r)
+{
+    const struct boot *b = r->boot;
+    struct str cert = boot_get(b, STR("tls_cert"));
+    struct tls_context *fresh = NULL;
+    if (read_tls(b) != TLS_OFF && cert.n > 0) {
+        uint64_t most = boot_get_u64(b, STR("tls_sessions_most"), TLS_SESSIONS_MOST);
+        enum err e = tls_server_context_new(cert, boot_get(b, STR("tls_key")), most, &fresh);
+        if (e != ERR_OK) {
+            log_error("tls_cert or tls_key is not usable");
+            return e;
+        }
+    }
+    tls_context_free(&r->tls);
+    r->tls = fresh;
+    buf_clear(&r->tls_cert);
+    buf_add(&r->tls_cert, cert);
+    return ERR_OK;
+}
+
+/* limetta reload. A context is made only for another certificate: with the old one go the sessions that clients could resume. */
+static void on_settings(void *owner)
+{
+    struct edge_role *r = owner;
+    enum tls_policy tls = read_tls(r->boot);
+    bool is_same = str_eq(boot_get(r->boot, STR("tls_cert")), buf_str(&r->tls_cert));
+    bool has_context = r->tls != NULL;
+    if (!is_same || (tls != TLS_OFF) != has_context) {
+        if (make_tls(r) != ERR_OK) {
+            return;
+        }
+    }
+    edge_set_again(r->edge, &(struct edge_again){
+                                .tls = tls,
+                                .tls_context = r->tls,
+                                .connections_most = boot_get_u64(r->boot, STR("connections_most"),
+                                                                 CONNECTIONS_MOST),
+                            });
+}
+
 static enum err make_edge(struct edge_role *r)
 {
     const struct boot *b = r->boot;
@@ -185,16 +228,7 @@ static enum err make_edge(struct edge_role *r)
             boot_get_u64(b, STR("connections_per_address"), PER_ADDRESS_MOST),
         .connections_minute = boot_get_u64(b, STR("connections_minute"), 0),
     };
-    struct str cert = boot_get(b, STR("tls_cert"));
-    if (s.tls != TLS_OFF && cert.n > 0) {
-        enum err e = tls_server_context_new(
-            cert, boot_get(b, STR("tls_key")),
-            boot_get_u64(b, STR("tls_sessions_most"), TLS_SESSIONS_MOST), &r->tls);
-        if (e != ERR_OK) {
-            log_error("tls_cert or tls_key is not usable");
-            return e;
-        }
-    }
+    TRY(make_tls(r));
     s.tls_context = r->tls;
     r->edge = edge_new(r->loop, &s);
     return ERR_OK;
@@ -232,7 +266,7 @@ static void open_ports(struct edge_role *r)
 
 static enum err start(struct edge_role *r)
 {
-    static const struct boot_handler HANDLER = {on_peer, on_stop};
+    static const struct boot_handler HANDLER = {on_peer, on_stop, on_settings};
     TRY(make_edge(r));
     TRY(confine(r->boot, ROLE_EDGE, STR_EMPTY));
     r->stopping = timer_new(r->loop, on_stopping, r);
@@ -245,7 +279,7 @@ static enum err start(struct edge_role *r)
 
 int main(void)
 {
-    struct edge_role r = {.port_count = 0};
+    struct edge_role r = {.tls_cert = BUF_INIT(CONTROL_VALUE_MOST)};
     log_init("edge", LOG_LEVEL_INFO);
     if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
         log_error("this program is started by limetta serve");
@@ -264,6 +298,7 @@ int main(void)
     timer_free(&r.stopping);
     timer_free(&r.metrics);
     tls_context_free(&r.tls);
+    buf_release(&r.tls_cert);
     boot_free(&r.boot);
     loop_free(&r.loop);
     return e == ERR_OK ? 0 : 3;

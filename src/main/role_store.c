@@ -543,7 +543,7 @@ static void tell_metrics(void *owner)
 
 static void run(struct store_role *r)
 {
-    static const struct boot_handler HANDLER = {on_peer, on_stop};
+    static const struct boot_handler HANDLER = {.on_peer = on_peer, .on_stop = on_stop};
     start_convert(r);
     r->group = session_group_new(r->loop, commit, r);
     r->tick = timer_new(r->loop, on_tick, r);

@@ -499,7 +499,7 @@ static enum err open_and_confine(struct submit_role *r)
 
 static void run(struct submit_role *r)
 {
-    static const struct boot_handler HANDLER = {on_peer, on_stop};
+    static const struct boot_handler HANDLER = {.on_peer = on_peer, .on_stop = on_stop};
     struct fetcher_args fetcher = {
         .loop = r->loop,
         .user = boot_get(r->boot, STR("submit_user")),

@@ -110,20 +110,3 @@ enum err self_signed_make(struct str names, struct buf *cert_pem, struct buf *ke
     EVP_PKEY_free(key);
     return e;
 }
-
-enum err certificate_check(struct str cert_pem, struct str key_pem)
-{
-    BIO *cert_bio = BIO_new_mem_buf(cert_pem.p, (int)cert_pem.n);
-    BIO *key_bio = BIO_new_mem_buf(key_pem.p, (int)key_pem.n);
-    X509 *cert = cert_bio == NULL ? NULL : PEM_read_bio_X509(cert_bio, NULL, NULL, NULL);
-    EVP_PKEY *key = key_bio == NULL ? NULL : PEM_read_bio_PrivateKey(key_bio, NULL, NULL, NULL);
-    enum err e = ERR_SYNTAX;
-    if (cert != NULL && key != NULL) {
-        e = X509_check_private_key(cert, key) == 1 ? ERR_OK : ERR_NOT_FOUND;
-    }
-    BIO_free(cert_bio);
-    BIO_free(key_bio);
-    X509_free(cert);
-    EVP_PKEY_free(key);
-    return e;
-}

@@ -10,8 +10,4 @@
  * Errors: ERR_IO. */
 MUST_USE enum err self_signed_make(struct str names, struct buf *cert_pem, struct buf *key_pem);
 
-/* Do the first certificate of cert_pem and the key belong together? Errors: ERR_SYNTAX (no PEM), ERR_NOT_FOUND (they do
- * not). */
-MUST_USE enum err certificate_check(struct str cert_pem, struct str key_pem);
-
 #endif

@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,7 +83,7 @@ void serve_complete_config(struct config *c)
 }
 
 /* What the table of settings cannot say of one. */
-static int check(const struct config *c)
+int serve_check_config(const struct config *c)
 {
     struct str bad;
     if (!webhook_is_sound(config_get(c, CONFIG_notify_webhooks), &bad)) {
@@ -106,25 +107,38 @@ static int check(const struct config *c)
     return EXIT_FINE;
 }
 
-static int start_log(const struct config *c)
+int serve_open_log(const struct config *c, int *fd)
 {
-    struct str level = config_get(c, CONFIG_log_level);
     struct str file = config_get(c, CONFIG_log_file);
-    log_init("limetta", str_eq(level, STR("error"))   ? LOG_LEVEL_ERROR
-                        : str_eq(level, STR("warn"))  ? LOG_LEVEL_WARN
-                        : str_eq(level, STR("debug")) ? LOG_LEVEL_DEBUG
-                                                      : LOG_LEVEL_INFO);
+    *fd = -1;
     if (file.n == 0) {
         return EXIT_FINE;
     }
     char path[4097];
     (void)snprintf(path, sizeof(path), "%.*s", STR_ARG(file));
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
-    if (fd < 0 || dup2(fd, STDERR_FILENO) < 0) {
-        return tool_fail(EXIT_ENVIRONMENT, "log_file: cannot write %s", path);
+    *fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    return *fd >= 0 ? EXIT_FINE : tool_fail(EXIT_ENVIRONMENT, "log_file: cannot write %s", path);
+}
+
+void serve_use_log(const struct config *c, int fd)
+{
+    struct str level = config_get(c, CONFIG_log_level);
+    log_init("limetta", str_eq(level, STR("error"))   ? LOG_LEVEL_ERROR
+                        : str_eq(level, STR("warn"))  ? LOG_LEVEL_WARN
+                        : str_eq(level, STR("debug")) ? LOG_LEVEL_DEBUG
+                                                      : LOG_LEVEL_INFO);
+    if (fd >= 0) {
+        (void)dup2(fd, STDERR_FILENO);
+        (void)close(fd);
     }
-    (void)close(fd);
-    return EXIT_FINE;
+}
+
+static int start_log(const struct config *c)
+{
+    int fd = -1;
+    int code = serve_open_log(c, &fd);
+    serve_use_log(c, fd);
+    return code;
 }
 
 struct ready_line {
@@ -172,37 +186,50 @@ static int open_lmtp(const struct config *c, const struct state *s, unsigned off
     return listen_open_lmtp(&l, listenings);
 }
 
-/* Where limetta queue speaks to the running server. */
-static int open_queue(const struct state *s, struct listenings *listenings)
+/* Where the tools speak to the running server: limetta queue with submit, the others with the supervisor. */
+static int open_desks(const struct state *s, struct listenings *listenings, int *control_fd)
 {
-    CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX + 16);
-    buf_addf(&path, "%s/run/queue", s->dir);
-    return listen_open_queue(&(struct listen_queue){buf_str(&path), s->uid, s->gid}, listenings);
+    CLEANUP(buf_release) struct buf queue = BUF_INIT(PATH_MAX + 16);
+    CLEANUP(buf_release) struct buf control = BUF_INIT(PATH_MAX + 16);
+    buf_addf(&queue, "%s/run/queue", s->dir);
+    buf_addf(&control, "%s/run/control", s->dir);
+    int code = listen_open_desk(&(struct listen_desk){"queue", buf_str(&queue), s->uid, s->gid},
+                                listenings);
+    if (code == EXIT_FINE) {
+        struct listen_desk own = {"control", buf_str(&control), geteuid(), getegid()};
+        code = listen_open_desk(&own, listenings);
+    }
+    *control_fd = code == EXIT_FINE ? listen_take(listenings, "control") : -1;
+    return code;
 }
 
 /* With the ports open. Takes metrics_fd. */
-static int run_open(const struct serve_args *a, struct config *c, struct listenings *listenings,
+static int run_open(const struct serve_args *a, struct config **c, struct listenings *listenings,
                     unsigned offset, int metrics_fd)
 {
     struct state state;
-    int code = state_prepare(a->state, c, &state);
+    int control_fd = -1;
+    int code = state_prepare(a->state, *c, &state);
     if (code != EXIT_FINE) {
         return code; /* and the process ends */
     }
-    code = open_lmtp(c, &state, offset, listenings);
-    code = code == EXIT_FINE ? open_queue(&state, listenings) : code;
+    code = open_lmtp(*c, &state, offset, listenings);
+    code = code == EXIT_FINE ? open_desks(&state, listenings, &control_fd) : code;
     if (code != EXIT_FINE) {
         state_release(&state);
         return code;
     }
-    bool has_lmtp = config_get(c, CONFIG_lmtp_listen).n > 0;
+    bool has_lmtp = config_get(*c, CONFIG_lmtp_listen).n > 0;
+    char path[PATH_MAX];
     struct ready_line r = {&state, offset, has_lmtp};
     struct supervise_options o = {
         .config = c,
+        .config_path = a->config == NULL ? NULL : realpath(a->config, path),
         .state = &state,
         .listenings = listenings,
         .port_offset = offset,
         .metrics_fd = metrics_fd,
+        .control_fd = control_fd,
         .on_ready = on_ready,
         .owner = &r,
     };
@@ -211,12 +238,13 @@ static int run_open(const struct serve_args *a, struct config *c, struct listeni
     return code;
 }
 
-static int run(const struct serve_args *a, struct config *c)
+static int run(const struct serve_args *a, struct config **config)
 {
+    struct config *c = *config;
     struct listenings listenings;
     unsigned offset = 0;
     int code = start_log(c);
-    code = code == EXIT_FINE ? check(c) : code;
+    code = code == EXIT_FINE ? serve_check_config(c) : code;
     code = code == EXIT_FINE ? get_offset(a, c, &offset) : code;
     if (code != EXIT_FINE) {
         return code;
@@ -230,7 +258,7 @@ static int run(const struct serve_args *a, struct config *c)
     int metrics_fd = -1;
     code = config_is_on(c, CONFIG_metrics) ? listen_open_metrics(offset, &metrics_fd) : EXIT_FINE;
     if (code == EXIT_FINE) {
-        code = run_open(a, c, &listenings, offset, metrics_fd);
+        code = run_open(a, config, &listenings, offset, metrics_fd);
     }
     listen_close(&listenings);
     return code;
@@ -254,7 +282,7 @@ int serve(int argc, char **argv)
     if (e != ERR_OK) {
         return e == ERR_SYNTAX ? EXIT_USAGE : EXIT_ENVIRONMENT;
     }
-    code = run(&a, c);
+    code = run(&a, &c);
     config_free(&c);
     return code;
 }

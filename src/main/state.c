@@ -10,6 +10,7 @@
 
 #include "auth/users.h"
 #include "base/log.h"
+#include "main/certificate.h"
 #include "main/self_signed.h"
 #include "net/ticket.h"
 #include "tools/tool.h"
@@ -290,6 +291,22 @@ static int get_tls(struct config *c, struct state *s)
                          e == ERR_SYNTAX ? "not a certificate and its key in PEM"
                                          : "the key is not that certificate's");
     }
+    return EXIT_FINE;
+}
+
+int state_read_tls(const struct state *now, struct config *c, struct buf *cert, struct buf *key)
+{
+    struct state fresh = {
+        .pid_fd = -1, .tls_cert = BUF_INIT(PEM_MOST), .tls_key = BUF_INIT(PEM_MOST)};
+    (void)snprintf(fresh.dir, sizeof(fresh.dir), "%s", now->dir);
+    int code = get_tls(c, &fresh);
+    if (code != EXIT_FINE) {
+        buf_wipe(&fresh.tls_key);
+        buf_release(&fresh.tls_cert);
+        return code;
+    }
+    *cert = fresh.tls_cert;
+    *key = fresh.tls_key;
     return EXIT_FINE;
 }
 

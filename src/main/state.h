@@ -15,6 +15,7 @@
  *
  *     run/pid            the running supervisor, locked while it runs
  *     run/queue          the socket of limetta queue
+ *     run/control        the socket of limetta reload, restart and status
  *     keys/              0700, the supervisor's alone: ticket keys, the submission server's password
  *     auth/users.db      verifiers             auth's folder
  *     accounts/          mail                  the stores' folder
@@ -45,6 +46,9 @@ struct state {
  * Returns an exit code after one clear line on standard error; on EXIT_FINE state_release() is due. */
 int state_prepare(const char *dir, struct config *c, struct state *s);
 void state_release(struct state *s);
+/* Reads certificate and key as state_prepare() does, for the folder of now, into two buffers that become the caller's. Returns an
+ * exit code likewise; then there is nothing to release. */
+int state_read_tls(const struct state *now, struct config *c, struct buf *cert, struct buf *key);
 
 /* Gives dir, auth/, accounts/ and queue/ with all below them to uid and gid. Does nothing unless we are root. */
 MUST_USE enum err state_give(const char *dir, uid_t uid, gid_t gid);

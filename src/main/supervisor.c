@@ -9,17 +9,14 @@
  * Stopping goes from the outside in, so that nobody talks to a role that is gone: edge (clients hear goodbye), submit, then
  * auth, convert and stores. Each stage has STOP_STAGE_MS; who is late is killed, which costs nothing but sessions: what was
  * acknowledged is on disk. */
-#include "main/supervisor.h"
+#include "main/supervisor_priv.h"
 
 #include "base/log.h"
-#include "base/vec.h"
-#include "main/control.h"
 #include "main/metrics.h"
-#include "main/process.h"
-#include "net/loop.h"
 #include "tools/tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -28,40 +25,8 @@
 #include <unistd.h>
 
 enum { RESTART_FIRST_MS = 100, RESTART_MOST_MS = 30 * 1000, STEADY_MS = 60 * 1000 };
-enum { STOP_STAGE_MS = 10 * 1000, SAME_SIGNAL_MS = 300, STAGES = 3, SIGNALS = 4 };
+enum { STOP_STAGE_MS = 10 * 1000, SAME_SIGNAL_MS = 300, STAGES = 3 };
 
-struct process {
-    struct supervisor *supervisor;
-    enum link_role role;
-    unsigned index;
-    pid_t pid; /* 0: not running */
-    int control;
-    struct fd_watch *watch;
-    struct timer *restart;
-    uint64_t started_ms;
-    unsigned crashes;   /* in a row */
-    uint64_t restarts;  /* in all */
-    struct buf metrics; /* what it says of itself */
-    bool is_ready;
-};
-
-struct supervisor {
-    struct process_context context;
-    struct loop *loop;
-    VEC(struct process *) processes;
-    struct signal_watch *signals[SIGNALS];
-    struct timer *stop_timer;
-    void (*on_ready)(void *owner);
-    void *owner;
-    struct metrics *metrics;
-    uint64_t start_wall_ms;
-    bool was_ready;
-    uint64_t stop_ms; /* when stopping began */
-    unsigned stage;   /* of stopping; 0: not stopping */
-    int exit_code;
-};
-
-static void start(void *owner);
 static void advance_stop(struct supervisor *s);
 
 static const char *get_name(const struct process *p)
@@ -80,8 +45,7 @@ static void close_control(struct process *p)
     }
 }
 
-/* Something that a role should have taken did not go through: it hangs. Its death brings it back. */
-static void kill_process(struct process *p, const char *why)
+void supervisor_kill(struct process *p, const char *why)
 {
     if (p->pid > 0) {
         log_error("%s %u: %s; ending it", get_name(p), p->index, why);
@@ -96,7 +60,7 @@ static void send_peer(struct process *to, const struct process *peer, int fd)
     m.key = str_from_c(to->supervisor->context.state->name);
     enum err e = control_send(to->control, &m);
     if (e != ERR_OK && e != ERR_PEER_GONE) {
-        kill_process(to, "does not take its links");
+        supervisor_kill(to, "does not take its links");
     }
 }
 
@@ -134,8 +98,22 @@ static void tell_when_all_ready(struct supervisor *s)
     }
     if (!s->was_ready) {
         s->was_ready = true;
-        s->on_ready(s->owner);
+        s->options->on_ready(s->options->owner);
     }
+}
+
+/* A part of what the role says of itself; the last one puts it in place. */
+static bool take_metrics(struct process *p, const struct control_message *m)
+{
+    buf_add(&p->incoming, m->value);
+    if (m->has_more) {
+        return buf_err(&p->incoming) == ERR_OK;
+    }
+    bool is_fine = buf_err(&p->incoming) == ERR_OK && metrics_is_text(buf_str(&p->incoming));
+    buf_clear(&p->metrics);
+    buf_add(&p->metrics, is_fine ? buf_str(&p->incoming) : STR_EMPTY);
+    buf_clear(&p->incoming);
+    return is_fine;
 }
 
 static void on_control(void *owner)
@@ -147,9 +125,7 @@ static void on_control(void *owner)
     if (e == ERR_UNAVAILABLE) {
         return;
     }
-    if (e == ERR_OK && m.type == CONTROL_METRICS && metrics_is_text(m.value)) {
-        buf_clear(&p->metrics);
-        buf_add(&p->metrics, m.value);
+    if (e == ERR_OK && m.type == CONTROL_METRICS && take_metrics(p, &m)) {
         return;
     }
     if (e != ERR_OK || m.type != CONTROL_READY) {
@@ -158,7 +134,7 @@ static void on_control(void *owner)
         }
         fd_watch_free(&p->watch);
         if (e == ERR_OK || e == ERR_SYNTAX) {
-            kill_process(p, "breaks the control protocol");
+            supervisor_kill(p, "breaks the control protocol");
         }
         return; /* else it is about to die, which SIGCHLD will tell */
     }
@@ -167,12 +143,14 @@ static void on_control(void *owner)
         log_info("%s %u is back", get_name(p), p->index);
     }
     tell_when_all_ready(p->supervisor);
+    restart_on_ready(p);
 }
 
 static void begin_stop(struct supervisor *s)
 {
     if (s->stage == 0) {
         s->stage = 1;
+        restart_cancel(s);
         advance_stop(s);
     }
 }
@@ -186,9 +164,8 @@ static void give_up(struct supervisor *s, const struct process *p)
     begin_stop(s);
 }
 
-static void start(void *owner)
+void supervisor_start(struct process *p)
 {
-    struct process *p = owner;
     struct supervisor *s = p->supervisor;
     if (s->stage > 0) {
         return;
@@ -200,12 +177,22 @@ static void start(void *owner)
     }
     p->is_ready = false;
     p->started_ms = loop_now_ms(s->loop);
+    p->started_wall_ms = loop_wall_ms(s->loop);
+    buf_clear(&p->incoming);
     p->watch = fd_watch_new(s->loop, p->control, on_control, p);
     if (process_tell(&s->context, p->role, p->index, p->control) != ERR_OK) {
-        kill_process(p, "does not take its settings");
+        supervisor_kill(p, "does not take its settings");
         return;
     }
     join_all(p);
+}
+
+/* Its pause after a crash is over. */
+static void start_again(void *owner)
+{
+    struct process *p = owner;
+    p->restarts++;
+    supervisor_start(p);
 }
 
 static void log_death(const struct process *p, int status)
@@ -214,7 +201,7 @@ static void log_death(const struct process *p, int status)
         log_error("%s %u (process %d) was ended by SIG%s%s", get_name(p), p->index, p->pid,
                   sigabbrev_np(WTERMSIG(status)),
                   WTERMSIG(status) == SIGSYS ? ": it made a forbidden system call" : "");
-    } else if (p->supervisor->stage == 0) {
+    } else if (p->supervisor->stage == 0 && !p->is_leaving) {
         log_error("%s %u (process %d) ended by itself, exit code %d", get_name(p), p->index, p->pid,
                   WEXITSTATUS(status));
     }
@@ -229,6 +216,9 @@ static void on_death(struct process *p, int status)
     close_control(p);
     if (s->stage > 0) {
         advance_stop(s);
+        return;
+    }
+    if (restart_on_death(p)) {
         return;
     }
     if (!s->was_ready && WIFEXITED(status)) {
@@ -312,7 +302,7 @@ static void on_late(void *owner)
     for (size_t i = 0; i < s->processes.count; i++) {
         struct process *p = s->processes.at[i];
         if (get_stage(p) == (s->stage & 0xff)) {
-            kill_process(p, "does not stop");
+            supervisor_kill(p, "does not stop");
         }
     }
 }
@@ -330,6 +320,28 @@ static void on_signal(void *owner)
     } /* else the same wish, sent to us and to our process group */
 }
 
+/* Is there a terminal that we belong to? */
+static bool has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return fd >= 0;
+}
+
+/* SIGHUP: as limetta reload, but the log alone says what came of it. When it is our terminal that went away, the end. */
+static void on_hangup(void *owner)
+{
+    struct supervisor *s = owner;
+    CLEANUP(buf_release) struct buf report = BUF_INIT(DESK_ANSWER_MOST);
+    if (s->had_terminal && !has_terminal()) {
+        on_signal(s);
+    } else if (s->stage == 0) {
+        (void)operator_reload(s, &report);
+    }
+}
+
 static void add_process(struct supervisor *s, enum link_role role, unsigned index)
 {
     struct process *p = calloc(1, sizeof(*p));
@@ -340,8 +352,9 @@ static void add_process(struct supervisor *s, enum link_role role, unsigned inde
     p->role = role;
     p->index = index;
     p->control = -1;
-    p->metrics = BUF_INIT(CONTROL_PART_MOST);
-    p->restart = timer_new(s->loop, start, p);
+    p->metrics = BUF_INIT(METRICS_PART_MOST);
+    p->incoming = BUF_INIT(METRICS_PART_MOST);
+    p->restart = timer_new(s->loop, start_again, p);
     vec_push(&s->processes, p);
 }
 
@@ -357,20 +370,23 @@ static void raise_limits(void)
 
 static void release(struct supervisor *s)
 {
+    operator_close(s);
     for (size_t i = 0; i < s->processes.count; i++) {
         struct process *p = s->processes.at[i];
         close_control(p);
         timer_free(&p->restart);
         buf_release(&p->metrics);
+        buf_release(&p->incoming);
         free(p);
     }
     vec_release(&s->processes);
-    for (size_t i = 0; i < SIGNALS; i++) {
+    for (size_t i = 0; i < SUPERVISOR_SIGNALS; i++) {
         if (s->signals[i] != NULL) {
             signal_watch_free(&s->signals[i]);
         }
     }
     timer_free(&s->stop_timer);
+    timer_free(&s->rolling.late);
     metrics_free(&s->metrics);
     loop_free(&s->loop);
 }
@@ -392,42 +408,52 @@ static void write_metrics(void *owner, struct buf *out)
     free(roles);
 }
 
+static void watch_signals(struct supervisor *s)
+{
+    static const struct {
+        int number;
+        void (*fn)(void *owner);
+    } WATCHED[SUPERVISOR_SIGNALS] = {
+        {SIGCHLD, on_child}, {SIGTERM, on_signal}, {SIGINT, on_signal}, {SIGHUP, on_hangup}};
+    s->had_terminal = has_terminal();
+    for (size_t i = 0; i < SUPERVISOR_SIGNALS; i++) {
+        struct sigaction now;
+        bool is_ignored =
+            sigaction(WATCHED[i].number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+        if (WATCHED[i].number == SIGHUP && is_ignored) {
+            continue; /* nohup(1) */
+        }
+        s->signals[i] = signal_watch_new(s->loop, WATCHED[i].number, WATCHED[i].fn, s);
+    }
+}
+
 static void prepare(struct supervisor *s, const struct supervise_options *o)
 {
-    static const int SIGNUMS[SIGNALS] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP};
-    s->context = (struct process_context){o->config, o->state, o->listenings, o->port_offset};
+    s->context = (struct process_context){*o->config, o->state, o->listenings, o->port_offset};
     s->loop = loop_new();
     s->start_wall_ms = loop_wall_ms(s->loop);
     s->stop_timer = timer_new(s->loop, on_late, s);
-    for (size_t i = 0; i < SIGNALS; i++) {
-        struct sigaction now;
-        bool is_ignored = sigaction(SIGNUMS[i], NULL, &now) == 0 && now.sa_handler == SIG_IGN;
-        if (SIGNUMS[i] == SIGHUP && is_ignored) {
-            continue; /* nohup(1) */
-        }
-        s->signals[i] =
-            signal_watch_new(s->loop, SIGNUMS[i], SIGNUMS[i] == SIGCHLD ? on_child : on_signal, s);
-    }
+    watch_signals(s);
     if (o->metrics_fd >= 0) {
         s->metrics = metrics_new(s->loop, o->metrics_fd, write_metrics, s);
     }
     add_process(s, ROLE_AUTH, 0);
-    for (unsigned i = 0; i < config_get_u64(o->config, CONFIG_workers); i++) {
+    for (unsigned i = 0; i < config_get_u64(*o->config, CONFIG_workers); i++) {
         add_process(s, ROLE_STORE, i);
     }
     add_process(s, ROLE_SUBMIT, 0);
     add_process(s, ROLE_CONVERT, 0);
     add_process(s, ROLE_EDGE, 0);
+    operator_open(s, o->control_fd);
 }
 
 int supervise(const struct supervise_options *o)
 {
-    struct supervisor s = {
-        .processes = VEC_INIT, .on_ready = o->on_ready, .owner = o->owner, .exit_code = EXIT_FINE};
+    struct supervisor s = {.processes = VEC_INIT, .options = o, .exit_code = EXIT_FINE};
     raise_limits();
     prepare(&s, o);
     for (size_t i = 0; i < s.processes.count; i++) {
-        start(s.processes.at[i]);
+        supervisor_start(s.processes.at[i]);
     }
     loop_run(s.loop);
     release(&s);

@@ -6,11 +6,13 @@
 #include "main/state.h"
 
 struct supervise_options {
-    const struct config *config;
-    const struct state *state;
+    struct config **config;  /* another one after a reload */
+    const char *config_path; /* absolute; NULL: only defaults */
+    struct state *state;
     const struct listenings *listenings;
     unsigned port_offset;
     int metrics_fd; /* listening socket, taken; -1: none */
+    int control_fd; /* likewise, of the tools */
     void (*on_ready)(void *owner);
     void *owner;
 };

@@ -10,6 +10,7 @@
 
 #include "base/utf8.h"
 #include "queue/admin.h"
+#include "tools/desk_link.h"
 #include "tools/queue_link.h"
 #include "tools/queue_print.h"
 
@@ -93,7 +94,7 @@ static void write_request(const struct question *q, uint64_t after, struct buf *
 static void take_answer(struct queue_print *p, struct str answer, struct totals *t, uint64_t *next)
 {
     struct fields f;
-    while (queue_link_next(&answer, &f)) {
+    while (desk_link_next(&answer, &f)) {
         queue_print_block(p, &f);
         if (str_eq(fields_get(&f, STR("type")), STR("end"))) {
             *next = fields_get_u64(&f, STR("next"), 0);

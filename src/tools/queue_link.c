@@ -3,33 +3,14 @@
 #include "tools/queue_link.h"
 
 #include "queue/admin.h"
+#include "tools/desk_link.h"
 #include "tools/tool.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
-
-/* A connected socket; -1: nobody listens there. */
-static int connect_to(const char *state)
-{
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    int n = snprintf(at.sun_path, sizeof(at.sun_path), "%s/run/queue", state);
-    if (n < 0 || (size_t)n >= sizeof(at.sun_path)) {
-        return -1;
-    }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&at, sizeof(at)) != 0) {
-        int why = errno;
-        (void)close(fd);
-        errno = why;
-        return -1;
-    }
-    return fd;
-}
 
 static int open_here(const char *state, uint64_t lifetime_ms, struct queue_link *l)
 {
@@ -55,7 +36,7 @@ int queue_link_open(const char *state, struct str hostname, uint64_t lifetime_ms
                     struct queue_link *l)
 {
     *l = (struct queue_link){.hostname = hostname};
-    l->fd = connect_to(state);
+    l->fd = desk_link_open(state, "queue");
     if (l->fd < 0 && (errno == EACCES || errno == EPERM)) {
         return tool_fail(EXIT_ENVIRONMENT, "%s: %s", state, tool_explain(ERR_NO_PERMISSION));
     }
@@ -83,45 +64,11 @@ static enum err answer_here(struct queue_link *l, struct str request, struct buf
     return queue_has_pending(l->queue) ? queue_commit(l->queue) : ERR_OK;
 }
 
-/* The last block of an answer that is whole; empty: it is not. */
-static struct str find_end(struct str answer)
-{
-    if (!str_ends(answer, STR("\n\n"))) {
-        return STR_EMPTY;
-    }
-    answer.n--;
-    if (str_starts(answer, STR("type=end\n"))) {
-        return answer;
-    }
-    size_t at = str_find_str(answer, STR("\n\ntype=end\n"));
-    return at < answer.n ? str_skip(answer, at + 2) : STR_EMPTY;
-}
-
-static enum err ask_server(struct queue_link *l, struct str request, struct buf *answer)
-{
-    CLEANUP(buf_release) struct buf out = BUF_INIT(ADMIN_REQUEST_MOST + 2);
-    buf_add(&out, request);
-    buf_add_char(&out, '\n');
-    TRY(buf_err(&out));
-    if (send(l->fd, out.p, out.len, MSG_NOSIGNAL) != (ssize_t)out.len) {
-        return ERR_PEER_GONE;
-    }
-    while (find_end(buf_str(answer)).n == 0) {
-        char piece[16384];
-        ssize_t n = recv(l->fd, piece, sizeof(piece), 0);
-        if (n <= 0) {
-            return ERR_PEER_GONE;
-        }
-        buf_add(answer, str_make(piece, (size_t)n));
-        TRY(buf_err(answer));
-    }
-    return ERR_OK;
-}
-
 int queue_link_ask(struct queue_link *l, struct str request, struct buf *answer)
 {
     buf_clear(answer);
-    enum err e = l->fd >= 0 ? ask_server(l, request, answer) : answer_here(l, request, answer);
+    enum err e =
+        l->fd >= 0 ? desk_link_ask(l->fd, request, answer) : answer_here(l, request, answer);
     if (e == ERR_PEER_GONE) {
         return tool_fail(EXIT_ENVIRONMENT, "the server stopped answering");
     }
@@ -129,7 +76,7 @@ int queue_link_ask(struct queue_link *l, struct str request, struct buf *answer)
         return tool_fail(tool_exit_code(e), "the queue: %s", tool_explain(e));
     }
     struct fields f;
-    if (fields_parse(find_end(buf_str(answer)), &f) != ERR_OK) {
+    if (fields_parse(desk_link_find_end(buf_str(answer)), &f) != ERR_OK) {
         return tool_fail(EXIT_ENVIRONMENT, "the server's answer makes no sense");
     }
     int code = EXIT_FINE;
@@ -139,12 +86,4 @@ int queue_link_ask(struct queue_link *l, struct str request, struct buf *answer)
     }
     fields_release(&f);
     return code;
-}
-
-bool queue_link_next(struct str *answer, struct fields *f)
-{
-    size_t end = str_find_str(*answer, STR("\n\n"));
-    struct str block = str_sub(*answer, 0, end + 1);
-    *answer = str_skip(*answer, end + 2);
-    return block.n > 0 && fields_parse(block, f) == ERR_OK;
 }

@@ -21,7 +21,5 @@ int queue_link_open(const char *state, struct str hostname, uint64_t lifetime_ms
 void queue_link_close(struct queue_link *l);
 /* One request and its answer (queue/admin.h), whole. Returns an exit code likewise, also when the answer is "no". */
 int queue_link_ask(struct queue_link *l, struct str request, struct buf *answer);
-/* Takes the next block off *answer; false: there is none. f is the caller's to release. */
-bool queue_link_next(struct str *answer, struct fields *f);
 
 #endif

@@ -29,9 +29,9 @@ static void test_bad_packets(void **state)
         {"", 0, false},                    /* empty */
         {"\3\0\0\0\0\0\0", 7, false},      /* short */
         {"\0\0\0\0\0\0\0\0", 8, false},    /* no type */
-        {"\10\0\0\0\0\0\0\0", 8, false},   /* unknown type */
+        {"\12\0\0\0\0\0\0\0", 8, false},   /* unknown type */
         {"\7\0\0\1\0\0\1\0kv", 10, false}, /* metrics with a name */
-        {"\7\1\0\0\0\0\1\0v", 9, false},   /* metrics with more to come */
+        {"\11\0\0\0\0\0\0\0", 8, false},   /* a log without a descriptor */
         {"\3\1\0\0\0\0\0\0", 8, false},    /* start with more to come */
         {"\3\0\0\0\0\0\0\0x", 9, false},   /* something left over */
         {"\3\0\0\0\0\0\0\0", 8, true},     /* a descriptor where none belongs */
@@ -198,7 +198,7 @@ static void on_stop(void *owner)
 /* last: what ends it; 0 for the supervisor's death. */
 static void run_attached(enum control_type last)
 {
-    static const struct boot_handler HANDLER = {on_peer, on_stop};
+    static const struct boot_handler HANDLER = {.on_peer = on_peer, .on_stop = on_stop};
     int pair[2];
     make_pair(pair);
     send_type(pair[0], CONTROL_START);

@@ -1,4 +1,5 @@
 /* The self-signed certificate: names where clients look for them, and a key that fits. */
+#include "main/certificate.h"
 #include "main/self_signed.h"
 
 #include "unit.h"

@@ -1,0 +1,236 @@
+"""What an operator does to a running server: limetta reload (a certificate without dropping a session, D15), limetta restart, SIGHUP."""
+import fcntl
+import glob
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import termios
+
+from lib.check import contains, equal, eventually, limetta_only, matches, true
+from lib.servers import PASSWORD, TOP, make_certificate
+from lib.wire import Imap, context_for, plain
+
+IS_ALONE = True
+
+
+def limetta(server, *args):
+    r = subprocess.run([server.program, *args, '--state', server.state], capture_output=True, timeout=120)
+    return r.returncode, r.stdout.decode(), r.stderr.decode()
+
+
+def log_in(server, cert):
+    c = Imap(server.host, server.imap_port)
+    c.command('STARTTLS')
+    c.start_tls(context_for(cert))
+    c.command(f'AUTHENTICATE PLAIN {plain("alice", PASSWORD)}')
+    return c
+
+
+def set_config(server, text):
+    with open(server.config, 'w') as f:
+        f.write(text)
+
+
+@limetta_only
+def test_certificate(make):
+    """D15: a new certificate is for those who come from now on; who is here stays, on the same connection."""
+    with make() as s:
+        old_cert = os.path.join(s.dir, 'old.pem')
+        shutil.copy(s.cert, old_cert)
+        idle = log_in(s, old_cert)
+        idle.command('SELECT INBOX')
+        make_certificate(s.state)
+        code, out, err = limetta(s, 'reload')
+        equal((code, err), (0, ''))
+        matches(out, r'^certificate: in use, until \d{4}-\d\d-\d\d\n$')
+        new = log_in(s, s.cert)
+        new.command('NOOP')
+        try:
+            log_in(s, old_cert)
+            raise AssertionError('the old certificate is still shown')
+        except Exception as e:
+            contains(str(type(e)), 'SSL')
+        idle.command('NOOP')
+        idle.command('FETCH 1:* FLAGS', must_be_ok=False)
+        equal(limetta(s, 'reload'), (0, 'nothing has changed\n', ''))
+
+
+@limetta_only
+def test_bad_certificate(make):
+    """A certificate that cannot be used changes nothing: what is in force stays, and the reason is said."""
+    with make() as s:
+        good = {p: open(p).read() for p in s.identity}
+        cert, key = s.identity
+        other = tempfile.mkdtemp(prefix='limetta-test-')
+        other_key = open(make_certificate(other)[1]).read()
+        expired = os.path.join(other, 'expired.pem')
+        request = subprocess.run(['openssl', 'req', '-new', '-key', key, '-subj', '/CN=localhost'], check=True, capture_output=True)
+        subprocess.run(['openssl', 'x509', '-req', '-signkey', key, '-days', '-1', '-out', expired], input=request.stdout,
+                       check=True, capture_output=True)
+        for path, text, why in ((cert, 'no PEM\n', 'not a certificate'), (key, other_key, "the key is not that certificate's"),
+                                (key, '', 'not a certificate and its key'), (cert, None, 'is not there any more'),
+                                (cert, open(expired).read(), 'has expired')):
+            if text is None:
+                os.unlink(path)
+            else:
+                with open(path, 'w') as f:
+                    f.write(text)
+            code, out, err = limetta(s, 'reload')
+            equal((code, out), (1, ''), why)
+            contains(err, why)
+            for p, t in good.items():
+                with open(p, 'w') as f:
+                    f.write(t)
+            log_in(s, cert).close()
+        shutil.rmtree(other)
+
+
+@limetta_only
+def test_bad_configuration(make):
+    with make(config={'log_level': 'info'}) as s:
+        set_config(s, 'log_level = debug\ncolour = red\n')
+        code, out, err = limetta(s, 'reload')
+        equal((code, out), (1, ''))
+        equal(err, f'limetta: {s.config}:2: there is no setting called colour; limetta.conf(5) lists them all\n')
+        set_config(s, 'log_level = debug\nnotify_webhooks = "ftp://x"\n')
+        equal(limetta(s, 'reload')[0], 1)
+        s.process.send_signal(signal.SIGHUP)
+        eventually(lambda: 'the configuration was not reloaded' in s.log(), 'the log says that it was not reloaded')
+        true(not re.search(r' debug ', s.log()), 'the old log level')
+        log_in(s, s.cert).close()
+
+
+@limetta_only
+def test_settings(make):
+    """What is in force at once, what needs other roles to start anew, what a restart of everything; never a value."""
+    with make() as s:
+        log = os.path.join(s.dir, 'limetta.log')
+        set_config(s, f'log_level = debug\nlog_file = {log}\nworkers = 2\nqueue_retry_first_s = 77\nrelay_password = "very secret"\n'
+                      'recipients_most = 500\n')
+        code, out, err = limetta(s, 'reload')
+        equal((code, err), (0, ''))
+        equal(sorted(out.splitlines()), ['log_file: in force', 'log_level: in force',
+                                         'queue_retry_first_s: in force after limetta restart submit',
+                                         'recipients_most: needs a restart of the server; the old value stays',
+                                         'relay_password: in force after limetta restart submit',
+                                         'workers: needs a restart of the server; the old value stays'])
+        stores = len(s.roles('store'))
+        log_in(s, s.cert).close()
+        eventually(lambda: os.path.exists(log) and 'auth: ' in open(log).read(), 'roles write into the new log file')
+        os.rename(log, log + '.1')
+        equal(limetta(s, 'reload')[0], 0)
+        log_in(s, s.cert).close()
+        eventually(lambda: os.path.exists(log) and 'auth: ' in open(log).read(), 'and into the next one, after it was rotated')
+        equal(limetta(s, 'restart', 'submit', 'store')[0], 0)
+        equal(len(s.roles('store')), stores, 'workers')
+        set_config(s, f'log_file = /nowhere/limetta.log\n')
+        code, out, err = limetta(s, 'reload')
+        equal(code, 1)
+        log_in(s, s.cert).close()
+
+
+@limetta_only
+def test_hang_up_reloads(make):
+    with make() as s:
+        make_certificate(s.state)
+        s.process.send_signal(signal.SIGHUP)
+        eventually(lambda: 'the configuration was reloaded, with a new certificate' in s.log(), 'SIGHUP')
+        log_in(s, s.cert).close()
+
+
+@limetta_only
+def test_terminal_goes_away(make):
+    """A server that was started at a terminal ends with it, in good order."""
+    with make() as s:
+        s.process.terminate()
+        equal(s.process.wait(20), 0)
+        main, side = pty.openpty()
+
+        def take_terminal():
+            os.setsid()
+            fcntl.ioctl(side, termios.TIOCSCTTY, 0)
+        s.popen = {'preexec_fn': take_terminal}
+        s.start()
+        os.close(side)
+        os.close(main)
+        equal(s.process.wait(20), 0)
+        s.process = None
+        contains(s.log(), 'stopping')
+
+
+@limetta_only
+def test_restart(make):
+    """Roles start anew one after the other, as the programs are on disk now; nobody else does, and the server goes on."""
+    folder = tempfile.mkdtemp(prefix='limetta-test-', dir='/tmp')
+    build = os.path.dirname(os.path.join(TOP, os.environ.get('LIMETTA_BUILD', 'build'), 'limetta'))
+    for path in glob.glob(os.path.join(build, 'limetta*')):
+        if os.path.isfile(path):
+            shutil.copy(path, folder)
+    os.chmod(folder, 0o755)
+    with make(config={'workers': 3}, build=folder) as s:
+        before = {r: s.roles(r) for r in ('edge', 'auth', 'store', 'submit', 'convert')}
+        for name in ('limetta-store', 'limetta-auth', 'limetta'):
+            shutil.copy(os.path.join(folder, name), os.path.join(folder, name + '.new'))
+            os.replace(os.path.join(folder, name + '.new'), os.path.join(folder, name))
+        code, out, err = limetta(s, 'restart', 'store')
+        equal((code, err), (0, ''))
+        matches(out, r'^store\.0: serves again, process \d+\nstore\.1: .*\nstore\.2: .*\n$')
+        stores = s.roles('store')
+        true(len(stores) == 3 and not set(stores) & set(before['store']), f'{stores} are not all new')
+        for pid in stores:
+            equal(os.readlink(f'/proc/{pid}/exe'), os.path.join(folder, 'limetta-store'))
+        for role in ('edge', 'auth', 'submit', 'convert'):
+            equal(s.roles(role), before[role], role)
+        log_in(s, s.cert).close()
+        equal(limetta(s, 'restart', 'store.1')[0], 0)
+        true(len(set(s.roles('store')) & set(stores)) == 2, 'one of three')
+        equal(limetta(s, 'restart', 'all-but-edge')[0], 0)
+        for role in ('auth', 'store', 'submit', 'convert'):
+            true(not set(s.roles(role)) & set(before[role]), role)
+        equal(s.roles('edge'), before['edge'])
+        log_in(s, s.cert).close()
+        true('ended by itself' not in s.log() and 'was ended by' not in s.log(), s.log())
+        for args, code, why in ((['edge'], 1, 'clients live in the edge'), (['store.9'], 1, 'no such role'),
+                                (['brew'], 1, 'no such role'), (['store.1', 'auth'], 2, 'one role with a number'),
+                                (['store.x'], 2, 'one role'), ([], 2, 'which role')):
+            got, out, err = limetta(s, 'restart', *args)
+            equal((got, out), (code, ''), args)
+            contains(err, why)
+        check_broken_program(s, folder)
+    shutil.rmtree(folder)
+
+
+def check_broken_program(s, folder):
+    """An upgrade that does not start is said, once; the first missing program stops nothing."""
+    path = os.path.join(folder, 'limetta-submit')
+    os.rename(path, path + '.good')
+    pids = s.roles('submit')
+    code, _, err = limetta(s, 'restart', 'submit')
+    equal(code, 1)
+    contains(err, 'a program is missing')
+    equal(s.roles('submit'), pids)
+    with open(path, 'w') as f:
+        f.write('#!/bin/sh\nexit 7\n')
+    os.chmod(path, 0o755)
+    code, _, err = limetta(s, 'restart', 'submit')
+    equal(code, 1)
+    contains(err, 'does not start')
+    os.replace(path + '.good', path)
+    eventually(lambda: len(s.roles('submit')) == 1 and 'submit 0 is back' in s.log().split('ended by itself')[-1],
+               'the good one is back')
+    equal(limetta(s, 'restart', 'submit')[0], 0)
+
+
+@limetta_only
+def test_no_server(make):
+    with make() as s:
+        other = os.path.join(s.dir, 'other')
+        os.mkdir(other)
+        for tool in (['reload'], ['restart', 'store']):
+            r = subprocess.run([s.program, *tool, '--state', other], capture_output=True, timeout=60)
+            equal(r.returncode, 1)
+            equal(r.stderr.decode(), f'limetta: no server answers at {other}/run/control\n')
