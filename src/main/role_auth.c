@@ -45,7 +45,7 @@ static void on_down(void *owner, struct link *l)
     peers_drop(&r->peers, l);
 }
 
-static const struct link_handler LINK_HANDLER = {NULL, on_request, on_down};
+static const struct link_handler LINK_HANDLER = {.on_request = on_request, .on_down = on_down};
 
 static void on_peer(void *owner, const struct boot_peer *peer)
 {

@@ -476,7 +476,7 @@ static void on_down(void *owner, struct link *l)
     peers_drop(&((struct store_role *)owner)->peers, l);
 }
 
-static const struct link_handler LINK_HANDLER = {on_open, NULL, on_down};
+static const struct link_handler LINK_HANDLER = {.on_open = on_open, .on_down = on_down};
 
 static void on_peer(void *owner, const struct boot_peer *peer)
 {

@@ -448,7 +448,8 @@ static void on_down(void *owner, struct link *l)
     peers_drop(&r->peers, l);
 }
 
-static const struct link_handler LINK_HANDLER = {on_open, on_request, on_down};
+static const struct link_handler LINK_HANDLER = {
+    .on_open = on_open, .on_request = on_request, .on_down = on_down};
 
 static void on_peer(void *owner, const struct boot_peer *peer)
 {

@@ -17,11 +17,15 @@
  *      5 RESET       session    none                           the session is over, both ways
  *      6 REQUEST     request    body, LINK_MESSAGE_MOST        the sender asks
  *      7 REPLY       request    body, LINK_MESSAGE_MOST        the answer
- *      8 PARK        session    state, LINK_MESSAGE_MOST       keep this session without me
- *      9 RESUME      session    state, LINK_MESSAGE_MOST       here it is again
+ *      8 PARK        yours      none                           I forget this session: the last SAVE holds
+ *        PARK        mine       head and state                 this one is parked: wake it when something comes
+ *      9 RESUME      session    head and state                 OPEN, with a state that SAVE brought
  *     10 WAKE        session    none                           something came for a parked session
- *     11 NOT_YET     as asked   1: the type refused            the answer to 8, 9 and 10 for now
+ *     11 SAVE        session    state, octets                  the octets, and where to go on behind them: link_save.c
  *     12 MARK        session    1: which (net/session.h)       what DATA means changes here
+ *
+ * Head and state: 4 octets, the length of the head, little-endian; the head; the state. RESET for a parked session says that it is
+ * not parked any more.
  *
  * Both sides open sessions, so an id says whose: the high bit is set when the session is the receiver's own. Requests
  * need no such bit, REQUEST and REPLY tell. Session ids rise and are not used again while a session has them, so a late
@@ -106,6 +110,7 @@ static void fail_sessions(struct link *l)
     struct str key = STR_EMPTY;
     void *session = NULL;
     while (map_next(l->sessions, &at, &key, &session)) {
+        ((struct link_session *)session)->is_cut = true;
         link_session_fail(session, ERR_PEER_GONE);
     }
 }
@@ -162,7 +167,8 @@ static uint32_t get_len_most(enum frame_type type)
     case FRAME_PARK:
     case FRAME_RESUME:
         return LINK_MESSAGE_MOST;
-    case FRAME_NOT_YET:
+    case FRAME_SAVE:
+        return FRAME_SAVE_MOST;
     case FRAME_MARK:
         return 1;
     case FRAME_CLOSE:
@@ -174,23 +180,106 @@ static uint32_t get_len_most(enum frame_type type)
     return 0;
 }
 
-static bool on_open(struct link *l, struct str head)
+/* The peer opens a session: how it is written in our frames. False: refused. */
+static bool take_id(struct link *l, uint32_t *id)
 {
-    uint32_t id = l->frame.id;
-    if ((id & FRAME_ID_YOURS) != 0 || find_session(l, id) != NULL) {
+    if ((l->frame.id & FRAME_ID_YOURS) != 0 || find_session(l, l->frame.id) != NULL) {
         return refuse(l, "a session is opened with an id that is taken");
     }
     if (map_get_count(l->sessions) >= SESSIONS_MOST) {
         return refuse(l, "too many sessions");
     }
-    struct link_session *s = link_session_new(l, l->loop, id | FRAME_ID_YOURS);
-    struct stream *stream = &s->base;
+    *id = l->frame.id | FRAME_ID_YOURS;
+    return true;
+}
+
+static bool on_open(struct link *l, struct str head)
+{
+    uint32_t id;
+    if (!take_id(l, &id)) {
+        return false;
+    }
+    struct stream *stream = &link_session_new(l, l->loop, id)->base;
     if (l->handler->on_open == NULL) {
         stream_free(&stream);
         return true;
     }
     l->handler->on_open(l->owner, l, head, stream);
     return true;
+}
+
+static bool split_state(struct str body, struct str *head, struct str *state)
+{
+    struct scan c = scan_make(body);
+    uint32_t n = scan_le32(&c);
+    if (!scan_is_ok(&c) || n > LINK_OPEN_MOST) {
+        return false;
+    }
+    *head = scan_take(&c, n, "a head");
+    *state = scan_rest(&c);
+    return scan_is_ok(&c) && state->n <= LINK_STATE_MOST;
+}
+
+static bool on_resume(struct link *l, struct str body)
+{
+    uint32_t id;
+    struct str head;
+    struct str state;
+    if (!split_state(body, &head, &state)) {
+        return refuse(l, "a session is resumed without a state");
+    }
+    if (!take_id(l, &id)) {
+        return false;
+    }
+    struct stream *stream = &link_session_new(l, l->loop, id)->base;
+    if (l->handler->on_resume == NULL) {
+        stream_free(&stream);
+        return true;
+    }
+    l->handler->on_resume(l->owner, l, head, state, stream);
+    return true;
+}
+
+/* The peer forgets a session that we opened, or has one parked that we shall watch. */
+static bool on_park(struct link *l, struct str body)
+{
+    uint32_t id;
+    struct str head;
+    struct str state;
+    if ((l->frame.id & FRAME_ID_YOURS) != 0) {
+        struct link_session *s = find_session(l, l->frame.id);
+        return s == NULL || link_session_hear_park(s) || refuse(l, "nobody keeps this session");
+    }
+    if (l->handler->on_park == NULL || !split_state(body, &head, &state)) {
+        return refuse(l, "a parked session without a state");
+    }
+    if (!take_id(l, &id)) {
+        return false;
+    }
+    l->handler->on_park(l->owner, l, id, head, state);
+    return true;
+}
+
+static bool on_wake(struct link *l)
+{
+    uint64_t id = l->frame.id ^ FRAME_ID_YOURS;
+    struct link_session *s = find_session(l, l->frame.id);
+    if (s != NULL && s->is_park_due) {
+        stream_hold(&s->base);
+        link_session_give(s, true);
+        (void)stream_drop(&s->base);
+    }
+    void *whose = map_remove(l->parked, map_id(&id));
+    if (whose != NULL && l->handler->on_wake != NULL) {
+        l->handler->on_wake(l->owner, l, whose);
+    }
+    return true; /* else it was resumed meanwhile, or is gone */
+}
+
+static bool on_save(struct link *l, struct str body)
+{
+    struct link_session *s = find_session(l, l->frame.id);
+    return s == NULL || link_session_hear_save(s, body) || refuse(l, "an impossible state");
 }
 
 static bool on_credit(struct link *l, struct str body)
@@ -218,6 +307,10 @@ static bool on_end_frame(struct link *l)
 {
     struct link_session *s = find_session(l, l->frame.id);
     if (s == NULL) {
+        bool is_theirs = l->frame.type == FRAME_RESET && (l->frame.id & FRAME_ID_YOURS) == 0;
+        if (is_theirs && l->handler->on_forget != NULL) {
+            l->handler->on_forget(l->owner, l, l->frame.id | FRAME_ID_YOURS);
+        }
         return true;
     }
     if (l->frame.type == FRAME_RESET) {
@@ -243,7 +336,6 @@ static bool on_mark(struct link *l, struct str body)
 /* A whole frame is there. False: the link is down. */
 static bool on_frame(struct link *l, struct str body)
 {
-    char type = (char)l->frame.type;
     switch (l->frame.type) {
     case FRAME_OPEN:
         return on_open(l, body);
@@ -263,12 +355,13 @@ static bool on_frame(struct link *l, struct str body)
     case FRAME_MARK:
         return on_mark(l, body);
     case FRAME_PARK:
+        return on_park(l, body);
     case FRAME_RESUME:
+        return on_resume(l, body);
     case FRAME_WAKE:
-        link_send(l, FRAME_NOT_YET, l->frame.id ^ FRAME_ID_YOURS, str_make(&type, 1));
-        return true;
-    case FRAME_NOT_YET:
-        return true; /* we never ask for what it refuses */
+        return on_wake(l);
+    case FRAME_SAVE:
+        return on_save(l, body);
     case FRAME_DATA:
     case FRAME_TYPES:
         break;
@@ -329,7 +422,7 @@ static bool read_payload(struct link *l, struct str *octets)
         return true;
     }
     struct buf body = l->body;
-    buf_init(&l->body, LINK_MESSAGE_MOST);
+    buf_init(&l->body, FRAME_BODY_MOST);
     bool goes_on = on_frame(l, buf_str(&body));
     buf_release(&body);
     return goes_on;
@@ -395,10 +488,11 @@ struct link *link_new(struct loop *loop, struct stream *s, enum link_role peer, 
     l->handler = h;
     l->owner = owner;
     l->sessions = map_new();
+    l->parked = map_new();
     l->requests_by_id = map_new();
     list_init(&l->waiting);
     list_init(&l->requests);
-    buf_init(&l->body, LINK_MESSAGE_MOST);
+    buf_init(&l->body, FRAME_BODY_MOST);
     stream_set_handler(s, &UNDER_HANDLER, l);
     return l;
 }
@@ -418,6 +512,7 @@ void link_free(struct link **l)
     fail_requests(gone);
     stream_free(&gone->under);
     map_free(&gone->sessions);
+    map_free(&gone->parked);
     map_free(&gone->requests_by_id);
     buf_release(&gone->body);
     (void)drop(gone);
@@ -449,18 +544,69 @@ bool link_is_up(const struct link *l)
     return l != NULL && !l->is_down;
 }
 
+uint32_t link_next_id(struct link *l)
+{
+    uint64_t key = 0;
+    do {
+        key = l->next_session++ & ~FRAME_ID_YOURS;
+    } while (map_find(l->sessions, map_id(&key)) != NULL
+             || map_find(l->parked, map_id(&key)) != NULL);
+    return (uint32_t)key;
+}
+
 struct stream *link_open(struct link *l, struct str head)
 {
     assert(head.n <= LINK_OPEN_MOST);
     if (l->is_down) {
         return &link_session_new(NULL, l->loop, 0)->base;
     }
-    uint64_t key = 0;
-    do {
-        key = l->next_session++ & ~FRAME_ID_YOURS;
-    } while (map_find(l->sessions, map_id(&key)) != NULL);
-    link_send(l, FRAME_OPEN, (uint32_t)key, head);
-    return &link_session_new(l, l->loop, (uint32_t)key)->base;
+    uint32_t id = link_next_id(l);
+    link_send(l, FRAME_OPEN, id, head);
+    return &link_session_new(l, l->loop, id)->base;
+}
+
+static void send_state(struct link *l, enum frame_type type, uint32_t id, struct str head,
+                       struct str state)
+{
+    struct buf body = BUF_INIT(LINK_MESSAGE_MOST);
+    assert(head.n <= LINK_OPEN_MOST && state.n <= LINK_STATE_MOST);
+    buf_add_le32(&body, (uint32_t)head.n);
+    buf_add(&body, head);
+    buf_add(&body, state);
+    link_send(l, type, id, buf_str(&body));
+    buf_release(&body);
+}
+
+struct stream *link_resume(struct link *l, struct str head, struct str state)
+{
+    if (l->is_down) {
+        return &link_session_new(NULL, l->loop, 0)->base;
+    }
+    uint32_t id = link_next_id(l);
+    send_state(l, FRAME_RESUME, id, head, state);
+    return &link_session_new(l, l->loop, id)->base;
+}
+
+uint32_t link_keep_again(struct link *l, struct str head, struct str state, void *whose)
+{
+    uint64_t id = link_next_id(l);
+    assert(!l->is_down);
+    send_state(l, FRAME_PARK, (uint32_t)id, head, state);
+    (void)map_put(l->parked, map_id(&id), whose);
+    return (uint32_t)id;
+}
+
+void link_forget(struct link *l, uint32_t id)
+{
+    uint64_t key = id;
+    if (map_remove(l->parked, map_id(&key)) != NULL) {
+        link_send(l, FRAME_RESET, id, STR_EMPTY);
+    }
+}
+
+void link_wake(struct link *l, uint32_t id)
+{
+    link_send(l, FRAME_WAKE, id, STR_EMPTY);
 }
 
 void link_request(struct link *l, struct str body,

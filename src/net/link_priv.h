@@ -4,6 +4,7 @@
 /* What link.c (frames, requests) and link_session.c (streams with credit) share. Nobody else includes this. */
 #include "base/list.h"
 #include "base/map.h"
+#include "base/vec.h"
 #include "net/link.h"
 #include "net/loop_priv.h"
 #include "net/stream_priv.h"
@@ -19,7 +20,7 @@ enum frame_type {
     FRAME_PARK,
     FRAME_RESUME,
     FRAME_WAKE,
-    FRAME_NOT_YET,
+    FRAME_SAVE,
     FRAME_MARK,
     FRAME_TYPES
 };
@@ -27,6 +28,9 @@ enum frame_type {
 enum {
     FRAME_HEADER_SIZE = 12,
     FRAME_DATA_MOST = 64 * 1024,
+    FRAME_SAVE_HEAD = 24,
+    FRAME_SAVE_MOST = FRAME_SAVE_HEAD + LINK_STATE_MOST + LINK_SAVE_MOST,
+    FRAME_BODY_MOST = FRAME_SAVE_MOST, /* the longest but DATA */
     SESSIONS_MOST = 1024 * 1024,
     QUEUED_MOST = 64 * 1024 * 1024, /* for a peer that asks and does not read */
 };
@@ -42,9 +46,16 @@ struct frame {
 
 /* A mark on its way through a backlog. */
 struct mark {
-    size_t at; /* octets of the backlog before it */
+    size_t at;    /* octets of the backlog before it */
+    size_t saves; /* states before it */
     uint8_t value;
     bool is_there;
+};
+
+/* A state on its way through a backlog. */
+struct save {
+    size_t at;         /* octets of the backlog before it */
+    struct buf record; /* the payload of SAVE but for the octets */
 };
 
 struct link_session {
@@ -60,8 +71,13 @@ struct link_session {
     struct backlog out; /* waiting for credit or for the road */
     struct mark mark_in;
     struct mark mark_out;
+    const struct link_keeper *keeper;
+    struct save save_in; /* the last one counts; without a record: none */
+    VEC(struct save) saves_out;
     enum err end; /* with is_end_due: what on_end will say */
     bool is_end_due;
+    bool is_cut;       /* the link broke */
+    bool is_park_due;  /* the peer forgot it, and our user does not know yet */
     bool is_reset;     /* after the orderly end the link or the peer dropped it */
     bool is_scheduled; /* a deferred delivery is due */
     bool is_ending;
@@ -79,6 +95,7 @@ struct link {
     const struct link_handler *handler;
     void *owner;
     struct map *sessions; /* of struct link_session, by id as 64 bits */
+    struct map *parked;   /* whose they are, by id as 64 bits: those of ours that have no session */
     struct list waiting;  /* sessions whose octets wait for the road */
     struct list requests; /* outstanding, oldest first */
     struct map *requests_by_id;
@@ -103,6 +120,8 @@ static inline bool link_is_free(const struct link *l)
     return stream_get_queued(l->under) <= STREAM_HIGH_WATER;
 }
 
+/* An id that no session of ours has. */
+uint32_t link_next_id(struct link *l);
 /* A session of l, or, with NULL, one that is over before it began. id: as we write it in frames. */
 struct link_session *link_session_new(struct link *l, struct loop *loop, uint32_t id);
 /* Gives up its place in the link; the stream stays until its user frees it. */
@@ -117,7 +136,29 @@ bool link_session_add_credit(struct link_session *s, uint32_t n);
 /* False: the last one was not yet taken. */
 bool link_session_hear_mark(struct link_session *s, uint8_t mark);
 void link_session_hear_end(struct link_session *s);
+/* False: it makes no sense. */
+bool link_session_hear_save(struct link_session *s, struct str body);
+bool link_session_hear_park(struct link_session *s);
 /* Sends what waits, as far as credit and road allow. */
 void link_session_pump(struct link_session *s);
+/* Gives what came, octets, states and mark in their order, as long as the user takes it; is_forced: also when he paused. */
+void link_session_give(struct link_session *s, bool is_forced);
+void link_session_send_mark(struct link_session *s);
+/* One DATA frame, as much as may leave. Returns how many octets. */
+size_t link_session_send(struct link_session *s, struct str octets);
+
+/* ---- link_save.c ---- */
+
+/* The first state that waits leaves, if it may: its octets are the first of the backlog. False: not now. */
+bool link_saves_send_first(struct link_session *s);
+/* The state that came goes to the keeper. */
+void link_saves_give(struct link_session *s);
+void link_saves_release(struct link_session *s);
+/* n octets left the backlog. */
+void link_saves_note_sent(struct link_session *s, size_t n);
+static inline bool link_has_save_in(const struct link_session *s)
+{
+    return s->save_in.record.len > 0;
+}
 
 #endif

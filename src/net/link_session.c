@@ -8,7 +8,7 @@
  * Going out, octets wait in `out` when the window is used up or the socket is full; sessions that wait for the socket
  * stand in a line and send at most a window each, so a download does not starve a login.
  *
- * A mark keeps its place among the octets, in both backlogs; a side has one under way at most.
+ * A mark keeps its place among the octets, in both backlogs; a side has one under way at most. So do states: link_save.c.
  *
  * The end: CLOSE says "no more from me", each side says it once; RESET says "forget it", and may come at any time. Frames
  * for a session that is gone were on their way and are dropped without a word. */
@@ -42,6 +42,7 @@ void link_session_detach(struct link_session *s)
     }
     list_remove(&s->wait);
     backlog_release(&s->out);
+    link_saves_release(s);
     s->link = NULL;
 }
 
@@ -91,19 +92,51 @@ static void give_first(struct link_session *s, size_t n)
     backlog_release(&taken);
 }
 
-/* Gives what came, octets and mark in their order, as long as the user takes it. */
-static void give_all(struct link_session *s)
+/* A state goes before the mark that came behind it. */
+static bool is_save_next(const struct link_session *s)
+{
+    return link_has_save_in(s) && (!s->mark_in.is_there || s->mark_in.saves > 0);
+}
+
+static bool has_anything(const struct link_session *s)
+{
+    return backlog_len(&s->in) > 0 || s->mark_in.is_there || link_has_save_in(s);
+}
+
+/* The octets of a state were given: it follows, for they must not come apart. */
+static bool may_give(const struct link_session *s, bool is_forced)
+{
+    const struct stream *b = &s->base;
+    bool is_wanted = !b->is_paused || is_forced || (is_save_next(s) && s->save_in.at == 0);
+    return b->handler != NULL && !b->is_freed && !b->has_ended && is_wanted;
+}
+
+static void give_next(struct link_session *s)
 {
     struct mark *mark = &s->mark_in;
-    while (stream_is_open(&s->base) && (backlog_len(&s->in) > 0 || mark->is_there)) {
-        size_t n = mark->is_there ? mark->at : backlog_len(&s->in);
-        if (n > 0) {
-            mark->at = 0;
-            give_first(s, n);
-        } else {
-            mark->is_there = false;
-            (void)stream_give_mark(&s->base, mark->value);
-        }
+    bool is_save = is_save_next(s);
+    size_t n = is_save ? s->save_in.at : mark->is_there ? mark->at : backlog_len(&s->in);
+    if (n > 0) {
+        s->save_in.at -= link_has_save_in(s) ? n : 0;
+        mark->at -= mark->is_there ? n : 0;
+        give_first(s, n);
+    } else if (is_save) {
+        mark->saves = 0;
+        link_saves_give(s);
+    } else {
+        mark->is_there = false;
+        (void)stream_give_mark(&s->base, mark->value);
+    }
+}
+
+void link_session_give(struct link_session *s, bool is_forced)
+{
+    while (has_anything(s) && may_give(s, is_forced)) {
+        give_next(s);
+    }
+    if (s->is_park_due && !has_anything(s) && may_give(s, true)) {
+        s->is_park_due = false;
+        s->keeper->on_park(s->base.owner);
     }
 }
 
@@ -113,8 +146,10 @@ static void deliver(void *owner)
     struct link_session *s = owner;
     s->is_scheduled = false;
     stream_hold(&s->base);
-    if (!s->is_end_due || s->end == ERR_OK) {
-        give_all(s);
+    bool is_kept = s->is_cut && s->keeper != NULL;
+    s->is_park_due = s->is_park_due && !s->is_cut;
+    if (!s->is_end_due || s->end == ERR_OK || is_kept) {
+        link_session_give(s, is_kept);
     }
     bool is_end_now = s->is_end_due && (s->end != ERR_OK || !s->base.is_paused);
     if (!s->base.is_freed && is_end_now) {
@@ -137,7 +172,7 @@ bool link_session_expect(struct link_session *s, uint32_t n)
 
 void link_session_receive(struct link_session *s, struct str octets)
 {
-    if (!stream_is_open(&s->base) || backlog_len(&s->in) > 0 || s->mark_in.is_there) {
+    if (!stream_is_open(&s->base) || has_anything(s)) {
         backlog_add(&s->in, octets);
         return;
     }
@@ -153,9 +188,12 @@ bool link_session_hear_mark(struct link_session *s, uint8_t mark)
     if (s->mark_in.is_there || s->has_heard_end) {
         return false;
     }
-    s->mark_in = (struct mark){.at = backlog_len(&s->in), .value = mark, .is_there = true};
+    s->mark_in = (struct mark){.at = backlog_len(&s->in),
+                               .saves = link_has_save_in(s) ? 1 : 0,
+                               .value = mark,
+                               .is_there = true};
     stream_hold(&s->base);
-    give_all(s);
+    link_session_give(s, false);
     (void)stream_drop(&s->base);
     return true;
 }
@@ -193,8 +231,7 @@ bool link_session_add_credit(struct link_session *s, uint32_t n)
     return true;
 }
 
-/* Sends octets as one DATA frame, or part of them. Returns how many. */
-static size_t send_frame(struct link_session *s, struct str octets)
+size_t link_session_send(struct link_session *s, struct str octets)
 {
     size_t n = octets.n < s->credit ? octets.n : s->credit;
     n = n < FRAME_DATA_MOST ? n : FRAME_DATA_MOST;
@@ -209,7 +246,8 @@ static size_t send_frame(struct link_session *s, struct str octets)
 /* Stands in line when it is the road that is missing, not the credit. */
 static void wait_for_road(struct link_session *s)
 {
-    bool is_waiting = backlog_len(&s->out) > 0 && s->credit > 0;
+    bool has_octets = backlog_len(&s->out) > 0 && s->credit > 0;
+    bool is_waiting = (has_octets || s->saves_out.count > 0) && !link_is_free(s->link);
     if (is_waiting && list_is_empty(&s->wait)) {
         list_append(&s->link->waiting, &s->wait);
     }
@@ -220,7 +258,7 @@ static void wait_for_road(struct link_session *s)
 
 static void say_end(struct link_session *s)
 {
-    if (s->is_ending && !s->has_said_end && backlog_len(&s->out) == 0) {
+    if (s->is_ending && !s->has_said_end && backlog_len(&s->out) == 0 && s->saves_out.count == 0) {
         s->has_said_end = true;
         link_send(s->link, FRAME_CLOSE, s->id, STR_EMPTY);
         detach_when_done(s);
@@ -234,20 +272,23 @@ static void send_mark(struct link_session *s, uint8_t mark)
     link_send(s->link, FRAME_MARK, s->id, str_make(&raw, 1));
 }
 
-/* Sends one frame of what waits. Returns how many octets. */
-static size_t send_waiting(struct link_session *s)
+/* Sends one frame of what waits. False: not now, or there is nothing. */
+static bool send_waiting(struct link_session *s)
 {
     struct mark *mark = &s->mark_out;
-    struct str octets = backlog_str(&s->out);
-    size_t sent = send_frame(s, mark->is_there ? str_sub(octets, 0, mark->at) : octets);
-    backlog_eat(&s->out, sent);
-    if (mark->is_there) {
-        mark->at -= sent;
-        if (mark->at == 0) {
-            send_mark(s, mark->value);
-        }
+    bool is_mark_next = mark->is_there && mark->saves == 0;
+    if (!is_mark_next && s->saves_out.count > 0) {
+        return link_saves_send_first(s);
     }
-    return sent;
+    struct str octets = backlog_str(&s->out);
+    size_t sent = link_session_send(s, is_mark_next ? str_sub(octets, 0, mark->at) : octets);
+    backlog_eat(&s->out, sent);
+    link_saves_note_sent(s, sent);
+    if (is_mark_next && mark->at == 0) {
+        send_mark(s, mark->value);
+        return true;
+    }
+    return sent > 0;
 }
 
 void link_session_pump(struct link_session *s)
@@ -256,7 +297,7 @@ void link_session_pump(struct link_session *s)
         return;
     }
     stream_hold(&s->base);
-    while (send_waiting(s) > 0) {
+    while (send_waiting(s)) {
         ;
     }
     wait_for_road(s);
@@ -268,7 +309,7 @@ void link_session_pump(struct link_session *s)
 static void session_start(struct stream *s)
 {
     struct link_session *k = of(s);
-    if (backlog_len(&k->in) > 0 || k->mark_in.is_there || k->is_end_due) {
+    if (has_anything(k) || k->is_park_due || k->is_end_due) {
         schedule(k);
     }
 }
@@ -279,8 +320,9 @@ static void session_write(struct stream *s, struct str octets)
     if (is_detached(k) || k->is_ending) {
         return;
     }
-    while (octets.n > 0 && backlog_len(&k->out) == 0) {
-        size_t sent = send_frame(k, octets);
+    while (octets.n > 0 && backlog_len(&k->out) == 0 && k->saves_out.count == 0
+           && !k->mark_out.is_there) {
+        size_t sent = link_session_send(k, octets);
         octets = str_skip(octets, sent);
         if (sent == 0) {
             break;
@@ -302,10 +344,13 @@ static void session_mark(struct stream *s, uint8_t mark)
     if (k->mark_out.is_there) {
         link_send(k->link, FRAME_RESET, k->id, STR_EMPTY);
         link_session_fail(k, ERR_SYNTAX);
-    } else if (backlog_len(&k->out) == 0) {
+    } else if (backlog_len(&k->out) == 0 && k->saves_out.count == 0) {
         send_mark(k, mark);
     } else {
-        k->mark_out = (struct mark){.at = backlog_len(&k->out), .value = mark, .is_there = true};
+        k->mark_out = (struct mark){.at = backlog_len(&k->out),
+                                    .saves = k->saves_out.count,
+                                    .value = mark,
+                                    .is_there = true};
     }
 }
 
@@ -339,6 +384,8 @@ static void session_close(struct stream *s)
     }
     backlog_release(&k->in);
     backlog_release(&k->out);
+    buf_release(&k->save_in.record);
+    link_saves_release(k);
 }
 
 static void session_destroy(struct stream *s)
@@ -358,6 +405,11 @@ static const struct stream_ops SESSION_OPS = {
     .destroy = session_destroy,
 };
 
+bool link_can_save(const struct stream *s)
+{
+    return s->ops == &SESSION_OPS;
+}
+
 struct link_session *link_session_new(struct link *l, struct loop *loop, uint32_t id)
 {
     struct link_session *s = mem_new(sizeof(*s));
@@ -372,6 +424,7 @@ struct link_session *link_session_new(struct link *l, struct loop *loop, uint32_
     list_init(&s->wait);
     if (l == NULL) {
         s->is_end_due = true;
+        s->is_cut = true;
         s->end = ERR_PEER_GONE;
         return s;
     }

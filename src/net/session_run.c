@@ -14,6 +14,10 @@
  * When a core says MARK, what it said and the mark are written, and it is not stepped until the peer's mark has come; what comes
  * in meanwhile goes back as it is (session.h).
  *
+ * A session that is kept says after its steps, behind the commit, where another process would have to go on (core's save); that leaves
+ * with the output, in one piece (net/link.h). One that has nothing under way stands on the list `resting`, the one silent for longest first,
+ * and is parked after a while: the core is freed, the peer has the last state.
+ *
  * When a core says CLOSE, what it said is written, the core is freed at once, and the stream is left to
  * stream_finish(). When the peer ends in good order (it may have piped in all its commands and closed its side), the
  * session goes on until it asks for input. When the peer is gone, so is the session. */
@@ -22,6 +26,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/link.h"
 
 #include <stdlib.h>
 
@@ -40,6 +45,11 @@ struct session_group {
     struct list runners;
     struct list ready;
     struct list said;
+    struct list resting; /* could be parked, in the order of their last life */
+    struct timer *park;
+    uint64_t park_after_ms; /* 0: never */
+    struct buf state;       /* room to work in */
+    struct buf sealed;
     size_t count;
     struct buf spares[SPARES_MOST];
     size_t spares_count;
@@ -55,6 +65,12 @@ struct session_runner {
     struct list node;
     struct list ready;
     struct list said;
+    struct list resting;
+    const struct session_keeper *keeper; /* NULL: dies with this process */
+    void *keeper_owner;
+    uint64_t fed;              /* octets, since the last mark */
+    uint64_t rest_ms;          /* since when it rests */
+    struct session_save saved; /* the last one; may_park: and nothing happened since */
     enum session_want want;
     enum session_mark mark; /* with is_marked */
     bool is_marked;         /* between our mark and the peer's */
@@ -73,6 +89,7 @@ static void make_ready(struct session_runner *r)
     if (r->is_marked) {
         return;
     }
+    list_remove(&r->resting);
     if (list_is_empty(&r->ready)) {
         list_append(&g->ready, &r->ready);
     }
@@ -110,12 +127,16 @@ static void runner_free(struct session_runner *r)
     list_remove(&r->node);
     list_remove(&r->ready);
     list_remove(&r->said);
+    list_remove(&r->resting);
     r->group->count--;
     give_back(r->group, &r->out);
     if (r->core != NULL) {
         r->core->ops->free(&r->core);
     }
     stream_free(&r->stream);
+    if (r->keeper != NULL) {
+        r->keeper->free(r->keeper_owner);
+    }
     free(r);
 }
 
@@ -130,6 +151,8 @@ static void on_octets(void *owner, struct str octets)
         return;
     }
     r->core->ops->feed(r->core, octets);
+    r->fed += octets.n;
+    r->saved.may_park = false;
     if (r->core->ops->get_input_backlog(r->core) > SESSION_BACKLOG_MOST) {
         stream_pause(r->stream);
     }
@@ -204,7 +227,8 @@ static void step(struct session_runner *r)
     }
     step_core(r);
     bool is_done = r->want == SESSION_CLOSE || (r->want == SESSION_INPUT && r->is_peer_done);
-    if (r->out.len > 0 || is_done || r->want == SESSION_MARK) {
+    bool is_kept = r->want == SESSION_INPUT && r->keeper != NULL;
+    if (r->out.len > 0 || is_done || is_kept || r->want == SESSION_MARK) {
         say(r);
     } else {
         give_back(g, &r->out);
@@ -225,16 +249,119 @@ static void step(struct session_runner *r)
     }
 }
 
-static void say_mark(struct session_runner *r)
+/* Asks the core where it stands. False: it does not say, or that cannot be kept. */
+static bool ask_state(struct session_runner *r)
+{
+    struct session_group *g = r->group;
+    struct session_save save = {.state = &g->state};
+    buf_clear(&g->state);
+    buf_clear(&g->sealed);
+    if (r->core->ops->save == NULL || !r->core->ops->save(r->core, &save) || g->state.is_full
+        || !r->keeper->seal(r->keeper_owner, &save, &g->sealed) || g->sealed.is_full) {
+        return false;
+    }
+    r->saved = save;
+    return true;
+}
+
+/* Writes what was said. unused: octets of the input so far that the core has not used; mark: follows, or 0. */
+static void write_said(struct session_runner *r, size_t unused, uint8_t mark)
+{
+    struct session_group *g = r->group;
+    bool is_kept = r->keeper != NULL && r->want != SESSION_CLOSE && r->want != SESSION_EVENT;
+    bool has_state = is_kept && ask_state(r);
+    r->saved.may_park = r->saved.may_park && (has_state || r->out.len == 0);
+    if (is_kept && (has_state || mark != 0)) {
+        struct link_save save = {
+            .used = r->fed - unused,
+            .literal = r->saved.literal,
+            .state = has_state ? buf_str(&g->sealed) : STR_EMPTY,
+            .may_park = r->saved.may_park,
+            .mark = mark,
+        };
+        link_save(r->stream, &save, buf_str(&r->out));
+        return;
+    }
+    stream_write(r->stream, buf_str(&r->out));
+    if (mark != 0) {
+        stream_mark(r->stream, mark);
+    }
+}
+
+static void write_mark(struct session_runner *r)
 {
     struct buf rest = BUF_INIT(OUTPUT_CAP);
     r->mark = r->core->ops->take_mark(r->core, &rest);
+    write_said(r, rest.len, (uint8_t)r->mark);
     r->is_marked = true;
+    r->fed = 0;
     list_remove(&r->ready);
-    stream_mark(r->stream, (uint8_t)r->mark);
     stream_write(r->stream, buf_str(&rest));
     buf_release(&rest);
     stream_resume(r->stream);
+}
+
+/* ---- rest ---- */
+
+static void watch_rest(struct session_group *g)
+{
+    if (list_is_empty(&g->resting)) {
+        return;
+    }
+    struct session_runner *first = list_entry(g->resting.next, struct session_runner, resting);
+    uint64_t now_ms = loop_now_ms(g->loop);
+    uint64_t due_ms = first->rest_ms + g->park_after_ms;
+    timer_start(g->park, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+/* It may have come to rest. */
+static void note_rest(struct session_runner *r)
+{
+    struct session_group *g = r->group;
+    bool is_at_rest = r->keeper != NULL && r->saved.may_park && r->want == SESSION_INPUT
+                      && !r->is_marked && !r->is_peer_done && list_is_empty(&r->ready);
+    if (g->park_after_ms == 0 || !is_at_rest) {
+        return;
+    }
+    bool is_first = list_is_empty(&g->resting);
+    r->rest_ms = loop_now_ms(g->loop);
+    list_remove(&r->resting);
+    list_append(&g->resting, &r->resting);
+    if (is_first) {
+        watch_rest(g);
+    }
+}
+
+static void park(struct session_runner *r)
+{
+    uint32_t id;
+    list_remove(&r->resting);
+    if (!link_park(&r->stream, &id)) {
+        note_rest(r); /* the road is full */
+        return;
+    }
+    r->saved.state = NULL;
+    r->keeper->on_park(r->keeper_owner, &r->saved, id);
+    runner_free(r);
+}
+
+static void on_park_due(void *owner)
+{
+    struct session_group *g = owner;
+    uint64_t now_ms = loop_now_ms(g->loop);
+    while (!list_is_empty(&g->resting)) {
+        struct session_runner *r = list_entry(g->resting.next, struct session_runner, resting);
+        if (r->rest_ms + g->park_after_ms > now_ms) {
+            break;
+        }
+        park(r);
+    }
+    watch_rest(g);
+}
+
+void session_group_set_park(struct session_group *g, uint64_t after_ms)
+{
+    g->park_after_ms = after_ms;
 }
 
 static void write_out(struct session_runner *r)
@@ -244,11 +371,13 @@ static void write_out(struct session_runner *r)
         log_error("a session said more than a session can say");
         r->want = SESSION_CLOSE;
     }
-    stream_write(r->stream, buf_str(&r->out));
-    give_back(r->group, &r->out);
     if (r->want == SESSION_MARK) {
-        say_mark(r);
+        write_mark(r);
+    } else {
+        write_said(r, r->core->ops->get_input_backlog(r->core), 0);
     }
+    give_back(r->group, &r->out);
+    note_rest(r);
     if (r->want == SESSION_CLOSE) {
         stream_finish(r->group->loop, &r->stream);
         runner_free(r);
@@ -301,6 +430,10 @@ struct session_group *session_group_new(struct loop *l, void (*commit)(void *own
     list_init(&g->runners);
     list_init(&g->ready);
     list_init(&g->said);
+    list_init(&g->resting);
+    g->park = timer_new(l, on_park_due, g);
+    g->state = BUF_INIT(SESSION_STATE_MOST);
+    g->sealed = BUF_INIT(LINK_STATE_MOST);
     loop_set_turn_end(l, on_turn_end, g);
     return g;
 }
@@ -314,6 +447,9 @@ void session_group_free(struct session_group **g)
     {
         runner_free(list_entry(node, struct session_runner, node));
     }
+    timer_free(&(*g)->park);
+    buf_release(&(*g)->state);
+    buf_release(&(*g)->sealed);
     loop_set_turn_end((*g)->loop, NULL, NULL);
     loop_cancel_deferred((*g)->loop, *g);
     for (size_t i = 0; i < (*g)->spares_count; i++) {
@@ -338,6 +474,7 @@ struct session_runner *session_runner_new(struct session_group *g, struct stream
     r->out = BUF_INIT(OUTPUT_CAP);
     list_init(&r->ready);
     list_init(&r->said);
+    list_init(&r->resting);
     list_append(&g->runners, &r->node);
     g->count++;
     return r;
@@ -346,6 +483,12 @@ struct session_runner *session_runner_new(struct session_group *g, struct stream
 const struct session_host *session_runner_get_host(const struct session_runner *r)
 {
     return &r->host;
+}
+
+void session_runner_keep(struct session_runner *r, const struct session_keeper *k, void *owner)
+{
+    r->keeper = k;
+    r->keeper_owner = owner;
 }
 
 void session_runner_start(struct session_runner *r, struct session *core)

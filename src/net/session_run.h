@@ -20,6 +20,8 @@ struct session_runner;
 
 /* commit: called at every turn end, after the steps; cheap when there is nothing to commit. NULL: none. */
 struct session_group *session_group_new(struct loop *l, void (*commit)(void *owner), void *owner);
+/* Sessions whose core says that they may leave (session_save.may_park), and that were silent for so long, do; 0: none does. */
+void session_group_set_park(struct session_group *g, uint64_t after_ms);
 /* Ends all sessions at once. */
 void session_group_free(struct session_group **g);
 size_t session_group_get_count(const struct session_group *g);
@@ -29,6 +31,17 @@ size_t session_group_get_count(const struct session_group *g);
 struct session_runner *session_runner_new(struct session_group *g, struct stream *s);
 /* For the core: valid until the core is freed. */
 const struct session_host *session_runner_get_host(const struct session_runner *r);
+/* What lets a session outlive this process: who makes its states fit to leave it. */
+struct session_keeper {
+    /* Appends what is to be kept to out, at most LINK_STATE_MOST octets. False: this state cannot be kept. */
+    bool (*seal)(void *owner, const struct session_save *save, struct buf *out);
+    /* The session has left: link_wake() with id when what save (without its state) watches changes. free follows. */
+    void (*on_park)(void *owner, const struct session_save *save, uint32_t id);
+    /* The runner is gone. */
+    void (*free)(void *owner);
+};
+/* Before the start, of a session on a link; takes owner. */
+void session_runner_keep(struct session_runner *r, const struct session_keeper *k, void *owner);
 /* Takes core; it is first stepped at this turn's end. */
 void session_runner_start(struct session_runner *r, struct session *core);
 /* Instead of starting: the session is refused. Writes last (may be empty), then ends. Takes r. */

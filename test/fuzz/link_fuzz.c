@@ -55,6 +55,22 @@ static void on_mark(void *owner, uint8_t mark)
 
 static const struct stream_handler SESSION = {on_octets, on_drained, on_end};
 
+static void on_save(void *owner, const struct link_save *save)
+{
+    struct heard *h = owner;
+    assert(!h->is_over && save->state.n <= LINK_STATE_MOST);
+}
+
+static void on_parked(void *owner)
+{
+    struct heard *h = owner;
+    assert(!h->is_over);
+    h->is_over = true;
+    (void)link_keep(&h->s, h);
+}
+
+static const struct link_keeper KEEPER = {on_save, on_parked};
+
 static void on_open(void *owner, struct link *l, struct str head, struct stream *s)
 {
     struct world *w = owner;
@@ -66,6 +82,36 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     w->sessions[w->count].s = s;
     stream_set_handler(s, &SESSION, &w->sessions[w->count++]);
     stream_on_mark(s, on_mark);
+    link_set_keeper(s, &KEEPER);
+}
+
+/* The session is ours, so that the peer can save and park it. */
+static void on_park(void *owner, struct link *l, uint32_t id, struct str head, struct str state)
+{
+    struct world *w = owner;
+    on_open(owner, l, head, link_resume(l, head, state));
+    link_wake(l, id);
+    (void)link_keep_again(l, head, state, w);
+}
+
+static void on_resume(void *owner, struct link *l, struct str head, struct str state,
+                      struct stream *s)
+{
+    assert(state.n <= LINK_STATE_MOST);
+    on_open(owner, l, head, s);
+}
+
+static void on_forget(void *owner, struct link *l, uint32_t id)
+{
+    (void)owner;
+    link_wake(l, id);
+}
+
+static void on_wake(void *owner, struct link *l, void *whose)
+{
+    (void)owner;
+    (void)l;
+    assert(whose != NULL);
 }
 
 static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
@@ -81,7 +127,15 @@ static void on_down(void *owner, struct link *l)
     w->downs++;
 }
 
-static const struct link_handler HANDLER = {on_open, on_request, on_down};
+static const struct link_handler HANDLER = {
+    .on_open = on_open,
+    .on_request = on_request,
+    .on_down = on_down,
+    .on_resume = on_resume,
+    .on_park = on_park,
+    .on_forget = on_forget,
+    .on_wake = on_wake,
+};
 
 static void on_raw(void *owner, struct str octets)
 {
@@ -102,7 +156,9 @@ static void resume_all(struct world *w, struct loop *loop)
     for (int i = 0; i < 2; i++) {
         loop_run(loop);
         for (size_t n = 0; n < w->count; n++) {
-            stream_resume(w->sessions[n].s);
+            if (w->sessions[n].s != NULL) {
+                stream_resume(w->sessions[n].s);
+            }
         }
     }
     loop_run(loop);

@@ -74,7 +74,7 @@ static inline void on_request(void *owner, struct link *l, uint32_t id, struct s
     r->ask_id = id;
 }
 
-static const struct link_handler HANDLER = {on_open, on_request, NULL};
+static const struct link_handler HANDLER = {.on_open = on_open, .on_request = on_request};
 
 static inline void connect_role(struct world *w, struct role *r, enum link_role role,
                                 unsigned index)

@@ -14,6 +14,10 @@ struct side {
     int asks;
     int opens;
     int downs;
+    uint32_t parked; /* the last session we are to watch */
+    uint32_t forgotten_id;
+    int forgotten;
+    void *woken;
     bool is_refusing;
 };
 
@@ -59,7 +63,47 @@ static void on_down(void *owner, struct link *l)
     side->downs++;
 }
 
-static const struct link_handler HANDLER = {on_open, on_request, on_down};
+static void on_resume(void *owner, struct link *l, struct str head, struct str state,
+                      struct stream *s)
+{
+    struct side *side = owner;
+    on_open(owner, l, head, s);
+    buf_addf(&side->head, "+%.*s", STR_ARG(state));
+}
+
+static void on_park(void *owner, struct link *l, uint32_t id, struct str head, struct str state)
+{
+    struct side *side = owner;
+    (void)l;
+    side->parked = id;
+    buf_clear(&side->head);
+    buf_addf(&side->head, "%.*s?%.*s", STR_ARG(head), STR_ARG(state));
+}
+
+static void on_forget(void *owner, struct link *l, uint32_t id)
+{
+    struct side *side = owner;
+    (void)l;
+    side->forgotten++;
+    side->forgotten_id = id;
+}
+
+static void on_wake(void *owner, struct link *l, void *whose)
+{
+    struct side *side = owner;
+    (void)l;
+    side->woken = whose;
+}
+
+static const struct link_handler HANDLER = {
+    .on_open = on_open,
+    .on_request = on_request,
+    .on_down = on_down,
+    .on_resume = on_resume,
+    .on_park = on_park,
+    .on_forget = on_forget,
+    .on_wake = on_wake,
+};
 
 static void init_side(struct side *s)
 {
@@ -494,26 +538,223 @@ static void test_peer_never_reads(void **state)
     buf_release(&b);
 }
 
-static void test_parking_is_not_yet(void **state)
+/* ---- states ---- */
+
+static void on_save(void *owner, const struct link_save *save)
+{
+    struct ear *e = owner;
+    buf_addf(&e->heard, "[%llu,%llu,%d:%.*s]", (unsigned long long)save->used,
+             (unsigned long long)save->literal, save->may_park, STR_ARG(save->state));
+}
+
+static void on_parked(void *owner)
+{
+    struct ear *e = owner;
+    buf_add_c(&e->heard, "P");
+    (void)link_keep(&e->s, e);
+}
+
+static const struct link_keeper KEEPER = {on_save, on_parked};
+
+/* a opens, b runs the session: w->b.opened. */
+static void open_kept(struct world *w, struct ear *ear)
+{
+    ear_put(ear, link_open(w->a.link, STR("head")));
+    link_set_keeper(ear->s, &KEEPER);
+    stream_on_mark(ear->s, on_mark);
+    loop_run(w->loop);
+}
+
+static void save(struct world *w, uint64_t used, const char *state, struct str octets)
+{
+    struct link_save save = {.used = used, .may_park = true, .state = str_from_c(state)};
+    link_save(w->b.opened.s, &save, octets);
+}
+
+/* A state comes right behind its octets. */
+static void test_save(void **state)
 {
     struct world *w = *state;
     struct ear ear;
-    struct buf b = BUF_INIT(1 << 20);
-    struct buf want = BUF_INIT(1 << 20);
-    for (uint32_t type = 8; type <= 10; type++) {
-        char kind = (char)type;
-        add_frame(&b, type, 7, type == 10 ? STR("") : STR("state"));
-        add_frame(&want, 11, 7 | 0x80000000U, str_make(&kind, 1));
-    }
-    ear_put(&ear, w->raw);
-    w->raw = NULL;
-    stream_write(ear.s, buf_str(&b));
+    open_kept(w, &ear);
+    stream_write(w->b.opened.s, STR("a"));
+    save(w, 5, "S", STR("bc"));
+    stream_write(w->b.opened.s, STR("d"));
+    save(w, 6, "T", STR_EMPTY);
+    struct link_save last = {.used = 7, .literal = 9, .mark = 3};
+    link_save(w->b.opened.s, &last, STR("e"));
+    stream_write(w->b.opened.s, STR("f"));
     loop_run(w->loop);
-    assert_str(buf_str(&ear.heard), buf_str(&want));
-    assert_int_equal(w->b.downs, 0);
+    assert_str(buf_str(&ear.heard), STR("abc[5,0,1:S]d[6,0,1:T]e[7,9,0:]<3>f"));
     ear_release(&ear);
-    buf_release(&b);
-    buf_release(&want);
+}
+
+/* The octets of a state wait until there is credit for all of them; states that wait are merged; a paused reader hears the last. */
+static void test_save_waits(void **state)
+{
+    static char octets[LINK_WINDOW];
+    struct world *w = *state;
+    struct ear ear;
+    memset(octets, 'x', sizeof(octets));
+    open_kept(w, &ear);
+    stream_pause(ear.s);
+    stream_write(w->b.opened.s, str_make(octets, LINK_WINDOW - 10));
+    loop_run(w->loop);
+    save(w, 1, "one", STR("0123456789ab")); /* ten may go: none does */
+    loop_run(w->loop);
+    assert_int_equal(stream_get_queued(w->b.opened.s), 12);
+    uint32_t id;
+    assert_false(link_park(&w->b.opened.s, &id));
+    save(w, 2, "two", STR("cd"));
+    stream_mark(w->b.opened.s, 4);
+    stream_write(w->b.opened.s, STR("e"));
+    save(w, 3, "three", STR_EMPTY);
+    stream_resume(ear.s);
+    loop_run(w->loop);
+    assert_str(str_skip(buf_str(&ear.heard), LINK_WINDOW - 10),
+               STR("0123456789abcd[2,0,1:two]<4>e[3,0,1:three]"));
+    stream_pause(ear.s);
+    save(w, 4, "four", STR("x"));
+    save(w, 5, "five", STR("y"));
+    buf_clear(&ear.heard);
+    loop_run(w->loop);
+    assert_int_equal(ear.heard.len, 0);
+    stream_resume(ear.s);
+    loop_run(w->loop);
+    assert_str(buf_str(&ear.heard), STR("xy[5,0,1:five]"));
+    ear_release(&ear);
+}
+
+/* What a state does not fit with goes ahead; more than a window passes, with many states in it. */
+static void test_save_long(void **state)
+{
+    static char octets[LINK_SAVE_MOST + 100];
+    struct world *w = *state;
+    struct ear ear;
+    memset(octets, 'x', sizeof(octets));
+    open_kept(w, &ear);
+    stream_pause(ear.s);
+    for (unsigned i = 0; i < 5; i++) {
+        save(w, i, "S", str_make(octets, sizeof(octets)));
+    }
+    stream_resume(ear.s);
+    loop_run(w->loop);
+    assert_int_equal(w->a.downs + w->b.downs, 0);
+    assert_str(str_skip(buf_str(&ear.heard), ear.heard.len - 9), STR("[4,0,1:S]"));
+    size_t states = 0;
+    for (size_t i = 0; i < ear.heard.len; i++) {
+        states += ear.heard.p[i] == '[' ? 1 : 0;
+    }
+    assert_int_equal(ear.heard.len - 9 * states, 5 * sizeof(octets));
+    ear_release(&ear);
+}
+
+/* When the link breaks, the keeper gets all that came, also what he did not want yet. */
+static void test_cut(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    open_kept(w, &ear);
+    stream_pause(ear.s);
+    save(w, 5, "S", STR("abc"));
+    stream_write(w->b.opened.s, STR("d"));
+    loop_run(w->loop);
+    assert_int_equal(ear.heard.len, 0);
+    link_free(&w->b.link);
+    loop_run(w->loop);
+    assert_str(buf_str(&ear.heard), STR("abc[5,0,1:S]d"));
+    assert_int_equal(ear.why, ERR_PEER_GONE);
+    assert_true(link_was_cut(ear.s));
+    ear_release(&ear);
+}
+
+/* A session that its own side resets was not cut. */
+static void test_reset_is_no_cut(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    open_kept(w, &ear);
+    stream_free(&w->b.opened.s);
+    loop_run(w->loop);
+    assert_int_equal(ear.why, ERR_PEER_GONE);
+    assert_false(link_was_cut(ear.s));
+    ear_release(&ear);
+}
+
+/* Parked, woken, resumed; a wake-up that was sent right behind PARK finds a reader who was paused. */
+static void test_park(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    uint32_t id;
+    open_kept(w, &ear);
+    stream_pause(ear.s);
+    save(w, 5, "S", STR("abc"));
+    assert_true(link_park(&w->b.opened.s, &id));
+    assert_null(w->b.opened.s);
+    loop_run(w->loop);
+    assert_int_equal(ear.heard.len, 0);
+    link_wake(w->b.link, id);
+    loop_run(w->loop);
+    assert_str(buf_str(&ear.heard), STR("abc[5,0,1:S]P"));
+    assert_null(ear.s);
+    assert_ptr_equal(w->a.woken, &ear);
+    link_wake(w->b.link, id); /* nobody is parked any more */
+    w->a.woken = NULL;
+    loop_run(w->loop);
+    assert_null(w->a.woken);
+    buf_release(&w->b.opened.heard);
+    ear_put(&ear, link_resume(w->a.link, STR("again"), STR("S")));
+    loop_run(w->loop);
+    assert_str(buf_str(&w->b.head), STR("again+S"));
+    ear_release(&ear);
+}
+
+/* A successor is asked to watch a session that it does not know, and is told when it need not. */
+static void test_keep_again(void **state)
+{
+    struct world *w = *state;
+    int whose = 0;
+    uint32_t id = link_keep_again(w->a.link, STR("h"), STR("s"), &whose);
+    loop_run(w->loop);
+    assert_str(buf_str(&w->b.head), STR("h?s"));
+    link_wake(w->b.link, w->b.parked);
+    loop_run(w->loop);
+    assert_ptr_equal(w->a.woken, &whose);
+    link_forget(w->a.link, id); /* it is not parked any more: nothing is said */
+    loop_run(w->loop);
+    assert_int_equal(w->b.forgotten, 0);
+    id = link_keep_again(w->a.link, STR("h"), STR("s"), &whose);
+    link_forget(w->a.link, id);
+    loop_run(w->loop);
+    assert_int_equal(w->b.forgotten, 1);
+    assert_int_equal(w->b.forgotten_id, w->b.parked);
+}
+
+/* Frames of states that make no sense end the link. */
+static void test_broken_states(void **state)
+{
+    static const struct {
+        char octets[64];
+        size_t n;
+    } FRAMES[] = {
+        {"\x00\x00\x00\x00\x07\x00\x00\x00\x08\0\0\0", 12}, /* PARK without a head */
+        {"\x04\x00\x00\x00\x07\x00\x00\x00\x09\0\0\0\xff\0\0\0",
+         16},                                                    /* RESUME, the head is not there */
+        {"\x05\x00\x00\x00\x07\x00\x00\x80\x0a\0\0\0xxxxx", 17}, /* WAKE with octets */
+    };
+    struct world *w = *state;
+    (void)w;
+    for (size_t i = 0; i < sizeof(FRAMES) / sizeof(FRAMES[0]); i++) {
+        void *fresh = NULL;
+        assert_int_equal(setup_raw(&fresh), 0);
+        struct world *v = fresh;
+        stream_set_handler(v->raw, &EAR_HANDLER, &v->a.opened);
+        stream_write(v->raw, str_make(FRAMES[i].octets, FRAMES[i].n));
+        loop_run(v->loop);
+        assert_int_equal(v->b.downs, 1);
+        assert_int_equal(teardown(&fresh), 0);
+    }
 }
 
 int main(void)
@@ -532,7 +773,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_window_is_kept, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_late_frames_are_dropped, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_peer_never_reads, setup_raw, teardown),
-        cmocka_unit_test_setup_teardown(test_parking_is_not_yet, setup_raw, teardown),
+        cmocka_unit_test_setup_teardown(test_save, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_save_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_save_long, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_reset_is_no_cut, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_park, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_keep_again, setup, teardown),
+        cmocka_unit_test(test_broken_states),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,8 @@ struct toy {
     struct buf in;
     size_t to_say; /* octets of a long answer still to come */
     bool is_waiting;
+    int saves; /* how often it said where it stands; 0: it does not */
+    bool is_dirty;
 };
 
 struct role {
@@ -24,6 +26,8 @@ struct role {
     struct buf log;
     int steps;
     int freed;
+    bool is_keeping; /* sessions are kept */
+    uint32_t parked;
 };
 
 static void toy_feed(struct session *s, struct str octets)
@@ -51,6 +55,7 @@ static enum session_want toy_step(struct session *s, struct buf *out)
 {
     struct toy *t = (struct toy *)s;
     t->role->steps++;
+    t->is_dirty = t->is_dirty || t->in.len > 0 || t->is_waiting;
     if (t->is_waiting) {
         t->is_waiting = false;
         buf_add_c(out, "stored\n");
@@ -97,6 +102,20 @@ static enum session_mark toy_take_mark(struct session *s, struct buf *rest)
     return SESSION_MARK_COMPRESS;
 }
 
+static bool toy_save(struct session *s, struct session_save *out)
+{
+    struct toy *t = (struct toy *)s;
+    if (!t->is_dirty || t->to_say > 0 || t->is_waiting) {
+        return false;
+    }
+    t->is_dirty = false;
+    buf_addf(out->state, "s%d", ++t->saves);
+    out->may_park = t->in.len == 0;
+    out->watch = SESSION_WATCH_MAILBOX;
+    out->mailbox_id = 7;
+    return true;
+}
+
 static void toy_free(struct session **s)
 {
     struct toy *t = (struct toy *)*s;
@@ -111,6 +130,7 @@ static const struct session_ops TOY_OPS = {
     .get_input_backlog = toy_get_input_backlog,
     .step = toy_step,
     .take_mark = toy_take_mark,
+    .save = toy_save,
     .free = toy_free,
 };
 
@@ -142,9 +162,35 @@ static int teardown(void **state)
     return 0;
 }
 
+static bool seal(void *owner, const struct session_save *save, struct buf *out)
+{
+    (void)owner;
+    buf_addf(out, "<%.*s>", STR_ARG(buf_str(save->state)));
+    return true;
+}
+
+static void on_park(void *owner, const struct session_save *save, uint32_t id)
+{
+    struct role *r = owner;
+    assert_int_equal(save->watch, SESSION_WATCH_MAILBOX);
+    assert_int_equal(save->mailbox_id, 7);
+    r->parked = id;
+}
+
+static void on_keeper_free(void *owner)
+{
+    struct role *r = owner;
+    buf_add_c(&r->log, "unkept ");
+}
+
+static const struct session_keeper KEEPER = {seal, on_park, on_keeper_free};
+
 static void begin_on(struct role *r, struct stream *s)
 {
     struct session_runner *runner = session_runner_new(r->group, s);
+    if (r->is_keeping) {
+        session_runner_keep(runner, &KEEPER, r);
+    }
     struct toy *t = calloc(1, sizeof(*t));
     t->base.ops = &TOY_OPS;
     t->host = session_runner_get_host(runner);
@@ -242,6 +288,99 @@ static void test_mark(void **state)
     loop_run(r->loop);
     assert_str(buf_str(&k.client.heard), STR("more\n<1>ok\n"));
     end_linked(r, &k);
+}
+
+static void on_save(void *owner, const struct link_save *save)
+{
+    struct ear *e = owner;
+    buf_addf(&e->heard, "[%llu,%d:%.*s]", (unsigned long long)save->used, save->may_park,
+             STR_ARG(save->state));
+}
+
+static void on_peer_park(void *owner)
+{
+    struct ear *e = owner;
+    buf_add_c(&e->heard, "P");
+    (void)link_keep(&e->s, e);
+}
+
+static void begin_kept(struct role *r, struct linked *k)
+{
+    static const struct link_keeper PEER = {on_save, on_peer_park};
+    r->is_keeping = true;
+    begin_linked(r, k);
+    link_set_keeper(k->client.s, &PEER);
+}
+
+/* Each turn's output goes out with the state behind it; what a command does not know how to say waits for the next. */
+static void test_save(void **state)
+{
+    struct role *r = *state;
+    struct linked k;
+    begin_kept(r, &k);
+    stream_write(k.client.s, STR("a\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&k.client.heard), STR("ok\n[2,1:<s1>]"));
+    buf_clear(&k.client.heard);
+    stream_write(k.client.s, STR("a\na\nsom"));
+    loop_run(r->loop);
+    assert_str(buf_str(&k.client.heard), STR("ok\nok\n[6,0:<s2>]"));
+    buf_clear(&k.client.heard);
+    stream_write(k.client.s, STR("e\ns\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&k.client.heard), STR("stored\nstored\n[13,1:<s3>]"));
+    end_linked(r, &k);
+    assert_str(buf_str(&r->log), STR("commit said commit said unkept "));
+}
+
+/* The mark comes in one piece with what was said before it, and input is counted from there. */
+static void test_save_and_mark(void **state)
+{
+    struct role *r = *state;
+    struct linked k;
+    begin_kept(r, &k);
+    stream_write(k.client.s, STR("a\nm\nearly\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&k.client.heard), STR("ok\nmarked\n[4,1:<s1>]<1>early\n"));
+    buf_clear(&k.client.heard);
+    stream_write(k.client.s, STR("more\n"));
+    stream_mark(k.client.s, 1);
+    stream_write(k.client.s, STR("a\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&k.client.heard), STR("more\n<1>ok\n[2,1:<s2>]"));
+    end_linked(r, &k);
+}
+
+/* Who rests for long enough leaves; whoever stirs does not. */
+static void test_park(void **state)
+{
+    struct role *r = *state;
+    struct linked k;
+    struct linked other;
+    session_group_set_park(r->group, 5000);
+    begin_kept(r, &k);
+    begin_kept(r, &other);
+    stream_write(k.client.s, STR("a\n"));
+    stream_write(other.client.s, STR("a\n"));
+    loop_run(r->loop);
+    loop_advance(r->loop, 4000);
+    stream_write(other.client.s, STR("a\n"));
+    loop_run(r->loop);
+    loop_advance(r->loop, 1500);
+    assert_str(buf_str(&k.client.heard), STR("ok\n[2,1:<s1>]P"));
+    assert_str(buf_str(&other.client.heard), STR("ok\n[2,1:<s1>]ok\n[4,1:<s2>]"));
+    assert_int_equal(session_group_get_count(r->group), 1);
+    assert_int_equal(r->freed, 1);
+    stream_write(other.client.s, STR("some"));
+    loop_run(r->loop);
+    loop_advance(r->loop, 60 * 1000); /* half a command: it is not at rest */
+    assert_int_equal(session_group_get_count(r->group), 1);
+    stream_write(other.client.s, STR("\n"));
+    loop_run(r->loop);
+    loop_advance(r->loop, 6000);
+    assert_int_equal(session_group_get_count(r->group), 0);
+    end_linked(r, &k);
+    end_linked(r, &other);
 }
 
 /* The peer hangs up instead. */
@@ -486,6 +625,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
         cmocka_unit_test_setup_teardown(test_input_backpressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_save, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_save_and_mark, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_park, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refuse_and_end_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_finishers_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_finish_gives_up, setup, teardown),
