@@ -42,23 +42,36 @@ static void no_reply(void *owner, enum err e, struct str body)
 static void cancel_login(struct connection *c)
 {
     struct link *auth = c->edge->auth;
-    if (c->is_asking) {
+    struct stranger *who = c->stranger;
+    if (who->is_asking) {
         link_cancel(auth, c);
-        c->is_asking = false;
+        who->is_asking = false;
     }
-    if (c->has_exchange && link_is_up(auth)) {
+    if (who->has_exchange && link_is_up(auth)) {
         struct buf b = BUF_INIT(256);
         fields_add(&b, STR("op"), STR("cancel"));
-        fields_add_u64(&b, STR("exchange"), c->exchange);
+        fields_add_u64(&b, STR("exchange"), who->exchange);
         link_request(auth, buf_str(&b), no_reply, NULL);
         buf_release(&b);
     }
-    c->has_exchange = false;
+    who->has_exchange = false;
+}
+
+void connection_forget_stranger(struct connection *c)
+{
+    if (c->stranger == NULL) {
+        return;
+    }
+    cancel_login(c);
+    dialogue_free(&c->stranger->dialogue);
+    buf_release(&c->stranger->ticket);
+    free(c->stranger);
+    c->stranger = NULL;
 }
 
 void connection_free(struct connection *c)
 {
-    cancel_login(c);
+    connection_forget_stranger(c);
     list_remove(&c->node);
     silence_remove(&c->place);
     struct edge_count *count = &c->edge->counts.of[c->service];
@@ -67,11 +80,9 @@ void connection_free(struct connection *c)
     if (c->is_counted) {
         limits_give(c->edge->limits, &c->peer);
     }
-    dialogue_free(&c->dialogue);
     stream_free(&c->session);
     stream_free(&c->client);
-    buf_release(&c->ticket);
-    buf_release(&c->given_back);
+    connection_drop_given_back(c);
     free(c);
 }
 
@@ -102,7 +113,7 @@ static struct link *find_session_link(const struct connection *c)
     if (c->service == SERVICE_SUBMIT) {
         return c->edge->submit;
     }
-    if (ticket_read(buf_str(&c->ticket), &t) != ERR_OK) {
+    if (ticket_read(buf_str(&c->stranger->ticket), &t) != ERR_OK) {
         return NULL;
     }
     return c->edge->stores[ticket_get_worker(t.user, c->edge->settings.workers)];
@@ -119,13 +130,14 @@ static void add_address(struct buf *out, struct str key, const struct address *a
 static void write_head(const struct connection *c, struct buf *b)
 {
     fields_add(b, STR("service"), str_from_c(WORDS[c->service].service));
-    fields_add(b, STR("ticket"), buf_str(&c->ticket));
-    fields_add(b, STR("nonce"), str_make((const char *)c->nonce, sizeof(c->nonce)));
+    fields_add(b, STR("ticket"), buf_str(&c->stranger->ticket));
+    fields_add(b, STR("nonce"),
+               str_make((const char *)c->stranger->nonce, sizeof(c->stranger->nonce)));
     fields_add_u64(b, STR("tls"), c->is_tls ? 1 : 0);
     add_address(b, STR("peer"), &c->peer);
     add_address(b, STR("local"), &c->local);
     fields_add_u64(b, STR("port"), c->local.port);
-    fields_add(b, str_from_c(WORDS[c->service].name), dialogue_get_name(c->dialogue));
+    fields_add(b, str_from_c(WORDS[c->service].name), dialogue_get_name(c->stranger->dialogue));
 }
 
 static bool open_session(struct connection *c)
@@ -135,14 +147,14 @@ static bool open_session(struct connection *c)
     write_head(c, &head);
     if (!link_is_up(l) || head.is_full) {
         buf_release(&head);
-        buf_release(&c->ticket);
+        buf_release(&c->stranger->ticket);
         log_warn("a session could not be opened: %s", l == NULL ? "no link" : "link is down");
-        dialogue_on_open_failed(c->dialogue);
+        dialogue_on_open_failed(c->stranger->dialogue);
         return false;
     }
     c->session = link_open(l, buf_str(&head));
     buf_release(&head);
-    buf_release(&c->ticket);
+    buf_release(&c->stranger->ticket);
     return true;
 }
 
@@ -163,17 +175,17 @@ static enum err find_err(struct str name)
 static void take_answer(struct connection *c, const struct fields *f)
 {
     struct str result = fields_get(f, STR("result"));
-    c->has_exchange = false;
+    c->stranger->has_exchange = false;
     if (str_eq(result, STR("challenge"))) {
-        c->has_exchange = true;
-        c->exchange = fields_get_u64(f, STR("exchange"), 0);
-        dialogue_on_challenge(c->dialogue, fields_get(f, STR("data")));
+        c->stranger->has_exchange = true;
+        c->stranger->exchange = fields_get_u64(f, STR("exchange"), 0);
+        dialogue_on_challenge(c->stranger->dialogue, fields_get(f, STR("data")));
     } else if (str_eq(result, STR("ok"))) {
-        buf_clear(&c->ticket);
-        buf_add(&c->ticket, fields_get(f, STR("ticket")));
-        dialogue_on_yes(c->dialogue, fields_get(f, STR("data")));
+        buf_clear(&c->stranger->ticket);
+        buf_add(&c->stranger->ticket, fields_get(f, STR("ticket")));
+        dialogue_on_yes(c->stranger->dialogue, fields_get(f, STR("data")));
     } else {
-        dialogue_on_no(c->dialogue, find_err(fields_get(f, STR("code"))));
+        dialogue_on_no(c->stranger->dialogue, find_err(fields_get(f, STR("code"))));
     }
 }
 
@@ -181,11 +193,11 @@ static void on_answer(void *owner, enum err e, struct str body)
 {
     struct connection *c = owner;
     struct fields f;
-    c->is_asking = false;
+    c->stranger->is_asking = false;
     idle_note_life(c);
     if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
-        c->has_exchange = false;
-        dialogue_on_no(c->dialogue, ERR_UNAVAILABLE);
+        c->stranger->has_exchange = false;
+        dialogue_on_no(c->stranger->dialogue, ERR_UNAVAILABLE);
     } else {
         take_answer(c, &f);
         fields_release(&f);
@@ -197,7 +209,8 @@ static void write_start(struct connection *c, const struct login_question *q, st
 {
     struct str type = STR_EMPTY;
     struct buf binding = BUF_INIT(256);
-    if (getrandom(c->nonce, sizeof(c->nonce), 0) != (ssize_t)sizeof(c->nonce)) {
+    if (getrandom(c->stranger->nonce, sizeof(c->stranger->nonce), 0)
+        != (ssize_t)sizeof(c->stranger->nonce)) {
         abort();
     }
     fields_add(b, STR("op"), STR("start"));
@@ -207,7 +220,8 @@ static void write_start(struct connection *c, const struct login_question *q, st
     fields_add_u64(b, STR("tls"), c->is_tls ? 1 : 0);
     fields_add_u64(b, STR("loopback"), c->is_loopback ? 1 : 0);
     add_address(b, STR("peer"), &c->peer);
-    fields_add(b, STR("nonce"), str_make((const char *)c->nonce, sizeof(c->nonce)));
+    fields_add(b, STR("nonce"),
+               str_make((const char *)c->stranger->nonce, sizeof(c->stranger->nonce)));
     if (c->is_tls && tls_get_binding(c->client, &type, &binding)) {
         fields_add(b, STR("cb_type"), type);
         fields_add(b, STR("cb"), buf_str(&binding));
@@ -217,7 +231,7 @@ static void write_start(struct connection *c, const struct login_question *q, st
 
 static void ask(struct connection *c)
 {
-    struct login_question q = dialogue_get_question(c->dialogue);
+    struct login_question q = dialogue_get_question(c->stranger->dialogue);
     struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
     (void)buf_reserve(
         &b, 1024 + 3 * q.data.n); /* once: growing would leave copies of a password behind */
@@ -225,14 +239,14 @@ static void ask(struct connection *c)
         write_start(c, &q, &b);
     } else {
         fields_add(&b, STR("op"), STR("continue"));
-        fields_add_u64(&b, STR("exchange"), c->exchange);
+        fields_add_u64(&b, STR("exchange"), c->stranger->exchange);
     }
     fields_add(&b, STR("data"), q.data);
     if (link_is_up(c->edge->auth) && !b.is_full) {
-        c->is_asking = true;
+        c->stranger->is_asking = true;
         link_request(c->edge->auth, buf_str(&b), on_answer, c);
     } else {
-        dialogue_on_no(c->dialogue, ERR_UNAVAILABLE);
+        dialogue_on_no(c->stranger->dialogue, ERR_UNAVAILABLE);
     }
     explicit_bzero(b.p, b.size);
     buf_release(&b);
@@ -246,7 +260,7 @@ static void tell_tls(struct connection *c)
 {
     struct str type = STR_EMPTY;
     struct buf binding = BUF_INIT(256);
-    dialogue_on_tls(c->dialogue, tls_get_binding(c->client, &type, &binding));
+    dialogue_on_tls(c->stranger->dialogue, tls_get_binding(c->client, &type, &binding));
     buf_release(&binding);
 }
 
@@ -276,7 +290,7 @@ static bool act(struct connection *c, enum dialogue_want want)
         return false;
     case DIALOGUE_ASK:
         ask(c);
-        return !c->is_asking;
+        return !c->stranger->is_asking;
     case DIALOGUE_CANCEL:
         cancel_login(c);
         return true;
@@ -307,11 +321,11 @@ static void run(struct connection *c)
     bool goes_on = true;
     while (goes_on && stream_get_queued(c->client) <= STREAM_HIGH_WATER) {
         struct buf out = BUF_INIT(1024 * 1024);
-        enum dialogue_want want = dialogue_step(c->dialogue, &out);
+        enum dialogue_want want = dialogue_step(c->stranger->dialogue, &out);
         stream_write(c->client, buf_str(&out));
         buf_release(&out);
-        if (dialogue_get_commands(c->dialogue) != c->commands) {
-            c->commands = dialogue_get_commands(c->dialogue);
+        if (dialogue_get_commands(c->stranger->dialogue) != c->stranger->commands) {
+            c->stranger->commands = dialogue_get_commands(c->stranger->dialogue);
             idle_note_life(c);
         }
         goes_on = act(c, want);
@@ -321,8 +335,8 @@ static void run(struct connection *c)
 static void on_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
-    dialogue_feed(c->dialogue, octets);
-    if (dialogue_get_backlog(c->dialogue) > DIALOGUE_BACKLOG_MOST) {
+    dialogue_feed(c->stranger->dialogue, octets);
+    if (dialogue_get_backlog(c->stranger->dialogue) > DIALOGUE_BACKLOG_MOST) {
         stream_pause(c->client);
     }
     run(c);
@@ -352,7 +366,7 @@ static bool may_plaintext(const struct edge_settings *s, bool is_loopback)
            || (s->plaintext == EDGE_PLAINTEXT_LOOPBACK && is_loopback);
 }
 
-static struct dialogue *make_dialogue(const struct connection *c, bool is_back)
+static void make_stranger(struct connection *c, bool is_back)
 {
     const struct edge_settings *s = &c->edge->settings;
     struct dialogue_args args = {
@@ -368,24 +382,24 @@ static struct dialogue *make_dialogue(const struct connection *c, bool is_back)
         .is_back = is_back,
         .grudges = c->grudges,
     };
-    if (c->service == SERVICE_SIEVE) {
-        return dialogue_new_sieve(&args);
-    }
-    return c->service == SERVICE_IMAP ? dialogue_new_imap(&args) : dialogue_new_submission(&args);
+    c->stranger = mem_new(sizeof(*c->stranger));
+    buf_init(&c->stranger->ticket, LINK_OPEN_MOST);
+    c->stranger->dialogue = c->service == SERVICE_SIEVE  ? dialogue_new_sieve(&args)
+                            : c->service == SERVICE_IMAP ? dialogue_new_imap(&args)
+                                                         : dialogue_new_submission(&args);
 }
 
 void connection_reopen(struct connection *c, struct str octets)
 {
     stream_free(&c->session);
-    c->dialogue = make_dialogue(c, true);
-    c->commands = 0;
+    make_stranger(c, true);
     c->is_in = false;
     c->edge->counts.of[c->service].sessions--;
     c->edge->counts.of[c->service].strangers++;
     if (c->is_tls) {
         tell_tls(c);
     }
-    dialogue_feed(c->dialogue, octets);
+    dialogue_feed(c->stranger->dialogue, octets);
     stream_set_handler(c->client, &DIALOGUE_CLIENT, c);
     idle_note_life(c);
     run(c);
@@ -403,8 +417,7 @@ void connection_new(struct edge *e, enum service service, struct stream *s,
     c->is_counted = is_counted;
     c->is_loopback = address_is_loopback(peer, local);
     silence_init_place(&c->place);
-    buf_init(&c->ticket, LINK_OPEN_MOST);
-    c->dialogue = make_dialogue(c, false);
+    make_stranger(c, false);
     list_append(&e->connections, &c->node);
     e->count++;
     e->counts.of[service].strangers++;

@@ -4,36 +4,46 @@
 /* What connection.c (until the login) and relay.c (after it) share. */
 #include "edge/edge_priv.h"
 
+/* What a connection needs only until it is logged in. */
+struct stranger {
+    struct dialogue *dialogue;
+    uint64_t commands; /* handled when we last looked */
+    uint64_t exchange; /* auth's name for the login under way */
+    struct buf ticket;
+    uint8_t nonce[TICKET_NONCE_SIZE];
+    bool is_asking;    /* auth owes an answer */
+    bool has_exchange; /* auth has one for us */
+};
+
+/* There may be a hundred thousand that sleep: what only some need for some time is elsewhere. */
 struct connection {
     struct list node; /* in edge->connections */
     struct edge *edge;
     struct stream *client;
     struct stream *session;     /* NULL until logged in */
-    struct dialogue *dialogue;  /* NULL once logged in */
+    struct stranger *stranger;  /* NULL once logged in */
     struct silence_place place; /* in edge->silence */
     uint64_t spoke_ms; /* of the loop's clock: the last octet either way (before login: command) */
-    uint64_t commands; /* handled when we last looked */
-    uint64_t exchange; /* auth's name for the login under way */
-    struct buf ticket;
+    struct buf *given_back; /* with mark; else NULL */
     struct address peer;
     struct address local;
-    uint8_t nonce[TICKET_NONCE_SIZE];
     enum service service;
     bool is_counted; /* in edge->limits */
     bool is_in;      /* logged in */
     bool is_loopback;
     bool is_tls;
-    bool is_asking;    /* auth owes an answer */
-    bool has_exchange; /* auth has one for us */
     bool is_peer_done; /* the client sends no more */
     bool is_owing;     /* when we looked last, its host had not confirmed all that we sent */
     bool is_line_done; /* what the session said last ended with a line */
     bool is_compressed;
-    uint8_t mark;          /* the session said it, and gives back what came too early; 0: no */
-    struct buf given_back; /* with mark */
+    uint8_t mark; /* the session said it, and gives back what came too early; 0: no */
     struct dialogue_grudges grudges; /* once logged in: of the time before */
 };
 
+/* It is no stranger any more: what c->stranger points to goes. */
+void connection_forget_stranger(struct connection *c);
+/* Frees c->given_back, if it is there. */
+void connection_drop_given_back(struct connection *c);
 /* What was said to the client still leaves. */
 void connection_finish(struct connection *c);
 /* The session is gone: back to the dialogue, which is fed what the client said behind it. */

@@ -16,7 +16,10 @@
 #include "edge/connection_priv.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "net/session.h"
+
+#include <stdlib.h>
 
 /* Moves octets one way, and stops their source when the sink is full. */
 static void pass(struct stream *from, struct stream *to, struct str octets)
@@ -24,6 +27,15 @@ static void pass(struct stream *from, struct stream *to, struct str octets)
     stream_write(to, octets);
     if (stream_get_queued(to) > STREAM_HIGH_WATER) {
         stream_pause(from);
+    }
+}
+
+void connection_drop_given_back(struct connection *c)
+{
+    if (c->given_back != NULL) {
+        buf_release(c->given_back);
+        free(c->given_back);
+        c->given_back = NULL;
     }
 }
 
@@ -68,7 +80,7 @@ static void on_session_octets(void *owner, struct str octets)
     idle_note_life(c);
     c->is_line_done = octets.n > 0 ? octets.p[octets.n - 1] == '\n' : c->is_line_done;
     if (c->mark != 0) {
-        buf_add(&c->given_back, octets);
+        buf_add(c->given_back, octets);
         return;
     }
     pass(c->session, c->client, octets);
@@ -100,7 +112,7 @@ static const struct stream_handler RELAY_SESSION = {on_session_octets, on_sessio
 static bool is_expected(const struct connection *c, uint8_t mark)
 {
     if (c->mark != 0) {
-        return mark == c->mark && !c->given_back.is_full;
+        return mark == c->mark && !c->given_back->is_full;
     }
     if (mark == SESSION_MARK_COMPRESS) {
         return c->service == SERVICE_IMAP && !c->is_compressed;
@@ -112,7 +124,7 @@ static bool is_expected(const struct connection *c, uint8_t mark)
 static void start_deflate(struct connection *c)
 {
     struct edge *e = c->edge;
-    c->client = deflate_new(e->deflate, c->client, buf_str(&c->given_back));
+    c->client = deflate_new(e->deflate, c->client, buf_str(c->given_back));
     c->is_compressed = true;
     stream_set_handler(c->client, &RELAY_CLIENT, c);
     stream_resume(c->client);
@@ -121,8 +133,9 @@ static void start_deflate(struct connection *c)
 /* Back to the dialogue. What the client said behind the command came back from the session, or is behind its last block. */
 static void end_session(struct connection *c)
 {
-    struct buf octets = c->given_back;
-    c->given_back = (struct buf){0};
+    struct buf octets = *c->given_back;
+    *c->given_back = BUF_INIT(0);
+    connection_drop_given_back(c);
     if (c->is_compressed) {
         c->client = deflate_strip(&c->client, &octets);
         c->is_compressed = false;
@@ -141,7 +154,8 @@ static void on_session_mark(void *owner, uint8_t mark)
     }
     if (c->mark == 0) {
         c->mark = mark;
-        c->given_back = BUF_INIT(2 * LINK_WINDOW);
+        c->given_back = mem_new(sizeof(*c->given_back));
+        buf_init(c->given_back, 2 * LINK_WINDOW);
         stream_pause(c->client);
         stream_mark(c->session, mark);
         if (c->is_compressed) {
@@ -155,7 +169,7 @@ static void on_session_mark(void *owner, uint8_t mark)
         return;
     }
     start_deflate(c);
-    buf_release(&c->given_back);
+    connection_drop_given_back(c);
 }
 
 bool connection_is_at_rest(const struct connection *c)
@@ -168,12 +182,12 @@ void relay_start(struct connection *c)
     if (c->is_tls) {
         tls_keep_session(c->client);
     }
-    struct str rest = dialogue_get_rest(c->dialogue);
+    struct str rest = dialogue_get_rest(c->stranger->dialogue);
     if (rest.n > 0) {
         pass(c->client, c->session, rest);
     }
-    c->grudges = dialogue_get_grudges(c->dialogue);
-    dialogue_free(&c->dialogue);
+    c->grudges = dialogue_get_grudges(c->stranger->dialogue);
+    connection_forget_stranger(c);
     c->is_in = true;
     c->edge->counts.of[c->service].strangers--;
     c->edge->counts.of[c->service].sessions++;
