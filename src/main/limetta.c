@@ -5,9 +5,12 @@
 #include "auth/names.h"
 #include "auth/verifier.h"
 #include "main/config.h"
+#include "main/firewall.h"
+#include "main/listen.h"
 #include "main/serve.h"
 #include "main/server_tools.h"
 #include "main/state.h"
+#include "tools/firewall.h"
 #include "tools/tool.h"
 
 #include <signal.h>
@@ -84,6 +87,31 @@ static int run_queue(int argc, char **argv)
     return code;
 }
 
+static int run_firewall(int argc, char **argv)
+{
+    struct config *c = NULL;
+    struct firewall_config needs;
+    const char *text = find_option(argc, argv, "--port-offset", NULL);
+    uint64_t offset = 0;
+    enum err e = config_read(find_option(argc, argv, "--config", NULL), &c);
+    if (e != ERR_OK) {
+        return e == ERR_SYNTAX ? EXIT_USAGE : EXIT_ENVIRONMENT;
+    }
+    int code = EXIT_FINE;
+    if (text == NULL) {
+        offset = config_get_u64(c, CONFIG_port_offset);
+    } else if (!str_to_u64(str_from_c(text), PORT_OFFSET_MOST, &offset)) {
+        code =
+            tool_fail(EXIT_USAGE, "--port-offset must be a number from 0 to %d", PORT_OFFSET_MOST);
+    }
+    if (code == EXIT_FINE) {
+        firewall_gather(c, (unsigned)offset, &needs);
+        code = tool_firewall(argc, argv, &needs);
+    }
+    config_free(&c);
+    return code;
+}
+
 static int print_version(int argc, char **argv)
 {
     (void)printf("limetta %s\n", LIMETTA_VERSION);
@@ -131,6 +159,10 @@ static const struct command COMMANDS[] = {
      "show ID ... [--json]\n"
      "hold|release|flush|remove [--bounce] ID ... | --all | [--sender ADDRESS] "
      "[--recipient ADDRESS] [--domain DOMAIN] [--held]\n"},
+    {"firewall", run_firewall, false,
+     "print|table [--layout one-host|dmz] [--outside IF] [--dmz IF] [--inside IF] "
+     "[--imap ADDRESSES] [--submission ADDRESSES] [--store ADDRESSES] "
+     "[--submission-zone dmz|inside] [--config FILE] [--port-offset N]\n"},
     {"--version", print_version, false, "\n"},
     {"--help", print_help, false, NULL},
     {"help", print_help, false, NULL},

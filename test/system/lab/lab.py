@@ -1,8 +1,8 @@
 """Six hosts in a row, IPv4 and IPv6.
 
 The carrier's NAT masquerades IPv4; IPv6 is routed, and followed by connection tracking as well. Both firewalls drop what no rule lets through,
-silently. dmz stands between them and forwards nothing. Each host is a `Space` with `v4`, `v6` (its addresses; of dmz, those that the outside
-sees) and interfaces called `out0` (towards the phone) and `in0`.
+silently. dmz stands between them and forwards nothing. Each host is a `Space` with interfaces called `out0` (towards the phone) and `in0`, `v4` and
+`v6` (its addresses at out0; those of the phone) and `inner_v4`, `inner_v6` (at in0).
 
 Linux makes a connection's entry anew when it sees a packet in the middle of it: no NAT would ever break anything here. So tcp_loose is 0 and
 what is "invalid" is dropped, as NATs of carriers do.
@@ -109,6 +109,8 @@ class Lab:
                       f'link set {interface} up']
             if interface == 'out0' or i == 0:
                 space.v4, space.v6 = f'{v4}.{own}', f'{v6}::{own}'
+            if interface == 'in0':
+                space.inner_v4, space.inner_v6 = f'{v4}.{own}', f'{v6}::{own}'
         space.ip(*lines)
         space.ip(*self._routes(i))
         if space.name in ('nat', 'fw', 'fw2'):

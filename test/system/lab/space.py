@@ -6,7 +6,10 @@ so the whole test library works in a namespace as it is: only the call that open
 import contextlib
 import ctypes
 import os
+import socket
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 CLONE_NEWNET = 0x40000000
 HERE = '/proc/thread-self/ns/net'
@@ -38,7 +41,7 @@ class Space:
 
     def __init__(self, name):
         self.name = name
-        self.processes = []
+        self.processes, self.sockets = [], []
         with _coming_back():
             _must(_libc.unshare(CLONE_NEWNET), 'unshare')
             self.fd = os.open(HERE, os.O_RDONLY | os.O_CLOEXEC)
@@ -70,6 +73,34 @@ class Space:
         if must_be is not None and r.returncode != must_be:
             raise AssertionError(f'{self.name}: {" ".join(map(str, args))}: exit code {r.returncode}\n{r.stdout}{stdin}')
         return r.stdout
+
+    def reaches(self, host, port, patience_s=1):
+        """Can a connection be opened from here?"""
+        with self.inside():
+            try:
+                socket.create_connection((host, port), patience_s).close()
+            except OSError:
+                return False
+        return True
+
+    def open_ports(self, host, ports):
+        """Those that can be reached from here; asked all at once, for what is dropped takes its time."""
+        with ThreadPoolExecutor(len(ports)) as pool:
+            return [p for p, is_open in zip(ports, pool.map(lambda p: self.reaches(host, p), ports)) if is_open]
+
+    def listen(self, host, port, answer=b''):
+        """Takes connections, says answer, and keeps them. Until the lab is closed."""
+        with self.inside():
+            server = socket.create_server((host, port), family=socket.AF_INET6 if ':' in host else socket.AF_INET)
+        self.sockets.append(server)
+
+        def take():
+            kept = []
+            with contextlib.suppress(OSError):
+                while True:
+                    kept.append(server.accept()[0])
+                    kept[-1].sendall(answer)
+        threading.Thread(target=take, daemon=True).start()
 
     def ip(self, *lines):
         """Commands of ip(8), in one process."""
@@ -123,7 +154,10 @@ class Space:
             except subprocess.TimeoutExpired:
                 p.kill()
                 p.wait()
-        self.processes = []
+        for s in self.sockets:
+            s.shutdown(socket.SHUT_RDWR)
+            s.close()
+        self.processes, self.sockets = [], []
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

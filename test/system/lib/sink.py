@@ -1,4 +1,4 @@
-"""A small SMTP server on loopback that keeps what it is given: the relay host of the tests."""
+"""A small SMTP server that keeps what it is given: the relay host of the tests."""
 import socketserver
 import ssl
 import threading
@@ -7,10 +7,10 @@ import threading
 class Sink:
     """extensions: lines of EHLO, or of LHLO. refuse_times: answers 451 to that many MAIL commands first. port 0: any. identity: certificate and key
     for STARTTLS. path: LMTP on that Unix socket instead of a port.
-    is_brief: hangs up behind each message."""
+    is_brief: hangs up behind each message. host: an address of a lab's host, when made inside it."""
 
     def __init__(self, extensions=('8BITMIME', 'SIZE 100000000', 'PIPELINING', 'ENHANCEDSTATUSCODES'), refuse_times=0, port=0,
-                 identity=None, path=None, is_brief=False):
+                 identity=None, path=None, is_brief=False, host='127.0.0.1'):
         self.extensions, self.refuse_times = extensions, refuse_times
         self.sessions, self.is_brief = 0, is_brief
         self.encrypted = []  # of each message: came it under TLS?
@@ -35,7 +35,7 @@ class Sink:
             request_queue_size = 128  # else a burst of connections hangs before its greeting
         class UnixServer(socketserver.ThreadingUnixStreamServer):
             daemon_threads = True
-        self.server = Server(('127.0.0.1', port), Handler) if path is None else UnixServer(path, Handler)
+        self.server = Server((host, port), Handler) if path is None else UnixServer(path, Handler)
         self.port = self.server.server_address[1] if path is None else 0
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
