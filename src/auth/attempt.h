@@ -18,6 +18,7 @@ struct attempt {
     struct list node;
     struct auth *auth; /* NULL when auth went while the helper thread ran */
     uint64_t id;
+    uint32_t about; /* for the log: the client's connection */
     enum attempt_state state;
     struct auth_asker asker; /* peer NULL: the link is gone */
     uint32_t request;        /* what the next reply answers */

@@ -180,6 +180,7 @@ static void on_held_back(void *owner)
 static void fail(struct attempt *t)
 {
     struct auth *a = t->auth;
+    CLEANUP(log_restore) uint32_t before = log_about(t->about);
     uint64_t delay_ms = delays_fail(a->delays, str_from_c(t->address), loop_now_ms(a->o.loop));
     log_info("login failed: %s from %s by %s, answered in %llu ms",
              t->is_known ? "known user" : "user", t->address, t->mechanism,
@@ -215,6 +216,7 @@ static void succeed(struct attempt *t, struct str data)
         refuse(t, ERR_UNAVAILABLE);
         return;
     }
+    CLEANUP(log_restore) uint32_t before = log_about(t->about);
     log_info("login: %.*s from %s by %s", STR_ARG(user), t->address, t->mechanism);
     struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
     fields_add(&b, STR("result"), STR("ok"));
@@ -423,6 +425,7 @@ static void start(struct auth *a, const struct auth_asker *asker, uint32_t id,
     }
     t->auth = a;
     t->id = a->next_id++;
+    t->about = (uint32_t)fields_get_u64(f, STR("log"), 0);
     t->asker = *asker;
     t->request = id;
     t->exchange = x;

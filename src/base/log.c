@@ -12,15 +12,51 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MOST = 1024 };
+enum { LINE_MOST = 1024, ID_SIZE = 7 };
 
 static const char *log_role = "limetta";
 static enum log_level log_most = LOG_LEVEL_INFO;
+static uint32_t log_id; /* 0: the line is about no client's connection */
 
 void log_init(const char *role, enum log_level most)
 {
     log_role = role;
     log_most = most;
+}
+
+uint32_t log_about(uint32_t id)
+{
+    uint32_t before = log_id;
+    log_id = id;
+    return before;
+}
+
+void log_restore(const uint32_t *before)
+{
+    log_id = *before;
+}
+
+uint32_t log_get_about(void)
+{
+    return log_id;
+}
+
+/* "[k3f9x2a] ", seven letters and digits that are not mistaken for each other; nothing for 0. */
+static void print_id(char out[ID_SIZE + 4], uint32_t id)
+{
+    static const char LETTERS[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    int n = 0;
+    out[0] = '\0';
+    if (id == 0) {
+        return;
+    }
+    out[n++] = '[';
+    for (unsigned shift = (ID_SIZE - 1) * 5; n <= ID_SIZE; shift -= 5) {
+        out[n++] = LETTERS[id >> shift & 31];
+    }
+    out[n++] = ']';
+    out[n++] = ' ';
+    out[n] = '\0';
 }
 
 static int print_head(char *line, size_t size, enum log_level level)
@@ -29,11 +65,13 @@ static int print_head(char *line, size_t size, enum log_level level)
     struct timespec now;
     struct tm utc;
     char when[32];
+    char about[ID_SIZE + 4];
+    print_id(about, log_id);
     (void)clock_gettime(CLOCK_REALTIME, &now);
     (void)gmtime_r(&now.tv_sec, &utc);
     (void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &utc);
-    return snprintf(line, size, "%s.%03ldZ %-5s %s: ", when, now.tv_nsec / 1000000, NAMES[level],
-                    log_role);
+    return snprintf(line, size, "%s.%03ldZ %-5s %s: %s", when, now.tv_nsec / 1000000, NAMES[level],
+                    log_role, about);
 }
 
 /* Octets at the start of s that may be shown as they are; 0: the first may not. */

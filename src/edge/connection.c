@@ -71,6 +71,8 @@ void connection_forget_stranger(struct connection *c)
 
 void connection_free(struct connection *c)
 {
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
+    log_debug("the client is gone");
     connection_forget_stranger(c);
     list_remove(&c->node);
     silence_remove(&c->place);
@@ -94,6 +96,7 @@ void connection_finish(struct connection *c)
 
 void connection_say_bye(struct connection *c, enum err why)
 {
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
     if (c->is_tls && !tls_is_ready(c->client)) {
         connection_free(c); /* in the middle of a handshake nothing can be said */
         return;
@@ -130,6 +133,7 @@ static void add_address(struct buf *out, struct str key, const struct address *a
 static void write_head(const struct connection *c, struct buf *b)
 {
     fields_add(b, STR("service"), str_from_c(WORDS[c->service].service));
+    fields_add_u64(b, STR("log"), c->id);
     fields_add(b, STR("ticket"), buf_str(&c->stranger->ticket));
     fields_add(b, STR("nonce"),
                str_make((const char *)c->stranger->nonce, sizeof(c->stranger->nonce)));
@@ -192,6 +196,7 @@ static void take_answer(struct connection *c, const struct fields *f)
 static void on_answer(void *owner, enum err e, struct str body)
 {
     struct connection *c = owner;
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
     struct fields f;
     c->stranger->is_asking = false;
     idle_note_life(c);
@@ -214,6 +219,7 @@ static void write_start(struct connection *c, const struct login_question *q, st
         abort();
     }
     fields_add(b, STR("op"), STR("start"));
+    fields_add_u64(b, STR("log"), c->id);
     fields_add(b, STR("service"), str_from_c(WORDS[c->service].service));
     fields_add(b, STR("mechanism"), q->mechanism);
     fields_add_u64(b, STR("has_initial"), q->has_initial ? 1 : 0);
@@ -335,6 +341,7 @@ static void run(struct connection *c)
 static void on_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
     dialogue_feed(c->stranger->dialogue, octets);
     if (dialogue_get_backlog(c->stranger->dialogue) > DIALOGUE_BACKLOG_MOST) {
         stream_pause(c->client);
@@ -350,6 +357,7 @@ static void on_drained(void *owner)
 static void on_end(void *owner, enum err why)
 {
     struct connection *c = owner;
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
     if (why != ERR_OK) {
         connection_free(c);
         return;
@@ -405,11 +413,22 @@ void connection_reopen(struct connection *c, struct str octets)
     run(c);
 }
 
+static void log_arrival(const struct connection *c)
+{
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
+    struct buf from = BUF_INIT(64);
+    address_write(&from, &c->peer);
+    log_debug("%s: a client from %.*s", WORDS[c->service].service, STR_ARG(buf_str(&from)));
+    buf_release(&from);
+}
+
 void connection_new(struct edge *e, enum service service, struct stream *s,
                     const struct address *peer, const struct address *local, bool is_counted)
 {
     struct connection *c = mem_new(sizeof(*c));
     c->edge = e;
+    c->id = e->next_id + (e->next_id == 0); /* 0 is nobody's */
+    e->next_id = c->id + 1;
     c->service = service;
     c->client = s;
     c->peer = *peer;
@@ -423,5 +442,6 @@ void connection_new(struct edge *e, enum service service, struct stream *s,
     e->counts.of[service].strangers++;
     idle_note_life(c);
     stream_set_handler(s, &DIALOGUE_CLIENT, c);
+    log_arrival(c);
     run(c);
 }

@@ -23,6 +23,7 @@ struct connection {
     struct stream *session;     /* NULL until logged in */
     struct stranger *stranger;  /* NULL once logged in */
     struct silence_place place; /* in edge->silence */
+    uint32_t id;                /* its name in the logs of all roles */
     uint64_t spoke_ms; /* of the loop's clock: the last octet either way (before login: command) */
     struct buf *given_back; /* with mark; else NULL */
     struct address peer;

@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 enum { COMPRESSORS_MOST = 64 }; /* 4 MiB */
 
@@ -22,6 +23,9 @@ struct edge *edge_new(struct loop *l, const struct edge_settings *s)
     assert(s->workers > 0 && s->workers <= EDGE_WORKERS_MOST);
     e->loop = l;
     e->settings = *s;
+    if (getrandom(&e->next_id, sizeof(e->next_id), 0) != (ssize_t)sizeof(e->next_id)) {
+        abort();
+    }
     e->limits = limits_new(s->connections_per_neighbour, s->connections_minute);
     e->deflate = deflate_pool_new(l, COMPRESSORS_MOST);
     e->stores = mem_new(s->workers * sizeof(struct link *));

@@ -18,6 +18,7 @@ struct edge {
     struct silence *silence;
     size_t count;
     struct edge_counts counts;
+    uint32_t next_id; /* of a connection, for the logs */
     struct link *auth;
     struct link *submit;
     struct link **stores; /* settings.workers of them; NULL: no link now */

@@ -42,6 +42,7 @@ void connection_drop_given_back(struct connection *c)
 static void on_relay_client_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
     idle_note_life(c);
     pass(c->client, c->session, octets);
 }
@@ -63,6 +64,7 @@ static void say_nonsense(struct connection *c)
 static void on_relay_client_end(void *owner, enum err why)
 {
     struct connection *c = owner;
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
     if (why == ERR_SYNTAX && c->is_compressed) {
         say_nonsense(c);
         return;
@@ -97,6 +99,7 @@ static void on_session_drained(void *owner)
 static void on_session_end(void *owner, enum err why)
 {
     struct connection *c = owner;
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
     if (why == ERR_OK) {
         connection_finish(c);
         return;
@@ -147,6 +150,7 @@ static void end_session(struct connection *c)
 static void on_session_mark(void *owner, uint8_t mark)
 {
     struct connection *c = owner;
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
     if (!is_expected(c, mark)) {
         log_error("a session says mark %d out of turn", (int)mark);
         connection_say_bye(c, ERR_UNAVAILABLE);

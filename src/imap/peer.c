@@ -11,6 +11,7 @@
  * never from inside the wake-up. */
 #include "imap/peer.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "imap/session_priv.h"
 #include "net/link.h"
@@ -112,6 +113,7 @@ static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
 static void write_head(struct buf *out, const struct imap_session_args *args)
 {
     fields_add(out, STR("service"), STR("peer"));
+    fields_add_u64(out, STR("log"), log_get_about());
     fields_add(out, STR("user"), args->user);
     fields_add(out, STR("asker"), args->asker);
     fields_add(out, STR("prefix"), args->prefix);

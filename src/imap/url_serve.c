@@ -2,6 +2,7 @@
  * the octets of the URL in its open message, read as they are taken. */
 #include "imap/url_serve.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -20,6 +21,7 @@ void url_serve_write_head(struct buf *out, struct str url, const struct url_aske
                           const struct url_wants *wants)
 {
     fields_add(out, STR("service"), STR("urlfetch"));
+    fields_add_u64(out, STR("log"), log_get_about());
     fields_add(out, STR("url"), url);
     fields_add(out, STR("user"), asker->user);
     fields_add_u64(out, STR("is_anonymous"), asker->is_anonymous);

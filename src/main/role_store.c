@@ -139,6 +139,7 @@ static enum err new_imap(struct store_role *r, const struct link *l, const struc
 {
     struct ticket ticket;
     TRY(check_ticket(r, l, f, SERVICE_IMAP, &ticket));
+    log_debug("imap session of %.*s", STR_ARG(ticket.user));
     struct imap_session_args args = get_imap_args(r, host);
     args.user = ticket.user;
     args.tag = fields_get(f, STR("tag"));
@@ -263,6 +264,8 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
         stream_free(&s);
         return;
     }
+    CLEANUP(log_restore)
+    uint32_t before = log_about((uint32_t)fields_get_u64(&f, STR("log"), 0));
     struct str service = fields_get(&f, STR("service"));
     enum link_role peer = link_get_peer(l);
     if (peer == ROLE_EDGE && str_eq(service, STR("imap"))) {

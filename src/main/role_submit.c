@@ -297,6 +297,8 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
         stream_free(&s);
         return;
     }
+    CLEANUP(log_restore)
+    uint32_t before = log_about((uint32_t)fields_get_u64(&f, STR("log"), 0));
     bool is_submit = str_eq(fields_get(&f, STR("service")), STR("submit"));
     if (link_get_peer(l) == ROLE_EDGE && is_submit) {
         open_submit(r, l, &f, s);

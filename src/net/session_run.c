@@ -68,6 +68,7 @@ struct session_runner {
     struct list resting;
     const struct session_keeper *keeper; /* NULL: dies with this process */
     void *keeper_owner;
+    uint32_t about;            /* for the log: whose connection */
     uint64_t fed;              /* octets, since the last mark */
     uint64_t rest_ms;          /* since when it rests */
     struct session_save saved; /* the last one; may_park: and nothing happened since */
@@ -124,6 +125,7 @@ static void give_back(struct session_group *g, struct buf *b)
 
 static void runner_free(struct session_runner *r)
 {
+    CLEANUP(log_restore) uint32_t before = log_about(r->about);
     list_remove(&r->node);
     list_remove(&r->ready);
     list_remove(&r->said);
@@ -143,6 +145,7 @@ static void runner_free(struct session_runner *r)
 static void on_octets(void *owner, struct str octets)
 {
     struct session_runner *r = owner;
+    CLEANUP(log_restore) uint32_t before = log_about(r->about);
     if (r->core == NULL) {
         return;
     }
@@ -187,6 +190,7 @@ static void on_end(void *owner, enum err why)
 static void on_mark(void *owner, uint8_t mark)
 {
     struct session_runner *r = owner;
+    CLEANUP(log_restore) uint32_t before = log_about(r->about);
     if (!r->is_marked || mark != r->mark) {
         log_error("a mark that was not asked for");
         runner_free(r);
@@ -209,6 +213,7 @@ static void say(struct session_runner *r)
 
 static void step_core(struct session_runner *r)
 {
+    CLEANUP(log_restore) uint32_t before = log_about(r->about);
     r->want = SESSION_OUTPUT;
     for (int i = 0; i < STEPS_MOST && r->want == SESSION_OUTPUT && r->out.len <= SMALL_OUTPUT;
          i++) {
@@ -469,6 +474,7 @@ struct session_runner *session_runner_new(struct session_group *g, struct stream
     struct session_runner *r = mem_new(sizeof(*r));
     r->host.wake = on_wake;
     r->host.owner = r;
+    r->about = log_get_about();
     r->group = g;
     r->stream = s;
     r->out = BUF_INIT(OUTPUT_CAP);

@@ -26,7 +26,7 @@ void session_group_set_park(struct session_group *g, uint64_t after_ms);
 void session_group_free(struct session_group **g);
 size_t session_group_get_count(const struct session_group *g);
 
-/* Begins a session on s (taken). Make the core with the runner's host, then session_runner_start(). The runner frees
+/* Begins a session on s (taken). What it logs is about the connection that log_about() says now. Make the core with the runner's host, then session_runner_start(). The runner frees
  * the core and itself when the session or the peer is done; do not keep it. */
 struct session_runner *session_runner_new(struct session_group *g, struct stream *s);
 /* For the core: valid until the core is freed. */

@@ -12,7 +12,7 @@ import termios
 
 from lib.check import contains, equal, eventually, limetta_only, matches, true
 from lib.servers import PASSWORD, TOP, make_certificate
-from lib.wire import Imap, context_for, plain
+from lib.wire import Imap, context_for, open_smtp, plain
 
 IS_ALONE = True
 
@@ -234,3 +234,25 @@ def test_no_server(make):
             r = subprocess.run([s.program, *tool, '--state', other], capture_output=True, timeout=60)
             equal(r.returncode, 1)
             equal(r.stderr.decode(), f'limetta: no server answers at {other}/run/control\n')
+
+
+@limetta_only
+def test_log_ids(make):
+    """One id names a client's connection in the log lines of every role, from the first octet to the last."""
+    with make(users=('alice', 'bob'), config={'log_level': 'debug'}) as s:
+        a, b = log_in(s, s.cert), log_in(s, s.cert)
+        a.close()
+        b.close()
+        smtp = open_smtp(s, 'alice', PASSWORD, True)
+        smtp.command('MAIL FROM:<alice@localhost>')
+        smtp.command('RCPT TO:<bob@localhost>')
+        smtp.command('DATA')
+        smtp.send(b'Subject: x\r\n\r\nx\r\n.\r\n')
+        smtp.reply()
+        smtp.close()
+        eventually(lambda: s.log().count('the client is gone') >= 3, 'three clients have gone')
+        roles = {}
+        for role, connection in re.findall(r'^\S+ \w+ +([a-z.]+)\d*: \[([0-9a-z]{7})\] ', s.log(), re.M):
+            roles.setdefault(connection, set()).add(role.rstrip('.'))
+        by_roles = sorted(sorted(r) for r in roles.values() if len(r) > 1)
+        equal(by_roles, [['auth', 'edge', 'store'], ['auth', 'edge', 'store'], ['auth', 'edge', 'submit']])

@@ -1,4 +1,5 @@
 /* What stands in a line of the log, whatever peers say. */
+#include "base/err.h"
 #include "base/log.h"
 
 #include "unit.h"
@@ -17,7 +18,8 @@ static struct str log_of(const char *said, char line[LINE_MOST])
     assert_true(kept >= 0 && dup2(ends[1], STDERR_FILENO) >= 0);
     log_info("<%s>", said);
     assert_true(dup2(kept, STDERR_FILENO) >= 0);
-    ssize_t n = read(ends[0], line, LINE_MOST);
+    ssize_t n = read(ends[0], line, LINE_MOST - 1);
+    line[n > 0 ? n : 0] = '\0';
     (void)close(kept);
     (void)close(ends[0]);
     (void)close(ends[1]);
@@ -46,6 +48,23 @@ static void test_controls(void **state)
     }
 }
 
+/* Whose connection a line is about. */
+static void test_about(void **state)
+{
+    static const struct {
+        uint32_t id;
+        const char *head;
+    } ROWS[] = {{0, ": <x>\n"}, {1, "[0000001] <x>\n"}, {UINT32_MAX, "[3zzzzzz] <x>\n"}};
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        char line[LINE_MOST];
+        CLEANUP(log_restore) uint32_t before = log_about(ROWS[i].id);
+        assert_int_equal(log_get_about(), ROWS[i].id);
+        (void)log_of("x", line);
+        assert_true(strstr(line, ROWS[i].head) != NULL);
+    }
+    assert_int_equal(log_get_about(), 0);
+}
+
 /* A line is cut, and is still one line and UTF-8. */
 static void test_cut(void **state)
 {
@@ -68,6 +87,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_controls),
+        cmocka_unit_test(test_about),
         cmocka_unit_test(test_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
