@@ -18,11 +18,7 @@
  * Seconds here are settings.second_ms long: a test may make an idle hour short. TCP's patience is in real ones. */
 #include "edge/connection_priv.h"
 
-enum {
-    AGAIN_S = 60,
-    TCP_PATIENCE_MS =
-        960 * 1000 /* RFC 1122, 4.2.3.5; what Linux's 15 repetitions take, and some more */
-};
+enum { AGAIN_S = 60 };
 
 static const uint64_t LEAD_MOST_S = 300; /* a keep-alive is that much earlier than it must be */
 static const uint64_t LEAD_PART = 24;
@@ -94,7 +90,7 @@ static bool is_time_over(const struct connection *c)
     uint64_t silent_ms = loop_now_ms(c->edge->loop) - c->spoke_ms;
     uint64_t most_ms = get_timeout_ms(c);
     if (c->is_owing) {
-        most_ms = 2 * most_ms > TCP_PATIENCE_MS ? 2 * most_ms : TCP_PATIENCE_MS;
+        most_ms = 2 * most_ms > STREAM_PATIENCE_MS ? 2 * most_ms : STREAM_PATIENCE_MS;
     }
     return silent_ms >= most_ms;
 }

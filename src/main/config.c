@@ -78,7 +78,7 @@ static bool is_right(const struct config_key *k, struct str v)
     case CONFIG_WORD:
         return str_find_char(v, ' ') == v.n;
     case CONFIG_NUMBER:
-        return is_number(k, v);
+        return is_number(k, v) || (v.n > 0 && is_member(str_from_c(k->choices), v));
     case CONFIG_CHOICE:
         return v.n > 0 && is_member(str_from_c(k->choices), v);
     case CONFIG_SWITCH:
@@ -107,6 +107,7 @@ static void add_rule(const struct config_key *k, struct buf *out)
     buf_addf(out, "%s must be %s", k->name, RULES[k->type]);
     if (k->type == CONFIG_NUMBER) {
         buf_addf(out, "%llu to %llu", (unsigned long long)k->least, (unsigned long long)k->most);
+        buf_addf(out, "%s%s", k->choices[0] != '\0' ? ", or " : "", k->choices);
     } else if (k->type == CONFIG_CHOICE) {
         buf_add_c(out, k->choices);
     }

@@ -199,6 +199,7 @@ static const struct told FROM_CONFIG[] = {
     {"max_idle_s", EDGE, CONFIG_max_idle_s},
     {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
     {"submission_timeout_s", EDGE, CONFIG_submission_timeout_s},
+    {"tcp_keepalive_s", EDGE, CONFIG_tcp_keepalive_s},
     {"time_unit_ms", EDGE | STORE, CONFIG_time_unit_ms},
     {"connections_most", EDGE, CONFIG_connections_most},
     {"connections_per_address", EDGE, CONFIG_connections_per_address},

@@ -9,6 +9,8 @@
 #include "edge/edge.h"
 #include "main/control.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <unistd.h>
 
 enum {
@@ -21,6 +23,7 @@ enum {
     CONNECTIONS_MOST = 20000,
     PER_ADDRESS_MOST = 1000,
     TLS_SESSIONS_MOST = 20000,
+    KEEP_ALIVE_LEAST_S = 7200,
     LAST_WORDS_MS = 100
 };
 
@@ -245,6 +248,20 @@ static bool find_service(struct str name, enum service *out)
     return false;
 }
 
+/* TCP's own keep-alive for those who will be accepted: they inherit it. At most as often as RFC 5383, 4.2, allows: Linux's
+ * interval between two probes would be 75 s. */
+static void set_keep_alive(const struct edge_role *r, int fd)
+{
+    int s = (int)boot_get_u64(r->boot, STR("tcp_keepalive_s"), 0);
+    int on = 1;
+    if (s >= KEEP_ALIVE_LEAST_S
+        && (setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &s, sizeof(s)) != 0
+            || setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &s, sizeof(s)) != 0
+            || setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) != 0)) {
+        log_warn("tcp_keepalive_s cannot be had");
+    }
+}
+
 static void open_ports(struct edge_role *r)
 {
     size_t at = 0;
@@ -260,6 +277,7 @@ static void open_ports(struct edge_role *r)
         }
         struct port *p = &r->ports[r->port_count++];
         *p = (struct port){.role = r, .service = service};
+        set_keep_alive(r, fd);
         p->listener = listener_new(r->loop, fd, on_accept, p);
     }
 }

@@ -12,10 +12,13 @@
 
 #include <stdlib.h>
 
-/* Looks without progress: a minute for a peer that has everything, sixteen for one that is out of reach, which is what
- * TCP itself would give it (RFC 1122, 4.2.3.5; RFC 5383, D22). Octets that the kernel took count, too: it gives up on a socket
+/* Looks without progress: a minute for a peer that has everything, TCP's own patience for one that is out of reach. Octets that the kernel took count, too: it gives up on a socket
  * that nobody holds after two minutes. */
-enum { LOOK_AGAIN_MS = 500, LOOKS_MOST = 120, LOOKS_WHILE_OWED_MOST = 16 * LOOKS_MOST };
+enum {
+    LOOK_AGAIN_MS = 500,
+    LOOKS_MOST = 120,
+    LOOKS_WHILE_OWED_MOST = STREAM_PATIENCE_MS / LOOK_AGAIN_MS
+};
 
 struct finisher {
     struct list node;

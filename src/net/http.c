@@ -341,6 +341,7 @@ static bool set_limits(struct http_call *c)
     SET(c, CURLOPT_SSL_VERIFYPEER, 1L);
     SET(c, CURLOPT_SSL_VERIFYHOST, 2L);
     SET(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    SET(c, CURLOPT_TCP_KEEPALIVE, 0L); /* RFC 5383, 4.2 */
     SET(c, CURLOPT_USERAGENT, "limetta");
     if (c->http->anchors.n > 0) {
         union {

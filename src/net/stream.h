@@ -63,6 +63,9 @@ size_t stream_get_queued(const struct stream *s);
 /* The same, and what the layers below took and the peer's host has not yet confirmed to have: 0 says that it heard all. On a socket this
  * asks the kernel. */
 size_t stream_get_owed(const struct stream *s);
+/* For how long TCP repeats what is not confirmed before it gives up, and some more (RFC 1122, 4.2.3.5: at least 100 s; Linux's 15
+ * repetitions take 924 s and more). Nothing of ours that octets wait for ends a connection earlier (RFC 5383, 4.2: D23). */
+enum { STREAM_PATIENCE_MS = 960 * 1000 };
 /* No on_octets until resumed: the peer's data stays in the kernel or with the peer. */
 void stream_pause(struct stream *s);
 void stream_resume(struct stream *s);

@@ -31,6 +31,7 @@ enum {
     OCTETS_PER_MS = 4,
     REPLY_MS = 5 * 60 * 1000,
     FINAL_MS = 10 * 60 * 1000,
+    LOOK_AGAIN_MS = 10 * 1000,
     STEP_MOST = 256 * 1024,
     REPLY_MOST = 512
 };
@@ -52,12 +53,14 @@ struct attempt {
     enum err why;              /* there was nobody to speak to */
     struct buf reply;          /* in words */
     uint64_t progress;         /* of the client, when the timer was started */
+    uint64_t progress_ms;      /* loop_now_ms(): when it made some */
     uint64_t connect_until_ms; /* loop_now_ms() */
     uint64_t until_ms;
     bool is_connected; /* to the host at hand */
     bool is_shaking;   /* TLS was begun, and nothing came through it yet */
     bool is_plain;     /* the host's TLS does not work: without */
     bool is_reused;    /* the connection had waited */
+    bool is_owing;     /* when time was up: the host had not confirmed all octets */
     bool is_done;
 };
 
@@ -182,6 +185,22 @@ static void start_timer(struct attempt *a, uint64_t wait_ms)
     timer_start(a->timer, wait_ms < left ? wait_ms : left);
 }
 
+static void wait_for_reply(struct attempt *a)
+{
+    if (smtp_client_is_final(a->hop.client)) {
+        timer_start(a->timer, FINAL_MS); /* who does not wait for it sends twice */
+    } else {
+        start_timer(a, REPLY_MS);
+    }
+}
+
+static void note_progress(struct attempt *a)
+{
+    a->is_owing = false;
+    a->progress_ms = loop_now_ms(a->args.loop);
+    wait_for_reply(a);
+}
+
 /* The core has all outcomes; they hold unless another host may do better. */
 static void conclude(struct attempt *a)
 {
@@ -264,9 +283,22 @@ static void on_end(void *owner, enum err why)
 
 static const struct stream_handler handler = {on_octets, on_drained, on_end};
 
+/* Octets that the server's host has not confirmed are repeated by TCP; who lets go before TCP does may send a message twice (RFC 5383,
+ * 4.2: D23). When they were confirmed the server has its time again. */
 static void on_timeout(void *owner)
 {
-    fail(owner, ERR_TIMEOUT);
+    struct attempt *a = owner;
+    uint64_t now = loop_now_ms(a->args.loop);
+    bool was_owing = a->is_owing;
+    bool is_over = now >= a->until_ms && !smtp_client_is_final(a->hop.client);
+    a->is_owing = stream_get_owed(a->hop.stream) > 0;
+    if (!is_over && a->is_owing && now < a->progress_ms + STREAM_PATIENCE_MS) {
+        timer_start(a->timer, LOOK_AGAIN_MS);
+    } else if (!is_over && was_owing && !a->is_owing) {
+        wait_for_reply(a);
+    } else {
+        fail(a, ERR_TIMEOUT);
+    }
 }
 
 /* Does the sender's "TLS-Required: No" lift what the domain asks for (RFC 8689, 5)? */
@@ -310,11 +342,7 @@ static void step(struct attempt *a)
     uint64_t progress = smtp_client_get_progress(a->hop.client);
     if (progress != a->progress) {
         a->progress = progress;
-        if (smtp_client_is_final(a->hop.client)) {
-            timer_start(a->timer, FINAL_MS); /* who does not wait for it sends twice */
-        } else {
-            start_timer(a, REPLY_MS);
-        }
+        note_progress(a);
     }
     if (want == SMTP_CLIENT_DONE) {
         conclude(a);
@@ -349,7 +377,7 @@ static void begin(struct attempt *a, const struct smtp_client_job *how)
     a->is_connected = true;
     a->progress = 0;
     stream_set_handler(a->hop.stream, &handler, a);
-    start_timer(a, REPLY_MS);
+    note_progress(a);
 }
 
 /* A connection that had waited. */
@@ -360,7 +388,7 @@ static void go_on(struct attempt *a)
     smtp_client_next(a->hop.client, &job);
     a->progress = smtp_client_get_progress(a->hop.client);
     stream_set_handler(a->hop.stream, &handler, a);
-    start_timer(a, REPLY_MS);
+    note_progress(a);
     step(a);
 }
 

@@ -221,8 +221,9 @@ static void expect_key(const struct config_key *k, const char *indent, const str
 {
     struct buf line = BUF_INIT(4096);
     if (k->type == CONFIG_NUMBER) {
-        buf_addf(&line, "| `%s` | %s | %llu to %llu | %s |", k->name, k->fallback,
-                 (unsigned long long)k->least, (unsigned long long)k->most, k->help);
+        buf_addf(&line, "| `%s` | %s | %llu to %llu%s%s | %s |", k->name, k->fallback,
+                 (unsigned long long)k->least, (unsigned long long)k->most,
+                 k->choices[0] != '\0' ? ", or " : "", k->choices, k->help);
     } else {
         buf_addf(&line, "| `%s` | %s | %s | %s |", k->name, k->fallback,
                  k->type == CONFIG_CHOICE   ? k->choices

@@ -18,7 +18,8 @@ enum { ARENA_MOST = 1 << 20, SECOND = 1000, HOUR = 3600 * SECOND, DAY = 24 * HOU
 /* A store worker, and what it got. */
 struct worker {
     bool is_down;
-    bool is_mute; /* takes the connection and says nothing */
+    bool is_mute;         /* takes the connection and says nothing */
+    bool is_out_of_reach; /* it greets, and hears nothing */
     enum err recipient_err;
     enum err delivery_err; /* for anna; bob gets his reports */
     struct buf got;        /* "user(address) from return-path: content\n" */
@@ -164,6 +165,9 @@ static struct stream *open_store(void *owner, unsigned index)
     stream_set_handler(v->stream, &HANDLER, v);
     visit_step(v);
     last_visit = v;
+    if (worker.is_out_of_reach) {
+        stream_pause(v->stream);
+    }
     return near;
 }
 
@@ -491,6 +495,27 @@ static void test_silence(void **state)
     assert_true(has_got("anna("));
 }
 
+/* D23: one that is out of reach is given as long as TCP gives it, and then its time to answer; nothing is sent twice. */
+static void test_out_of_reach(void **state)
+{
+    worker.is_out_of_reach = true;
+    submit("anna@here.test", "anna", 0);
+    loop_advance(loop, 15 * 60 * SECOND);
+    assert_int_equal(worker.sessions, 1);
+    assert_int_equal(count(), 1);
+    stream_resume(last_visit->stream);
+    loop_advance(loop, SECOND);
+    assert_int_equal(worker.sessions, 1);
+    assert_int_equal(count(), 0);
+    submit("anna@here.test", "anna", 0);
+    loop_advance(loop, 15 * 60 * SECOND);
+    assert_int_equal(worker.sessions, 2);
+    worker.is_out_of_reach = false;
+    loop_advance(loop, 3 * 60 * SECOND);
+    assert_int_equal(worker.sessions, 3); /* TCP would have given up by now */
+    assert_int_equal(count(), 0);
+}
+
 /* One that sends an octet a minute is given up just the same: only whole replies count (RFC 5321, 4.5.3.2). */
 static void test_dripping(void **state)
 {
@@ -724,6 +749,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_no_relay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_auth_down, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_silence, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_out_of_reach, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_dripping, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_alias, set_up, tear_down),
