@@ -328,6 +328,22 @@ void boot_attach(struct boot *b, struct loop *l, const struct boot_handler *h, v
     }
 }
 
+enum err boot_send_join(struct boot *b, enum link_role role, unsigned index,
+                        const struct boot_peer *peer)
+{
+    char whom[CONTROL_JOIN_MOST + 1];
+    (void)snprintf(whom, sizeof(whom), "%s %u", control_role_name(role), index);
+    struct control_message m = {
+        .type = CONTROL_JOIN,
+        .role = peer->role,
+        .index = peer->index,
+        .key = peer->name,
+        .value = str_from_c(whom),
+        .fd = peer->fd,
+    };
+    return control_send(b->fd, &m);
+}
+
 void boot_send_metrics(struct boot *b, struct str text)
 {
     if (text.n > 0 && control_send_metrics(b->fd, text) != ERR_OK) {

@@ -48,6 +48,9 @@ bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd);
 /* Our part of GET /metrics from now on: families of OpenMetrics text named limetta_..., at most CONTROL_VALUE_MOST octets. */
 void boot_send_metrics(struct boot *b, struct str text);
 enum { BOOT_METRICS_MS = 2000 }; /* how often a role says what changes */
+/* The gate's: peer is at the other end of a link for one of our roles; the supervisor hands it over, or closes it. Copies the descriptor. */
+MUST_USE enum err boot_send_join(struct boot *b, enum link_role role, unsigned index,
+                                 const struct boot_peer *peer);
 /* Hears peers and stop from now on. */
 void boot_attach(struct boot *b, struct loop *l, const struct boot_handler *h, void *owner);
 

@@ -14,7 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { VALUE_MOST = 4096, FILE_MOST = 1 << 20, BURL_KEYS = 6, ANCHORS_MOST = 20 * 1024 };
+enum {
+    VALUE_MOST = 4096,
+    FILE_MOST = 1 << 20,
+    BURL_KEYS = 6,
+    LINK_KEYS = 4,
+    ANCHORS_MOST = 20 * 1024
+};
 
 static const struct config_key KEYS[CONFIG_COUNT] = {
 #define CONFIG(id, type, fallback, least, most, choices, help)                                     \
@@ -30,10 +36,19 @@ static const struct config_key BURL[BURL_KEYS] = {
 #undef CONFIG
 };
 
+static const struct config_key LINK[LINK_KEYS] = {
+#define CONFIG(id, type, fallback, least, most, choices, help)                                     \
+    {#id, CONFIG_##type, fallback, least, most, choices, help},
+#include "main/config_link.def"
+#undef CONFIG
+};
+
 struct config {
     struct buf values[CONFIG_COUNT];
     struct buf burl[CONFIG_BURL_MOST];
     size_t burl_count;
+    struct buf links[CONFIG_LINK_MOST];
+    size_t link_count;
 };
 
 const struct config_key *config_get_key(enum config_id id)
@@ -44,6 +59,11 @@ const struct config_key *config_get_key(enum config_id id)
 const struct config_key *config_find_burl_key(size_t i)
 {
     return i < BURL_KEYS ? &BURL[i] : NULL;
+}
+
+const struct config_key *config_find_link_key(size_t i)
+{
+    return i < LINK_KEYS ? &LINK[i] : NULL;
 }
 
 static bool is_member(struct str list, struct str word)
@@ -159,9 +179,12 @@ static const struct config_key *find_key(const struct config_key *keys, unsigned
 /* libconfuse calls it for each value, at its line; non-zero ends the reading. */
 static int on_value(cfg_t *cfg, cfg_opt_t *opt)
 {
-    bool is_burl = strcmp(cfg_name(cfg), "burl") == 0;
-    const struct config_key *k =
-        find_key(is_burl ? BURL : KEYS, is_burl ? BURL_KEYS : CONFIG_COUNT, cfg_opt_name(opt));
+    const char *section = cfg_name(cfg);
+    const char *name = cfg_opt_name(opt);
+    const struct config_key *k = strcmp(section, "burl") == 0 ? find_key(BURL, BURL_KEYS, name)
+                                 : strcmp(section, "link") == 0
+                                     ? find_key(LINK, LINK_KEYS, name)
+                                     : find_key(KEYS, CONFIG_COUNT, name);
     const char *value = cfg_opt_getnstr(opt, 0);
     struct buf why = BUF_INIT(2 * VALUE_MOST);
     if (k != NULL) {
@@ -204,6 +227,25 @@ static int on_burl(cfg_t *cfg, cfg_opt_t *opt)
     }
     if (cfg_opt_size(opt) > CONFIG_BURL_MOST) {
         cfg_error(cfg, "there may be at most %d sections burl", CONFIG_BURL_MOST);
+        return -1;
+    }
+    return 0;
+}
+
+static int on_link(cfg_t *cfg, cfg_opt_t *opt)
+{
+    cfg_t *section = cfg_opt_getnsec(opt, cfg_opt_size(opt) - 1);
+    const char *roles = cfg_getstr(section, "roles");
+    if (!is_host_name(str_from_c(cfg_title(section)))) {
+        cfg_error(cfg, "link must be followed by a host's name in quotes");
+        return -1;
+    }
+    if (roles == NULL || roles[0] == '\0') {
+        cfg_error(cfg, "link \"%s\" needs roles", cfg_title(section));
+        return -1;
+    }
+    if (cfg_opt_size(opt) > CONFIG_LINK_MOST) {
+        cfg_error(cfg, "there may be at most %d sections link", CONFIG_LINK_MOST);
         return -1;
     }
     return 0;
@@ -257,6 +299,24 @@ static enum err take_burl(struct config *c, cfg_t *section)
     return buf_err(out);
 }
 
+static enum err take_link(struct config *c, cfg_t *section)
+{
+    struct buf *out = &c->links[c->link_count++];
+    *out = BUF_INIT(FIELDS_OCTETS_MOST);
+    fields_add(out, STR("host"), str_from_c(cfg_title(section)));
+    for (unsigned i = 0; i < LINK_KEYS; i++) {
+        const char *value = cfg_getstr(section, LINK[i].name);
+        fields_add(out, str_from_c(LINK[i].name),
+                   str_from_c(value == NULL ? LINK[i].fallback : value));
+    }
+    return buf_err(out);
+}
+
+struct str config_get_link(const struct config *c, size_t i)
+{
+    return i < c->link_count ? buf_str(&c->links[i]) : STR_EMPTY;
+}
+
 struct str config_get_burl(const struct config *c, size_t i)
 {
     return i < c->burl_count ? buf_str(&c->burl[i]) : STR_EMPTY;
@@ -294,6 +354,9 @@ static enum err take_values(struct config *c, cfg_t *cfg)
     for (unsigned i = 0; e == ERR_OK && i < cfg_size(cfg, "burl"); i++) {
         e = take_burl(c, cfg_getnsec(cfg, "burl", i));
     }
+    for (unsigned i = 0; e == ERR_OK && i < cfg_size(cfg, "link"); i++) {
+        e = take_link(c, cfg_getnsec(cfg, "link", i));
+    }
     return e;
 }
 
@@ -301,13 +364,18 @@ static enum err take_values(struct config *c, cfg_t *cfg)
 static enum err parse(struct config *c, FILE *file, const char *path)
 {
     cfg_opt_t burl[BURL_KEYS + 1];
-    cfg_opt_t options[CONFIG_COUNT + 2];
+    cfg_opt_t link[LINK_KEYS + 1];
+    cfg_opt_t options[CONFIG_COUNT + 3];
     memset(options, 0, sizeof(options)); /* the last one, all zero, is CFG_END */
     memset(burl, 0, sizeof(burl));
+    memset(link, 0, sizeof(link));
     make_options(KEYS, CONFIG_COUNT, options);
     make_options(BURL, BURL_KEYS, burl);
+    make_options(LINK, LINK_KEYS, link);
     cfg_opt_t section = CFG_SEC("burl", burl, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
+    cfg_opt_t host = CFG_SEC("link", link, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES);
     options[CONFIG_COUNT] = section;
+    options[CONFIG_COUNT + 1] = host;
     cfg_t *cfg = cfg_init(options, CFGF_NONE);
     if (cfg == NULL) {
         return ERR_IO;
@@ -315,7 +383,9 @@ static enum err parse(struct config *c, FILE *file, const char *path)
     (void)cfg_set_error_function(cfg, on_error);
     check_values(cfg, "", KEYS, CONFIG_COUNT);
     check_values(cfg, "burl|", BURL, BURL_KEYS);
+    check_values(cfg, "link|", LINK, LINK_KEYS);
     (void)cfg_set_validate_func(cfg, "burl", on_burl);
+    (void)cfg_set_validate_func(cfg, "link", on_link);
     cfg->filename = strdup(path); /* for messages; cfg_free() frees it */
     enum err e = cfg_parse_fp(cfg, file) == CFG_SUCCESS ? ERR_OK : ERR_SYNTAX;
     e = e == ERR_OK ? take_values(c, cfg) : e;
@@ -403,6 +473,9 @@ void config_free(struct config **c)
     }
     for (size_t i = 0; i < (*c)->burl_count; i++) {
         buf_wipe(&(*c)->burl[i]);
+    }
+    for (size_t i = 0; i < (*c)->link_count; i++) {
+        buf_release(&(*c)->links[i]);
     }
     free(*c);
     *c = NULL;

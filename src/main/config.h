@@ -40,11 +40,12 @@ struct config_key {
     const char *help;
 };
 
-enum { CONFIG_BURL_MOST = 64 };
+enum { CONFIG_BURL_MOST = 64, CONFIG_LINK_MOST = 64 };
 
 const struct config_key *config_get_key(enum config_id id);
-/* The rows of config_burl.def, by index; NULL behind the last. */
+/* The rows of config_burl.def and config_link.def, by index; NULL behind the last. */
 const struct config_key *config_find_burl_key(size_t i);
+const struct config_key *config_find_link_key(size_t i);
 
 /* Reads a file; path NULL: only the defaults. Says on standard error, in one line, what is wrong where and what to do.
  * Errors: ERR_SYNTAX (unknown setting, bad value), ERR_NOT_FOUND, ERR_NO_PERMISSION, ERR_IO. */
@@ -59,6 +60,8 @@ uint64_t config_get_u64(const struct config *c, enum config_id id);
  * section's name as "host" and the octets of ca_file in the field "ca" instead; empty from the first index on that is none.
  * Borrowed. */
 struct str config_get_burl(const struct config *c, size_t i);
+/* The other hosts of this mail system, likewise: the settings of config_link.def, and the section's name as "host". Borrowed. */
+struct str config_get_link(const struct config *c, size_t i);
 /* A SWITCH. */
 bool config_is_on(const struct config *c, enum config_id id);
 /* Sets a value as a command line does, unchecked: for defaults that only the running system knows. Copies. */

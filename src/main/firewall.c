@@ -12,7 +12,6 @@
 enum {
     PORT_DNS = 53,
     PORT_HTTPS = 443,
-    PORT_LINK = 9144,
     /* RFC 5382, REQ-5: two hours and four minutes. */
     REMEMBER_S = 7440,
 };

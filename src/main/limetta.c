@@ -7,6 +7,7 @@
 #include "main/config.h"
 #include "main/firewall.h"
 #include "main/listen.h"
+#include "main/link_cert.h"
 #include "main/serve.h"
 #include "main/server_tools.h"
 #include "main/state.h"
@@ -163,6 +164,10 @@ static const struct command COMMANDS[] = {
      "print|table [--layout one-host|dmz] [--outside IF] [--dmz IF] [--inside IF] "
      "[--imap ADDRESSES] [--submission ADDRESSES] [--store ADDRESSES] "
      "[--submission-zone dmz|inside] [--config FILE] [--port-offset N]\n"},
+    {"link-cert", link_cert, false,
+     "ca [--days N] [--state DIR]\n"
+     "issue NAME --roles \"ROLE ...\" --out FOLDER [--days N] [--renew] [--state DIR]\n"
+     "show [FILE ...] [--state DIR]\n"},
     {"--version", print_version, false, "\n"},
     {"--help", print_help, false, NULL},
     {"help", print_help, false, NULL},

@@ -137,20 +137,28 @@ int listen_open(struct str addresses, unsigned offset, struct listenings *out)
 
 /* ---- LMTP ---- */
 
-static int open_lmtp_port(struct str address, unsigned offset, struct listenings *out)
+/* One service on each of addresses; setting is what names them. */
+static int open_ports(struct str addresses, const struct service *service, const char *setting,
+                      enum link_role role, struct listenings *out)
 {
-    char text[ADDRESS_MOST];
-    struct sockaddr_storage at;
-    socklen_t size;
-    (void)snprintf(text, sizeof(text), "%.*s", STR_ARG(address));
-    if (!make_address(text, PORT_LMTP + offset, &at, &size)) {
-        return tool_fail(EXIT_USAGE, "lmtp_listen: %s is not an IPv4 or IPv6 address", text);
+    while (addresses.n > 0) {
+        char text[ADDRESS_MOST];
+        struct sockaddr_storage at;
+        socklen_t size;
+        struct str one = str_split(&addresses, ' ');
+        if (one.n == 0) {
+            continue;
+        }
+        (void)snprintf(text, sizeof(text), "%.*s", STR_ARG(one));
+        if (!make_address(text, service->port, &at, &size)) {
+            return tool_fail(EXIT_USAGE, "%s: %s is not an IPv4 or IPv6 address", setting, text);
+        }
+        int fd = open_socket(&at, size);
+        if (fd < 0) {
+            return fail_open(service->name, text, service->port);
+        }
+        vec_push(&out->all, (struct listening){service->name, role, fd, NULL});
     }
-    int fd = open_socket(&at, size);
-    if (fd < 0) {
-        return fail_open("lmtp", text, PORT_LMTP + offset);
-    }
-    vec_push(&out->all, (struct listening){"lmtp", ROLE_SUBMIT, fd, NULL});
     return EXIT_FINE;
 }
 
@@ -270,12 +278,15 @@ int listen_take(struct listenings *l, const char *name)
 
 int listen_open_lmtp(const struct listen_lmtp *l, struct listenings *out)
 {
-    int code = EXIT_FINE;
-    for (struct str rest = l->addresses; rest.n > 0 && code == EXIT_FINE;) {
-        struct str one = str_split(&rest, ' ');
-        code = one.n > 0 ? open_lmtp_port(one, l->offset, out) : code;
-    }
+    const struct service lmtp = {"lmtp", PORT_LMTP + l->offset};
+    int code = open_ports(l->addresses, &lmtp, "lmtp_listen", ROLE_SUBMIT, out);
     return code == EXIT_FINE && l->path.n > 0 ? open_lmtp_socket(l, out) : code;
+}
+
+int listen_open_link(struct str addresses, unsigned offset, struct listenings *out)
+{
+    const struct service link = {"link", PORT_LINK + offset};
+    return open_ports(addresses, &link, "link_listen", ROLE_GATE, out);
 }
 
 int listen_open_metrics(unsigned offset, int *fd)

@@ -11,7 +11,7 @@
 
 /* The listening sockets: opened by the supervisor, which may have the right to low ports, used by the edge and by submit. */
 struct listening {
-    const char *name; /* "imap", "submission", "sieve", "lmtp", "queue", "control" */
+    const char *name; /* "imap", "submission", "sieve", "lmtp", "link", "queue", "control" */
     enum link_role role;
     int fd;
     char *path; /* of a Unix socket, to be removed in the end; or NULL */
@@ -27,6 +27,7 @@ enum {
     PORT_SUBMISSION = 587,
     PORT_SIEVE = 4190,
     PORT_METRICS = 9143,
+    PORT_LINK = 9144,
     PORT_OFFSET_MOST = 56000,
     LISTEN_BACKLOG = 4096
 };
@@ -47,6 +48,8 @@ struct listen_lmtp {
     struct str group;
 };
 int listen_open_lmtp(const struct listen_lmtp *l, struct listenings *out);
+/* The port for other hosts of the system plus offset on each of addresses, for the gate. Adds to out. Returns an exit code likewise. */
+int listen_open_link(struct str addresses, unsigned offset, struct listenings *out);
 /* A socket at path at which a desk (main/desk.h) serves tools, for uid when we are root. Adds to out. Returns an exit code likewise. */
 struct listen_desk {
     const char *name; /* "queue": submit's; "control": the supervisor's */

@@ -27,20 +27,16 @@ enum {
     STORE = 1 << ROLE_STORE,
     SUBMIT = 1 << ROLE_SUBMIT,
     CONVERT = 1 << ROLE_CONVERT,
-    EVERY = EDGE | AUTH | STORE | SUBMIT | CONVERT
+    GATE = 1 << ROLE_GATE,
+    EVERY = EDGE | AUTH | STORE | SUBMIT | CONVERT | GATE
 };
 enum { CONTROL_BUFFER = 1 << 20, ENVIRONMENT_MOST = 16, ANCHORS_MOST = 256 * 1024 };
 
 bool process_may_link(enum link_role a, enum link_role b)
 {
-    static const unsigned PEERS[ROLE_COUNT] = {
-        [ROLE_EDGE] = AUTH | STORE | SUBMIT,
-        [ROLE_AUTH] = EDGE | SUBMIT,
-        [ROLE_STORE] = EDGE | SUBMIT | STORE | CONVERT,
-        [ROLE_SUBMIT] = EDGE | AUTH | STORE,
-        [ROLE_CONVERT] = STORE,
-    };
-    return (PEERS[a] >> b & 1) != 0;
+    bool is_conversion =
+        (a == ROLE_STORE && b == ROLE_CONVERT) || (a == ROLE_CONVERT && b == ROLE_STORE);
+    return is_conversion || hosts_may_link(a, b);
 }
 
 /* The role's program, beside our own. */
@@ -178,7 +174,11 @@ static const struct told FROM_CONFIG[] = {
     {"sender_alias", AUTH, CONFIG_sender_alias},
     {"tls", EDGE, CONFIG_tls},
     {"plaintext_login", EDGE | AUTH, CONFIG_plaintext_login},
-    {"workers", EDGE | STORE | SUBMIT, CONFIG_workers},
+    {"workers", EDGE | STORE | SUBMIT | GATE, CONFIG_workers},
+    {"roles", GATE, CONFIG_roles},
+    {"store_workers", GATE, CONFIG_store_workers},
+    {"link_ping_s", GATE, CONFIG_link_ping_s},
+    {"link_dead_s", GATE, CONFIG_link_dead_s},
     {"shared_account", STORE, CONFIG_shared_account},
     {"flag_durability", STORE, CONFIG_flag_durability},
     {"message_most", EDGE | STORE | SUBMIT, CONFIG_message_most},
@@ -283,6 +283,16 @@ static void tell_burl(struct teller *t, const struct config *c)
     }
 }
 
+/* "link.0", "link.1" ... */
+static void tell_links(struct teller *t, const struct config *c)
+{
+    for (size_t i = 0; i < CONFIG_LINK_MOST && config_get_link(c, i).n > 0; i++) {
+        char key[24];
+        (void)snprintf(key, sizeof(key), "link.%zu", i);
+        tell(t, GATE, key, config_get_link(c, i));
+    }
+}
+
 static void tell_path(struct teller *t, unsigned roles, const char *key, const struct state *s,
                       const char *name)
 {
@@ -317,6 +327,9 @@ static void tell_state(struct teller *t, const struct process_context *x)
     tell_u64(t, EVERY, "uid", s->uid);
     tell_u64(t, EVERY, "gid", s->gid);
     tell(t, EVERY, "host", str_from_c(s->name));
+    tell(t, GATE, "link_cert", buf_str(&s->link_cert));
+    tell(t, GATE, "link_key", buf_str(&s->link_key));
+    tell(t, GATE, "link_ca", buf_str(&s->link_ca));
     tell(t, EDGE, "tls_cert", buf_str(&s->tls_cert));
     tell(t, EDGE, "tls_key", buf_str(&s->tls_key));
     tell(t, AUTH, "ticket_private", buf_str(&s->ticket_private));
@@ -415,6 +428,7 @@ enum err process_tell(const struct process_context *x, enum link_role role, unsi
         tell(&t, f->roles, f->key, config_get(x->config, f->id));
     }
     tell_burl(&t, x->config);
+    tell_links(&t, x->config);
     tell_script(&t, "sieve_before", config_get(x->config, CONFIG_sieve_before));
     tell_script(&t, "sieve_after", config_get(x->config, CONFIG_sieve_after));
     tell_state(&t, x);

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "main/config.h"
+#include "main/hosts.h"
 #include "main/listen.h"
 #include "main/state.h"
 #include "net/link.h"
@@ -13,6 +14,7 @@
 struct process_context {
     const struct config *config;
     const struct state *state;
+    const struct hosts *hosts;
     const struct listenings *listenings;
     unsigned port_offset;
 };
@@ -36,7 +38,7 @@ MUST_USE enum err process_tell_again(const struct process_context *x, enum link_
 /* Is it among those? */
 bool process_is_taken_anew(enum config_id id);
 
-/* May these two roles talk to each other? docs/architecture.md, "Links". */
+/* May these two roles of one host talk to each other? docs/architecture.md, "Links". */
 bool process_may_link(enum link_role a, enum link_role b);
 
 #endif

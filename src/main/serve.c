@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "main/config.h"
+#include "main/hosts.h"
 #include "main/listen.h"
 #include "main/state.h"
 #include "main/supervisor.h"
@@ -107,6 +108,24 @@ int serve_check_config(const struct config *c)
     return EXIT_FINE;
 }
 
+/* Which roles run where. On EXIT_FINE hosts_release() is due. */
+static int read_hosts(const struct config *c, struct hosts *out)
+{
+    CLEANUP(buf_release) struct buf why = BUF_INIT(HOST_NAME_MOST * 4);
+    enum err e =
+        hosts_init(out, STR_EMPTY, config_get(c, CONFIG_roles), config_get(c, CONFIG_store_workers),
+                   (unsigned)config_get_u64(c, CONFIG_workers), &why);
+    for (size_t i = 0; e == ERR_OK && i < CONFIG_LINK_MOST && config_get_link(c, i).n > 0; i++) {
+        e = hosts_add(out, config_get_link(c, i), &why);
+    }
+    e = e == ERR_OK ? hosts_check(out, &why) : e;
+    if (e != ERR_OK) {
+        hosts_release(out);
+        return tool_fail(EXIT_USAGE, "%.*s", STR_ARG(buf_str(&why)));
+    }
+    return EXIT_FINE;
+}
+
 int serve_open_log(const struct config *c, int *fd)
 {
     struct str file = config_get(c, CONFIG_log_file);
@@ -143,6 +162,7 @@ static int start_log(const struct config *c)
 
 struct ready_line {
     const struct state *state;
+    const struct host *own;
     unsigned offset;
     bool has_lmtp; /* by TCP */
 };
@@ -150,9 +170,11 @@ struct ready_line {
 static void on_ready(void *owner)
 {
     const struct ready_line *r = owner;
-    (void)printf(
-        "limetta is ready: IMAP on port %u, submission on port %u, ManageSieve on port %u, ",
-        PORT_IMAP + r->offset, PORT_SUBMISSION + r->offset, PORT_SIEVE + r->offset);
+    (void)printf("limetta is ready: ");
+    if (hosts_has(r->own, ROLE_EDGE)) {
+        (void)printf("IMAP on port %u, submission on port %u, ManageSieve on port %u, ",
+                     PORT_IMAP + r->offset, PORT_SUBMISSION + r->offset, PORT_SIEVE + r->offset);
+    }
     if (r->has_lmtp) {
         (void)printf("LMTP on port %u, ", PORT_LMTP + r->offset);
     }
@@ -187,14 +209,18 @@ static int open_lmtp(const struct config *c, const struct state *s, unsigned off
 }
 
 /* Where the tools speak to the running server: limetta queue with submit, the others with the supervisor. */
-static int open_desks(const struct state *s, struct listenings *listenings, int *control_fd)
+static int open_desks(const struct state *s, bool has_submit, struct listenings *listenings,
+                      int *control_fd)
 {
     CLEANUP(buf_release) struct buf queue = BUF_INIT(PATH_MAX + 16);
     CLEANUP(buf_release) struct buf control = BUF_INIT(PATH_MAX + 16);
     buf_addf(&queue, "%s/run/queue", s->dir);
     buf_addf(&control, "%s/run/control", s->dir);
-    int code = listen_open_desk(&(struct listen_desk){"queue", buf_str(&queue), s->uid, s->gid},
-                                listenings);
+    int code = EXIT_FINE;
+    if (has_submit) {
+        struct listen_desk desk = {"queue", buf_str(&queue), s->uid, s->gid};
+        code = listen_open_desk(&desk, listenings);
+    }
     if (code == EXIT_FINE) {
         struct listen_desk own = {"control", buf_str(&control), geteuid(), getegid()};
         code = listen_open_desk(&own, listenings);
@@ -203,64 +229,90 @@ static int open_desks(const struct state *s, struct listenings *listenings, int 
     return code;
 }
 
-/* With the ports open. Takes metrics_fd. */
-static int run_open(const struct serve_args *a, struct config **c, struct listenings *listenings,
-                    unsigned offset, int metrics_fd)
+/* What is opened once the state folder is ready. */
+static int open_more(const struct config *c, const struct hosts *hosts, const struct state *s,
+                     struct supervise_options *o, struct listenings *listenings)
+{
+    int code = EXIT_FINE;
+    bool has_submit = hosts_has(&hosts->at[0], ROLE_SUBMIT);
+    if (has_submit) {
+        code = open_lmtp(c, s, o->port_offset, listenings);
+    }
+    code = code == EXIT_FINE ? open_desks(s, has_submit, listenings, &o->control_fd) : code;
+    struct str link = config_get(c, CONFIG_link_listen);
+    if (code == EXIT_FINE && link.n > 0 && hosts->count == 1) {
+        return tool_fail(EXIT_USAGE, "link_listen: there is no section link for who may connect");
+    }
+    return code == EXIT_FINE ? listen_open_link(link, o->port_offset, listenings) : code;
+}
+
+/* With the ports open. */
+static int run_open(const struct serve_args *a, struct config **c, const struct hosts *hosts,
+                    struct listenings *listenings, struct supervise_options *o)
 {
     struct state state;
-    int control_fd = -1;
-    int code = state_prepare(a->state, *c, &state);
+    char path[PATH_MAX];
+    int code = state_prepare(a->state, *c, hosts, &state);
     if (code != EXIT_FINE) {
         return code; /* and the process ends */
     }
-    code = open_lmtp(*c, &state, offset, listenings);
-    code = code == EXIT_FINE ? open_desks(&state, listenings, &control_fd) : code;
+    code = open_more(*c, hosts, &state, o, listenings);
     if (code != EXIT_FINE) {
         state_release(&state);
         return code;
     }
-    bool has_lmtp = config_get(*c, CONFIG_lmtp_listen).n > 0;
-    char path[PATH_MAX];
-    struct ready_line r = {&state, offset, has_lmtp};
-    struct supervise_options o = {
-        .config = c,
-        .config_path = a->config == NULL ? NULL : realpath(a->config, path),
-        .state = &state,
-        .listenings = listenings,
-        .port_offset = offset,
-        .metrics_fd = metrics_fd,
-        .control_fd = control_fd,
-        .on_ready = on_ready,
-        .owner = &r,
-    };
-    code = supervise(&o);
+    bool has_lmtp =
+        config_get(*c, CONFIG_lmtp_listen).n > 0 && hosts_has(&hosts->at[0], ROLE_SUBMIT);
+    struct ready_line r = {&state, &hosts->at[0], o->port_offset, has_lmtp};
+    o->config = c;
+    o->config_path = a->config == NULL ? NULL : realpath(a->config, path);
+    o->state = &state;
+    o->hosts = hosts;
+    o->listenings = listenings;
+    o->on_ready = on_ready;
+    o->owner = &r;
+    code = supervise(o);
     state_release(&state);
+    return code;
+}
+
+static int run_hosts(const struct serve_args *a, struct config **config, const struct hosts *hosts,
+                     unsigned offset)
+{
+    const struct config *c = *config;
+    struct listenings listenings = {.all = VEC_INIT};
+    int code = EXIT_FINE;
+    struct str listen = a->listen != NULL ? str_from_c(a->listen) : config_get(c, CONFIG_listen);
+    if (hosts_has(&hosts->at[0], ROLE_EDGE)) {
+        code = listen_open(listen, offset, &listenings);
+    }
+    if (code != EXIT_FINE) {
+        return code;
+    }
+    struct supervise_options o = {.port_offset = offset, .metrics_fd = -1, .control_fd = -1};
+    code = config_is_on(c, CONFIG_metrics) ? listen_open_metrics(offset, &o.metrics_fd) : EXIT_FINE;
+    if (code == EXIT_FINE) {
+        code = run_open(a, config, hosts, &listenings, &o);
+    }
+    listen_close(&listenings);
     return code;
 }
 
 static int run(const struct serve_args *a, struct config **config)
 {
     struct config *c = *config;
-    struct listenings listenings;
+    struct hosts hosts;
     unsigned offset = 0;
     int code = start_log(c);
     code = code == EXIT_FINE ? serve_check_config(c) : code;
     code = code == EXIT_FINE ? get_offset(a, c, &offset) : code;
+    code = code == EXIT_FINE ? read_hosts(c, &hosts) : code;
     if (code != EXIT_FINE) {
         return code;
     }
     serve_complete_config(c);
-    struct str listen = a->listen != NULL ? str_from_c(a->listen) : config_get(c, CONFIG_listen);
-    code = listen_open(listen, offset, &listenings);
-    if (code != EXIT_FINE) {
-        return code;
-    }
-    int metrics_fd = -1;
-    code = config_is_on(c, CONFIG_metrics) ? listen_open_metrics(offset, &metrics_fd) : EXIT_FINE;
-    if (code == EXIT_FINE) {
-        code = run_open(a, config, &listenings, offset, metrics_fd);
-    }
-    listen_close(&listenings);
+    code = run_hosts(a, config, &hosts, offset);
+    hosts_release(&hosts);
     return code;
 }
 

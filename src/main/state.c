@@ -11,8 +11,11 @@
 #include "auth/users.h"
 #include "base/log.h"
 #include "main/certificate.h"
+#include "main/hosts.h"
+#include "main/link_identity.h"
 #include "main/self_signed.h"
 #include "net/ticket.h"
+#include "net/tls.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -22,11 +25,12 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PEM_MOST = 256 * 1024, PASSWORD_SIZE = 24 };
+enum { PEM_MOST = 256 * 1024, PASSWORD_SIZE = 24, STATE_BUFS = 8 };
 
 /* dir + "/" + name; the dir is short enough by then. */
 static void make_path(char out[PATH_MAX], const char *dir, const char *name)
@@ -48,9 +52,16 @@ static int make_folder(const char *dir, const char *name)
     return mkdir(path, 0700) == 0 || errno == EEXIST ? EXIT_FINE : fail_errno(path);
 }
 
-static int make_folders(const char *dir, struct state *s)
+static int make_folders(const char *dir, const struct host *own, struct state *s)
 {
-    static const char *const NAMES[] = {"run", "keys", "auth", "accounts", "queue"};
+    static const struct {
+        const char *name;
+        unsigned roles; /* 0: always */
+    } FOLDERS[] = {{"run", 0},
+                   {"keys", 0},
+                   {"auth", 1U << ROLE_AUTH},
+                   {"accounts", 1U << ROLE_STORE},
+                   {"queue", 1U << ROLE_SUBMIT}};
     if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
         return fail_errno(dir);
     }
@@ -61,8 +72,10 @@ static int make_folders(const char *dir, struct state *s)
         return tool_fail(EXIT_USAGE, "--state: the path is too long");
     }
     int code = EXIT_FINE;
-    for (size_t i = 0; code == EXIT_FINE && i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
-        code = make_folder(s->dir, NAMES[i]);
+    for (size_t i = 0; code == EXIT_FINE && i < sizeof(FOLDERS) / sizeof(FOLDERS[0]); i++) {
+        if (FOLDERS[i].roles == 0 || (FOLDERS[i].roles & own->roles) != 0) {
+            code = make_folder(s->dir, FOLDERS[i].name);
+        }
     }
     return code;
 }
@@ -159,6 +172,33 @@ static int get_ticket_keys(struct state *s)
     make_path(public_path, s->dir, "keys/ticket-public.pem");
     return read_or_make(private_path, public_path, &s->ticket_private, &s->ticket_public,
                         ticket_make_keys);
+}
+
+/* A file that another host made. */
+static int read_given(const char *path, struct buf *out)
+{
+    enum err e = state_read_file(path, out);
+    if (e == ERR_NOT_FOUND) {
+        return tool_fail(
+            EXIT_ENVIRONMENT,
+            "there is no %s; limetta link-cert issue on auth's host makes it, to be copied here",
+            path);
+    }
+    return e == ERR_OK ? EXIT_FINE : tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, tool_explain(e));
+}
+
+static int get_ticket_public(struct state *s)
+{
+    char path[PATH_MAX];
+    make_path(path, s->dir, "keys/ticket-public.pem");
+    return read_given(path, &s->ticket_public);
+}
+
+static int get_given_password(struct state *s)
+{
+    char path[PATH_MAX];
+    make_path(path, s->dir, "keys/submit-password");
+    return read_given(path, &s->submit_password);
 }
 
 static int get_submit_password(struct state *s)
@@ -310,6 +350,45 @@ int state_read_tls(const struct state *now, struct config *c, struct buf *cert, 
     return EXIT_FINE;
 }
 
+/* The certificate, its key and the authority of links, and who the certificate says that we are. */
+static int get_link(const struct config *c, const struct host *own, struct state *s)
+{
+    const struct {
+        enum config_id id;
+        const char *name;
+        struct buf *out;
+    } FILES[] = {{CONFIG_link_cert, "keys/link-cert.pem", &s->link_cert},
+                 {CONFIG_link_key, "keys/link-key.pem", &s->link_key},
+                 {CONFIG_link_ca, "keys/link-ca.pem", &s->link_ca}};
+    char path[PATH_MAX];
+    int code = EXIT_FINE;
+    for (size_t i = 0; code == EXIT_FINE && i < sizeof(FILES) / sizeof(FILES[0]); i++) {
+        get_tls_path(c, FILES[i].id, s, FILES[i].name, path);
+        code = read_given(path, FILES[i].out);
+    }
+    get_tls_path(c, CONFIG_link_cert, s, "keys/link-cert.pem", path);
+    struct tls_identity said = {.uris = BUF_INIT(PEM_MOST)};
+    struct link_identity who;
+    if (code == EXIT_FINE
+        && (certificate_check(buf_str(&s->link_cert), buf_str(&s->link_key)) != ERR_OK
+            || tls_read_identity(buf_str(&s->link_cert), &said) != ERR_OK
+            || link_identity_parse(buf_str(&said.uris), &who) != ERR_OK)) {
+        code = tool_fail(EXIT_ENVIRONMENT,
+                         "%s: no link certificate that fits its key; see limetta link-cert", path);
+    }
+    buf_release(&said.uris);
+    unsigned needed = own->roles & ~(1U << ROLE_CONVERT);
+    if (code == EXIT_FINE && (needed & ~who.roles) != 0) {
+        code =
+            tool_fail(EXIT_ENVIRONMENT,
+                      "%s: the certificate does not say all the roles that this host runs", path);
+    }
+    if (code == EXIT_FINE) {
+        memcpy(s->name, who.name, sizeof(s->name));
+    }
+    return code;
+}
+
 /* The nearest folder above dir that uid may not pass, or NULL. Permission bits only. */
 static const char *find_barrier(const char *dir, uid_t uid, gid_t gid, char path[PATH_MAX])
 {
@@ -404,22 +483,52 @@ enum err state_give(const char *dir, uid_t uid, gid_t gid)
     return ERR_OK;
 }
 
-int state_prepare(const char *dir, struct config *c, struct state *s)
+static void get_bufs(struct state *s, struct buf *out[STATE_BUFS])
 {
+    struct buf *const bufs[STATE_BUFS] = {
+        &s->ticket_private, &s->ticket_public, &s->submit_password, &s->tls_cert,
+        &s->tls_key,        &s->link_cert,     &s->link_key,        &s->link_ca};
+    memcpy(out, bufs, sizeof(bufs));
+}
+
+static void begin(struct state *s)
+{
+    struct buf *bufs[STATE_BUFS];
     *s = (struct state){.pid_fd = -1, .name = STATE_LOCAL_NAME};
-    struct buf *const bufs[] = {&s->ticket_private, &s->ticket_public, &s->submit_password,
-                                &s->tls_cert, &s->tls_key};
-    for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++) {
+    get_bufs(s, bufs);
+    for (size_t i = 0; i < STATE_BUFS; i++) {
         *bufs[i] = BUF_INIT(PEM_MOST);
     }
     (void)umask(077);
+}
+
+/* What auth makes; what others of its secrets need is read, and was copied here. */
+static int get_keys(const struct host *own, struct state *s)
+{
+    bool has_auth = hosts_has(own, ROLE_AUTH);
+    bool has_submit = hosts_has(own, ROLE_SUBMIT);
+    int code = EXIT_FINE;
+    if (has_auth) {
+        code = get_ticket_keys(s);
+        code = code == EXIT_FINE ? get_submit_password(s) : code;
+        return code == EXIT_FINE ? make_submit_user(s) : code;
+    }
+    if (has_submit || hosts_has(own, ROLE_STORE)) {
+        code = get_ticket_public(s);
+    }
+    return code == EXIT_FINE && has_submit ? get_given_password(s) : code;
+}
+
+int state_prepare(const char *dir, struct config *c, const struct hosts *hosts, struct state *s)
+{
+    const struct host *own = &hosts->at[0];
+    begin(s);
     int code = sodium_init() < 0 ? tool_fail(EXIT_ENVIRONMENT, "no source of randomness")
-                                 : make_folders(dir, s);
+                                 : make_folders(dir, own, s);
     code = code == EXIT_FINE ? take_pid_file(s) : code;
-    code = code == EXIT_FINE ? get_ticket_keys(s) : code;
-    code = code == EXIT_FINE ? get_submit_password(s) : code;
-    code = code == EXIT_FINE ? make_submit_user(s) : code;
-    code = code == EXIT_FINE ? get_tls(c, s) : code;
+    code = code == EXIT_FINE ? get_keys(own, s) : code;
+    code = code == EXIT_FINE && hosts_has(own, ROLE_EDGE) ? get_tls(c, s) : code;
+    code = code == EXIT_FINE && hosts->count > 1 ? get_link(c, own, s) : code;
     code = code == EXIT_FINE ? choose_user(c, s) : code;
     if (code == EXIT_FINE && state_give(s->dir, s->uid, s->gid) != ERR_OK) {
         code = fail_errno(s->dir);
@@ -430,11 +539,28 @@ int state_prepare(const char *dir, struct config *c, struct state *s)
     return code;
 }
 
+int state_read_keys(const char *dir, struct state *s)
+{
+    begin(s);
+    int code =
+        sodium_init() < 0 ? tool_fail(EXIT_ENVIRONMENT, "no source of randomness") : EXIT_FINE;
+    if (code == EXIT_FINE && realpath(dir, s->dir) == NULL) {
+        code = fail_errno(dir);
+    }
+    code = code == EXIT_FINE ? make_folder(s->dir, "keys") : code;
+    code = code == EXIT_FINE ? get_ticket_keys(s) : code;
+    code = code == EXIT_FINE ? get_submit_password(s) : code;
+    if (code != EXIT_FINE) {
+        state_release(s);
+    }
+    return code;
+}
+
 void state_release(struct state *s)
 {
-    struct buf *const bufs[] = {&s->ticket_private, &s->ticket_public, &s->submit_password,
-                                &s->tls_cert, &s->tls_key};
-    for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++) {
+    struct buf *bufs[STATE_BUFS];
+    get_bufs(s, bufs);
+    for (size_t i = 0; i < STATE_BUFS; i++) {
         if (bufs[i]->p != NULL) {
             explicit_bzero(bufs[i]->p, bufs[i]->size);
         }

@@ -16,11 +16,14 @@
  *     run/pid            the running supervisor, locked while it runs
  *     run/queue          the socket of limetta queue
  *     run/control        the socket of limetta reload, restart and status
- *     keys/              0700, the supervisor's alone: ticket keys, the submission server's password
+ *     keys/              0700, the supervisor's alone: ticket keys, the submission server's password, what links need
  *     auth/users.db      verifiers             auth's folder
  *     accounts/          mail                  the stores' folder
  *     queue/             outgoing mail         submit's folder
  *     tls-cert.pem, tls-key.pem   unless the configuration names others
+ *
+ * A host that runs some of the roles only has what these need: no users.db without auth, no accounts without store, and of the ticket
+ * keys the public one, which comes from auth's host (limetta link-cert).
  */
 struct state {
     char dir[PATH_MAX]; /* absolute */
@@ -34,6 +37,9 @@ struct state {
     struct buf submit_password;
     struct buf tls_cert; /* PEM; empty: no TLS */
     struct buf tls_key;
+    struct buf link_cert; /* PEM; empty: no links to other hosts */
+    struct buf link_key;
+    struct buf link_ca;
 };
 
 /* The login by which our submission server fetches URLs. */
@@ -42,9 +48,13 @@ struct state {
 /* The name of a host without a link certificate, which no certificate may have. */
 #define STATE_LOCAL_NAME "local"
 
-/* Prepares dir and fills s. When the configuration offers TLS and there is no certificate, its setting tls becomes "off".
+/* Prepares dir for hosts->at[0] and fills s. When the configuration offers TLS and there is no certificate, its setting tls becomes "off".
  * Returns an exit code after one clear line on standard error; on EXIT_FINE state_release() is due. */
-int state_prepare(const char *dir, struct config *c, struct state *s);
+struct hosts;
+int state_prepare(const char *dir, struct config *c, const struct hosts *hosts, struct state *s);
+/* Makes what auth has in keys/ of a folder that is there, unless it has it, and reads it: for who hands it to other hosts. Returns an exit code likewise;
+ * on EXIT_FINE state_release() is due. */
+int state_read_keys(const char *dir, struct state *s);
 void state_release(struct state *s);
 /* Reads certificate and key as state_prepare() does, for the folder of now, into two buffers that become the caller's. Returns an
  * exit code likewise; then there is nothing to release. */

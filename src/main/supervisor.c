@@ -53,15 +53,24 @@ void supervisor_kill(struct process *p, const char *why)
     }
 }
 
-static void send_peer(struct process *to, const struct process *peer, int fd)
+static void hand_over(struct process *to, const struct control_message *peer)
 {
-    struct control_message m = {
-        .type = CONTROL_PEER, .role = peer->role, .index = peer->index, .fd = fd};
-    m.key = str_from_c(to->supervisor->context.state->name);
-    enum err e = control_send(to->control, &m);
+    enum err e = control_send(to->control, peer);
     if (e != ERR_OK && e != ERR_PEER_GONE) {
         supervisor_kill(to, "does not take its links");
     }
+}
+
+static void send_peer(struct process *to, const struct process *peer, int fd)
+{
+    struct control_message m = {
+        .type = CONTROL_PEER,
+        .role = peer->role,
+        .index = peer->index,
+        .key = str_from_c(to->supervisor->context.state->name),
+        .fd = fd,
+    };
+    hand_over(to, &m);
 }
 
 static void join(struct process *a, struct process *b)
@@ -116,6 +125,43 @@ static bool take_metrics(struct process *p, const struct control_message *m)
     return is_fine;
 }
 
+static struct process *find_process(struct supervisor *s, enum link_role role, unsigned index)
+{
+    for (size_t i = 0; i < s->processes.count; i++) {
+        struct process *p = s->processes.at[i];
+        if (p->role == role && p->index == index) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+/* The gate has a link to a role of another host, for one of ours ("store 3"). It is believed about who is there, for it saw the certificate;
+ * not about who may talk to whom, nor that a role of another host has the number of one of ours. What is not wanted is closed, which the gate hears. */
+static void take_join(struct process *gate, const struct control_message *m)
+{
+    struct supervisor *s = gate->supervisor;
+    struct str number = m->value;
+    struct str word = str_split(&number, ' ');
+    enum link_role role = ROLE_COUNT;
+    uint64_t index = 0;
+    struct process *to = NULL;
+    if (gate->role == ROLE_GATE && hosts_find_role(word, &role)
+        && str_to_u64(number, CONTROL_INDEX_MOST, &index) && hosts_may_link(role, m->role)
+        && find_process(s, m->role, m->index) == NULL) {
+        to = find_process(s, role, (unsigned)index);
+    }
+    if (to == NULL) {
+        log_error("the gate has a link for %.*s that may not be", STR_ARG(m->value));
+    } else if (to->is_ready) {
+        struct control_message peer = *m;
+        peer.type = CONTROL_PEER;
+        peer.value = STR_EMPTY;
+        hand_over(to, &peer);
+    }
+    (void)close(m->fd);
+}
+
 static void on_control(void *owner)
 {
     struct process *p = owner;
@@ -126,6 +172,10 @@ static void on_control(void *owner)
         return;
     }
     if (e == ERR_OK && m.type == CONTROL_METRICS && take_metrics(p, &m)) {
+        return;
+    }
+    if (e == ERR_OK && m.type == CONTROL_JOIN) {
+        take_join(p, &m);
         return;
     }
     if (e != ERR_OK || m.type != CONTROL_READY) {
@@ -358,6 +408,27 @@ static void add_process(struct supervisor *s, enum link_role role, unsigned inde
     vec_push(&s->processes, p);
 }
 
+/* The roles of this host, and the gate when there are other hosts. */
+static void add_processes(struct supervisor *s, const struct hosts *hosts)
+{
+    static const enum link_role ONE_EACH[] = {ROLE_SUBMIT, ROLE_CONVERT, ROLE_EDGE};
+    const struct host *own = &hosts->at[0];
+    if (hosts_has(own, ROLE_AUTH)) {
+        add_process(s, ROLE_AUTH, 0);
+    }
+    for (unsigned i = own->first; hosts_has(own, ROLE_STORE) && i <= own->last; i++) {
+        add_process(s, ROLE_STORE, i);
+    }
+    for (size_t i = 0; i < sizeof(ONE_EACH) / sizeof(ONE_EACH[0]); i++) {
+        if (hosts_has(own, ONE_EACH[i])) {
+            add_process(s, ONE_EACH[i], 0);
+        }
+    }
+    if (hosts->count > 1) {
+        add_process(s, ROLE_GATE, 0);
+    }
+}
+
 /* Links to be handed over are in flight for a moment, all at once when everything starts. */
 static void raise_limits(void)
 {
@@ -429,7 +500,8 @@ static void watch_signals(struct supervisor *s)
 
 static void prepare(struct supervisor *s, const struct supervise_options *o)
 {
-    s->context = (struct process_context){*o->config, o->state, o->listenings, o->port_offset};
+    s->context =
+        (struct process_context){*o->config, o->state, o->hosts, o->listenings, o->port_offset};
     s->loop = loop_new();
     s->start_wall_ms = loop_wall_ms(s->loop);
     s->stop_timer = timer_new(s->loop, on_late, s);
@@ -437,13 +509,7 @@ static void prepare(struct supervisor *s, const struct supervise_options *o)
     if (o->metrics_fd >= 0) {
         s->metrics = metrics_new(s->loop, o->metrics_fd, write_metrics, s);
     }
-    add_process(s, ROLE_AUTH, 0);
-    for (unsigned i = 0; i < config_get_u64(*o->config, CONFIG_workers); i++) {
-        add_process(s, ROLE_STORE, i);
-    }
-    add_process(s, ROLE_SUBMIT, 0);
-    add_process(s, ROLE_CONVERT, 0);
-    add_process(s, ROLE_EDGE, 0);
+    add_processes(s, o->hosts);
     operator_open(s, o->control_fd);
 }
 

@@ -2,6 +2,7 @@
 #define LIMETTA_MAIN_SUPERVISOR_H
 
 #include "main/config.h"
+#include "main/hosts.h"
 #include "main/listen.h"
 #include "main/state.h"
 
@@ -9,6 +10,7 @@ struct supervise_options {
     struct config **config;  /* another one after a reload */
     const char *config_path; /* absolute; NULL: only defaults */
     struct state *state;
+    const struct hosts *hosts;
     const struct listenings *listenings;
     unsigned port_offset;
     int metrics_fd; /* listening socket, taken; -1: none */

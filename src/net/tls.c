@@ -544,6 +544,11 @@ struct stream *tls_client_new_dane(struct loop *l, struct tls_context *c, struct
     return &t->base;
 }
 
+const SSL *tls_get_ssl(const struct stream *s)
+{
+    return of_const(s)->ssl;
+}
+
 bool tls_is_ready(const struct stream *s)
 {
     return of_const(s)->is_ready;

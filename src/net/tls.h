@@ -26,6 +26,25 @@ MUST_USE enum err tls_client_context_new(struct str anchors_pem, struct tls_cont
 /* Encrypts without knowing for whom: against listening, not against an active attacker (RFC 7435). For mail relays where
  * TLS is taken when offered, and for this host itself. Pass no host to tls_client_new(). Errors: ERR_IO. */
 MUST_USE enum err tls_client_context_new_opportunistic(struct tls_context **out);
+/* For links between hosts: both ends show a certificate of one authority, and believe no other; TLS 1.3. All PEM. */
+struct tls_mutual {
+    struct str cert_pem;
+    struct str key_pem;
+    struct str ca_pem;
+};
+/* Errors: ERR_SYNTAX (no PEM, or key and certificate do not fit), ERR_IO. */
+MUST_USE enum err tls_mutual_context_new(const struct tls_mutual *m, bool is_server,
+                                         struct tls_context **out);
+/* What a certificate says of itself: the URIs in its subjectAltName, a space between (appended to uris, which the caller made), and from when until
+ * when it is good, Unix time. Errors: ERR_SYNTAX. */
+struct tls_identity {
+    struct buf uris;
+    int64_t from_s;
+    int64_t until_s;
+};
+MUST_USE enum err tls_read_identity(struct str cert_pem, struct tls_identity *out);
+/* The same URIs of the peer's certificate. s must be a TLS stream that is ready. Errors: ERR_SYNTAX (it showed none). */
+MUST_USE enum err tls_get_peer_uris(const struct stream *s, struct buf *out);
 /* Streams that use it keep it alive. */
 void tls_context_free(struct tls_context **c);
 

@@ -179,6 +179,17 @@ void tls_context_unref(struct tls_context **c)
     }
 }
 
+enum err tls_context_trust(struct tls_context *c, struct str ca_pem)
+{
+    return trust(c->ssl, ca_pem);
+}
+
+enum err tls_context_use(struct tls_context *c, struct str cert_pem, struct str key_pem)
+{
+    TRY(use_chain(c->ssl, cert_pem));
+    return use_key(c->ssl, key_pem);
+}
+
 void tls_context_free(struct tls_context **c)
 {
     tls_context_unref(c);

@@ -21,6 +21,10 @@ BIO_METHOD *tls_bio_new(void);
 /* Ties a server's context to its cache of sessions. */
 void tls_watch_sessions(struct tls_context *c);
 void tls_context_unref(struct tls_context **c);
+/* Adds who is believed, and who we are. Errors: ERR_SYNTAX. */
+MUST_USE enum err tls_context_trust(struct tls_context *c, struct str ca_pem);
+MUST_USE enum err tls_context_use(struct tls_context *c, struct str cert_pem, struct str key_pem);
+const SSL *tls_get_ssl(const struct stream *s);
 
 /* At most so many sessions that may be resumed; the oldest make room. */
 struct tls_sessions *tls_sessions_new(size_t most);

@@ -87,6 +87,12 @@ static void test_refused(void **state)
          "1: burl must be followed by a host name in quotes\n"},
         {"burl \"a.\" { password = x }\n", "1: burl must be followed by a host name in quotes\n"},
         {"burl \"\" { password = x }\n", "1: burl must be followed by a host name in quotes\n"},
+        {"link \"inside\" {\n port = 0\n}\n", "2: port must be a number from 1 to 65535\n"},
+        {"link \"inside\" {\n password = x\n}\n",
+         "2: there is no setting called password; limetta.conf(5) lists them all\n"},
+        {"link \"inside\" {\n}\n", "2: link \"inside\" needs roles\n"},
+        {"link \"in side\" { roles = auth }\n",
+         "1: link must be followed by a host's name in quotes\n"},
         {"tls = off\nrelay_host = { a, b }\n",
          "2: several words stand in one pair of quotes, as in \"a b\"\n"},
         {"port = 143\n", "1: there is no setting called port; limetta.conf(5) lists them all\n"},
@@ -258,6 +264,9 @@ static void test_pages(void **state)
     }
     for (size_t i = 0; config_find_burl_key(i) != NULL; i++) {
         expect_key(config_find_burl_key(i), "    ", &page, &sample, &man);
+    }
+    for (size_t i = 0; config_find_link_key(i) != NULL; i++) {
+        expect_key(config_find_link_key(i), "    ", &page, &sample, &man);
     }
     buf_release(&page);
     buf_release(&sample);
