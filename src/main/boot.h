@@ -9,7 +9,8 @@
 #include <stdbool.h>
 
 /* How a role starts. The supervisor reads the configuration, opens what needs rights, then forks and execs
- * limetta-edge, -auth, -store, -submit or -convert with a control socket (SOCK_SEQPACKET) as descriptor 3. Over it come, in this order:
+ * limetta-edge, -auth, -store, -submit or -convert with a control socket (SOCK_SEQPACKET) as descriptor 3. Over it come,
+ * in this order:
  * settings, listening sockets, "start"; later: links to peers (a new one replaces the old one of the same peer), settings
  * with new values and "start" again, a new place for the log, "stop".
  * So a role needs no configuration parser, no paths and no rights of its own. */
@@ -45,10 +46,12 @@ void boot_start_log(struct boot *b);
 unsigned boot_get_index(const struct boot *b); /* which of several instances we are */
 /* Listening sockets: name ("imap", "submission", "sieve", "metrics"). Start with *at = 0; the callee takes fd. */
 bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd);
-/* Our part of GET /metrics from now on: families of OpenMetrics text named limetta_..., at most CONTROL_VALUE_MOST octets. */
+/* Our part of GET /metrics from now on: families of OpenMetrics text named limetta_..., at most CONTROL_VALUE_MOST
+ * octets. */
 void boot_send_metrics(struct boot *b, struct str text);
 enum { BOOT_METRICS_MS = 2000 }; /* how often a role says what changes */
-/* The gate's: peer is at the other end of a link for one of our roles; the supervisor hands it over, or closes it. Copies the descriptor. */
+/* The gate's: peer is at the other end of a link for one of our roles; the supervisor hands it over, or closes it.
+ * Copies the descriptor. */
 MUST_USE enum err boot_send_join(struct boot *b, enum link_role role, unsigned index,
                                  const struct boot_peer *peer);
 /* Hears peers and stop from now on. */

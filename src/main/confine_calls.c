@@ -207,6 +207,27 @@ static int add_requests(scmp_filter_ctx ctx, int call, const unsigned long *requ
     return r;
 }
 
+/* Which kinds of sockets may be made. */
+static int add_sockets(scmp_filter_ctx ctx, unsigned keep_calls)
+{
+    int r = 0;
+    if ((keep_calls & CALLS_CONNECT) != 0) {
+        const struct scmp_arg_cmp v4 = SCMP_A0(SCMP_CMP_EQ, AF_INET);
+        const struct scmp_arg_cmp v6 = SCMP_A0(SCMP_CMP_EQ, AF_INET6);
+        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, v4);
+        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, v6);
+    }
+    if ((keep_calls & CALLS_PAIR) != 0) {
+        const struct scmp_arg_cmp pair = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
+        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socketpair), 1, pair);
+    }
+    if ((keep_calls & CALLS_UNIX) != 0) {
+        const struct scmp_arg_cmp path = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
+        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, path);
+    }
+    return r;
+}
+
 /* Rules on arguments. */
 static bool add_special(scmp_filter_ctx ctx, unsigned keep_calls)
 {
@@ -226,20 +247,7 @@ static bool add_special(scmp_filter_ctx ctx, unsigned keep_calls)
     unsigned count = may_load ? 0 : 1;
     r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mmap), count, no_code);
     r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(mprotect), count, no_code);
-    if ((keep_calls & CALLS_CONNECT) != 0) {
-        const struct scmp_arg_cmp v4 = SCMP_A0(SCMP_CMP_EQ, AF_INET);
-        const struct scmp_arg_cmp v6 = SCMP_A0(SCMP_CMP_EQ, AF_INET6);
-        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, v4);
-        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, v6);
-    }
-    if ((keep_calls & CALLS_PAIR) != 0) {
-        const struct scmp_arg_cmp pair = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
-        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socketpair), 1, pair);
-    }
-    if ((keep_calls & CALLS_UNIX) != 0) {
-        const struct scmp_arg_cmp path = SCMP_A0(SCMP_CMP_EQ, AF_UNIX);
-        r = r != 0 ? r : seccomp_rule_add(ctx, SCMP_ACT_ALLOW, CALL(socket), 1, path);
-    }
+    r = r != 0 ? r : add_sockets(ctx, keep_calls);
     errno = -r;
     return r == 0;
 }

@@ -10,7 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One connection between the gates of two hosts: TLS, then a word about who wants whom, then the octets of a link between two roles, with a
+/* One connection between the gates of two hosts: TLS, then a word about who wants whom, then the octets of a link
+ * between two roles, with a
  * question now and then whether the other end is still there. gate_link.c has the byte table. */
 struct gate_link;
 

@@ -9,7 +9,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* All links that this host should have with others: a seat for each. Makes those that we make, takes those that others make, again and again.
+/* All links that this host should have with others: a seat for each. Makes those that we make, takes those that others
+ * make, again and again.
  * gate_seats.c says what stands against a host that was taken over. */
 struct gate_seats;
 
@@ -20,7 +21,8 @@ struct gate_seats_args {
     struct tls_context *server;
     uint64_t ping_ms;
     uint64_t dead_ms;
-    /* A link stands between our role and that of another host: fd (the callee's) is one end of it. False: nobody takes it. */
+    /* A link stands between our role and that of another host: fd (the callee's) is one end of it. False: nobody takes
+     * it. */
     bool (*join)(void *owner, const struct wish *w, unsigned there_index, struct str host, int fd);
     void *owner;
 };

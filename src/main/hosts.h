@@ -11,7 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which roles run on which host of one mail system, and who may therefore join whom. Read from the configuration by the supervisor
+/* Which roles run on which host of one mail system, and who may therefore join whom. Read from the configuration by the
+ * supervisor
  * and by the gate; a pure table. */
 enum { HOSTS_MOST = 65 };
 
@@ -31,7 +32,8 @@ struct hosts {
     struct fields sections[HOSTS_MOST]; /* at[i] borrows from sections[i] */
 };
 
-/* Our name (may be empty while no certificate was read), what we run, which workers ("" for all); borrowed for the life of h. why: appended to when ERR_SYNTAX is returned: what is wrong, in words of the configuration. */
+/* Our name (may be empty while no certificate was read), what we run, which workers ("" for all); borrowed for the life
+ * of h. why: appended to when ERR_SYNTAX is returned: what is wrong, in words of the configuration. */
 MUST_USE enum err hosts_init(struct hosts *h, struct str name, struct str roles, struct str range,
                              unsigned workers, struct buf *why);
 void hosts_release(struct hosts *h);
@@ -45,7 +47,8 @@ bool hosts_has(const struct host *host, enum link_role role);
 const struct host *hosts_find(const struct hosts *h, struct str name);
 /* May a role on one host be joined to a role on another one? */
 bool hosts_may_link(enum link_role a, enum link_role b);
-/* The number by which our roles know a role of that host: a store worker's own, else the host's place among those with that role. */
+/* The number by which our roles know a role of that host: a store worker's own, else the host's place among those with
+ * that role. */
 unsigned hosts_get_index(const struct hosts *h, const struct host *host, enum link_role role,
                          unsigned worker);
 

@@ -47,7 +47,8 @@ static bool fill(X509 *cert, EVP_PKEY *key, struct str names)
 {
     char name[256];
     struct str rest = names;
-    (void)snprintf(name, sizeof(name), "%.*s", STR_ARG(str_split(&rest, ' ')));
+    struct str first = str_split(&rest, ' ');
+    (void)snprintf(name, sizeof(name), "%.*s", STR_ARG(first));
     return x509_begin(cert, key, name, DAYS)
            && X509_set_issuer_name(cert, X509_get_subject_name(cert)) == 1
            && x509_add_extension(cert, NID_basic_constraints, "critical,CA:FALSE")
