@@ -9,4 +9,5 @@ tools/install-packages test
 tools/unpack-peer cyrus cyrus-common cyrus-imapd
 tools/unpack-peer exim exim4-daemon-light exim4-base
 tools/unpack-peer names knot unbound
+tools/unpack-peer slapd slapd
 exec python3 tools/test-all "$@"

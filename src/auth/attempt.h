@@ -3,6 +3,7 @@
 
 #include "auth/auth.h"
 #include "auth/exchange.h"
+#include "auth/names.h"
 #include "base/list.h"
 
 #include <stdbool.h>
@@ -11,6 +12,7 @@
 enum attempt_state {
     ATTEMPT_CLIENT,   /* the client has a challenge to answer */
     ATTEMPT_CHECK,    /* Argon2id runs on a helper thread */
+    ATTEMPT_OUTSIDE,  /* somebody else is asked (auth_outside) */
     ATTEMPT_HELD_BACK /* failed; the answer waits */
 };
 
@@ -27,12 +29,14 @@ struct attempt {
     enum service service;
     uint8_t nonce[TICKET_NONCE_SIZE];
     uint64_t place;         /* where the client is (delays.h) */
+    uint64_t asked_ms;      /* when the client last said something */
     char address[48];       /* the client's, NUL behind it */
     char mechanism[24];     /* for the log */
     uint64_t users_version; /* when the verifier was read */
     struct verifier verifier;
-    bool is_known; /* there is such a user */
-    bool fits;     /* what the helper thread found */
+    bool is_known;               /* there is such a user */
+    char account[NAME_MOST + 1]; /* whose a token is; NUL behind it */
+    bool fits;                   /* what the helper thread found */
 };
 
 #endif

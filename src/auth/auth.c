@@ -3,14 +3,20 @@
  *     request --start--> attempt --step--> challenge ... --continue--> step
  *                                   |-- yes (SCRAM) ------------------------------------> ticket
  *                                   |-- password --> remembered? --------------------> ticket
- *                                   |                  '-- Argon2id on a thread --yes--> ticket
+ *                                   |                  |-- Argon2id on a thread --yes--> ticket
+ *                                   |-- token -----------+-- asked outside -------yes--> ticket
  *                                   '-- no <-------------------------------------no--'
  *                                        '-- held back, longer each time (delays.h) --> "no"
  *
  * Nothing tells an unknown user from a wrong password: somebody unknown has a made-up verifier (the same every time, for
  * the site key makes it), costs the same Argon2id run, fails at the same step, waits the same time and hears the same
- * words. Every "no" for a reason that the client may know (TLS first, unknown mechanism, overload) is decided before any
+ * words. The answer to every failure comes a whole number of DELAY_FIRST_MS after the question, so that what was looked at meanwhile
+ * does not show either. Every "no" for a reason that the client may know (TLS first, unknown mechanism, overload) is decided before any
  * verifier is read.
+ *
+ * Users without a verifier here are for somebody else to judge (auth_outside): LDAP for passwords, the issuer for tokens. A token names
+ * its user by itself; that user, and whom the client says it wants to be, must be the same account. Aliases and catch-alls are for mail
+ * and mean nobody here.
  *
  * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer; of one address AUTH_HELD_BACK_MOST are held back and
  * AUTH_CHECKS_MOST checked, and beyond that the answer is "unavailable", and the attempt is not looked at: so guessing side by
@@ -25,6 +31,7 @@
 #include "net/fields.h"
 
 #include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct auth {
@@ -51,9 +58,11 @@ static void make_up(const struct auth *a, const char *what, struct str name, uin
     (void)crypto_generichash_final(&s, out, n);
 }
 
-/* The verifier of name, or a made-up one; true when there is such a user. Does the same work either way. */
-static bool find_verifier(struct auth *a, struct str name, struct verifier *out)
+/* The verifier of name, or a made-up one; true when there is such a user. Does the same work either way. is_outside: is set when
+ * somebody else knows the password. */
+static bool find_verifier(struct auth *a, struct str name, struct verifier *out, bool *is_outside)
 {
+    *is_outside = false;
     struct verifier v = a->dummy;
     make_up(a, "salt", name, v.scram_salt, SCRAM_SALT_SIZE);
     make_up(a, "stored key", name, v.scram_stored_key, SCRAM_KEY_SIZE);
@@ -61,6 +70,9 @@ static bool find_verifier(struct auth *a, struct str name, struct verifier *out)
     enum err e = users_find(a->o.users, name, out, NULL);
     if (e != ERR_OK) {
         *out = v;
+    } else if (verifier_is_outside(out)) {
+        memcpy(out->argon2, v.argon2, sizeof(out->argon2));
+        *is_outside = true;
     }
     a->find_err = e == ERR_NOT_FOUND ? ERR_OK : e;
     return e == ERR_OK;
@@ -68,7 +80,8 @@ static bool find_verifier(struct auth *a, struct str name, struct verifier *out)
 
 static void on_find(void *owner, struct str name, struct verifier *out)
 {
-    (void)find_verifier(owner, name, out);
+    bool is_outside = false;
+    (void)find_verifier(owner, name, out, &is_outside);
 }
 
 /* Forgets remembered checks when anybody changed the database. */
@@ -112,6 +125,9 @@ static void attempt_free(struct attempt *t)
     }
     list_remove(&t->node);
     t->auth = NULL;
+    if (a != NULL && t->state == ATTEMPT_OUTSIDE) {
+        a->o.outside->cancel(a->o.outside->owner, t);
+    }
     if (t->timer != NULL) {
         timer_free(&t->timer);
     }
@@ -181,7 +197,10 @@ static void fail(struct attempt *t)
 {
     struct auth *a = t->auth;
     CLEANUP(log_restore) uint32_t before = log_about(t->about);
-    uint64_t delay_ms = delays_fail(a->delays, str_from_c(t->address), loop_now_ms(a->o.loop));
+    uint64_t now_ms = loop_now_ms(a->o.loop);
+    uint64_t waited_ms = now_ms - t->asked_ms;
+    uint64_t delay_ms = delays_fail(a->delays, str_from_c(t->address), now_ms);
+    delay_ms += DELAY_FIRST_MS - 1 - (waited_ms + DELAY_FIRST_MS - 1) % DELAY_FIRST_MS;
     log_info("login failed: %s from %s by %s, answered in %llu ms",
              t->is_known ? "known user" : "user", t->address, t->mechanism,
              (unsigned long long)delay_ms);
@@ -191,19 +210,13 @@ static void fail(struct attempt *t)
     timer_start(t->timer, delay_ms);
 }
 
-/* The client is who it says; may it be whom it wants to be? Then a ticket. data: SCRAM's last server message. */
-static void succeed(struct attempt *t, struct str data)
+/* The client has proved to be user: a ticket. data: SCRAM's last server message. */
+static void give_ticket(struct attempt *t, struct str user, struct str data)
 {
     struct auth *a = t->auth;
-    struct str user = exchange_get_user(t->exchange);
-    struct str authzid = exchange_get_authzid(t->exchange);
-    if (!str_eq(user, authzid)) {
-        refuse(t, ERR_NOT_AUTHORIZED);
-        return;
-    }
     delays_succeed(a->delays, str_from_c(t->address));
     struct ticket ticket = {
-        .user = authzid,
+        .user = user,
         .auth_user = user,
         .service = t->service,
         .edge_id = t->asker.name,
@@ -228,6 +241,17 @@ static void succeed(struct attempt *t, struct str data)
     asker.reply(asker.peer, request, buf_str(&b));
     buf_release(&b);
     buf_release(&octets);
+}
+
+/* The client is who it says; may it be whom it wants to be? */
+static void succeed(struct attempt *t, struct str data)
+{
+    struct str user = exchange_get_user(t->exchange);
+    if (!str_eq(user, exchange_get_authzid(t->exchange))) {
+        refuse(t, ERR_NOT_AUTHORIZED);
+        return;
+    }
+    give_ticket(t, user, data);
 }
 
 /* On a helper thread: touches this attempt only, which nobody changes meanwhile. */
@@ -259,6 +283,152 @@ static void on_checked(void *owner)
     succeed(t, STR_EMPTY);
 }
 
+/* ---- somebody else is asked ---- */
+
+static void challenge(struct attempt *t, struct str data);
+
+static void ask_outside(struct attempt *t, struct buf *body,
+                        void (*answer)(void *asker, enum err e, struct str body))
+{
+    const struct auth_outside *outside = t->auth->o.outside;
+    t->state = ATTEMPT_OUTSIDE;
+    timer_stop(t->timer);
+    outside->ask(outside->owner, buf_str(body), answer, t);
+    buf_wipe(body);
+}
+
+/* What was answered: ERR_OK, ERR_AUTH_FAILED, or that it cannot be told now. user: whom it names, appended. */
+static enum err read_verdict(enum err e, struct str body, struct buf *user)
+{
+    struct fields f;
+    if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
+        return ERR_UNAVAILABLE;
+    }
+    struct str result = fields_get(&f, STR("result"));
+    buf_add(user, fields_get(&f, STR("user")));
+    e = str_eq(result, STR("ok"))   ? ERR_OK
+        : str_eq(result, STR("no")) ? ERR_AUTH_FAILED
+                                    : ERR_UNAVAILABLE;
+    fields_release(&f);
+    return e;
+}
+
+/* The user that somebody else answers for becomes ours, if that is allowed. */
+static enum err make_user(struct auth *a, struct str name)
+{
+    struct verifier v;
+    if (!a->o.outside->makes_users) {
+        return ERR_AUTH_FAILED;
+    }
+    TRY(verifier_make_outside(&v));
+    enum err e = users_add(a->o.users, name, USER_PERSON, &v);
+    if (e == ERR_OK) {
+        log_info("user %.*s is new here", STR_ARG(name));
+    }
+    return e == ERR_EXISTS ? ERR_OK : e;
+}
+
+static void on_bound(void *owner, enum err e, struct str body)
+{
+    struct attempt *t = owner;
+    struct str user = exchange_get_user(t->exchange);
+    struct buf unused = BUF_INIT(EXCHANGE_MESSAGE_MOST);
+    t->state = ATTEMPT_CLIENT;
+    e = read_verdict(e, body, &unused);
+    buf_release(&unused);
+    if (e == ERR_OK && !t->is_known) {
+        e = make_user(t->auth, user);
+    }
+    if (e == ERR_OK) {
+        succeed(t, STR_EMPTY);
+    } else if (e == ERR_AUTH_FAILED) {
+        fail(t);
+    } else {
+        refuse(t, ERR_UNAVAILABLE);
+    }
+}
+
+static void ask_for_password(struct attempt *t)
+{
+    struct buf body = BUF_INIT(LINK_MESSAGE_MOST);
+    fields_add(&body, STR("op"), STR("password"));
+    fields_add(&body, STR("user"), exchange_get_user(t->exchange));
+    fields_add(&body, STR("password"), exchange_get_password(t->exchange));
+    ask_outside(t, &body, on_bound);
+}
+
+/* The account that a name from elsewhere means: a user's name, or name@domain with a domain of ours. False: none that could be one. */
+static bool find_account(struct auth *a, struct str name, struct buf *out)
+{
+    buf_clear(out);
+    if (name_prepare(name, false, out) != ERR_OK) {
+        return false;
+    }
+    if (users_find(a->o.users, buf_str(out), NULL, NULL) == ERR_OK) {
+        return true;
+    }
+    size_t at = str_find_last_char(name, '@');
+    if (at < name.n && lookup_is_local(&a->o.addresses, str_skip(name, at + 1))) {
+        buf_clear(out);
+        return name_prepare(str_sub(name, 0, at), false, out) == ERR_OK;
+    }
+    return true;
+}
+
+/* Whose the token is, as an account; and is it who the client wants to be? */
+static enum err judge_token(struct attempt *t, struct str named)
+{
+    struct auth *a = t->auth;
+    CLEANUP(buf_release) struct buf user = BUF_INIT(NAME_MOST + 1);
+    CLEANUP(buf_release) struct buf wanted = BUF_INIT(NAME_MOST + 1);
+    struct str authzid = exchange_get_authzid(t->exchange);
+    if (!find_account(a, named, &user)
+        || (authzid.n > 0
+            && (!find_account(a, authzid, &wanted) || !str_eq(buf_str(&user), buf_str(&wanted))))) {
+        return ERR_AUTH_FAILED;
+    }
+    enum user_kind kind = USER_PERSON;
+    enum err e = users_find(a->o.users, buf_str(&user), NULL, &kind);
+    if (e == ERR_NOT_FOUND) {
+        e = make_user(a, buf_str(&user));
+    } else if (e == ERR_OK && kind != USER_PERSON) {
+        e = ERR_AUTH_FAILED;
+    }
+    (void)snprintf(t->account, sizeof(t->account), "%.*s", STR_ARG(buf_str(&user)));
+    return e;
+}
+
+static void on_token_judged(void *owner, enum err e, struct str body)
+{
+    struct attempt *t = owner;
+    struct auth *a = t->auth;
+    CLEANUP(buf_release) struct buf named = BUF_INIT(EXCHANGE_MESSAGE_MOST);
+    t->state = ATTEMPT_CLIENT;
+    e = read_verdict(e, body, &named);
+    if (e == ERR_OK) {
+        e = judge_token(t, buf_str(&named));
+    }
+    if (e == ERR_OK) {
+        give_ticket(t, str_from_c(t->account), STR_EMPTY);
+    } else if (e == ERR_AUTH_FAILED) {
+        CLEANUP(buf_release) struct buf out = BUF_INIT(EXCHANGE_MESSAGE_MOST);
+        exchange_refuse_token(t->exchange, a->o.outside->scope, a->o.outside->configuration, &out);
+        challenge(t, buf_str(&out));
+    } else {
+        refuse(t, ERR_UNAVAILABLE);
+    }
+}
+
+static void ask_for_token(struct attempt *t)
+{
+    struct buf body = BUF_INIT(LINK_MESSAGE_MOST);
+    fields_add(&body, STR("op"), STR("token"));
+    fields_add(&body, STR("token"), exchange_get_token(t->exchange));
+    ask_outside(t, &body, on_token_judged);
+}
+
+/* ---- a password ---- */
+
 static void check_password(struct attempt *t)
 {
     struct auth *a = t->auth;
@@ -266,9 +436,15 @@ static void check_password(struct attempt *t)
     struct str password = exchange_get_password(t->exchange);
     look_for_changes(a);
     t->users_version = a->users_version;
-    t->is_known = find_verifier(a, user, &t->verifier);
+    bool is_outside = false;
+    t->is_known = find_verifier(a, user, &t->verifier, &is_outside);
     if (a->find_err != ERR_OK) {
         refuse(t, ERR_UNAVAILABLE);
+        return;
+    }
+    bool has_outside = a->o.outside != NULL && a->o.outside->has_passwords;
+    if (has_outside && (is_outside || !t->is_known) && user.n > 0 && password.n > 0) {
+        ask_for_password(t);
         return;
     }
     if (t->is_known && checks_has(a->checks, user, password, loop_now_ms(a->o.loop))) {
@@ -309,6 +485,9 @@ static void step(struct attempt *t, struct str message)
         break;
     case EXCHANGE_PASSWORD:
         check_password(t);
+        break;
+    case EXCHANGE_TOKEN:
+        ask_for_token(t);
         break;
     case EXCHANGE_YES:
         succeed(t, buf_str(&out));
@@ -353,7 +532,8 @@ static bool is_place_full(const struct auth *a, uint64_t place)
     {
         const struct attempt *t = list_entry(node, struct attempt, node);
         held_back += t->state == ATTEMPT_HELD_BACK && t->place == place ? 1 : 0;
-        checks += t->state == ATTEMPT_CHECK && t->place == place ? 1 : 0;
+        bool is_checked = t->state == ATTEMPT_CHECK || t->state == ATTEMPT_OUTSIDE;
+        checks += is_checked && t->place == place ? 1 : 0;
     }
     return held_back >= AUTH_HELD_BACK_MOST || checks >= AUTH_CHECKS_MOST;
 }
@@ -377,6 +557,23 @@ static bool make_room(struct auth *a)
     return false;
 }
 
+/* Is it there, and may it be used on such a connection? Passwords and tokens are the same to whoever listens. */
+static enum err check_mechanism(const struct auth *a, const struct fields *f, struct str mechanism)
+{
+    bool is_token =
+        str_eq_nocase(mechanism, STR("OAUTHBEARER")) || str_eq_nocase(mechanism, STR("XOAUTH2"));
+    if (is_token && (a->o.outside == NULL || !a->o.outside->has_tokens)) {
+        return ERR_UNSUPPORTED;
+    }
+    bool is_plaintext = is_token || str_eq_nocase(mechanism, STR("PLAIN"))
+                        || str_eq_nocase(mechanism, STR("LOGIN"));
+    bool is_tls = fields_get_u64(f, STR("tls"), 0) == 1;
+    bool is_loopback = fields_get_u64(f, STR("loopback"), 0) == 1;
+    bool may_plaintext = is_tls || a->o.plaintext == PLAINTEXT_ALWAYS
+                         || (a->o.plaintext == PLAINTEXT_LOOPBACK && is_loopback);
+    return is_plaintext && !may_plaintext ? ERR_TLS_REQUIRED : ERR_OK;
+}
+
 /* What stands against the attempt before any verifier is read. */
 static enum err check_start(struct auth *a, const struct fields *f, enum service *service)
 {
@@ -389,13 +586,7 @@ static enum err check_start(struct auth *a, const struct fields *f, enum service
         || (map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST && !make_room(a))) {
         return ERR_UNAVAILABLE;
     }
-    bool is_plaintext =
-        str_eq_nocase(mechanism, STR("PLAIN")) || str_eq_nocase(mechanism, STR("LOGIN"));
-    bool is_tls = fields_get_u64(f, STR("tls"), 0) == 1;
-    bool is_loopback = fields_get_u64(f, STR("loopback"), 0) == 1;
-    bool may_plaintext = is_tls || a->o.plaintext == PLAINTEXT_ALWAYS
-                         || (a->o.plaintext == PLAINTEXT_LOOPBACK && is_loopback);
-    return is_plaintext && !may_plaintext ? ERR_TLS_REQUIRED : ERR_OK;
+    return check_mechanism(a, f, mechanism);
 }
 
 static void keep_text(char *to, size_t size, struct str from)
@@ -430,6 +621,7 @@ static void start(struct auth *a, const struct auth_asker *asker, uint32_t id,
     t->request = id;
     t->exchange = x;
     t->service = service;
+    t->asked_ms = loop_now_ms(a->o.loop);
     t->timer = timer_new(a->o.loop, on_silent, t);
     memcpy(t->nonce, fields_get(f, STR("nonce")).p, sizeof(t->nonce));
     t->place = delays_get_place(fields_get(f, STR("peer")));
@@ -464,6 +656,7 @@ static void go_on(struct auth *a, const struct auth_asker *asker, uint32_t id,
         return;
     }
     t->request = id;
+    t->asked_ms = loop_now_ms(a->o.loop);
     timer_stop(t->timer);
     step(t, fields_get(f, STR("data")));
 }

@@ -25,6 +25,22 @@ enum {
     AUTH_EXCHANGE_TIMEOUT_MS = 120 * 1000 /* a client that does not answer a challenge */
 };
 
+/* Somebody else who knows passwords or tokens (src/verify): asked for users that have no verifier here. What it says yes to is an account
+ * only when there is such a user, or when it may make users. */
+struct auth_outside {
+    bool has_passwords;
+    bool has_tokens;
+    bool makes_users;
+    struct str scope;         /* told to a client whose token does not do; may be empty */
+    struct str configuration; /* the same: URL of the issuer's configuration */
+    /* body: a request as docs/architecture.md lists them. answer is called once, perhaps at once. */
+    void (*ask)(void *owner, struct str body,
+                void (*answer)(void *asker, enum err e, struct str body), void *asker);
+    /* asker wants no answer any more. */
+    void (*cancel)(void *owner, void *asker);
+    void *owner;
+};
+
 /* Everything is borrowed for auth's life. */
 struct auth_options {
     struct loop *loop;
@@ -35,6 +51,7 @@ struct auth_options {
     bool is_alias_shared;      /* each of an alias's accounts may write as it */
     enum plaintext plaintext;  /* PLAIN and LOGIN without TLS */
     struct verifier_cost cost;
+    const struct auth_outside *outside; /* NULL: there is nobody else */
 };
 
 /* A request's way back. peer tells links apart: an exchange goes on over the link it began on. */

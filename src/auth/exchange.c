@@ -1,4 +1,4 @@
-/* SASL by libgsasl.
+/* SASL, by libgsasl but for tokens.
  *
  * libgsasl parses the messages and does SCRAM's arithmetic; it asks for what it needs by callback. Two kinds of answer:
  *
@@ -7,10 +7,13 @@
  *   SCRAM          salt, iterations and keys of the user. For somebody unknown they are made up, stable and of the usual
  *                  shape, and the proof then fails where a wrong password's does: an observer learns nothing.
  *
+ * Bearer tokens are one message, which bearer.c reads; whether they are good is asked elsewhere, as with passwords.
+ *
  * Downgrade (RFC 5802, 6): a client that could bind to the channel but was told that we cannot says "y"; we could
  * (cb_type is given), so somebody in the middle cut -PLUS from the list of mechanisms, and the exchange fails. */
 #include "auth/exchange.h"
 
+#include "auth/bearer.h"
 #include "auth/names.h"
 #include "base/base64.h"
 
@@ -30,12 +33,15 @@ struct exchange {
     struct buf cb;              /* base64, as libgsasl wants it; empty: none */
     bool is_scram;
     bool is_plus;
+    bool is_bearer;
+    bool is_xoauth;
+    bool is_refused;   /* the token did not do; the client is told */
     bool is_first;     /* the next message is the client's first */
     bool is_asked;     /* and it was asked for that */
     bool has_password; /* GSASL_VALIDATE_SIMPLE was asked */
     struct buf user;
     struct buf authzid;
-    struct buf password;
+    struct buf password; /* or the token */
 };
 
 static struct buf secret_buf(size_t cap)
@@ -150,13 +156,33 @@ void sasl_free(struct sasl **s)
 
 static const char *find_mechanism(struct str name)
 {
-    static const char *const NAMES[] = {"PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"};
+    static const char *const NAMES[] = {
+        "PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "OAUTHBEARER", "XOAUTH2"};
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
         if (str_eq_nocase(name, str_from_c(NAMES[i]))) {
             return NAMES[i];
         }
     }
     return NULL;
+}
+
+static struct exchange *new_exchange(struct sasl *s, struct str name)
+{
+    struct exchange *x = calloc(1, sizeof(*x));
+    if (x == NULL) {
+        abort();
+    }
+    x->sasl = s;
+    x->is_scram = str_starts(name, STR("SCRAM"));
+    x->is_plus = str_ends_nocase(name, STR("-PLUS"));
+    x->is_xoauth = str_eq(name, STR("XOAUTH2"));
+    x->is_bearer = x->is_xoauth || str_eq(name, STR("OAUTHBEARER"));
+    x->is_first = true;
+    x->user = BUF_INIT(NAME_MOST + 1);
+    x->authzid = BUF_INIT((x->is_bearer ? BEARER_USER_MOST : NAME_MOST) + 1);
+    x->password = secret_buf((x->is_bearer ? EXCHANGE_MESSAGE_MOST : PASSWORD_MOST) + 1);
+    x->cb = BUF_INIT(EXCHANGE_MESSAGE_MOST);
+    return x;
 }
 
 enum err exchange_new(struct sasl *s, struct str mechanism, struct str cb_type, struct str cb,
@@ -169,29 +195,20 @@ enum err exchange_new(struct sasl *s, struct str mechanism, struct str cb_type, 
     if (name == NULL || (is_plus && !has_binding)) {
         return ERR_UNSUPPORTED;
     }
-    struct exchange *x = calloc(1, sizeof(*x));
-    if (x == NULL) {
-        abort();
-    }
-    x->sasl = s;
-    x->is_scram = str_starts(str_from_c(name), STR("SCRAM"));
-    x->is_plus = is_plus;
-    x->is_first = true;
-    x->user = BUF_INIT(NAME_MOST + 1);
-    x->authzid = BUF_INIT(NAME_MOST + 1);
-    x->password = secret_buf(PASSWORD_MOST + 1);
-    x->cb = BUF_INIT(EXCHANGE_MESSAGE_MOST);
+    struct exchange *x = new_exchange(s, str_from_c(name));
     if (has_binding) {
         bool is_unique = str_eq(cb_type, STR("tls-unique"));
         x->cb_property = is_unique ? GSASL_CB_TLS_UNIQUE : GSASL_CB_TLS_EXPORTER;
         base64_write(&x->cb, cb);
     }
-    if (gsasl_server_start(s->gsasl, name, &x->session) != GSASL_OK) {
+    if (!x->is_bearer && gsasl_server_start(s->gsasl, name, &x->session) != GSASL_OK) {
         x->session = NULL;
         exchange_free(&x);
         return ERR_UNSUPPORTED;
     }
-    gsasl_session_hook_set(x->session, x);
+    if (x->session != NULL) {
+        gsasl_session_hook_set(x->session, x);
+    }
     *out = x;
     return ERR_OK;
 }
@@ -236,10 +253,37 @@ static bool take_message(struct exchange *x, struct str message)
     return !(is_opening && is_downgraded(x, message));
 }
 
+static enum exchange_state step_bearer(struct exchange *x, struct str message)
+{
+    struct bearer b;
+    if (x->is_refused) {
+        return EXCHANGE_NO;
+    }
+    if (message.n == 0) {
+        return EXCHANGE_CHALLENGE; /* an empty one asks for the token */
+    }
+    enum err e = bearer_parse(message, x->is_xoauth, &b);
+    if (e == ERR_OK) {
+        buf_add(&x->authzid, b.user);
+        buf_add(&x->password, b.token);
+    }
+    return e == ERR_OK ? EXCHANGE_TOKEN : EXCHANGE_NO;
+}
+
+void exchange_refuse_token(struct exchange *x, struct str scope, struct str configuration,
+                           struct buf *out)
+{
+    x->is_refused = true;
+    bearer_write_refusal(out, x->is_xoauth, scope, configuration);
+}
+
 enum exchange_state exchange_step(struct exchange *x, struct str message, struct buf *out)
 {
     if (!take_message(x, message)) {
         return EXCHANGE_NO;
+    }
+    if (x->is_bearer) {
+        return step_bearer(x, message);
     }
     char *said = NULL;
     size_t size = 0;
@@ -271,6 +315,11 @@ struct str exchange_get_authzid(const struct exchange *x)
 }
 
 struct str exchange_get_password(const struct exchange *x)
+{
+    return buf_str(&x->password);
+}
+
+struct str exchange_get_token(const struct exchange *x)
 {
     return buf_str(&x->password);
 }

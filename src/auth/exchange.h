@@ -8,17 +8,18 @@
 
 #include <stdbool.h>
 
-/* One SASL exchange (RFC 4422), the server's side, over libgsasl: PLAIN (RFC 4616), LOGIN, SCRAM-SHA-256 and
- * SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677; channel bindings RFC 5929, RFC 9266). Octets in, octets out; base64 and the
- * protocol around it are the edge's. */
+/* One SASL exchange (RFC 4422), the server's side. Over libgsasl: PLAIN (RFC 4616), LOGIN, SCRAM-SHA-256 and
+ * SCRAM-SHA-256-PLUS (RFC 5802, RFC 7677; channel bindings RFC 5929, RFC 9266). Our own: OAUTHBEARER (RFC 7628) and XOAUTH2.
+ * Octets in, octets out; base64 and the protocol around it are the edge's. */
 struct sasl;
 struct exchange;
 
-enum { EXCHANGE_MESSAGE_MOST = 8 * 1024 };
+enum { EXCHANGE_MESSAGE_MOST = 12 * 1024 };
 
 enum exchange_state {
     EXCHANGE_CHALLENGE, /* send the challenge (may be empty), step again with the answer */
     EXCHANGE_PASSWORD,  /* name and password are there; the caller checks them */
+    EXCHANGE_TOKEN,     /* a bearer token is there; the caller has it checked */
     EXCHANGE_YES,       /* the client proved who it is; out is the server's last message */
     EXCHANGE_NO         /* failed; the exchange is over */
 };
@@ -41,6 +42,11 @@ void exchange_begin_unasked(struct exchange *x);
 /* One message of the client; out is appended to. An empty first message of the client fails: no mechanism here has one. */
 enum exchange_state exchange_step(struct exchange *x, struct str message, struct buf *out);
 
+/* After EXCHANGE_TOKEN: the token does not do. Appends what the client is to be told (a challenge); its answer, whatever it is, leads to
+ * EXCHANGE_NO. scope, configuration: as of bearer_write_refusal(). */
+void exchange_refuse_token(struct exchange *x, struct str scope, struct str configuration,
+                           struct buf *out);
+
 /* Valid after EXCHANGE_PASSWORD, EXCHANGE_YES and EXCHANGE_NO; borrowed until the exchange is freed. Empty when the client
  * gave none, or none that could be an account. Prepared (names.h). */
 struct str exchange_get_user(const struct exchange *x);
@@ -48,5 +54,8 @@ struct str exchange_get_user(const struct exchange *x);
 struct str exchange_get_authzid(const struct exchange *x);
 /* After EXCHANGE_PASSWORD only; prepared. */
 struct str exchange_get_password(const struct exchange *x);
+/* After EXCHANGE_TOKEN only. Whose it is, the token's issuer says: the user stays empty, the authorization id is what the client gave,
+ * as it gave it, or empty. */
+struct str exchange_get_token(const struct exchange *x);
 
 #endif

@@ -396,3 +396,8 @@ enum err lookup_sender(struct users *u, const struct lookup_config *c, bool is_s
     }
     return e;
 }
+
+bool lookup_is_local(const struct lookup_config *c, struct str domain)
+{
+    return is_local_domain(c->domains, domain);
+}

@@ -53,4 +53,7 @@ MUST_USE enum err lookup_address(struct users *u, const struct lookup_config *c,
 MUST_USE enum err lookup_sender(struct users *u, const struct lookup_config *c, bool is_shared,
                                 struct str user, struct str address);
 
+/* Is domain, as it was written, one of ours? */
+bool lookup_is_local(const struct lookup_config *c, struct str domain);
+
 #endif

@@ -81,6 +81,24 @@ enum err verifier_make_dummy(const struct verifier_cost *cost, struct verifier *
     return e;
 }
 
+enum err verifier_make_outside(struct verifier *out)
+{
+    if (sodium_init() < 0) {
+        return ERR_IO;
+    }
+    struct verifier v = {.scram_iterations = SCRAM_ITERATIONS_LEAST};
+    randombytes_buf(v.scram_salt, sizeof(v.scram_salt));
+    randombytes_buf(v.scram_stored_key, sizeof(v.scram_stored_key));
+    randombytes_buf(v.scram_server_key, sizeof(v.scram_server_key));
+    *out = v;
+    return ERR_OK;
+}
+
+bool verifier_is_outside(const struct verifier *v)
+{
+    return v->argon2[0] == '\0';
+}
+
 bool verifier_check(const struct verifier *v, struct str password)
 {
     const char *p = password.n > 0 ? password.p : "";

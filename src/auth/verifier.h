@@ -37,6 +37,10 @@ MUST_USE enum err verifier_make(struct str password, const struct verifier_cost 
 /* A verifier that no password fits, with the cost of a real one: what an unknown user is checked against. */
 MUST_USE enum err verifier_make_dummy(const struct verifier_cost *cost, struct verifier *out);
 
+/* The verifier of a user whose password or token somebody else checks (auth.h, auth_outside): no password fits it. Errors: ERR_IO. */
+MUST_USE enum err verifier_make_outside(struct verifier *out);
+bool verifier_is_outside(const struct verifier *v);
+
 /* Does the prepared password fit? Pure computation, safe on a helper thread; costs what verifier_make() cost. */
 bool verifier_check(const struct verifier *v, struct str password);
 

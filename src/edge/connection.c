@@ -382,6 +382,8 @@ static void make_stranger(struct connection *c, bool is_back)
         .tls = s->tls,
         .has_certificate = s->tls_context != NULL,
         .may_plaintext = may_plaintext(s, c->is_loopback),
+        .has_tokens = s->has_tokens,
+        .is_without_scram = s->is_without_scram,
         .message_most = s->message_most,
         .sieve = s->sieve,
         .recipients_most = s->recipients_most,

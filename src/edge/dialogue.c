@@ -51,10 +51,12 @@ bool dialogue_offers_tls(const struct dialogue *d)
 struct login_offer dialogue_get_offer(const struct dialogue *d)
 {
     bool may_login = !dialogue_needs_tls(d);
+    bool has_plaintext = d->is_tls || (may_login && d->args.may_plaintext);
     return (struct login_offer){
-        .has_plaintext = d->is_tls || (may_login && d->args.may_plaintext),
-        .has_scram = may_login,
-        .has_binding = d->is_tls && d->has_binding,
+        .has_plaintext = has_plaintext,
+        .has_tokens = has_plaintext && d->args.has_tokens,
+        .has_scram = may_login && !d->args.is_without_scram,
+        .has_binding = d->is_tls && d->has_binding && !d->args.is_without_scram,
     };
 }
 

@@ -37,6 +37,8 @@ struct dialogue_args {
     enum tls_policy tls;
     bool has_certificate;     /* false: STARTTLS is answered "not available" */
     bool may_plaintext;       /* PLAIN and LOGIN without TLS, when TLS is not required */
+    bool has_tokens;          /* OAUTHBEARER and XOAUTH2, where PLAIN may be used */
+    bool is_without_scram;    /* passwords are elsewhere, where SCRAM cannot be checked */
     uint64_t message_most;    /* for EHLO's SIZE */
     uint64_t recipients_most; /* for EHLO's LIMITS */
     uint64_t hold_most_s;     /* for EHLO's FUTURERELEASE; 0: not offered */

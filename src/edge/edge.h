@@ -29,7 +29,9 @@ struct edge_settings {
     enum tls_policy tls;
     struct tls_context *tls_context; /* NULL: no certificate */
     enum edge_plaintext plaintext;
-    unsigned workers; /* store workers, at most EDGE_WORKERS_MOST */
+    bool has_tokens;       /* OAUTHBEARER and XOAUTH2 are offered */
+    bool is_without_scram; /* SCRAM is not */
+    unsigned workers;      /* store workers, at most EDGE_WORKERS_MOST */
     uint64_t message_most;
     struct dialogue_sieve sieve;
     uint64_t recipients_most;  /* of one message, for EHLO's LIMITS */

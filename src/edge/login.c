@@ -18,28 +18,35 @@ enum { MESSAGE_MOST = 16 * 1024, NAME_MOST = 1024 };
 
 enum { IDLE, AT_NAME, AT_PASSWORD, AT_RESPONSE, AT_AUTH, AT_FINAL };
 
+enum need { NEED_PLAINTEXT, NEED_TOKENS, NEED_SCRAM, NEED_BINDING };
+
 struct mechanism {
     const char *name;
-    bool is_plaintext;
-    bool is_bound;
+    enum need need; /* of the offer */
     bool is_login;
 };
 
 static const struct mechanism MECHANISMS[] = {
-    {"PLAIN", true, false, false},
-    {"LOGIN", true, false, true},
-    {"SCRAM-SHA-256", false, false, false},
-    {"SCRAM-SHA-256-PLUS", false, true, false},
+    {"PLAIN", NEED_PLAINTEXT, false},     {"LOGIN", NEED_PLAINTEXT, true},
+    {"SCRAM-SHA-256", NEED_SCRAM, false}, {"SCRAM-SHA-256-PLUS", NEED_BINDING, false},
+    {"OAUTHBEARER", NEED_TOKENS, false},  {"XOAUTH2", NEED_TOKENS, false},
 };
 
 enum { MECHANISM_COUNT = sizeof(MECHANISMS) / sizeof(MECHANISMS[0]) };
 
 static bool is_offered(const struct mechanism *m, struct login_offer offer)
 {
-    if (m->is_plaintext) {
+    switch (m->need) {
+    case NEED_PLAINTEXT:
         return offer.has_plaintext;
+    case NEED_TOKENS:
+        return offer.has_tokens;
+    case NEED_SCRAM:
+        return offer.has_scram;
+    case NEED_BINDING:
+        return offer.has_binding;
     }
-    return m->is_bound ? offer.has_binding : offer.has_scram;
+    return false;
 }
 
 void login_write_mechanisms(struct buf *out, struct login_offer offer, struct str prefix)
@@ -138,7 +145,7 @@ enum login_next login_begin(struct login *l, struct login_offer offer, struct st
         return fail(l, ERR_UNSUPPORTED);
     }
     if (!is_offered(&MECHANISMS[i], offer)) {
-        return fail(l, MECHANISMS[i].is_plaintext ? ERR_TLS_REQUIRED : ERR_UNSUPPORTED);
+        return fail(l, MECHANISMS[i].need == NEED_PLAINTEXT ? ERR_TLS_REQUIRED : ERR_UNSUPPORTED);
     }
     l->mechanism = str_from_c(MECHANISMS[i].name);
     if (MECHANISMS[i].is_login) {

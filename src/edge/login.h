@@ -16,6 +16,7 @@ struct login_offer {
     bool has_plaintext; /* PLAIN and LOGIN: TLS, or allowed without */
     bool has_scram;
     bool has_binding; /* SCRAM-SHA-256-PLUS: inside TLS, and the channel can be bound */
+    bool has_tokens;  /* OAUTHBEARER and XOAUTH2: the same, and somebody can judge tokens */
 };
 
 /* Appends the mechanisms with prefix before and a space between them: "AUTH=PLAIN AUTH=SCRAM-SHA-256". */

@@ -9,6 +9,8 @@
  *            files to read
  *   gate     none             accepts, makes inet sockets, connects yes      some
  *                             out, makes pairs of Unix sockets
+ *   verify   resolver and CA  makes inet sockets, connects out      yes      some
+ *            files to read
  *   convert  runs programs,    none                                 yes      some
  *            reads what they
  *            need; no mail
@@ -91,6 +93,10 @@ static const struct keep KEEPS[ROLE_COUNT] = {
                    .reads = READS_NOTHING,
                    .calls = CALLS_ACCEPT | CALLS_CONNECT | CALLS_PAIR,
                    .fds_most = 16384},
+    [ROLE_VERIFY] = {.files = FILES_NONE,
+                     .reads = SUBMIT_READS,
+                     .calls = CALLS_FILES | CALLS_CONNECT,
+                     .fds_most = 1024},
     [ROLE_CONVERT] = {.files = FILES_PROGRAMS,
                       .reads = CONVERT_READS,
                       .calls = CALLS_FILES | CALLS_FORK,

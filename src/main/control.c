@@ -36,9 +36,9 @@ union rights {
 const char *control_role_name(enum link_role role)
 {
     static const char *const NAMES[ROLE_COUNT] = {
-        [ROLE_EDGE] = "edge",          [ROLE_AUTH] = "auth",       [ROLE_STORE] = "store",
-        [ROLE_SUBMIT] = "submit",      [ROLE_CONVERT] = "convert", [ROLE_GATE] = "gate",
-        [ROLE_SUPERVISOR] = "limetta",
+        [ROLE_EDGE] = "edge",     [ROLE_AUTH] = "auth",          [ROLE_STORE] = "store",
+        [ROLE_SUBMIT] = "submit", [ROLE_CONVERT] = "convert",    [ROLE_GATE] = "gate",
+        [ROLE_VERIFY] = "verify", [ROLE_SUPERVISOR] = "limetta",
     };
     return (unsigned)role < ROLE_COUNT ? NAMES[role] : "nobody";
 }

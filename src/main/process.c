@@ -28,7 +28,8 @@ enum {
     SUBMIT = 1 << ROLE_SUBMIT,
     CONVERT = 1 << ROLE_CONVERT,
     GATE = 1 << ROLE_GATE,
-    EVERY = EDGE | AUTH | STORE | SUBMIT | CONVERT | GATE
+    VERIFY = 1 << ROLE_VERIFY,
+    EVERY = EDGE | AUTH | STORE | SUBMIT | CONVERT | GATE | VERIFY
 };
 enum { CONTROL_BUFFER = 1 << 20, ENVIRONMENT_MOST = 16, ANCHORS_MOST = 256 * 1024 };
 
@@ -36,7 +37,9 @@ bool process_may_link(enum link_role a, enum link_role b)
 {
     bool is_conversion =
         (a == ROLE_STORE && b == ROLE_CONVERT) || (a == ROLE_CONVERT && b == ROLE_STORE);
-    return is_conversion || hosts_may_link(a, b);
+    bool is_verification =
+        (a == ROLE_AUTH && b == ROLE_VERIFY) || (a == ROLE_VERIFY && b == ROLE_AUTH);
+    return is_conversion || is_verification || hosts_may_link(a, b);
 }
 
 /* The role's program, beside our own. */
@@ -250,6 +253,24 @@ static const struct told FROM_CONFIG[] = {
     {"argon2_passes", AUTH, CONFIG_argon2_passes},
     {"argon2_memory", AUTH, CONFIG_argon2_memory},
     {"scram_iterations", AUTH, CONFIG_scram_iterations},
+    {"scram", EDGE, CONFIG_scram},
+    {"outside_users", AUTH, CONFIG_outside_users},
+    {"ldap_url", AUTH | VERIFY, CONFIG_ldap_url},
+    {"ldap_starttls", VERIFY, CONFIG_ldap_starttls},
+    {"ldap_ca", VERIFY, CONFIG_ldap_ca},
+    {"ldap_dn", VERIFY, CONFIG_ldap_dn},
+    {"ldap_base", VERIFY, CONFIG_ldap_base},
+    {"ldap_filter", VERIFY, CONFIG_ldap_filter},
+    {"ldap_bind_dn", VERIFY, CONFIG_ldap_bind_dn},
+    {"ldap_bind_password", VERIFY, CONFIG_ldap_bind_password},
+    {"ldap_timeout_s", VERIFY, CONFIG_ldap_timeout_s},
+    {"oauth_introspection", EDGE | AUTH | VERIFY, CONFIG_oauth_introspection},
+    {"oauth_client_id", VERIFY, CONFIG_oauth_client_id},
+    {"oauth_client_secret", VERIFY, CONFIG_oauth_client_secret},
+    {"oauth_user", VERIFY, CONFIG_oauth_user},
+    {"oauth_scope", AUTH | VERIFY, CONFIG_oauth_scope},
+    {"oauth_audience", VERIFY, CONFIG_oauth_audience},
+    {"oauth_configuration", AUTH, CONFIG_oauth_configuration},
 };
 
 /* Sends while all goes well. */
@@ -370,6 +391,7 @@ static void tell_sieve(struct teller *t, const struct config *config)
     tell_u64(t, EDGE | STORE, "sieve_redirects", limits.redirects);
     buf_release(&extensions);
     tell_file(t, SUBMIT, "notify_webhooks_ca", config_get(config, CONFIG_notify_webhooks_ca));
+    tell_file(t, VERIFY, "oauth_ca", config_get(config, CONFIG_oauth_ca));
     tell_file(t, SUBMIT, "tls_anchors", config_get(config, CONFIG_tls_anchors));
 }
 

@@ -1,7 +1,7 @@
 /* limetta-auth: the authentication server as a process.
  *
  * Holds the verifier database and the key that signs tickets, and reaches nothing else: it talks only to the roles that the
- * supervisor linked to it (edge and submit; anybody else's link is refused), and it has no sockets of its own. */
+ * supervisor linked to it (edge, submit and verify; anybody else's link is refused), and it has no sockets of its own. */
 #include "main/boot.h"
 
 #include "auth/auth.h"
@@ -23,6 +23,7 @@ struct auth_role {
     struct ticket_signer *signer;
     struct auth *auth;
     struct peers peers;
+    struct auth_outside outside;
 };
 
 static void reply(void *peer, uint32_t id, struct str body)
@@ -50,7 +51,7 @@ static const struct link_handler LINK_HANDLER = {.on_request = on_request, .on_d
 static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct auth_role *r = owner;
-    if (peer->role != ROLE_EDGE && peer->role != ROLE_SUBMIT) {
+    if (peer->role != ROLE_EDGE && peer->role != ROLE_SUBMIT && peer->role != ROLE_VERIFY) {
         log_error("%s has no business with auth", control_role_name(peer->role));
         (void)close(peer->fd);
         return;
@@ -98,6 +99,42 @@ static enum err open_and_confine(struct auth_role *r)
     return confine(r->boot, ROLE_AUTH, folder);
 }
 
+/* What others hear when verify is not there. */
+static void ask_outside(void *owner, struct str body,
+                        void (*answer)(void *asker, enum err e, struct str body), void *asker)
+{
+    struct link *l = peers_find(&((struct auth_role *)owner)->peers, ROLE_VERIFY, 0);
+    if (l == NULL) {
+        answer(asker, ERR_UNAVAILABLE, STR_EMPTY);
+        return;
+    }
+    link_request(l, body, answer, asker);
+}
+
+static void cancel_outside(void *owner, void *asker)
+{
+    struct link *l = peers_find(&((struct auth_role *)owner)->peers, ROLE_VERIFY, 0);
+    if (l != NULL) {
+        link_cancel(l, asker);
+    }
+}
+
+static const struct auth_outside *read_outside(struct auth_role *r)
+{
+    const struct boot *b = r->boot;
+    r->outside = (struct auth_outside){
+        .has_passwords = boot_get(b, STR("ldap_url")).n > 0,
+        .has_tokens = boot_get(b, STR("oauth_introspection")).n > 0,
+        .makes_users = str_eq(boot_get(b, STR("outside_users")), STR("any")),
+        .scope = boot_get(b, STR("oauth_scope")),
+        .configuration = boot_get(b, STR("oauth_configuration")),
+        .ask = ask_outside,
+        .cancel = cancel_outside,
+        .owner = r,
+    };
+    return &r->outside;
+}
+
 static enum err start(struct auth_role *r)
 {
     TRY(open_and_confine(r));
@@ -115,6 +152,7 @@ static enum err start(struct auth_role *r)
         .is_alias_shared = str_eq(boot_get(r->boot, STR("sender_alias")), STR("each")),
         .plaintext = read_plaintext(r->boot),
         .cost = read_cost(r->boot),
+        .outside = read_outside(r),
     };
     return auth_new(&o, &r->auth);
 }

@@ -209,6 +209,8 @@ static enum err make_edge(struct edge_role *r)
         .hostname = boot_get(b, STR("hostname")),
         .tls = read_tls(b),
         .plaintext = read_plaintext(b),
+        .has_tokens = boot_get(b, STR("oauth_introspection")).n > 0,
+        .is_without_scram = !str_eq(boot_get(b, STR("scram")), STR("yes")),
         .workers = (unsigned)workers,
         .message_most = boot_get_u64(b, STR("message_most"), 0),
         .recipients_most = boot_get_u64(b, STR("recipients_most"), 0),

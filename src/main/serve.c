@@ -74,6 +74,9 @@ void serve_complete_config(struct config *c)
     buf_add(&names, config_get(c, CONFIG_host_names));
     config_set(c, CONFIG_host_names, str_trim(buf_str(&names)));
     buf_release(&names);
+    if (str_eq(config_get(c, CONFIG_scram), STR("auto"))) {
+        config_set(c, CONFIG_scram, config_get(c, CONFIG_ldap_url).n > 0 ? STR("no") : STR("yes"));
+    }
     if (config_get(c, CONFIG_domains).n == 0) {
         struct buf domains = BUF_INIT(HOST_NAME_MOST * 2);
         buf_add(&domains, config_get(c, CONFIG_hostname));
@@ -81,6 +84,57 @@ void serve_complete_config(struct config *c)
         config_set(c, CONFIG_domains, buf_str(&domains));
         buf_release(&domains);
     }
+}
+
+/* May tokens be sent there? Without TLS only on this host. */
+static bool is_issuer(struct str url)
+{
+    static const char *const STARTS[] = {"https://",
+                                         "http://127.0.0.1:", "http://[::1]:", "http://localhost:"};
+    for (size_t i = 0; i < sizeof(STARTS) / sizeof(STARTS[0]); i++) {
+        if (str_starts(url, str_from_c(STARTS[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* It is put into JSON as it is. */
+static bool is_plain_text(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] < ' ' || s.p[i] == '"' || s.p[i] == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The settings of those who are asked about logins. */
+static int check_outside(const struct config *c)
+{
+    struct str url = config_get(c, CONFIG_ldap_url);
+    if (url.n > 0 && !str_starts(url, STR("ldap://")) && !str_starts(url, STR("ldaps://"))) {
+        return tool_fail(EXIT_USAGE, "ldap_url: %.*s begins neither with ldap:// nor with ldaps://",
+                         STR_ARG(url));
+    }
+    struct str pattern = config_get(c, CONFIG_ldap_dn);
+    pattern = pattern.n > 0 ? pattern : config_get(c, CONFIG_ldap_filter);
+    bool has_place = config_get(c, CONFIG_ldap_dn).n > 0 || config_get(c, CONFIG_ldap_base).n > 0;
+    if (url.n > 0 && (!has_place || memmem(pattern.p, pattern.n, "%n", 2) == NULL)) {
+        return tool_fail(EXIT_USAGE, "ldap_url needs ldap_dn, or ldap_base and ldap_filter, with "
+                                     "%%n where the user's name is");
+    }
+    url = config_get(c, CONFIG_oauth_introspection);
+    if (url.n > 0 && !is_issuer(url)) {
+        return tool_fail(EXIT_USAGE, "oauth_introspection: %.*s is no https URL", STR_ARG(url));
+    }
+    if (!is_plain_text(config_get(c, CONFIG_oauth_scope))
+        || !is_plain_text(config_get(c, CONFIG_oauth_configuration))) {
+        return tool_fail(EXIT_USAGE, "oauth_scope, oauth_configuration: quotes and backslashes "
+                                     "cannot be in them");
+    }
+    return EXIT_FINE;
 }
 
 /* What the table of settings cannot say of one. */
@@ -96,7 +150,8 @@ int serve_check_config(const struct config *c)
                          "routes, relay_host: \"%.*s\" cannot be read; see docs/routing.md",
                          STR_ARG(bad));
     }
-    static const enum config_id FILES[] = {CONFIG_notify_webhooks_ca, CONFIG_tls_anchors};
+    static const enum config_id FILES[] = {CONFIG_notify_webhooks_ca, CONFIG_tls_anchors,
+                                           CONFIG_ldap_ca, CONFIG_oauth_ca};
     for (size_t i = 0; i < sizeof(FILES) / sizeof(FILES[0]); i++) {
         CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX - 1);
         buf_add(&path, config_get(c, FILES[i]));
@@ -105,7 +160,7 @@ int serve_check_config(const struct config *c)
                              path.p);
         }
     }
-    return EXIT_FINE;
+    return check_outside(c);
 }
 
 /* Which roles run where. On EXIT_FINE hosts_release() is due. */

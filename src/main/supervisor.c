@@ -410,12 +410,21 @@ static void add_process(struct supervisor *s, enum link_role role, unsigned inde
     vec_push(&s->processes, p);
 }
 
+/* Does the configuration name somebody who knows passwords or tokens? */
+static bool asks_outside(const struct config *c)
+{
+    return config_get(c, CONFIG_ldap_url).n > 0 || config_get(c, CONFIG_oauth_introspection).n > 0;
+}
+
 /* The roles of this host, and the gate when there are other hosts. */
 static void add_processes(struct supervisor *s, const struct hosts *hosts)
 {
     static const enum link_role ONE_EACH[] = {ROLE_SUBMIT, ROLE_CONVERT, ROLE_EDGE};
     const struct host *own = &hosts->at[0];
     if (hosts_has(own, ROLE_AUTH)) {
+        if (asks_outside(s->context.config)) {
+            add_process(s, ROLE_VERIFY, 0);
+        }
         add_process(s, ROLE_AUTH, 0);
     }
     for (unsigned i = own->first; hosts_has(own, ROLE_STORE) && i <= own->last; i++) {

@@ -87,7 +87,7 @@ static void release(struct http_call *c)
     curl_slist_free_all(c->headers);
     buf_release(&c->url);
     buf_release(&c->host);
-    buf_release(&c->body);
+    buf_wipe(&c->body); /* tokens go in it */
     buf_release(&c->answer);
     free(c);
 }
@@ -369,23 +369,36 @@ static bool set_request(struct http_call *c, const struct http_request *r)
         buf_addf(&type, "Content-Type: %.*s", STR_ARG(r->content_type));
         c->headers = curl_slist_append(NULL, type.p);
         c->headers = curl_slist_append(c->headers, "Expect:"); /* say it all at once */
-        SET(c, CURLOPT_HTTPHEADER, c->headers);
         SET(c, CURLOPT_POST, 1L);
         SET(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->body.len);
         SET(c, CURLOPT_POSTFIELDS, c->body.len > 0 ? c->body.p : "");
     }
+    if (r->authorization.n > 0) {
+        struct buf line = BUF_INIT(HEADER_MOST);
+        buf_addf(&line, "Authorization: %.*s", STR_ARG(r->authorization));
+        c->headers = curl_slist_append(c->headers, line.p);
+        buf_wipe(&line);
+    }
+    SET(c, CURLOPT_HTTPHEADER, c->headers);
     return is_set;
+}
+
+static bool has_control(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] < ' ') {
+            return true;
+        }
+    }
+    return false;
 }
 
 static enum err prepare(struct http_call *c, const struct http_request *r)
 {
     buf_add(&c->url, r->url);
     buf_add(&c->body, r->body);
-    bool has_control = false;
-    for (size_t i = 0; i < r->content_type.n; i++) {
-        has_control = has_control || (unsigned char)r->content_type.p[i] < ' ';
-    }
-    if (has_control || c->url.len == 0 || strlen(c->url.p) != c->url.len) {
+    if (has_control(r->content_type) || has_control(r->authorization) || c->url.len == 0
+        || strlen(c->url.p) != c->url.len) {
         return ERR_SYNTAX;
     }
     TRY(buf_err(&c->url));

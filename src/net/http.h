@@ -33,10 +33,11 @@ struct http_request {
     const struct sockaddr_storage *at;
     size_t at_count;
     bool is_post;
-    struct str body;         /* of a POST */
-    struct str content_type; /* of the body */
-    size_t answer_most;      /* octets of the answer's body; more is ERR_TOO_BIG */
-    uint64_t timeout_ms;     /* for everything; 0: a minute */
+    struct str body;          /* of a POST */
+    struct str content_type;  /* of the body */
+    struct str authorization; /* the header's value; empty: none */
+    size_t answer_most;       /* octets of the answer's body; more is ERR_TOO_BIG */
+    uint64_t timeout_ms;      /* for everything; 0: a minute */
 };
 
 /* Borrowed for the call of on_done. */

@@ -21,6 +21,7 @@ enum link_role {
     ROLE_STORE,
     ROLE_SUBMIT,
     ROLE_CONVERT,
+    ROLE_VERIFY,
     ROLE_GATE, /* joins hosts; at no end of a link itself */
     ROLE_SUPERVISOR,
     ROLE_COUNT

@@ -56,8 +56,8 @@ struct signal_watch *signal_watch_new(struct loop *l, int signum, void (*fn)(voi
                                       void *owner);
 void signal_watch_free(struct signal_watch **w);
 
-/* Runs work(owner) on a helper thread, then done(owner) on the loop. For pure computation only (password hashes);
- * work must touch nothing that the loop's thread touches. The fake loop runs work at once. */
+/* Runs work(owner) on a helper thread, then done(owner) on the loop. For pure computation (password hashes) and for libraries
+ * that only know how to wait; work must touch nothing that the loop's thread touches. The fake loop runs work at once. */
 void loop_work(struct loop *l, void (*work)(void *owner), void (*done)(void *owner), void *owner);
 
 /* Accepts connections on a listening descriptor (takes fd). on_accept takes fd, which is non-blocking and

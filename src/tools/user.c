@@ -1,14 +1,16 @@
 /* limetta user: who may log in.
  *
  *     limetta user add NAME --password-stdin [--state DIR]
- *     limetta user passwd NAME --password-stdin [--state DIR]
+ *     limetta user add NAME --outside [--state DIR]
+ *     limetta user passwd NAME --password-stdin|--outside [--state DIR]
  *     limetta user list [--state DIR]
  *     limetta user delete NAME --yes [--with-mail] [--state DIR]
  *     limetta user quota NAME [--storage KIB] [--messages N] [--mailboxes N] [--state DIR]
  *
  * Writes the verifier database that a running auth reads; every change counts from the next login on. Mail and login are
  * two things: an account's folder comes with its first use, and stays when its user is deleted, unless --with-mail. The
- * password comes on standard input, because a command line is for all to see. */
+ * password comes on standard input, because a command line is for all to see; with --outside there is none here, and the servers that the
+ * configuration names are asked. */
 #include "tools/tool.h"
 
 #include "auth/names.h"
@@ -21,7 +23,7 @@
 #include <unistd.h>
 
 static const char USAGE[] =
-    "limetta user add|passwd|list|delete|quota [NAME] [--password-stdin] [--yes] "
+    "limetta user add|passwd|list|delete|quota [NAME] [--password-stdin] [--outside] [--yes] "
     "[--with-mail] [--storage KIB] [--messages N] [--mailboxes N] "
     "[--state DIR] [--config FILE]";
 
@@ -29,6 +31,7 @@ struct user_args {
     const char *state;
     const char *config; /* read by our caller */
     bool is_stdin;
+    bool is_outside;
     bool is_yes;
     bool is_with_mail;
     const char *limits[QUOTA_RESOURCE_COUNT];
@@ -66,8 +69,14 @@ static int read_password(struct buf *out)
 
 static int make_verifier(const struct user_args *a, struct verifier *out)
 {
-    if (!a->is_stdin) {
-        return tool_fail(EXIT_USAGE, "say --password-stdin and give the password there");
+    if (a->is_outside == a->is_stdin) {
+        return tool_fail(EXIT_USAGE,
+                         "say --password-stdin and give the password there, or --outside when "
+                         "somebody else knows it");
+    }
+    if (a->is_outside) {
+        return verifier_make_outside(out) == ERR_OK ? EXIT_FINE
+                                                    : tool_fail(EXIT_ENVIRONMENT, "no randomness");
     }
     struct buf password = BUF_INIT(PASSWORD_MOST + 1);
     int code = read_password(&password);
@@ -229,6 +238,7 @@ int tool_user(int argc, char **argv, const struct verifier_cost *cost)
     const struct tool_option options[] = {{"--state", &a.state, NULL},
                                           {"--config", &a.config, NULL},
                                           {"--password-stdin", NULL, &a.is_stdin},
+                                          {"--outside", NULL, &a.is_outside},
                                           {"--yes", NULL, &a.is_yes},
                                           {"--with-mail", NULL, &a.is_with_mail},
                                           {"--storage", &a.limits[QUOTA_STORAGE], NULL},

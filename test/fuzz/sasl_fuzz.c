@@ -29,12 +29,19 @@ static void run(struct exchange *x, struct str messages)
     if (state == EXCHANGE_PASSWORD) {
         assert(exchange_get_user(x).n <= 255 && exchange_get_password(x).n <= 1024);
     }
+    if (state == EXCHANGE_TOKEN) {
+        struct buf out = BUF_INIT(EXCHANGE_MESSAGE_MOST);
+        assert(exchange_get_token(x).n > 0 && exchange_get_authzid(x).n <= 512);
+        exchange_refuse_token(x, STR("mail"), STR_EMPTY, &out);
+        assert(exchange_step(x, STR("\1"), &out) == EXCHANGE_NO);
+        buf_release(&out);
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const MECHANISMS[] = {"PLAIN", "LOGIN", "SCRAM-SHA-256",
-                                             "SCRAM-SHA-256-PLUS"};
+    static const char *const MECHANISMS[] = {
+        "PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "OAUTHBEARER", "XOAUTH2"};
     if (size == 0) {
         return 0;
     }
@@ -42,7 +49,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct exchange *x = NULL;
     struct str cb_type = (data[0] & 4) != 0 ? STR("tls-exporter") : STR("tls-unique");
     struct str cb = (data[0] & 8) != 0 ? STR("0123456789abcdef") : STR_EMPTY;
-    if (exchange_new(s, str_from_c(MECHANISMS[data[0] & 3]), cb_type, cb, &x) == ERR_OK) {
+    if (exchange_new(s, str_from_c(MECHANISMS[(data[0] & 3) + ((data[0] & 16) != 0 ? 2 : 0)]),
+                     cb_type, cb, &x)
+        == ERR_OK) {
         run(x, str_make((const char *)data + 1, size - 1));
         exchange_free(&x);
     }

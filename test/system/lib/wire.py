@@ -212,13 +212,14 @@ class Imap(Connection):
         return self.command(f'APPEND {options} {tilde}{{{len(message)}+}}\r\n'.encode() + message)
 
 
-def open_imap(server, user, password, is_tls=False):
-    """Connected and logged in."""
+def open_imap(server, user=None, password=None, is_tls=False):
+    """Connected and, with a user, logged in."""
     c = Imap(server.host, server.imap_port)
     if is_tls:
         c.command('STARTTLS')
         c.start_tls(context_for(server.cert))
-    c.login(user, password)
+    if user:
+        c.login(user, password)
     return c
 
 

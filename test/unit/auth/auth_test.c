@@ -1,6 +1,7 @@
 /* The authentication server, from request to reply, on the virtual clock. */
 #include "auth/aliases.h"
 #include "auth/auth.h"
+#include "auth/delays.h"
 #include "net/fields.h"
 
 #include "scram_client.h"
@@ -23,6 +24,10 @@ struct fixture {
     struct ticket_signer *signer;
     struct ticket_checker *checker;
     struct auth *auth;
+    struct auth_outside outside;
+    struct buf asked; /* what was asked outside, since the last answer */
+    void (*answer)(void *asker, enum err e, struct str body);
+    void *asker; /* NULL: nobody waits for one */
     struct auth_asker edge;
     struct auth_asker submit;
     /* the last reply */
@@ -50,6 +55,23 @@ static void set_password(struct users *u, struct str name, struct str password, 
     assert_int_equal(is_new ? users_add(u, name, USER_PERSON, &v) : users_set(u, name, &v), ERR_OK);
 }
 
+static void ask_outside(void *owner, struct str body,
+                        void (*answer)(void *asker, enum err e, struct str body), void *asker)
+{
+    struct fixture *f = owner;
+    buf_clear(&f->asked);
+    buf_add(&f->asked, body);
+    f->answer = answer;
+    f->asker = asker;
+}
+
+static void cancel_outside(void *owner, void *asker)
+{
+    struct fixture *f = owner;
+    assert_ptr_equal(f->asker, asker);
+    f->asker = NULL;
+}
+
 static int set_up(void **state)
 {
     struct fixture *f = calloc(1, sizeof(*f));
@@ -75,7 +97,11 @@ static int set_up(void **state)
         .is_alias_shared = true,
         .plaintext = PLAINTEXT_LOOPBACK,
         .cost = CHEAP,
+        .outside = &f->outside,
     };
+    f->asked = BUF_INIT(LINK_MESSAGE_MOST);
+    f->outside = (struct auth_outside){
+        .scope = STR("mail"), .ask = ask_outside, .cancel = cancel_outside, .owner = f};
     assert_int_equal(auth_new(&o, &f->auth), ERR_OK);
     f->edge = (struct auth_asker){&f->edge, ROLE_EDGE, STR("edge-1"), on_reply};
     f->submit = (struct auth_asker){&f->submit, ROLE_SUBMIT, STR("edge-1"), on_reply};
@@ -93,6 +119,8 @@ static int tear_down(void **state)
         fields_release(&f->said);
     }
     auth_free(&f->auth);
+    assert_null(f->asker);
+    buf_release(&f->asked);
     ticket_signer_free(&f->signer);
     ticket_checker_free(&f->checker);
     users_close(&f->users);
@@ -532,16 +560,212 @@ static void test_lookup(void **state)
     assert_no(f, "UNKNOWN_COMMAND");
 }
 
+/* ---- somebody else knows: X-LDAP, X-OAUTH ---- */
+
+static void answer(struct fixture *f, enum err e, const char *body)
+{
+    void *asker = f->asker;
+    assert_non_null(asker);
+    f->asker = NULL;
+    f->answer(asker, e, str_from_c(body));
+    loop_run(f->loop);
+}
+
+static void add_outside_user(struct fixture *f, struct str name)
+{
+    struct verifier v;
+    assert_int_equal(verifier_make_outside(&v), ERR_OK);
+    assert_true(verifier_is_outside(&v));
+    assert_int_equal(users_add(f->tool, name, USER_PERSON, &v), ERR_OK);
+}
+
+static struct str get_user(struct fixture *f)
+{
+    struct ticket t;
+    assert_true(is_ok(f));
+    assert_int_equal(ticket_read(fields_get(&f->said, STR("ticket")), &t), ERR_OK);
+    return t.user;
+}
+
+static void test_outside_password(void **state)
+{
+    struct fixture *f = *state;
+    add_outside_user(f, STR("otto"));
+    login(f, STR("\0otto\0beer"), "10.0.0.1"); /* nobody else is there to ask */
+    loop_advance(f->loop, DELAY_FIRST_MS);
+    assert_no(f, "AUTH_FAILED");
+    f->outside.has_passwords = true;
+    login(f, STR("\0anna\0pencil"), "10.0.0.2"); /* ours stay ours */
+    assert_str(get_user(f), STR("anna"));
+    assert_null(f->asker);
+    login(f, STR("\0otto\0"), "10.0.0.3"); /* an empty one is never asked about */
+    assert_null(f->asker);
+    loop_advance(f->loop, DELAY_FIRST_MS);
+    assert_no(f, "AUTH_FAILED");
+    login(f, STR("\0otto\0beer"), "10.0.0.4");
+    assert_str(buf_str(&f->asked), STR("op=password\nuser=otto\npassword=beer\n"));
+    answer(f, ERR_OK, "result=ok\n");
+    assert_str(get_user(f), STR("otto"));
+    login(f, STR("\0otto\0beer"), "10.0.0.4"); /* asked anew: it may have been taken back */
+    answer(f, ERR_OK, "result=no\n");
+    loop_advance(f->loop, DELAY_FIRST_MS);
+    assert_no(f, "AUTH_FAILED");
+    login(f, STR("\0otto\0beer"), "10.0.0.5");
+    answer(f, ERR_OK, "result=later\n");
+    assert_no(f, "UNAVAILABLE");
+    login(f, STR("\0otto\0beer"), "10.0.0.5");
+    answer(f, ERR_UNAVAILABLE, "");
+    assert_no(f, "UNAVAILABLE");
+    login(f, STR("bob\0otto\0beer"), "10.0.0.6");
+    answer(f, ERR_OK, "result=ok\n");
+    assert_no(f, "NOT_AUTHORIZED");
+}
+
+/* Who is not one of ours gets in only where the operator says so. */
+static void test_outside_users(void **state)
+{
+    struct fixture *f = *state;
+    f->outside.has_passwords = true;
+    login(f, STR("\0new\0beer"), "10.0.0.1");
+    answer(f, ERR_OK, "result=ok\n");
+    loop_advance(f->loop, DELAY_FIRST_MS);
+    assert_no(f, "AUTH_FAILED");
+    f->outside.makes_users = true;
+    login(f, STR("\0new\0beer"), "10.0.0.2");
+    answer(f, ERR_OK, "result=ok\n");
+    assert_str(get_user(f), STR("new"));
+    assert_int_equal(users_find(f->tool, STR("new"), NULL, NULL), ERR_OK);
+    login(f, STR("\0anna\0wrong"), "10.0.0.3"); /* a password here is not overruled */
+    assert_null(f->asker);
+    loop_advance(f->loop, DELAY_FIRST_MS);
+    assert_no(f, "AUTH_FAILED");
+}
+
+/* D42: a failure is answered at the same times after the question, however long somebody else thought about it. */
+static void test_outside_time(void **state)
+{
+    struct fixture *f = *state;
+    f->outside.has_passwords = true;
+    login(f, STR("\0anna\0wrong"), "10.1.0.1");
+    login(f, STR("\0nobody\0wrong"), "10.2.0.1");
+    loop_advance(f->loop, 140);
+    answer(f, ERR_OK, "result=no\n");
+    loop_advance(f->loop, DELAY_FIRST_MS - 140);
+    assert_int_equal(f->replies, 1);
+    loop_advance(f->loop, DELAY_FIRST_MS - 1);
+    assert_int_equal(f->replies, 1);
+    loop_advance(f->loop, 1);
+    assert_int_equal(f->replies, 2);
+    assert_no(f, "AUTH_FAILED");
+}
+
+static void bring_token(struct fixture *f, const char *mechanism, struct str message,
+                        const char *peer)
+{
+    struct buf b = BUF_INIT(8192);
+    add_start(&b, mechanism, message, peer);
+    ask(f, &f->edge, buf_str(&b));
+    buf_release(&b);
+}
+
+/* The token does not do: the client hears why, says something, and fails. */
+static void assert_refused_token(struct fixture *f)
+{
+    struct buf b = BUF_INIT(200);
+    assert_str(fields_get(&f->said, STR("result")), STR("challenge"));
+    assert_str(fields_get(&f->said, STR("data")),
+               STR("{\"status\":\"invalid_token\",\"scope\":\"mail\"}"));
+    buf_addf(&b, "op=continue\ndata=%%01\nexchange=%llu\n",
+             (unsigned long long)fields_get_u64(&f->said, STR("exchange"), 0));
+    ask(f, &f->edge, buf_str(&b));
+    loop_advance(f->loop, DELAY_MOST_MS);
+    assert_no(f, "AUTH_FAILED");
+    buf_release(&b);
+}
+
+static void test_token(void **state)
+{
+    static const struct {
+        struct str message;
+        const char *answer;
+        const char *user; /* NULL: refused */
+    } CASES[] = {
+        {STR("n,,\1auth=Bearer x\1\1"), "result=ok\nuser=anna\n", "anna"},
+        {STR("n,,\1auth=Bearer x\1\1"), "result=ok\nuser=anna%40example.org\n", "anna"},
+        {STR("n,a=anna@example.org,\1auth=Bearer x\1\1"), "result=ok\nuser=anna\n", "anna"},
+        {STR("n,a=otto,\1auth=Bearer x\1\1"), "result=ok\nuser=anna\n", NULL},
+        {STR("n,a=anna,\1auth=Bearer x\1\1"), "result=ok\nuser=anna%40elsewhere.org\n", NULL},
+        {STR("n,,\1auth=Bearer x\1\1"), "result=ok\nuser=anna%40elsewhere.org\n", NULL},
+        {STR("n,,\1auth=Bearer x\1\1"), "result=ok\nuser=info%40example.org\n", NULL},
+        {STR("n,,\1auth=Bearer x\1\1"), "result=ok\nuser=anna%2Bx%40example.org\n", NULL},
+        {STR("n,,\1auth=Bearer x\1\1"), "result=ok\nuser=machine\n", NULL},
+        {STR("n,,\1auth=Bearer x\1\1"), "result=ok\nuser=a%2Fb\n", NULL},
+        {STR("n,,\1auth=Bearer x\1\1"), "result=ok\n", NULL},
+        {STR("n,,\1auth=Bearer x\1\1"), "result=no\nuser=anna\n", NULL},
+    };
+    struct fixture *f = *state;
+    struct verifier v;
+    f->outside.has_tokens = true;
+    assert_int_equal(alias_add(f->tool, STR("info"), STR("anna")), ERR_OK);
+    assert_int_equal(alias_add(f->tool, STR("@example.org"), STR("anna")), ERR_OK);
+    assert_int_equal(verifier_make_outside(&v), ERR_OK);
+    assert_int_equal(users_add(f->tool, STR("machine"), USER_ENTITY, &v), ERR_OK);
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        bring_token(f, "OAUTHBEARER", CASES[i].message, "10.0.0.1");
+        assert_str(buf_str(&f->asked), STR("op=token\ntoken=x\n"));
+        answer(f, ERR_OK, CASES[i].answer);
+        if (CASES[i].user != NULL) {
+            assert_str(get_user(f), str_from_c(CASES[i].user));
+        } else {
+            assert_refused_token(f);
+        }
+    }
+    bring_token(f, "XOAUTH2", STR("user=anna\1auth=Bearer y\1\1"), "10.0.0.1");
+    answer(f, ERR_OK, "result=ok\nuser=anna\n");
+    assert_str(get_user(f), STR("anna"));
+    bring_token(f, "XOAUTH2", STR("user=anna\1auth=Bearer y\1\1"), "10.0.0.1");
+    answer(f, ERR_UNAVAILABLE, "");
+    assert_no(f, "UNAVAILABLE");
+}
+
+/* The client goes while somebody is asked: the answer is nobody's. */
+static void test_outside_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    f->outside.has_passwords = true;
+    login(f, STR("\0nobody\0beer"), "10.0.0.1");
+    assert_non_null(f->asker);
+    auth_forget(f->auth, f->edge.peer);
+    assert_null(f->asker);
+    login(f, STR("\0nobody\0beer"), "10.0.0.1"); /* and that auth goes */
+    assert_non_null(f->asker);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_bound_of_held_back), TEST(test_bound_of_checks), TEST(test_bad_requests),
-        TEST(test_same_answer),        TEST(test_growing_delay),   TEST(test_ticket),
-        TEST(test_remembered),         TEST(test_scram),           TEST(test_authorization_id),
-        TEST(test_made_up_salt),       TEST(test_exchange_life),   TEST(test_bound_of_an_address),
-        TEST(test_forgotten_link),     TEST(test_bound),           TEST(test_lookup),
+        TEST(test_bound_of_held_back),
+        TEST(test_bound_of_checks),
+        TEST(test_bad_requests),
+        TEST(test_same_answer),
+        TEST(test_growing_delay),
+        TEST(test_ticket),
+        TEST(test_remembered),
+        TEST(test_scram),
+        TEST(test_authorization_id),
+        TEST(test_made_up_salt),
+        TEST(test_exchange_life),
+        TEST(test_bound_of_an_address),
+        TEST(test_forgotten_link),
+        TEST(test_bound),
+        TEST(test_lookup),
+        TEST(test_outside_password),
+        TEST(test_outside_users),
+        TEST(test_outside_time),
+        TEST(test_token),
+        TEST(test_outside_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,10 +3,11 @@
 
 #include "unit.h"
 
-static const struct login_offer ALL = {true, true, true};
-static const struct login_offer PLAIN_TEXT = {true, true, false};
-static const struct login_offer NO_PLAIN = {false, true, false};
-static const struct login_offer NOTHING = {false, false, false};
+static const struct login_offer ALL = {true, true, true, false};
+static const struct login_offer PLAIN_TEXT = {true, true, false, false};
+static const struct login_offer NO_PLAIN = {false, true, false, false};
+static const struct login_offer TOKENS = {true, false, false, true};
+static const struct login_offer NOTHING = {false, false, false, false};
 
 static void test_offers(void **state)
 {
@@ -22,6 +23,9 @@ static void test_offers(void **state)
     buf_clear(&b);
     login_write_mechanisms(&b, ALL, STR_EMPTY);
     assert_str(buf_str(&b), STR("PLAIN LOGIN SCRAM-SHA-256 SCRAM-SHA-256-PLUS"));
+    buf_clear(&b);
+    login_write_mechanisms(&b, TOKENS, STR_EMPTY);
+    assert_str(buf_str(&b), STR("PLAIN LOGIN OAUTHBEARER XOAUTH2"));
     buf_release(&b);
 }
 
@@ -32,12 +36,14 @@ static void test_refused(void **state)
         struct login_offer offer;
         enum err e;
     } CASES[] = {
-        {STR("PLAIN"), {false, true, false}, ERR_TLS_REQUIRED},
-        {STR("login"), {false, true, false}, ERR_TLS_REQUIRED},
-        {STR("SCRAM-SHA-256"), {false, false, false}, ERR_UNSUPPORTED},
-        {STR("SCRAM-SHA-256-PLUS"), {true, true, false}, ERR_UNSUPPORTED},
-        {STR("CRAM-MD5"), {true, true, true}, ERR_UNSUPPORTED},
-        {STR(""), {true, true, true}, ERR_UNSUPPORTED},
+        {STR("PLAIN"), {false, true, false, false}, ERR_TLS_REQUIRED},
+        {STR("login"), {false, true, false, false}, ERR_TLS_REQUIRED},
+        {STR("SCRAM-SHA-256"), {false, false, false, false}, ERR_UNSUPPORTED},
+        {STR("SCRAM-SHA-256-PLUS"), {true, true, false, false}, ERR_UNSUPPORTED},
+        {STR("OAUTHBEARER"), {true, true, true, false}, ERR_UNSUPPORTED},
+        {STR("xoauth2"), {true, true, true, false}, ERR_UNSUPPORTED},
+        {STR("CRAM-MD5"), {true, true, true, false}, ERR_UNSUPPORTED},
+        {STR(""), {true, true, true, false}, ERR_UNSUPPORTED},
     };
     struct login l;
     (void)state;

@@ -237,8 +237,11 @@ struct probe {
     int expected;
 };
 
-#define ALL_ROLES 0x3fU
+#define ALL_ROLES ((1U << ROLE_SUPERVISOR) - 1)
 #define ONLY(role) (1U << (role))
+#define CONNECTING (ONLY(ROLE_SUBMIT) | ONLY(ROLE_GATE) | ONLY(ROLE_VERIFY))
+#define LOADING (ONLY(ROLE_SUBMIT) | ONLY(ROLE_VERIFY) | ONLY(ROLE_CONVERT))
+#define HOMELESS (ONLY(ROLE_EDGE) | ONLY(ROLE_GATE) | ONLY(ROLE_VERIFY))
 
 static const struct probe PROBES[] = {
     {"read /etc/passwd", probe_reads_passwd, ALL_ROLES, false, 0},
@@ -254,16 +257,13 @@ static const struct probe PROBES[] = {
     {"memory of another process", probe_memory_of_others, ALL_ROLES, true, 0},
     {"unix socket", probe_unix, ALL_ROLES, true, 0},
     {"raw socket", probe_packet, ALL_ROLES, false, 0},
-    {"inet socket", probe_inet, ALL_ROLES & ~ONLY(ROLE_SUBMIT) & ~ONLY(ROLE_GATE), true, 0},
-    {"executable memory", probe_code, ALL_ROLES & ~ONLY(ROLE_SUBMIT) & ~ONLY(ROLE_CONVERT), true,
-     0},
+    {"inet socket", probe_inet, ALL_ROLES & ~CONNECTING, true, 0},
+    {"executable memory", probe_code, ALL_ROLES & ~LOADING, true, 0},
     {"convert's exec", probe_exec_own, ONLY(ROLE_CONVERT), true, 0},
-    {"inet sockets of who connects", probe_inet, ONLY(ROLE_SUBMIT) | ONLY(ROLE_GATE), false, 1},
-    {"own folder", probe_own_folder,
-     ALL_ROLES & ~ONLY(ROLE_EDGE) & ~ONLY(ROLE_GATE) & ~ONLY(ROLE_CONVERT), false, 0},
+    {"inet sockets of who connects", probe_inet, CONNECTING, false, 1},
+    {"own folder", probe_own_folder, ALL_ROLES & ~HOMELESS & ~ONLY(ROLE_CONVERT), false, 0},
     {"convert writes no folder", probe_tries_folder, ONLY(ROLE_CONVERT), false, 0},
-    {"edge and gate have no folder", probe_tries_folder, ONLY(ROLE_EDGE) | ONLY(ROLE_GATE), false,
-     0},
+    {"edge, gate and verify have no folder", probe_tries_folder, HOMELESS, false, 0},
     {"still root", probe_root, ALL_ROLES, false, 0},
     {"core files", probe_core, ALL_ROLES, false, 0},
     {"memory and threads", probe_needs, ALL_ROLES, false, 0},
