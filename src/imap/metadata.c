@@ -255,7 +255,7 @@ void metadata_answer_release(struct metadata_answer *m)
 
 static void on_change(struct watch *w)
 {
-    session_wake(list_entry(w, struct imap_session, metadata.watch));
+    session_wake_soon(list_entry(w, struct imap_session, metadata.watch));
 }
 
 void metadata_enable(struct imap_session *s)

@@ -533,7 +533,7 @@ static void on_change(struct watch *w)
     }
     n->is_due = true;
     if (s->phase == PHASE_READ || s->phase == PHASE_LINE) {
-        session_wake(s);
+        session_wake_soon(s);
     }
 }
 

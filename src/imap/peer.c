@@ -50,6 +50,14 @@ static void on_core_wake(void *owner)
     wake(p);
 }
 
+static void on_core_wake_soon(void *owner)
+{
+    struct peer *p = owner;
+    const struct session_host *host = &p->session_host;
+    p->is_due = true;
+    (host->wake_soon != NULL ? host->wake_soon : host->wake)(host->owner);
+}
+
 static void end(struct peer *p, enum err why)
 {
     p->is_ended = true;
@@ -73,7 +81,7 @@ static void step_core(struct peer *p)
 
 static void open_here(struct peer *p, struct imap_session_args *args)
 {
-    args->session_host = (struct session_host){on_core_wake, p};
+    args->session_host = (struct session_host){on_core_wake, p, on_core_wake_soon};
     enum err e = imap_session_new(args, &p->core);
     if (e != ERR_OK) {
         end(p, e == ERR_NOT_FOUND ? ERR_NO_MAILBOX : e);

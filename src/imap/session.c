@@ -48,6 +48,12 @@ void session_wake(struct imap_session *s)
     s->args.session_host.wake(s->args.session_host.owner);
 }
 
+void session_wake_soon(struct imap_session *s)
+{
+    const struct session_host *host = &s->args.session_host;
+    (host->wake_soon != NULL ? host->wake_soon : host->wake)(host->owner);
+}
+
 void session_enable_condstore(struct imap_session *s, struct buf *out)
 {
     if (!s->has_condstore && session_is_selected(s)) {

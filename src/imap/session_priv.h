@@ -130,6 +130,8 @@ void session_write_modes(const struct imap_session *s, struct buf *out);
 void session_set_modes(struct imap_session *s, struct str words);
 /* Steps the session again soon: for what came from outside. */
 void session_wake(struct imap_session *s);
+/* The same for news that nobody asked for: they may gather for a moment. */
+void session_wake_soon(struct imap_session *s);
 /* What is known of such a part (imap/binary.h); valid until BINARY_CACHE_PARTS others were asked for. */
 struct binary_part *session_get_binary(struct imap_session *s, const struct binary_part *described);
 /* The next line of the client while a command runs (RUN_LINE). Borrowed until the next call. */

@@ -202,6 +202,7 @@ static const struct told FROM_CONFIG[] = {
     {"max_idle_s", EDGE, CONFIG_max_idle_s},
     {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
     {"submission_timeout_s", EDGE, CONFIG_submission_timeout_s},
+    {"news_window_ms", STORE, CONFIG_news_window_ms},
     {"tcp_keepalive_s", EDGE, CONFIG_tcp_keepalive_s},
     {"time_unit_ms", EDGE | STORE, CONFIG_time_unit_ms},
     {"connections_most", EDGE, CONFIG_connections_most},

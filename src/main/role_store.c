@@ -549,6 +549,7 @@ static void run(struct store_role *r)
     static const struct boot_handler HANDLER = {.on_peer = on_peer, .on_stop = on_stop};
     start_convert(r);
     r->group = session_group_new(r->loop, commit, r);
+    session_group_set_news_window(r->group, boot_get_u64(r->boot, STR("news_window_ms"), 0));
     r->tick = timer_new(r->loop, on_tick, r);
     r->indexer = indexer_new(r->store);
     r->index = timer_new(r->loop, on_index, r);

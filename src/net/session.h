@@ -34,6 +34,9 @@ struct session_host {
     /* The session wants to be stepped again soon. Must not step it from inside the call. */
     void (*wake)(void *owner);
     void *owner;
+    /* The same for news that nobody asked for: the host may let more gather for a moment, so that one packet carries them all (RFC 5383, 5: one
+     * radio wake-up). NULL: as wake. */
+    void (*wake_soon)(void *owner);
 };
 
 /* What wakes a session that has left its process. */

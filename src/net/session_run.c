@@ -45,7 +45,10 @@ struct session_group {
     struct list runners;
     struct list ready;
     struct list said;
-    struct list resting; /* could be parked, in the order of their last life */
+    struct list resting;   /* could be parked, in the order of their last life */
+    struct list gathering; /* have news, in the order in which the first came */
+    struct timer *news;
+    uint64_t news_window_ms; /* 0: news do not wait */
     struct timer *park;
     uint64_t park_after_ms; /* 0: never */
     struct buf state;       /* room to work in */
@@ -70,12 +73,13 @@ struct session_runner {
     void *keeper_owner;
     uint32_t about;            /* for the log: whose connection */
     uint64_t fed;              /* octets, since the last mark */
-    uint64_t rest_ms;          /* since when it rests */
+    uint64_t rest_ms;          /* since when it rests, or gathers */
     struct session_save saved; /* the last one; may_park: and nothing happened since */
     enum session_want want;
     enum session_mark mark; /* with is_marked */
     bool is_marked;         /* between our mark and the peer's */
     bool is_peer_done;
+    bool is_gathering; /* news: in group->gathering, since rest_ms */
 };
 
 static void on_turn_due(void *owner)
@@ -91,6 +95,7 @@ static void make_ready(struct session_runner *r)
         return;
     }
     list_remove(&r->resting);
+    r->is_gathering = false;
     if (list_is_empty(&r->ready)) {
         list_append(&g->ready, &r->ready);
     }
@@ -110,6 +115,59 @@ static void on_wake(void *owner)
         r->want = SESSION_INPUT; /* what it waited for may be there */
     }
     make_ready(r);
+}
+
+/* ---- news ---- */
+
+static void watch_news(struct session_group *g)
+{
+    if (list_is_empty(&g->gathering)) {
+        return;
+    }
+    struct session_runner *first = list_entry(g->gathering.next, struct session_runner, resting);
+    uint64_t now_ms = loop_now_ms(g->loop);
+    uint64_t due_ms = first->rest_ms + g->news_window_ms;
+    timer_start(g->news, due_ms > now_ms ? due_ms - now_ms : 0);
+}
+
+static void on_news_due(void *owner)
+{
+    struct session_group *g = owner;
+    uint64_t now_ms = loop_now_ms(g->loop);
+    while (!list_is_empty(&g->gathering)) {
+        struct session_runner *r = list_entry(g->gathering.next, struct session_runner, resting);
+        if (r->rest_ms + g->news_window_ms > now_ms) {
+            break;
+        }
+        make_ready(r);
+    }
+    watch_news(g);
+}
+
+/* Steps it when the window is over, or when something else does before. */
+static void gather(struct session_runner *r)
+{
+    struct session_group *g = r->group;
+    bool is_first = list_is_empty(&g->gathering);
+    r->is_gathering = true;
+    r->rest_ms = loop_now_ms(g->loop);
+    list_remove(&r->resting);
+    list_append(&g->gathering, &r->resting);
+    if (is_first) {
+        watch_news(g);
+    }
+}
+
+static void on_wake_soon(void *owner)
+{
+    struct session_runner *r = owner;
+    bool is_waiting =
+        r->core != NULL && r->want == SESSION_INPUT && !r->is_marked && list_is_empty(&r->ready);
+    if (r->group->news_window_ms == 0 || !is_waiting) {
+        on_wake(owner);
+    } else if (!r->is_gathering) {
+        gather(r);
+    }
 }
 
 static void give_back(struct session_group *g, struct buf *b)
@@ -324,7 +382,8 @@ static void note_rest(struct session_runner *r)
 {
     struct session_group *g = r->group;
     bool is_at_rest = r->keeper != NULL && r->saved.may_park && r->want == SESSION_INPUT
-                      && !r->is_marked && !r->is_peer_done && list_is_empty(&r->ready);
+                      && !r->is_marked && !r->is_peer_done && list_is_empty(&r->ready)
+                      && !r->is_gathering;
     if (g->park_after_ms == 0 || !is_at_rest) {
         return;
     }
@@ -362,6 +421,11 @@ static void on_park_due(void *owner)
         park(r);
     }
     watch_rest(g);
+}
+
+void session_group_set_news_window(struct session_group *g, uint64_t window_ms)
+{
+    g->news_window_ms = window_ms;
 }
 
 void session_group_set_park(struct session_group *g, uint64_t after_ms)
@@ -436,7 +500,9 @@ struct session_group *session_group_new(struct loop *l, void (*commit)(void *own
     list_init(&g->ready);
     list_init(&g->said);
     list_init(&g->resting);
+    list_init(&g->gathering);
     g->park = timer_new(l, on_park_due, g);
+    g->news = timer_new(l, on_news_due, g);
     g->state = BUF_INIT(SESSION_STATE_MOST);
     g->sealed = BUF_INIT(LINK_STATE_MOST);
     loop_set_turn_end(l, on_turn_end, g);
@@ -453,6 +519,7 @@ void session_group_free(struct session_group **g)
         runner_free(list_entry(node, struct session_runner, node));
     }
     timer_free(&(*g)->park);
+    timer_free(&(*g)->news);
     buf_release(&(*g)->state);
     buf_release(&(*g)->sealed);
     loop_set_turn_end((*g)->loop, NULL, NULL);
@@ -473,6 +540,7 @@ struct session_runner *session_runner_new(struct session_group *g, struct stream
 {
     struct session_runner *r = mem_new(sizeof(*r));
     r->host.wake = on_wake;
+    r->host.wake_soon = on_wake_soon;
     r->host.owner = r;
     r->about = log_get_about();
     r->group = g;
@@ -503,6 +571,15 @@ void session_runner_start(struct session_runner *r, struct session *core)
     stream_set_handler(r->stream, &HANDLER, r);
     stream_on_mark(r->stream, on_mark);
     make_ready(r);
+}
+
+void session_runner_resume(struct session_runner *r, struct session *core)
+{
+    session_runner_start(r, core);
+    if (r->group->news_window_ms > 0) {
+        list_remove(&r->ready);
+        gather(r);
+    }
 }
 
 void session_runner_refuse(struct session_runner *r, struct str last)

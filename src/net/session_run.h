@@ -22,6 +22,8 @@ struct session_runner;
 struct session_group *session_group_new(struct loop *l, void (*commit)(void *owner), void *owner);
 /* Sessions whose core says that they may leave (session_save.may_park), and that were silent for so long, do; 0: none does. */
 void session_group_set_park(struct session_group *g, uint64_t after_ms);
+/* News that nobody asked for (session_host.wake_soon) gather for so long before the session is stepped; 0: they do not. */
+void session_group_set_news_window(struct session_group *g, uint64_t window_ms);
 /* Ends all sessions at once. */
 void session_group_free(struct session_group **g);
 size_t session_group_get_count(const struct session_group *g);
@@ -44,6 +46,8 @@ struct session_keeper {
 void session_runner_keep(struct session_runner *r, const struct session_keeper *k, void *owner);
 /* Takes core; it is first stepped at this turn's end. */
 void session_runner_start(struct session_runner *r, struct session *core);
+/* The same for a core that was made again: what it has to say without being asked may be news that gather. */
+void session_runner_resume(struct session_runner *r, struct session *core);
 /* Instead of starting: the session is refused. Writes last (may be empty), then ends. Takes r. */
 void session_runner_refuse(struct session_runner *r, struct str last);
 /* Ends a session whose peer has been given up: frees core, stream and runner. Not from inside the core's own verbs. */

@@ -145,7 +145,7 @@ static void world_init(struct world *w, bool is_late)
                         .queued = BUF_INIT(1 << 24),
                         .address = BUF_INIT(1 << 16)};
     w->host = (struct submission_host){
-        .base = {wake, w},
+        .base = {wake, w, NULL},
         .get_time_s = get_time_s,
         .write_unique = write_unique,
         .find_recipient = find_recipient,

@@ -19,7 +19,8 @@
  *
  * With --one-octet each octet of a client arrives by itself; nothing else may change.
  *
- * Verbs: @advance 29m | @pace 4s (from now on every step of a session takes so long) |
+ * Verbs: @advance 29m, 5s, 100ms | @pace 4s (from now on every step of a session takes so long) |
+ * @window 100ms (from now on news gather for so long before a session that waits hears them) |
  * @managesieve (sessions opened later speak that, not IMAP; their greeting is the OK of a login) |
  * @user NAME (of sessions opened later) | @shared NAME (theirs) | @limit 3 (their MESSAGELIMIT; 0: none) |
  * @open NAME (then expect the greeting) | @close NAME |
@@ -283,8 +284,9 @@ static void hear_not(struct runner *r, struct script_session *s, struct str patt
 static uint64_t parse_duration_ms(const struct runner *r, struct str s)
 {
     uint64_t n = 0;
-    uint64_t unit = str_ends(s, STR("m")) ? 60000 : str_ends(s, STR("s")) ? 1000 : 0;
-    if (unit == 0 || !str_to_u64(str_sub(s, 0, s.n - 1), UINT32_MAX, &n)) {
+    bool is_ms = str_ends(s, STR("ms"));
+    uint64_t unit = is_ms ? 1 : str_ends(s, STR("m")) ? 60000 : str_ends(s, STR("s")) ? 1000 : 0;
+    if (unit == 0 || !str_to_u64(str_sub(s, 0, s.n - (is_ms ? 2 : 1)), UINT32_MAX, &n)) {
         fail(r, "no duration", s);
     }
     return n * unit;
@@ -360,6 +362,11 @@ static void set_pace(struct runner *r, struct str args)
     script_set_pace(r->script, parse_duration_ms(r, args));
 }
 
+static void set_window(struct runner *r, struct str args)
+{
+    script_set_window(r->script, parse_duration_ms(r, args));
+}
+
 static void set_user(struct runner *r, struct str args)
 {
     script_set_user(r->script, args);
@@ -416,21 +423,14 @@ static const struct {
     const char *name;
     void (*run)(struct runner *r, struct str args);
 } verbs[] = {
-    {"@advance", advance},
-    {"@close", close_session},
-    {"@ended", check_ended},
-    {"@fill", fill},
-    {"@index", make_index},
-    {"@limit", set_limit},
-    {"@mailboxes", make_mailboxes},
-    {"@managesieve", set_managesieve},
-    {"@open", open_session},
-    {"@pace", set_pace},
-    {"@quiet", check_quiet},
-    {"@restart", restart},
-    {"@send", send_raw},
-    {"@shared", set_shared},
-    {"@user", set_user},
+    {"@advance", advance},          {"@close", close_session},
+    {"@ended", check_ended},        {"@fill", fill},
+    {"@index", make_index},         {"@limit", set_limit},
+    {"@mailboxes", make_mailboxes}, {"@managesieve", set_managesieve},
+    {"@open", open_session},        {"@pace", set_pace},
+    {"@window", set_window},        {"@quiet", check_quiet},
+    {"@restart", restart},          {"@send", send_raw},
+    {"@shared", set_shared},        {"@user", set_user},
 };
 
 static void run_verb(struct runner *r, struct str line)

@@ -27,6 +27,7 @@ struct script_session {
     struct buf said;
     size_t heard; /* octets of said */
     bool is_woken;
+    uint64_t news_ms; /* when it is to be woken for news; 0: no news wait */
     bool is_managesieve;
     struct client_model model;
 };
@@ -40,6 +41,7 @@ struct script {
     struct convert_service *convert;
     uint64_t now_ms;
     uint64_t pace_ms;
+    uint64_t window_ms; /* for which news gather */
     uint32_t message_limit;
     bool is_managesieve; /* sessions opened later */
     size_t feed_most;    /* octets a session is fed at once */
@@ -54,6 +56,16 @@ static uint64_t get_now(void *owner)
 static void wake(void *owner)
 {
     ((struct script_session *)owner)->is_woken = true;
+}
+
+static void wake_soon(void *owner)
+{
+    struct script_session *x = owner;
+    if (x->script->window_ms == 0) {
+        x->is_woken = true;
+    } else if (x->news_ms == 0) {
+        x->news_ms = x->script->now_ms + x->script->window_ms;
+    }
 }
 
 static void copy_name(char *to, struct str from)
@@ -145,11 +157,12 @@ static void take_mark(struct script_session *x)
 /* Steps one session as far as it goes; false when there was nothing to do. */
 static bool step_session(struct script_session *x)
 {
-    bool was_woken = x->is_woken;
+    bool was_woken = x->is_woken || (x->news_ms != 0 && x->news_ms <= x->script->now_ms);
     x->is_woken = false;
     if (x->core == NULL || !was_woken) {
         return false;
     }
+    x->news_ms = 0;
     x->script->now_ms += x->script->pace_ms;
     enum session_want want = SESSION_OUTPUT;
     while (want == SESSION_OUTPUT) {
@@ -209,7 +222,7 @@ static enum err open_imap(struct script *s, struct script_session *x)
     struct imap_session_args args = {
         .store = s->store,
         .host = &s->host,
-        .session_host = {.wake = wake, .owner = x},
+        .session_host = {.wake = wake, .owner = x, .wake_soon = wake_soon},
         .user = str_from_c(s->user),
         .tag = STR("L"),
         .hostname = STR("imap.example.com"),
@@ -232,7 +245,7 @@ static enum err open_managesieve(struct script *s, struct script_session *x)
 {
     const struct managesieve_session_args args = {
         .store = s->store,
-        .session_host = {.wake = wake, .owner = x},
+        .session_host = {.wake = wake, .owner = x, .wake_soon = wake_soon},
         .user = str_from_c(s->user),
         .capabilities =
             {
@@ -320,6 +333,11 @@ void script_advance(struct script *s, uint64_t ms)
 void script_set_pace(struct script *s, uint64_t ms)
 {
     s->pace_ms = ms;
+}
+
+void script_set_window(struct script *s, uint64_t ms)
+{
+    s->window_ms = ms;
 }
 
 void script_set_limit(struct script *s, uint32_t n)

@@ -33,6 +33,8 @@ void script_restart(struct script *s);
 void script_advance(struct script *s, uint64_t ms);
 /* From now on the clock moves on by ms whenever a session is stepped. */
 void script_set_pace(struct script *s, uint64_t ms);
+/* News that a session did not ask for gather for ms before it is stepped. */
+void script_set_window(struct script *s, uint64_t ms);
 /* Messages that one command of sessions opened later may work on; 0: any number. */
 void script_set_limit(struct script *s, uint32_t n);
 /* Makes the mailboxes prefix0 ... of the current user. */

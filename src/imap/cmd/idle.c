@@ -11,7 +11,7 @@ enum idle_phase { IDLE_BEGIN, IDLE_TELL, IDLE_WAIT };
 
 static void on_change(struct watch *w)
 {
-    session_wake(list_entry(w, struct imap_session, selected.watch));
+    session_wake_soon(list_entry(w, struct imap_session, selected.watch));
 }
 
 /* With NOTIFY: exactly what it asked for (RFC 5465, 4). */

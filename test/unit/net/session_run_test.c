@@ -15,6 +15,7 @@ struct toy {
     struct buf in;
     size_t to_say; /* octets of a long answer still to come */
     bool is_waiting;
+    int news;  /* that came */
     int saves; /* how often it said where it stands; 0: it does not */
     bool is_dirty;
 };
@@ -23,6 +24,7 @@ struct role {
     struct loop *loop;
     struct session_group *group;
     struct toy *waiting; /* for the next commit */
+    struct toy *last;    /* that began */
     struct buf log;
     int steps;
     int freed;
@@ -60,6 +62,11 @@ static enum session_want toy_step(struct session *s, struct buf *out)
         t->is_waiting = false;
         buf_add_c(out, "stored\n");
         buf_add_c(&t->role->log, "said ");
+    }
+    if (t->news > 0) {
+        buf_addf(out, "%d news\n", t->news);
+        t->news = 0;
+        t->is_dirty = true;
     }
     if (t->to_say > 0) {
         return toy_say_long(t, out);
@@ -196,6 +203,7 @@ static void begin_on(struct role *r, struct stream *s)
     t->host = session_runner_get_host(runner);
     t->role = r;
     t->in = BUF_INIT(1 << 24);
+    r->last = t;
     session_runner_start(runner, &t->base);
 }
 
@@ -381,6 +389,50 @@ static void test_park(void **state)
     assert_int_equal(session_group_get_count(r->group), 0);
     end_linked(r, &k);
     end_linked(r, &other);
+}
+
+static void bring_news(struct role *r)
+{
+    r->last->news++;
+    r->last->host->wake_soon(r->last->host->owner);
+    loop_run(r->loop);
+}
+
+/* D28: news of a moment are said at once, in one frame with the state behind them; the window begins with the first. Meanwhile nobody is
+ * parked over them, and who asks does not wait. */
+static void test_news_gather(void **state)
+{
+    struct role *r = *state;
+    struct linked k;
+    session_group_set_park(r->group, 5000);
+    session_group_set_news_window(r->group, 100);
+    begin_kept(r, &k);
+    stream_write(k.client.s, STR("a\n"));
+    loop_run(r->loop);
+    loop_advance(r->loop, 4950);
+    buf_clear(&k.client.heard);
+    for (int i = 0; i < 3; i++) {
+        bring_news(r);
+        loop_advance(r->loop, 30);
+    }
+    assert_str(buf_str(&k.client.heard), STR_EMPTY);
+    loop_advance(r->loop, 10);
+    assert_str(buf_str(&k.client.heard), STR("3 news\n[2,1:<s2>]"));
+    buf_clear(&k.client.heard);
+    bring_news(r);
+    stream_write(k.client.s, STR("a\n"));
+    loop_run(r->loop);
+    assert_str(buf_str(&k.client.heard), STR("1 news\nok\n[4,1:<s3>]"));
+    loop_advance(r->loop, 1000);
+    assert_str(buf_str(&k.client.heard), STR("1 news\nok\n[4,1:<s3>]"));
+    buf_clear(&k.client.heard);
+    session_group_set_news_window(r->group, 0);
+    bring_news(r);
+    assert_str(buf_str(&k.client.heard), STR("1 news\n[4,1:<s4>]"));
+    session_group_set_news_window(r->group, 100);
+    bring_news(r); /* and it ends with news waiting */
+    end_linked(r, &k);
+    loop_advance(r->loop, 1000);
 }
 
 /* The peer hangs up instead. */
@@ -628,6 +680,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_save, setup, teardown),
         cmocka_unit_test_setup_teardown(test_save_and_mark, setup, teardown),
         cmocka_unit_test_setup_teardown(test_park, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_news_gather, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refuse_and_end_all, setup, teardown),
         cmocka_unit_test_setup_teardown(test_finishers_are_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_finish_gives_up, setup, teardown),

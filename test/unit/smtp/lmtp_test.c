@@ -60,8 +60,8 @@ static void reset(void *owner)
 static void world_init(struct world *w)
 {
     *w = (struct world){.out = BUF_INIT(1 << 20), .seen = BUF_INIT(1 << 20)};
-    w->host = (struct lmtp_host){{wake, w},      add_recipient, content_start, content_add,
-                                 content_finish, reset,         NULL};
+    w->host = (struct lmtp_host){{wake, w, NULL}, add_recipient, content_start, content_add,
+                                 content_finish,  reset,         NULL};
     w->session = lmtp_new(STR("store"), 100, &w->host);
 }
 

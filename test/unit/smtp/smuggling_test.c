@@ -88,7 +88,7 @@ static unsigned submit(struct world *w, struct str octets, size_t cut)
                                    .size_most = 10000,
                                    .recipients_most = 100};
     CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
-    host.base = (struct session_host){wake, w};
+    host.base = (struct session_host){.wake = wake, .owner = w};
     w->queued = 0;
     w->session = submission_new(&args, &host);
     struct str pieces[] = {str_sub(octets, 0, cut), str_skip(octets, cut)};

@@ -89,7 +89,7 @@ static void world_init(struct world *w, enum sender_check check)
     *w = (struct world){
         .out = BUF_INIT(1 << 20), .content = BUF_INIT(1 << 20), .asked = BUF_INIT(1 << 16)};
     w->host = (struct submission_host){
-        .base = {wake, w},
+        .base = {wake, w, NULL},
         .get_time_s = get_time_s,
         .write_unique = write_unique,
         .find_recipient = find_recipient,

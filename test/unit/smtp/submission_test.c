@@ -181,7 +181,7 @@ static void world_init_from(struct world *w, struct str peer)
     w->asked = BUF_INIT(4096);
     w->fetch_octets = BUF_INIT(1 << 24);
     w->host = (struct submission_host){
-        .base = {wake, w},
+        .base = {wake, w, NULL},
         .get_time_s = get_time_s,
         .write_unique = write_unique,
         .find_recipient = find_recipient,
