@@ -44,20 +44,30 @@ void address_write(struct buf *out, const struct address *a)
     buf_add_c(out, text);
 }
 
-bool address_is_loopback(const struct address *peer, const struct address *local)
+bool address_is_self(const struct address *peer, const struct address *local)
 {
     static const uint8_t NOBODY[16] = {0};
+    return memcmp(peer->ip, local->ip, sizeof(peer->ip)) == 0
+           && memcmp(peer->ip, NOBODY, sizeof(NOBODY)) != 0;
+}
+
+bool address_is_loopback(const struct address *peer, const struct address *local)
+{
     if (is_v4(peer) && peer->ip[12] == 127) {
         return true;
     }
     if (memcmp(peer->ip, SELF, sizeof(SELF)) == 0) {
         return true;
     }
-    return memcmp(peer->ip, local->ip, sizeof(peer->ip)) == 0
-           && memcmp(peer->ip, NOBODY, sizeof(NOBODY)) != 0;
+    return address_is_self(peer, local);
 }
 
 struct str address_get_neighbour(const struct address *a)
 {
     return str_make((const char *)a->ip, is_v4(a) ? sizeof(a->ip) : 8);
+}
+
+struct str address_get_prefix(const struct address *a)
+{
+    return str_make((const char *)a->ip, is_v4(a) ? sizeof(a->ip) - 1 : 6);
 }

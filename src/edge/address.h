@@ -22,5 +22,9 @@ void address_write(struct buf *out, const struct address *a);
 bool address_is_loopback(const struct address *peer, const struct address *local);
 /* What counts as one neighbour for limits: an IPv4 address, an IPv6 /64. Borrows from a. */
 struct str address_get_neighbour(const struct address *a);
+/* The prefix around it: an IPv4 /24, an IPv6 /48. Borrows from a. */
+struct str address_get_prefix(const struct address *a);
+/* Both ends have the same address: a host talks to itself. */
+bool address_is_self(const struct address *peer, const struct address *local);
 
 #endif

@@ -63,6 +63,7 @@ void connection_forget_stranger(struct connection *c)
         return;
     }
     cancel_login(c);
+    door_end(c->stranger);
     dialogue_free(&c->stranger->dialogue);
     buf_release(&c->stranger->ticket);
     free(c->stranger);
@@ -80,7 +81,7 @@ void connection_free(struct connection *c)
     *(c->is_in ? &count->sessions : &count->strangers) -= 1;
     c->edge->count--;
     if (c->is_counted) {
-        limits_give(c->edge->limits, &c->peer);
+        limits_give(c->edge->limits, &c->peer, !c->is_in);
     }
     stream_free(&c->session);
     stream_free(&c->client);
@@ -189,7 +190,11 @@ static void take_answer(struct connection *c, const struct fields *f)
         buf_add(&c->stranger->ticket, fields_get(f, STR("ticket")));
         dialogue_on_yes(c->stranger->dialogue, fields_get(f, STR("data")));
     } else {
-        dialogue_on_no(c->stranger->dialogue, find_err(fields_get(f, STR("code"))));
+        enum err why = find_err(fields_get(f, STR("code")));
+        if (why == ERR_AUTH_FAILED) {
+            door_note_failure(c);
+        }
+        dialogue_on_no(c->stranger->dialogue, why);
     }
 }
 
@@ -283,6 +288,7 @@ static void start_tls(struct connection *c)
     c->is_tls = true;
     stream_set_handler(c->client, &DIALOGUE_CLIENT, c);
     tls_on_ready(c->client, on_tls_ready);
+    door_hold_handshake(c);
 }
 
 /* Does what the dialogue wants. False: it cannot go on now, or is over (then c is gone). */
@@ -342,6 +348,10 @@ static void on_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
     CLEANUP(log_restore) uint32_t before = log_about(c->id);
+    if (!door_note_octets(c, octets.n)) {
+        connection_say_bye(c, ERR_LIMIT);
+        return;
+    }
     dialogue_feed(c->stranger->dialogue, octets);
     if (dialogue_get_backlog(c->stranger->dialogue) > DIALOGUE_BACKLOG_MOST) {
         stream_pause(c->client);
@@ -393,6 +403,8 @@ static void make_stranger(struct connection *c, bool is_back)
         .grudges = c->grudges,
     };
     c->stranger = mem_new(sizeof(*c->stranger));
+    c->stranger->connection = c;
+    door_begin(c->stranger);
     buf_init(&c->stranger->ticket, LINK_OPEN_MOST);
     c->stranger->dialogue = c->service == SERVICE_SIEVE  ? dialogue_new_sieve(&args)
                             : c->service == SERVICE_IMAP ? dialogue_new_imap(&args)
@@ -406,6 +418,9 @@ void connection_reopen(struct connection *c, struct str octets)
     c->is_in = false;
     c->edge->counts.of[c->service].sessions--;
     c->edge->counts.of[c->service].strangers++;
+    if (c->is_counted) {
+        limits_note_return(c->edge->limits, &c->peer);
+    }
     if (c->is_tls) {
         tell_tls(c);
     }

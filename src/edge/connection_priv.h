@@ -6,9 +6,13 @@
 
 /* What a connection needs only until it is logged in. */
 struct stranger {
+    struct connection *connection;
     struct dialogue *dialogue;
-    uint64_t commands; /* handled when we last looked */
-    uint64_t exchange; /* auth's name for the login under way */
+    struct silence_place deadline; /* in edge->deadlines */
+    struct list turn;              /* in edge->handshakes, while it waits for its own */
+    uint64_t octets;               /* heard */
+    uint64_t commands;             /* handled when we last looked */
+    uint64_t exchange;             /* auth's name for the login under way */
     struct buf ticket;
     uint8_t nonce[TICKET_NONCE_SIZE];
     bool is_asking;    /* auth owes an answer */
@@ -40,6 +44,15 @@ struct connection {
     uint8_t mark; /* the session said it, and gives back what came too early; 0: no */
     struct dialogue_grudges grudges; /* once logged in: of the time before */
 };
+
+/* A stranger comes; is none any more, or is gone. */
+void door_begin(struct stranger *who);
+void door_end(struct stranger *who);
+/* A stranger said n octets. False: too much. */
+bool door_note_octets(struct connection *c, size_t n);
+void door_note_failure(struct connection *c);
+/* c->client is TLS, and just begins: its handshake waits for its turn. */
+void door_hold_handshake(struct connection *c);
 
 /* It is no stranger any more: what c->stranger points to goes. */
 void connection_forget_stranger(struct connection *c);

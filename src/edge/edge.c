@@ -1,8 +1,4 @@
-/* The edge as a whole: who may come in, and the links to the rooms behind.
- *
- * Limits before login: a neighbour may have so many connections, all together so many. When the house is full the stranger
- * that has been silent for longest is sent away, so that a flood of connections that say nothing cannot keep users
- * out; nobody who is logged in is ever sent away for it, and nobody for being old (RFC 5383, 4.1: D21).
+/* The edge as a whole: its connections, and the links to the rooms behind. Who may come in: door.c.
  *
  * Links come and go with the roles behind them. A role that is not there makes a login fail with "try again"; sessions it
  * had end with a good-bye. */
@@ -26,11 +22,11 @@ struct edge *edge_new(struct loop *l, const struct edge_settings *s)
     if (getrandom(&e->next_id, sizeof(e->next_id), 0) != (ssize_t)sizeof(e->next_id)) {
         abort();
     }
-    e->limits = limits_new(s->connections_per_neighbour, s->connections_minute);
     e->deflate = deflate_pool_new(l, COMPRESSORS_MOST);
     e->stores = mem_new(s->workers * sizeof(struct link *));
     list_init(&e->connections);
     e->silence = idle_new(e);
+    door_open(e);
     return e;
 }
 
@@ -58,7 +54,7 @@ void edge_free(struct edge **e)
     }
     free(gone->stores);
     silence_free(&gone->silence);
-    limits_free(&gone->limits);
+    door_close(gone);
     deflate_pool_free(&gone->deflate);
     free(gone);
 }
@@ -96,40 +92,6 @@ void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct s
     }
     link_free(place);
     *place = link_new(e->loop, s, role, index, &HANDLER, e);
-}
-
-static void turn_away(struct edge *e, enum service service, struct stream *s)
-{
-    struct buf b = BUF_INIT(1024);
-    dialogue_write_bye(&b, service, e->settings.hostname, ERR_UNAVAILABLE);
-    stream_write(s, buf_str(&b));
-    buf_release(&b);
-    stream_finish(e->loop, &s);
-}
-
-void edge_accept(struct edge *e, enum service service, struct stream *s,
-                 const struct sockaddr_storage *peer, const struct sockaddr_storage *local)
-{
-    struct address from = address_from_sockaddr(peer);
-    struct address to = address_from_sockaddr(local);
-    bool is_counted = !address_is_loopback(&from, &to);
-    /* First the neighbour's own share: who has used it up sends nobody away by coming again. */
-    if (is_counted && !limits_take(e->limits, &from, loop_wall_ms(e->loop))) {
-        turn_away(e, service, s);
-        return;
-    }
-    struct connection *longest = idle_find_stranger(e);
-    if (e->count >= e->settings.connections_most && longest != NULL) {
-        connection_say_bye(longest, ERR_UNAVAILABLE);
-    }
-    if (e->count >= e->settings.connections_most) {
-        if (is_counted) {
-            limits_give(e->limits, &from);
-        }
-        turn_away(e, service, s);
-        return;
-    }
-    connection_new(e, service, s, &from, &to, is_counted);
 }
 
 struct edge_counts edge_get_counts(const struct edge *e)

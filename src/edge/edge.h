@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "edge/dialogue.h"
+#include "edge/limits.h"
 #include "net/link.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -42,11 +43,16 @@ struct edge_settings {
         max_idle_ms; /* an IMAP session says something before it was silent for so long; 0: it does not */
     uint64_t
         idle_timeout_ms; /* without an octet, in an IMAP or a ManageSieve session; more than max_idle_ms */
-    uint64_t submission_timeout_ms;   /* the same, in a submission session */
-    size_t connections_most;          /* all */
-    size_t connections_per_neighbour; /* of one address; loopback is free */
-    size_t
-        connections_minute; /* begun by one address within a minute; 0: any number; loopback is free */
+    uint64_t submission_timeout_ms; /* the same, in a submission session */
+    size_t connections_most;        /* all */
+    size_t strangers_most;          /* of these, not logged in */
+    struct str
+        limits_exempt; /* networks (net/network.h) that the bounds by place are not for; borrowed */
+    struct limits_bounds per_address;
+    struct limits_bounds per_prefix;
+    uint64_t login_time_ms;     /* from the greeting to the login, in all; 0: any */
+    uint64_t login_octets_most; /* that a stranger may say in all */
+    unsigned handshakes_second; /* TLS handshakes begun in a second; 0: any number */
 };
 
 /* What may change while it runs: TLS for those who come from now on (copied; the context is borrowed), and the bound of connections. */
@@ -67,16 +73,34 @@ void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct s
 /* A client connected (s is taken). service: any but SERVICE_ACAP. */
 void edge_accept(struct edge *e, enum service service, struct stream *s,
                  const struct sockaddr_storage *peer, const struct sockaddr_storage *local);
+/* The system has no descriptors left: strangers go, those first that have been silent for longest. */
+void edge_note_no_descriptors(struct edge *e);
 size_t edge_get_count(const struct edge *e);
+
+/* Why a stranger was turned away, or sent away. */
+enum edge_shed {
+    SHED_ADDRESS,     /* his address or prefix has too many connections */
+    SHED_OFTEN,       /* it begins too many */
+    SHED_OCTETS,      /* it says too much, or he did */
+    SHED_FAILURES,    /* too many of its logins failed */
+    SHED_FULL,        /* everybody here is logged in */
+    SHED_IDLE,        /* he was silent for longest, and room was needed */
+    SHED_LATE,        /* he did not log in in time */
+    SHED_DESCRIPTORS, /* silent for longest, and the system had no descriptors left */
+    SHED_REASONS
+};
+/* The word for metrics. */
+const char *edge_get_shed_name(enum edge_shed why);
 
 /* Of a service's connections. */
 struct edge_counts {
     struct edge_count {
-        size_t strangers; /* not logged in, now */
-        size_t sessions;  /* logged in, now */
-        uint64_t logins;  /* sessions since the start */
-    } of[SERVICE_ACAP];   /* by enum service */
-    uint64_t keepalives;  /* said since the start */
+        size_t strangers;        /* not logged in, now */
+        size_t sessions;         /* logged in, now */
+        uint64_t logins;         /* sessions since the start */
+    } of[SERVICE_ACAP];          /* by enum service */
+    uint64_t keepalives;         /* said since the start */
+    uint64_t shed[SHED_REASONS]; /* since the start */
 };
 struct edge_counts edge_get_counts(const struct edge *e);
 /* Says good-bye to everybody. The last words leave when the loop runs on. */

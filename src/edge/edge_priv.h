@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "edge/address.h"
 #include "edge/edge.h"
+#include "edge/handshakes.h"
 #include "edge/limits.h"
 #include "edge/silence.h"
 #include "net/deflate.h"
@@ -16,6 +17,9 @@ struct edge {
     struct deflate_pool *deflate;
     struct list connections;
     struct silence *silence;
+    struct silence *deadlines; /* of strangers: to be logged in */
+    struct handshakes *handshakes;
+    uint64_t shed_logged_ms; /* 0: never */
     size_t count;
     struct edge_counts counts;
     uint32_t next_id; /* of a connection, for the logs */
@@ -40,8 +44,12 @@ struct connection;
 struct silence *idle_new(struct edge *e);
 /* Something moved (before login: a command was handled): silence is counted anew. */
 void idle_note_life(struct connection *c);
-/* The one not logged in that has been silent for longest, or NULL. */
-struct connection *idle_find_stranger(const struct edge *e);
+/* The one not logged in that has been silent for longest, or, behind after, for next longest; NULL: there is none. */
+struct connection *idle_find_stranger(const struct edge *e, const struct connection *after);
+
+/* Who may come in: door.c. */
+void door_open(struct edge *e);
+void door_close(struct edge *e);
 
 /* Takes s; greets. Frees itself when it is over. */
 void connection_new(struct edge *e, enum service service, struct stream *s,

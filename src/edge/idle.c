@@ -116,9 +116,10 @@ static void on_silent(void *owner, struct silence_place *p)
     silence_note(e->silence, p, IDLE_AGAIN);
 }
 
-struct connection *idle_find_stranger(const struct edge *e)
+struct connection *idle_find_stranger(const struct edge *e, const struct connection *after)
 {
-    struct silence_place *p = silence_find_longest(e->silence, IDLE_STRANGER);
+    struct silence_place *p = after == NULL ? silence_find_longest(e->silence, IDLE_STRANGER)
+                                            : silence_find_next(e->silence, &after->place);
     return p == NULL ? NULL : list_entry(p, struct connection, place);
 }
 

@@ -194,6 +194,9 @@ void relay_start(struct connection *c)
     connection_forget_stranger(c);
     c->is_in = true;
     c->edge->counts.of[c->service].strangers--;
+    if (c->is_counted) {
+        limits_note_login(c->edge->limits, &c->peer);
+    }
     c->edge->counts.of[c->service].sessions++;
     c->edge->counts.of[c->service].logins++;
     stream_set_handler(c->session, &RELAY_SESSION, c);

@@ -143,3 +143,9 @@ struct silence_place *silence_find_longest(const struct silence *s, uint8_t rule
     const struct rule *r = &s->rules[rule];
     return list_is_empty(&r->places) ? NULL : get_first(r);
 }
+
+struct silence_place *silence_find_next(const struct silence *s, const struct silence_place *p)
+{
+    const struct rule *r = &s->rules[p->rule];
+    return p->node.next == &r->places ? NULL : list_entry(p->node.next, struct silence_place, node);
+}

@@ -34,5 +34,7 @@ void silence_note(struct silence *s, struct silence_place *p, uint8_t rule);
 void silence_remove(struct silence_place *p);
 /* Who has been silent for longest under a rule, or NULL. */
 struct silence_place *silence_find_longest(const struct silence *s, uint8_t rule);
+/* Who stands behind p under p's rule: silent for less long, or as long; or NULL. */
+struct silence_place *silence_find_next(const struct silence *s, const struct silence_place *p);
 
 #endif

@@ -22,6 +22,9 @@ enum {
     SUBMISSION_TIMEOUT_S = 1200,
     CONNECTIONS_MOST = 20000,
     PER_ADDRESS_MOST = 1000,
+    STRANGERS_MOST = 4000,
+    LOGIN_OCTETS_MOST = 256 * 1024,
+    DESCRIPTORS_ASIDE = 64, /* links, listening sockets, the loop's own */
     TLS_SESSIONS_MOST = 20000,
     KEEP_ALIVE_LEAST_S = 7200,
     LAST_WORDS_MS = 100
@@ -52,6 +55,11 @@ static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
     socklen_t len = sizeof(local);
     (void)getsockname(fd, (struct sockaddr *)&local, &len);
     edge_accept(p->role->edge, p->service, stream_from_fd(p->role->loop, fd), peer, &local);
+}
+
+static void on_exhausted(void *owner)
+{
+    edge_note_no_descriptors(((struct port *)owner)->role->edge);
 }
 
 static void on_peer(void *owner, const struct boot_peer *peer)
@@ -196,6 +204,32 @@ static void on_settings(void *owner)
                             });
 }
 
+/* What strangers may cost. */
+static void read_limits(const struct boot *b, struct edge_settings *s)
+{
+    uint64_t factor = boot_get_u64(b, STR("limits_prefix_factor"), 1);
+    struct limits_bounds a = {
+        .connections = boot_get_u64(b, STR("connections_per_address"), PER_ADDRESS_MOST),
+        .strangers = boot_get_u64(b, STR("strangers_per_address"), 0),
+        .begun_minute = boot_get_u64(b, STR("connections_minute"), 0),
+        .octets_minute = boot_get_u64(b, STR("login_octets_minute"), 0),
+        .failures_hour = boot_get_u64(b, STR("login_failures_hour"), 0),
+    };
+    s->per_address = a;
+    s->per_prefix = (struct limits_bounds){
+        .connections = factor * a.connections,
+        .strangers = factor * a.strangers,
+        .begun_minute = factor * a.begun_minute,
+        .octets_minute = factor * a.octets_minute,
+        .failures_hour = factor * a.failures_hour,
+    };
+    s->limits_exempt = boot_get(b, STR("limits_exempt"));
+    s->strangers_most = boot_get_u64(b, STR("strangers_most"), STRANGERS_MOST);
+    s->login_time_ms = 1000 * boot_get_u64(b, STR("login_time_s"), 0);
+    s->login_octets_most = boot_get_u64(b, STR("login_octets_most"), LOGIN_OCTETS_MOST);
+    s->handshakes_second = (unsigned)boot_get_u64(b, STR("handshakes_second"), 0);
+}
+
 static enum err make_edge(struct edge_role *r)
 {
     const struct boot *b = r->boot;
@@ -229,10 +263,8 @@ static enum err make_edge(struct edge_role *r)
         .submission_timeout_ms =
             second_ms * boot_get_u64(b, STR("submission_timeout_s"), SUBMISSION_TIMEOUT_S),
         .connections_most = boot_get_u64(b, STR("connections_most"), CONNECTIONS_MOST),
-        .connections_per_neighbour =
-            boot_get_u64(b, STR("connections_per_address"), PER_ADDRESS_MOST),
-        .connections_minute = boot_get_u64(b, STR("connections_minute"), 0),
     };
+    read_limits(b, &s);
     TRY(make_tls(r));
     s.tls_context = r->tls;
     r->edge = edge_new(r->loop, &s);
@@ -281,6 +313,7 @@ static void open_ports(struct edge_role *r)
         *p = (struct port){.role = r, .service = service};
         set_keep_alive(r, fd);
         p->listener = listener_new(r->loop, fd, on_accept, p);
+        listener_on_exhausted(p->listener, on_exhausted);
     }
 }
 

@@ -141,6 +141,9 @@ static int check_outside(const struct config *c)
 int serve_check_config(const struct config *c)
 {
     struct str bad;
+    if (!network_check(config_get(c, CONFIG_limits_exempt), &bad)) {
+        return tool_fail(EXIT_USAGE, "limits_exempt: %.*s is no network", STR_ARG(bad));
+    }
     if (!webhook_is_sound(config_get(c, CONFIG_notify_webhooks), &bad)) {
         return tool_fail(EXIT_USAGE, "notify_webhooks: %.*s is neither an https URL nor an address",
                          STR_ARG(bad));

@@ -16,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ACCEPTS_MOST = 64, ACCEPT_RETRY_MS = 100 };
+enum { ACCEPTS_MOST = 64, ACCEPT_RETRY_MS = 100, ACCEPT_LOG_MS = 10 * 1000 };
 
 struct io {
     uv_poll_t poll; /* first: freed as the handle */
@@ -38,11 +38,14 @@ struct signal_watch {
 };
 
 struct listener {
+    struct loop *loop;
     struct io *io;
     struct timer *retry;
     int fd;
     bool is_paused;
+    uint64_t logged_ms; /* that descriptors ran out; 0: never */
     void (*on_accept)(void *owner, int fd, const struct sockaddr_storage *peer);
+    void (*on_exhausted)(void *owner);
     void *owner;
 };
 
@@ -324,6 +327,21 @@ static bool is_out_of_descriptors(int errnum)
     return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
 }
 
+/* The connection stays in the queue and the socket readable: without a pause we would spin. */
+static void wait_for_descriptors(struct listener *s)
+{
+    uint64_t now_ms = loop_now_ms(s->loop);
+    if (s->logged_ms == 0 || now_ms - s->logged_ms >= ACCEPT_LOG_MS) {
+        s->logged_ms = now_ms;
+        log_warn("cannot accept: %s", uv_strerror(uv_translate_sys_error(errno)));
+    }
+    io_set(s->io, 0);
+    timer_start(s->retry, ACCEPT_RETRY_MS);
+    if (s->on_exhausted != NULL) {
+        s->on_exhausted(s->owner);
+    }
+}
+
 /* Takes the connections that wait, a bounded number of them: live connections have their turn, too. */
 static void on_acceptable(void *owner, unsigned events)
 {
@@ -334,10 +352,7 @@ static void on_acceptable(void *owner, unsigned events)
         socklen_t len = sizeof(peer);
         int fd = accept4(s->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0 && is_out_of_descriptors(errno)) {
-            /* The connection stays in the queue and the socket readable: without a pause we would spin. */
-            log_warn("cannot accept: %s", uv_strerror(uv_translate_sys_error(errno)));
-            io_set(s->io, 0);
-            timer_start(s->retry, ACCEPT_RETRY_MS);
+            wait_for_descriptors(s);
             return;
         }
         if (fd < 0) {
@@ -360,6 +375,7 @@ struct listener *listener_new(struct loop *l, int fd,
                               void *owner)
 {
     struct listener *s = mem_new(sizeof(*s));
+    s->loop = l;
     s->fd = fd;
     s->on_accept = on_accept;
     s->owner = owner;
@@ -367,6 +383,11 @@ struct listener *listener_new(struct loop *l, int fd,
     s->io = io_new(l, fd, on_acceptable, s);
     io_set(s->io, IO_READ);
     return s;
+}
+
+void listener_on_exhausted(struct listener *s, void (*fn)(void *owner))
+{
+    s->on_exhausted = fn;
 }
 
 void listener_pause(struct listener *s)

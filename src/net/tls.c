@@ -21,7 +21,7 @@
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
-enum { RECORD_MOST = 16 * 1024, EXPORTER_SIZE = 32, FINISHED_MOST = 64 };
+enum { RECORD_MOST = 16 * 1024, EXPORTER_SIZE = 32, FINISHED_MOST = 64, LOG_EVERY_MS = 1000 };
 
 struct tls {
     struct stream base;
@@ -33,6 +33,8 @@ struct tls {
     struct backlog pending;        /* came while the user was paused */
     struct backlog early;          /* written before the handshake was done */
     void (*on_ready)(void *owner); /* NULL: nobody waits for it */
+    void (*on_hello)(void *owner); /* NULL: the handshake need not wait */
+    bool is_held;                  /* the ClientHello is there, and must wait */
     bool is_ready;
     bool is_ending;
     bool has_said_end;
@@ -119,8 +121,19 @@ static SSL_SESSION *on_find_session(SSL *ssl, const unsigned char *id, int len, 
                              loop_now_ms(t->loop));
 }
 
+/* OpenSSL has read the ClientHello, and computed nothing yet. */
+static int on_client_hello(SSL *ssl, int *alert, void *unused)
+{
+    struct tls *t = of_ssl(ssl);
+    (void)alert;
+    (void)unused;
+    t->is_held = t->is_held || t->on_hello != NULL;
+    return t->is_held ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
+}
+
 void tls_watch_sessions(struct tls_context *c)
 {
+    SSL_CTX_set_client_hello_cb(c->ssl, on_client_hello, NULL);
     SSL_CTX_sess_set_new_cb(c->ssl, on_new_session);
     SSL_CTX_sess_set_get_cb(c->ssl, on_find_session);
 }
@@ -135,8 +148,15 @@ void tls_keep_session(struct stream *s)
     }
 }
 
+/* A line a second at most: strangers must not fill the disk. */
 static void log_failure(const struct tls *t, const char *what)
 {
+    uint64_t now_ms = loop_now_ms(t->loop);
+    if (t->context->logged_ms != 0 && now_ms - t->context->logged_ms < LOG_EVERY_MS) {
+        ERR_clear_error();
+        return;
+    }
+    t->context->logged_ms = now_ms;
     const char *why = ERR_reason_error_string(ERR_peek_last_error());
     long verdict = SSL_get_verify_result(t->ssl);
     if (verdict != X509_V_OK) {
@@ -164,11 +184,22 @@ static void fail(struct tls *t, enum err why)
     (void)stream_give_end(&t->base, t->why); /* once; later when there is no handler yet */
 }
 
-/* True when OpenSSL only waits for more. */
+/* True when OpenSSL only waits for more, or for tls_go_on(). */
 static bool is_waiting(const struct tls *t, int result)
 {
     int e = SSL_get_error(t->ssl, result);
-    return e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE;
+    return e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE
+           || e == SSL_ERROR_WANT_CLIENT_HELLO_CB;
+}
+
+/* The ClientHello came, and somebody wants to say when it goes on. */
+static void tell_hello(struct tls *t)
+{
+    void (*on_hello)(void *owner) = t->on_hello;
+    if (t->is_held && on_hello != NULL && t->base.handler != NULL && !t->base.is_freed) {
+        t->on_hello = NULL;
+        on_hello(t->base.owner);
+    }
 }
 
 static void write_now(struct tls *t, struct str octets)
@@ -203,6 +234,7 @@ static bool shake_hands(struct tls *t)
             log_failure(t, "handshake");
             fail(t, ERR_TLS_FAILED);
         }
+        tell_hello(t);
         return false;
     }
     t->is_ready = true;
@@ -304,6 +336,9 @@ static void on_octets(void *owner, struct str octets)
         }
         t->feed = STR_EMPTY;
     }
+    if (!t->base.is_freed && t->is_held && backlog_len(&t->pending) > RECORD_MOST) {
+        stream_pause(t->under); /* until tls_go_on(); who waits in peace may leave meanwhile */
+    }
     (void)stream_drop(&t->base);
 }
 
@@ -344,7 +379,7 @@ static void on_deferred(void *owner)
 static void tls_start(struct stream *s)
 {
     struct tls *t = of(s);
-    if (!s->is_paused) {
+    if (!s->is_paused && !t->is_held) {
         stream_resume(t->under);
         loop_defer(t->loop, on_deferred, t);
     }
@@ -597,4 +632,16 @@ bool tls_get_binding(const struct stream *s, struct str *type, struct buf *out)
     }
     *type = STR("tls-unique");
     return SSL_get_extms_support(t->ssl) == 1 && add_unique(t->ssl, out);
+}
+
+void tls_hold(struct stream *s, void (*on_hello)(void *owner))
+{
+    of(s)->on_hello = on_hello;
+}
+
+void tls_go_on(struct stream *s)
+{
+    struct tls *t = of(s);
+    t->is_held = false;
+    tls_start(s);
 }

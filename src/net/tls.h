@@ -86,6 +86,10 @@ void tls_keep_session(struct stream *s);
 /* Who hears, once, that the handshake is done, before the first octets; the handler's owner is told. s must be a TLS
  * stream. */
 void tls_on_ready(struct stream *s, void (*on_ready)(void *owner));
+/* A server whose handshake has not begun waits with it: when the client's whole ClientHello is there, on_hello is told, once (the handler's
+ * owner), and nothing is computed, and little more read, until tls_go_on(), which may be said within on_hello. */
+void tls_hold(struct stream *s, void (*on_hello)(void *owner));
+void tls_go_on(struct stream *s);
 /* The handshake is done. s must be a TLS stream. */
 bool tls_is_ready(const struct stream *s);
 /* "TLSv1.3"; static text. */

@@ -13,6 +13,7 @@ struct tls_context {
     SSL_CTX *ssl;
     BIO_METHOD *bio;
     struct tls_sessions *sessions; /* NULL: a client */
+    uint64_t logged_ms;            /* when a failure was logged last; 0: never */
     size_t refs;
 };
 

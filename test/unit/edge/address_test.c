@@ -1,6 +1,5 @@
 /* Unit tests of edge/address and edge/limits. */
 #include "edge/address.h"
-#include "edge/limits.h"
 
 #include "unit.h"
 
@@ -70,55 +69,11 @@ static void test_loopback(void **state)
     assert_false(address_is_loopback(&unknown, &unknown));
 }
 
-static void test_limits(void **state)
-{
-    struct limits *l = limits_new(2, 0);
-    struct address v4 = make("192.0.2.1");
-    struct address neighbour = make("192.0.2.2");
-    struct address v6 = make("2001:db8:1:2::1");
-    struct address same_site = make("2001:db8:1:2:ffff::9");
-    struct address other_site = make("2001:db8:1:3::1");
-    (void)state;
-    assert_true(limits_take(l, &v4, 1));
-    assert_true(limits_take(l, &v4, 1));
-    assert_false(limits_take(l, &v4, 1));
-    assert_true(limits_take(l, &neighbour, 1));
-    assert_true(limits_take(l, &v6, 1));
-    assert_true(limits_take(l, &same_site, 1));
-    assert_false(limits_take(l, &v6, 1));
-    assert_true(limits_take(l, &other_site, 1));
-    assert_int_equal(limits_get_count(l), 6);
-    limits_give(l, &v4);
-    assert_true(limits_take(l, &v4, 1));
-    limits_give(l, &v4);
-    limits_give(l, &v4);
-    limits_give(l, &neighbour);
-    limits_give(l, &v6);
-    limits_give(l, &v6);
-    limits_give(l, &other_site);
-    assert_int_equal(limits_get_count(l), 0);
-    limits_free(&l);
-    /* Within a minute: who comes and goes comes too often, and is heard again in the next one. */
-    l = limits_new(10, 2);
-    for (uint64_t minute = 1; minute < 3; minute++) {
-        assert_true(limits_take(l, &v4, minute * 60000));
-        limits_give(l, &v4);
-        assert_true(limits_take(l, &v4, minute * 60000 + 30000));
-        assert_false(limits_take(l, &v4, minute * 60000 + 59999));
-        assert_true(limits_take(l, &neighbour, minute * 60000 + 59999));
-        limits_give(l, &v4);
-        limits_give(l, &neighbour);
-    }
-    assert_int_equal(limits_get_count(l), 0);
-    limits_free(&l);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_loopback),
-        cmocka_unit_test(test_limits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,7 +99,10 @@ static const struct edge_settings SETTINGS = {
     .idle_timeout_ms = 10800 * SECOND,
     .submission_timeout_ms = 1200 * SECOND,
     .connections_most = 4,
-    .connections_per_neighbour = 2,
+    .strangers_most = 4,
+    .per_address = {.connections = 2},
+    .limits_exempt = {"127.0.0.0/8", 11},
+    .login_octets_most = 262144,
 };
 
 /* An edge with settings s, and everybody behind it. */
