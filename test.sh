@@ -10,4 +10,5 @@ tools/unpack-peer cyrus cyrus-common cyrus-imapd
 tools/unpack-peer exim exim4-daemon-light exim4-base
 tools/unpack-peer names knot unbound
 tools/unpack-peer slapd slapd
+tools/unpack-peer prometheus prometheus
 exec python3 tools/test-all "$@"

@@ -42,6 +42,7 @@ struct auth {
     struct map *attempts; /* by id */
     struct list order;
     uint64_t next_id;
+    struct auth_counts counts;
     uint64_t users_version;
     struct verifier dummy;
     uint8_t site_key[SITE_KEY_SIZE];
@@ -158,6 +159,13 @@ void auth_free(struct auth **a)
     free(dead);
 }
 
+struct auth_counts auth_get_counts(const struct auth *a)
+{
+    struct auth_counts counts = a->counts;
+    counts.attempts = map_get_count(a->attempts);
+    return counts;
+}
+
 void auth_forget(struct auth *a, void *peer)
 {
     list_each_safe(node, &a->order)
@@ -184,6 +192,8 @@ static void refuse(struct attempt *t, enum err why)
 {
     struct auth_asker asker = t->asker;
     uint32_t request = t->request;
+    t->auth->counts.refused +=
+        t->state == ATTEMPT_HELD_BACK ? 0 : 1; /* which was counted as failed */
     attempt_free(t);
     reply_no(&asker, request, why, 0);
 }
@@ -197,6 +207,7 @@ static void fail(struct attempt *t)
 {
     struct auth *a = t->auth;
     CLEANUP(log_restore) uint32_t before = log_about(t->about);
+    a->counts.failed++;
     uint64_t now_ms = loop_now_ms(a->o.loop);
     uint64_t waited_ms = now_ms - t->asked_ms;
     uint64_t delay_ms = delays_fail(a->delays, str_from_c(t->address), now_ms);
@@ -230,6 +241,7 @@ static void give_ticket(struct attempt *t, struct str user, struct str data)
         return;
     }
     CLEANUP(log_restore) uint32_t before = log_about(t->about);
+    a->counts.succeeded++;
     log_info("login: %.*s from %s by %s", STR_ARG(user), t->address, t->mechanism);
     struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
     fields_add(&b, STR("result"), STR("ok"));

@@ -10,6 +10,7 @@
 #include "net/loop.h"
 #include "net/ticket.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* The authentication server: answers the requests that come over links (docs/architecture.md lists them). It says yes,
@@ -61,6 +62,15 @@ struct auth_asker {
     struct str name; /* of its host: an edge's tickets are for it; borrowed until auth_forget() */
     void (*reply)(void *peer, uint32_t id, struct str body);
 };
+
+/* How logins ended, since the start. */
+struct auth_counts {
+    uint64_t succeeded;
+    uint64_t failed;  /* not the password, not the proof, nobody of that name */
+    uint64_t refused; /* not allowed so, given up, or nobody could tell */
+    size_t attempts;  /* under way now: exchanges, checks, answers held back */
+};
+struct auth_counts auth_get_counts(const struct auth *a);
 
 /* Errors: ERR_IO (no memory or randomness for the dummy verifier). */
 MUST_USE enum err auth_new(const struct auth_options *o, struct auth **out);

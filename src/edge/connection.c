@@ -278,6 +278,7 @@ static void tell_tls(struct connection *c)
 static void on_tls_ready(void *owner)
 {
     struct connection *c = owner;
+    c->edge->counts.handshakes[tls_is_resumed(c->client) ? EDGE_TLS_RESUMED : EDGE_TLS_FULL]++;
     tell_tls(c);
     run(c);
 }
@@ -334,6 +335,7 @@ static void run(struct connection *c)
     while (goes_on && stream_get_queued(c->client) <= STREAM_HIGH_WATER) {
         struct buf out = BUF_INIT(1024 * 1024);
         enum dialogue_want want = dialogue_step(c->stranger->dialogue, &out);
+        c->edge->counts.octets_out += out.len;
         stream_write(c->client, buf_str(&out));
         buf_release(&out);
         if (dialogue_get_commands(c->stranger->dialogue) != c->stranger->commands) {
@@ -348,6 +350,7 @@ static void on_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
     CLEANUP(log_restore) uint32_t before = log_about(c->id);
+    c->edge->counts.octets_in += octets.n;
     if (!door_note_octets(c, octets.n)) {
         connection_say_bye(c, ERR_LIMIT);
         return;
@@ -369,6 +372,7 @@ static void on_end(void *owner, enum err why)
     struct connection *c = owner;
     CLEANUP(log_restore) uint32_t before = log_about(c->id);
     if (why != ERR_OK) {
+        c->edge->counts.handshakes[EDGE_TLS_FAILED] += why == ERR_TLS_FAILED ? 1 : 0;
         connection_free(c);
         return;
     }

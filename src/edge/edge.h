@@ -92,15 +92,22 @@ enum edge_shed {
 /* The word for metrics. */
 const char *edge_get_shed_name(enum edge_shed why);
 
-/* Of a service's connections. */
+enum edge_handshake { EDGE_TLS_FULL, EDGE_TLS_RESUMED, EDGE_TLS_FAILED, EDGE_HANDSHAKES };
+
+/* Of a service's connections, and of all. Counters are since the start. */
 struct edge_counts {
     struct edge_count {
-        size_t strangers;        /* not logged in, now */
-        size_t sessions;         /* logged in, now */
-        uint64_t logins;         /* sessions since the start */
-    } of[SERVICE_ACAP];          /* by enum service */
-    uint64_t keepalives;         /* said since the start */
-    uint64_t shed[SHED_REASONS]; /* since the start */
+        size_t strangers; /* not logged in, now */
+        size_t sessions;  /* logged in, now, the parked ones, too */
+        size_t parked;    /* of these, kept here alone */
+        uint64_t logins;  /* sessions since the start */
+    } of[SERVICE_ACAP];   /* by enum service */
+    uint64_t keepalives;
+    uint64_t wakeups;    /* parked sessions that went on, whoever woke them */
+    uint64_t octets_in;  /* of clients, without TLS and DEFLATE */
+    uint64_t octets_out; /* to them, likewise */
+    uint64_t shed[SHED_REASONS];
+    uint64_t handshakes[EDGE_HANDSHAKES];
 };
 struct edge_counts edge_get_counts(const struct edge *e);
 /* Says good-bye to everybody. The last words leave when the loop runs on. */

@@ -44,6 +44,7 @@ static void on_relay_client_octets(void *owner, struct str octets)
     struct connection *c = owner;
     CLEANUP(log_restore) uint32_t before = log_about(c->id);
     idle_note_life(c);
+    c->edge->counts.octets_in += octets.n;
     pass(c->client, c->session, octets);
 }
 
@@ -85,6 +86,7 @@ static void on_session_octets(void *owner, struct str octets)
         buf_add(c->given_back, octets);
         return;
     }
+    c->edge->counts.octets_out += octets.n;
     pass(c->session, c->client, octets);
 }
 

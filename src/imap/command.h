@@ -105,9 +105,10 @@ struct cmd {
     void *args;          /* what parse found; parse and run know its type */
     uint32_t
         limited_uid; /* the lowest that was worked on, because there is a limit (imap/limit.h); 0: all were */
-    unsigned phase;   /* run's own: 0 at the first call */
-    uint64_t told_ms; /* when the client last heard of progress (imap/progress.h); 0: never */
-    enum err err;     /* of the tagged reply */
+    unsigned phase;    /* run's own: 0 at the first call */
+    uint64_t began_us; /* of the host's clock */
+    uint64_t told_ms;  /* when the client last heard of progress (imap/progress.h); 0: never */
+    enum err err;      /* of the tagged reply */
     struct buf
         code; /* response code of the tagged reply, without brackets; overrides that of err */
     const char *text; /* of the tagged OK; NULL: "<name> completed" */

@@ -32,6 +32,9 @@ struct imap_host {
     struct stream *(*open_peer)(void *owner, struct str user, struct str head);
     /* Scripts may be run for what the event names, once it is committed. NULL: nobody wants to know. */
     void (*on_event)(void *owner, const struct imap_event *e);
+    /* Monotonic microseconds, and who hears how long a command took (its name in capitals). Both NULL: nobody wants to know. */
+    uint64_t (*clock_us)(void *owner);
+    void (*on_command)(void *owner, struct str name, uint64_t took_us);
     struct str sieve_url; /* where such scripts are kept, as a sieve URL; empty: nowhere */
     void *owner;
     struct convert_service *convert; /* NULL: conversions are never possible now */

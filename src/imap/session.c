@@ -192,8 +192,23 @@ static void pay_capability(struct imap_session *s, struct buf *out)
     }
 }
 
+static uint64_t read_clock(const struct imap_session *s)
+{
+    const struct imap_host *h = s->args.host;
+    return h != NULL && h->clock_us != NULL ? h->clock_us(h->owner) : 0;
+}
+
+static void tell_time(const struct imap_session *s)
+{
+    const struct imap_host *h = s->args.host;
+    if (h != NULL && h->on_command != NULL) {
+        h->on_command(h->owner, s->cmd.what->name, read_clock(s) - s->cmd.began_us);
+    }
+}
+
 static enum go end_command(struct imap_session *s, struct buf *out)
 {
+    tell_time(s);
     pay_capability(s, out);
     if (s->cmd.is_answered) {
         buf_add(out, buf_str(&s->cmd.code));
@@ -268,7 +283,9 @@ static enum err find_command(struct imap_session *s, struct imap_command *parsed
 static enum go begin_command(struct imap_session *s, struct buf *out)
 {
     struct cmd *cmd = &s->cmd;
-    *cmd = (struct cmd){.arena = arena_new(COMMAND_ARENA_MOST), .code = BUF_INIT(CODE_MOST)};
+    *cmd = (struct cmd){.arena = arena_new(COMMAND_ARENA_MOST),
+                        .code = BUF_INIT(CODE_MOST),
+                        .began_us = read_clock(s)};
     struct str text = arena_str(cmd->arena, imap_framing_get_text(s->framing));
     struct imap_command parsed;
     if (imap_command_parse(text, &parsed) != ERR_OK) {

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { BODY_MOST = 256 * 1024 };
+enum { BODY_MOST = 4 * 1024 * 1024 };
 
 struct metrics {
     struct loop *loop;

@@ -20,10 +20,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum {
-    REQUEST_MOST = 4096,
-    ALL_BUT_EDGE = (1 << ROLE_AUTH | 1 << ROLE_STORE | 1 << ROLE_SUBMIT | 1 << ROLE_CONVERT)
-};
+enum { REQUEST_MOST = 4096, ALL_BUT_EDGE = ((1 << ROLE_SUPERVISOR) - 1) & ~(1 << ROLE_EDGE) };
 
 static void write_end(struct buf *out, const char *why)
 {

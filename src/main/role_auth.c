@@ -24,6 +24,7 @@ struct auth_role {
     struct auth *auth;
     struct peers peers;
     struct auth_outside outside;
+    struct timer *metrics;
 };
 
 static void reply(void *peer, uint32_t id, struct str body)
@@ -57,6 +58,26 @@ static void on_peer(void *owner, const struct boot_peer *peer)
         return;
     }
     peers_add(&r->peers, peer);
+}
+
+/* What GET /metrics says of logins. */
+static void tell_metrics(void *owner)
+{
+    struct auth_role *r = owner;
+    struct auth_counts n = auth_get_counts(r->auth);
+    CLEANUP(buf_release) struct buf text = BUF_INIT(CONTROL_PART_MOST);
+    buf_addf(&text,
+             "# TYPE limetta_logins counter\n# HELP limetta_logins How logins ended.\n"
+             "limetta_logins_total{result=\"succeeded\"} %llu\n"
+             "limetta_logins_total{result=\"failed\"} %llu\n"
+             "limetta_logins_total{result=\"refused\"} %llu\n"
+             "# TYPE limetta_login_attempts gauge\n"
+             "# HELP limetta_login_attempts Logins under way, with answers that are held back.\n"
+             "limetta_login_attempts %zu\n",
+             (unsigned long long)n.succeeded, (unsigned long long)n.failed,
+             (unsigned long long)n.refused, n.attempts);
+    boot_send_metrics(r->boot, buf_str(&text));
+    timer_start(r->metrics, BOOT_METRICS_MS);
 }
 
 static void on_stop(void *owner)
@@ -182,7 +203,12 @@ int main(void)
         log_error("cannot start: %s", err_get_info(e)->meaning);
     } else {
         boot_attach(r.boot, r.loop, &HANDLER, &r);
+        r.metrics = timer_new(r.loop, tell_metrics, &r);
+        timer_start(r.metrics, 1);
         loop_run(r.loop);
+    }
+    if (r.metrics != NULL) {
+        timer_free(&r.metrics);
     }
     peers_release(&r.peers);
     auth_free(&r.auth);

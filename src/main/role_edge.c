@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "edge/edge.h"
 #include "main/control.h"
+#include "main/edge_metrics.h"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -88,21 +89,7 @@ static void tell_metrics(void *owner)
     struct edge_role *r = owner;
     CLEANUP(buf_release) struct buf text = BUF_INIT(CONTROL_PART_MOST);
     struct edge_counts counts = edge_get_counts(r->edge);
-    buf_add_c(&text, "# TYPE limetta_connections gauge\n"
-                     "# HELP limetta_connections Connections of clients, by service.\n");
-    for (size_t i = 0; i < SERVICE_COUNT; i++) {
-        const struct edge_count *n = &counts.of[SERVICES[i].service];
-        buf_addf(&text,
-                 "limetta_connections{service=\"%s\",state=\"before_login\"} %zu\n"
-                 "limetta_connections{service=\"%s\",state=\"session\"} %zu\n",
-                 SERVICES[i].name, n->strangers, SERVICES[i].name, n->sessions);
-    }
-    buf_add_c(&text, "# TYPE limetta_sessions counter\n"
-                     "# HELP limetta_sessions Sessions since the start, by service.\n");
-    for (size_t i = 0; i < SERVICE_COUNT; i++) {
-        buf_addf(&text, "limetta_sessions_total{service=\"%s\"} %llu\n", SERVICES[i].name,
-                 (unsigned long long)counts.of[SERVICES[i].service].logins);
-    }
+    edge_metrics_write(&counts, &text);
     boot_send_metrics(r->boot, buf_str(&text));
     timer_start(r->metrics, BOOT_METRICS_MS);
 }

@@ -19,6 +19,7 @@
 #include "imap/url_serve.h"
 #include "main/control.h"
 #include "main/deliver.h"
+#include "main/latencies.h"
 #include "main/outbox_run.h"
 #include "main/peers.h"
 #include "managesieve/session.h"
@@ -59,6 +60,7 @@ struct store_role {
     struct filter_events *events;
     struct timer *event;
     struct timer *metrics;
+    struct latencies latencies;
     struct buf sieve_url;
 };
 
@@ -67,6 +69,16 @@ struct store_role {
 static uint64_t wall_ms(void *owner)
 {
     return loop_wall_ms(((struct store_role *)owner)->loop);
+}
+
+static uint64_t clock_us(void *owner)
+{
+    return loop_clock_us(((struct store_role *)owner)->loop);
+}
+
+static void on_command(void *owner, struct str name, uint64_t took_us)
+{
+    latencies_add(&((struct store_role *)owner)->latencies, name, took_us);
 }
 
 /* A session at the worker that owns user's account. When that worker is down, one that ends at once. */
@@ -538,7 +550,8 @@ static enum err open_and_confine(struct store_role *r)
 static void tell_metrics(void *owner)
 {
     struct store_role *r = owner;
-    CLEANUP(buf_release) struct buf text = BUF_INIT(CONTROL_PART_MOST);
+    CLEANUP(buf_release) struct buf text = BUF_INIT(CONTROL_VALUE_MOST);
+    latencies_write(&r->latencies, boot_get_index(r->boot), &text);
     filter_write_metrics(r->filter, boot_get_index(r->boot), &text);
     boot_send_metrics(r->boot, buf_str(&text));
     timer_start(r->metrics, BOOT_METRICS_MS);
@@ -592,7 +605,11 @@ int main(void)
     }
     boot_start_log(r.boot);
     r.loop = loop_new();
-    r.imap_host = (struct imap_host){.wall_ms = wall_ms, .open_peer = open_peer, .owner = &r};
+    r.imap_host = (struct imap_host){.wall_ms = wall_ms,
+                                     .clock_us = clock_us,
+                                     .on_command = on_command,
+                                     .open_peer = open_peer,
+                                     .owner = &r};
     enum err e = open_and_confine(&r);
     if (e != ERR_OK) {
         log_error("cannot start: %s", err_get_info(e)->meaning);

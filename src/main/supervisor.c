@@ -265,6 +265,7 @@ static void on_death(struct process *p, int status)
     log_death(p, status);
     p->pid = 0;
     p->is_ready = false;
+    buf_clear(&p->metrics);
     close_control(p);
     if (s->stage > 0) {
         advance_stop(s);

@@ -22,6 +22,8 @@ void loop_wipe_reads(struct loop *l);
 
 /* Monotonic milliseconds; cached for the turn. */
 uint64_t loop_now_ms(const struct loop *l);
+/* Monotonic microseconds, read anew: for how long something took. */
+uint64_t loop_clock_us(const struct loop *l);
 /* Unix time in milliseconds. */
 uint64_t loop_wall_ms(const struct loop *l);
 

@@ -131,6 +131,11 @@ uint64_t loop_now_ms(const struct loop *l)
     return l->is_fake ? l->now_ms : uv_now(&l->uv);
 }
 
+uint64_t loop_clock_us(const struct loop *l)
+{
+    return l->is_fake ? l->now_ms * 1000 : uv_hrtime() / 1000;
+}
+
 uint64_t loop_wall_ms(const struct loop *l)
 {
     struct timespec now;

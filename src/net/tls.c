@@ -589,6 +589,11 @@ bool tls_is_ready(const struct stream *s)
     return of_const(s)->is_ready;
 }
 
+bool tls_is_resumed(const struct stream *s)
+{
+    return SSL_session_reused(of_const(s)->ssl) == 1;
+}
+
 const char *tls_get_version(const struct stream *s)
 {
     return SSL_get_version(of_const(s)->ssl);

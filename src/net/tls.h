@@ -92,6 +92,8 @@ void tls_hold(struct stream *s, void (*on_hello)(void *owner));
 void tls_go_on(struct stream *s);
 /* The handshake is done. s must be a TLS stream. */
 bool tls_is_ready(const struct stream *s);
+/* The handshake went on from a session that the client had kept. s must be a TLS stream that is ready. */
+bool tls_is_resumed(const struct stream *s);
 /* "TLSv1.3"; static text. */
 const char *tls_get_version(const struct stream *s);
 /* Channel binding data (RFC 5929, RFC 9266): sets *type to "tls-exporter" or "tls-unique" and appends the data.

@@ -136,14 +136,14 @@ def test_metrics(make):
         c = open_imap(s, 'bob', PASSWORD)
         other = socket.create_connection(('127.0.0.1', s.sieve_port), 10)
         peer = socket.create_connection(('127.0.0.1', s.lmtp_port), 10)
-        for line in ('connections{service="imap",state="session"} 1', 'connections{service="submission",state="session"} 0',
-                     'connections{service="sieve",state="before_login"} 1', 'sessions_total{service="submission"} 1',
+        for line in ('sessions{service="imap",state="live"} 1', 'sessions{service="submission",state="live"} 0',
+                     'sessions{service="sieve",state="stranger"} 1', 'sessions_opened_total{service="submission"} 1',
                      'lmtp_connections 1', 'lmtp_sessions_total 1'):
             eventually(lambda: f'\nlimetta_{line}\n' in metrics(), line)  # noqa: B023 (it is asked within the turn)
         for closed in (c, other, peer):
             closed.close()
-        eventually(lambda: '\nlimetta_lmtp_connections 0\n' in metrics() and 'state="before_login"} 1' not in metrics()
-                   and 'state="session"} 1' not in metrics(), 'all are gone')
+        eventually(lambda: '\nlimetta_lmtp_connections 0\n' in metrics() and 'state="stranger"} 1' not in metrics()
+                   and 'state="live"} 1' not in metrics(), 'all are gone')
         unique = matches(inbox(s, 'bob')[0], rb'ESMTPSA id ([0-9a-f]+)').group(1).decode()
         contains(s.log(), f'queue: message 1 ({unique}) from <alice@localhost>, ')  # so that a message is found in the log
         text = metrics()

@@ -1,0 +1,12 @@
+#ifndef LIMETTA_MAIN_EDGE_METRICS_H
+#define LIMETTA_MAIN_EDGE_METRICS_H
+
+#include "base/buf.h"
+#include "edge/edge.h"
+
+/* Appends what GET /metrics says of clients, TLS and limits. */
+void edge_metrics_write(const struct edge_counts *counts, struct buf *out);
+/* "imap", "submission", "sieve"; NULL: the edge does not serve it. Static. */
+const char *edge_metrics_get_name(enum service service);
+
+#endif
