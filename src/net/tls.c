@@ -599,6 +599,23 @@ const char *tls_get_version(const struct stream *s)
     return SSL_get_version(of_const(s)->ssl);
 }
 
+bool tls_get_peer_certificate(const struct stream *s, struct buf *der)
+{
+    X509 *cert = SSL_get0_peer_certificate(of_const(s)->ssl);
+    unsigned char *octets = NULL;
+    int n = cert == NULL ? 0 : i2d_X509(cert, &octets);
+    if (n > 0) {
+        buf_add(der, str_make((const char *)octets, (size_t)n));
+    }
+    OPENSSL_free(octets);
+    return n > 0;
+}
+
+int tls_get_verdict(const struct stream *s)
+{
+    return (int)SSL_get_verify_result(of_const(s)->ssl);
+}
+
 static bool add_exporter(SSL *ssl, struct buf *out)
 {
     static const char LABEL[] = "EXPORTER-Channel-Binding";

@@ -27,6 +27,10 @@ MUST_USE enum err tls_client_context_new(struct str anchors_pem, struct tls_cont
 /* Encrypts without knowing for whom: against listening, not against an active attacker (RFC 7435). For mail relays where
  * TLS is taken when offered, and for this host itself. Pass no host to tls_client_new(). Errors: ERR_IO. */
 MUST_USE enum err tls_client_context_new_opportunistic(struct tls_context **out);
+/* For a checker: looks at the peer's certificate as tls_client_context_new() would, and goes on whatever it finds
+ * (tls_get_verdict()). Nothing secret may be said through it unless the verdict is good. anchors_pem, errors: as there. */
+MUST_USE enum err tls_client_context_new_observing(struct str anchors_pem,
+                                                   struct tls_context **out);
 /* For links between hosts: both ends show a certificate of one authority, and believe no other; TLS 1.3. All PEM. */
 struct tls_mutual {
     struct str cert_pem;
@@ -96,6 +100,11 @@ bool tls_is_ready(const struct stream *s);
 bool tls_is_resumed(const struct stream *s);
 /* "TLSv1.3"; static text. */
 const char *tls_get_version(const struct stream *s);
+/* Appends the peer's certificate as DER; false: it showed none. s must be a TLS stream that is ready. */
+bool tls_get_peer_certificate(const struct stream *s, struct buf *der);
+/* What the check of the peer's certificate said: X509_V_OK (0) or the first of the X509_V_ERR_ codes; the name is part of it when a
+ * host was given. s must be a TLS stream that is ready. */
+int tls_get_verdict(const struct stream *s);
 /* Channel binding data (RFC 5929, RFC 9266): sets *type to "tls-exporter" or "tls-unique" and appends the data.
  * False: there is none that can be trusted (not ready, or TLS 1.2 without extended master secret, RFC 7627). */
 bool tls_get_binding(const struct stream *s, struct str *type, struct buf *out);

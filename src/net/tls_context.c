@@ -134,11 +134,12 @@ enum err tls_server_context_new(struct str cert_pem, struct str key_pem, size_t 
     return ERR_OK;
 }
 
-enum err tls_client_context_new(struct str anchors_pem, struct tls_context **out)
+/* mode: what a peer that is not trusted means. */
+static enum err make_client(struct str anchors_pem, int mode, struct tls_context **out)
 {
     struct tls_context *c = NULL;
     TRY(make(TLS_client_method(), &c));
-    SSL_CTX_set_verify(c->ssl, SSL_VERIFY_PEER, NULL);
+    SSL_CTX_set_verify(c->ssl, mode, NULL);
     enum err e = ERR_OK;
     if (anchors_pem.n > 0) {
         e = trust(c->ssl, anchors_pem);
@@ -152,6 +153,16 @@ enum err tls_client_context_new(struct str anchors_pem, struct tls_context **out
     }
     *out = c;
     return ERR_OK;
+}
+
+enum err tls_client_context_new(struct str anchors_pem, struct tls_context **out)
+{
+    return make_client(anchors_pem, SSL_VERIFY_PEER, out);
+}
+
+enum err tls_client_context_new_observing(struct str anchors_pem, struct tls_context **out)
+{
+    return make_client(anchors_pem, SSL_VERIFY_NONE, out);
 }
 
 enum err tls_client_context_new_opportunistic(struct tls_context **out)
