@@ -147,6 +147,9 @@ static const struct command COMMANDS[] = {
     {"verify", tool_verify, true, "--user NAME [--state DIR]\n"},
     {"backup", tool_backup, true, "--user NAME [--state DIR] FOLDER\n"},
     {"restore", tool_restore, true, "--user NAME [--state DIR] FOLDER\n"},
+    {"check", tool_check, false,
+     "HOST [--from client|submission] [--user NAME --password-stdin] [--long] [--json] "
+     "[--port-offset N] ...\n"},
     {"share", run_share, true, "MAILBOX IDENTIFIER RIGHTS [--state DIR] [--config FILE]\n"},
     {"sieve", tool_sieve, true,
      "check FILE [--json]\n"

@@ -228,3 +228,18 @@ int tool_open_users(const char *state, bool may_make, struct users **out)
     }
     return EXIT_FINE;
 }
+
+struct str tool_read_secret(char *line, size_t size)
+{
+    size_t n = 0;
+    ssize_t got;
+    while (n < size && (got = read(STDIN_FILENO, line + n, size - n)) > 0) {
+        n += (size_t)got;
+    }
+    struct str rest = str_make(line, n);
+    struct str first = str_split(&rest, '\n');
+    if (str_ends(first, STR("\r"))) {
+        first.n--;
+    }
+    return first;
+}

@@ -57,6 +57,9 @@ int tool_open_account(struct store *s, const char *user, bool must_create, struc
 /* Commits what is pending and returns how that went. */
 MUST_USE enum err tool_commit(struct store *s, struct account *a);
 
+/* The first line of standard input, without its end, in line (size octets, which the caller wipes); cut off when it is longer. */
+struct str tool_read_secret(char *line, size_t size);
+
 /* A bar on a terminal, now and then a line elsewhere; on standard error. */
 struct progress {
     const char *what; /* "import" */
@@ -76,6 +79,7 @@ int tool_import(int argc, char **argv);
 int tool_export(int argc, char **argv);
 int tool_verify(int argc, char **argv);
 int tool_sieve(int argc, char **argv);
+int tool_check(int argc, char **argv);
 int tool_backup(int argc, char **argv);
 int tool_restore(int argc, char **argv);
 /* cost: of new passwords; --config is accepted, and read by the caller. */

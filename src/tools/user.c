@@ -44,16 +44,7 @@ struct user_args {
 static int read_password(struct buf *out)
 {
     char line[PASSWORD_MOST + 2];
-    size_t n = 0;
-    ssize_t got;
-    while (n < sizeof(line) && (got = read(STDIN_FILENO, line + n, sizeof(line) - n)) > 0) {
-        n += (size_t)got;
-    }
-    struct str rest = str_make(line, n);
-    struct str first = str_split(&rest, '\n');
-    if (str_ends(first, STR("\r"))) {
-        first.n--;
-    }
+    struct str first = tool_read_secret(line, sizeof(line));
     int code = EXIT_FINE;
     if (first.n == 0) {
         code = tool_fail(EXIT_USAGE, "the password on standard input is empty");

@@ -1,0 +1,184 @@
+/* The IMAP leg: greeting, CAPABILITY, STARTTLS, CAPABILITY.
+ *
+ * What a middlebox can do to SMTP it can do here, too; there are no masks of its own, for fewer boxes look into IMAP. The large
+ * packets are NOOPs with long tags, which the server must give back. */
+#include "tools/check_dialogue.h"
+
+#include "tools/check_words.h"
+
+enum { BULK_COMMANDS = 24, BULK_WIDTH = 120, BULK_MOST = 64 * 1024, SHOWN_MOST = 200 };
+
+static bool hear_greeting(struct check_dialogue *d, struct imap_answer *a)
+{
+    enum talk_result result = talk_imap_greeting(d->talk, a);
+    struct str text = buf_str(&a->lines);
+    struct str line = str_split(&text, '\n');
+    buf_add(&d->leg->greeting, line);
+    if (result == TALK_FOREIGN) {
+        check_find(d->leg, FINDING_GREETING_FOREIGN, "it says: %.*s", STR_ARG(line));
+        return false;
+    }
+    if (result == TALK_SILENT) {
+        check_find(d->leg, FINDING_GREETING_MISSING, "nothing was said within %llu s",
+                   (unsigned long long)(d->talk->timeout_ms / 1000));
+        return false;
+    }
+    if (!check_went_well(d, result, "the greeting")) {
+        return false;
+    }
+    if (!str_starts_nocase(line, STR("OK"))) {
+        bool is_refusal = str_starts_nocase(line, STR("BYE"));
+        check_find(d->leg, is_refusal ? FINDING_GREETING_REFUSED : FINDING_GREETING_FOREIGN,
+                   "it says: * %.*s", STR_ARG(line));
+        return false;
+    }
+    check_greeting_imap(d->leg, line);
+    return true;
+}
+
+static bool hear_offers(struct check_dialogue *d, struct imap_answer *a)
+{
+    bool is_tls = d->talk->is_tls;
+    struct buf *words = is_tls ? &d->leg->tls : &d->leg->plain;
+    struct str said = STR_EMPTY;
+    if (!check_went_well(d, talk_imap(d->talk, STR("CAPABILITY"), a), "CAPABILITY")) {
+        return false;
+    }
+    if (a->status != IMAP_STATUS_OK || !imap_answer_find_capability(a, &said)) {
+        check_find(d->leg, FINDING_COMMAND_REFUSED, "CAPABILITY is answered %.*s",
+                   STR_ARG(str_sub(buf_str(&a->text), 0, SHOWN_MOST)));
+        return false;
+    }
+    check_words_take_capability(said, words);
+    d->leg->has_plain = d->leg->has_plain || !is_tls;
+    d->leg->has_tls = is_tls;
+    struct str masked = check_words_find_masked(words);
+    if (masked.n > 0) {
+        check_find(d->leg, FINDING_WORD_MASKED, "%.*s stands where something else was offered",
+                   STR_ARG(masked));
+    }
+    return true;
+}
+
+static bool start_tls(struct check_dialogue *d, struct imap_answer *a)
+{
+    bool is_offered = check_words_has(&d->leg->plain, STR("STARTTLS"));
+    bool is_masked = check_has(d->leg, FINDING_WORD_MASKED);
+    if (!check_went_well(d, talk_imap(d->talk, STR("STARTTLS"), a), "STARTTLS")) {
+        return false;
+    }
+    bool is_taken = a->status == IMAP_STATUS_OK;
+    if (!is_offered && (is_taken || is_masked)) {
+        check_find(d->leg, FINDING_STARTTLS_STRIPPED,
+                   is_taken ? "STARTTLS is not offered, and works"
+                            : "a masked word stands where STARTTLS was offered, and it is refused");
+    } else if (!is_taken) {
+        check_find(d->leg, is_offered ? FINDING_STARTTLS_REFUSED : FINDING_STARTTLS_MISSING,
+                   "STARTTLS is %soffered, and answered %.*s", is_offered ? "" : "not ",
+                   STR_ARG(str_sub(buf_str(&a->text), 0, SHOWN_MOST)));
+    }
+    if (!is_taken || !check_went_well(d, talk_start_tls(d->talk), "the handshake of TLS")) {
+        return false;
+    }
+    if (d->talk->has_octets_before) {
+        check_find(d->leg, FINDING_TLS_INJECTED, "octets came between STARTTLS and TLS");
+    }
+    if (d->on_tls != NULL) {
+        d->on_tls(d->owner);
+    }
+    return true;
+}
+
+/* More than a packet holds, both ways, after small things passed. */
+static bool try_bulk(struct check_dialogue *d, struct imap_answer *a)
+{
+    CLEANUP(buf_release) struct buf out = BUF_INIT(BULK_MOST);
+    unsigned first = d->talk->tag + 1;
+    for (unsigned i = 0; i < BULK_COMMANDS; i++) {
+        buf_addf(&out, "c%0*u NOOP\r\n", BULK_WIDTH, first + i);
+    }
+    d->talk->tag_width = BULK_WIDTH;
+    enum talk_result result = talk_say(d->talk, buf_str(&out));
+    for (unsigned i = 0; i < BULK_COMMANDS && result == TALK_OK; i++) {
+        d->talk->tag = first + i;
+        result = talk_imap_hear(d->talk, a);
+    }
+    d->talk->tag_width = 0;
+    if (result == TALK_SILENT) {
+        unsigned unsent = d->count_unsent == NULL ? 0 : d->count_unsent(d->owner);
+        check_find(d->leg, FINDING_LARGE_STALL, "small packets pass, %zu octets at once do not; %s",
+                   out.len,
+                   unsent > 0 ? "they do not reach the server's side"
+                              : "they, or the answer, are lost");
+        return false;
+    }
+    return check_went_well(d, result, "many NOOPs at once");
+}
+
+static bool judge_tls(struct check_dialogue *d, struct imap_answer *a)
+{
+    if (!hear_offers(d, a)) {
+        return false;
+    }
+    check_words_compare(d->leg);
+    check_words_expect(d->leg, d->expect);
+    return try_bulk(d, a);
+}
+
+bool check_imap_start(struct check_dialogue *d)
+{
+    struct imap_answer a = IMAP_ANSWER_INIT;
+    bool is_good =
+        hear_greeting(d, &a) && hear_offers(d, &a) && start_tls(d, &a) && judge_tls(d, &a);
+    if (d->talk->has_bare_lf) {
+        check_find(d->leg, FINDING_LINE_ENDS, "lines end in LF alone");
+    }
+    imap_answer_release(&a);
+    return is_good;
+}
+
+enum talk_result check_imap_noop(struct check_dialogue *d, bool *is_leave)
+{
+    struct imap_answer a = IMAP_ANSWER_INIT;
+    enum talk_result r = talk_imap(d->talk, STR("NOOP"), &a);
+    *is_leave = a.has_bye;
+    imap_answer_release(&a);
+    return r;
+}
+
+void check_imap_end(struct check_dialogue *d)
+{
+    struct imap_answer a = IMAP_ANSWER_INIT;
+    if (d->talk->result == TALK_OK) {
+        (void)talk_imap(d->talk, STR("LOGOUT"), &a);
+    }
+    imap_answer_release(&a);
+}
+
+/* ---- services whose greeting is enough ---- */
+
+/* One line that begins as it should. */
+static void hear_first_line(struct check_dialogue *d, struct str begin)
+{
+    struct str line = STR_EMPTY;
+    talk_expect(d->talk);
+    enum talk_result r = talk_line(d->talk, &line);
+    buf_add(&d->leg->greeting, str_sub(line, 0, SHOWN_MOST));
+    if (r == TALK_SILENT) {
+        check_find(d->leg, FINDING_GREETING_MISSING, "nothing was said within %llu s",
+                   (unsigned long long)(d->talk->timeout_ms / 1000));
+    } else if (check_went_well(d, r, "the greeting") && !str_starts_nocase(line, begin)) {
+        check_find(d->leg, FINDING_GREETING_FOREIGN, "it says: %.*s",
+                   STR_ARG(buf_str(&d->leg->greeting)));
+    }
+}
+
+void check_acap_start(struct check_dialogue *d)
+{
+    hear_first_line(d, STR("* ACAP"));
+}
+
+void check_sieve_start(struct check_dialogue *d)
+{
+    hear_first_line(d, STR("\""));
+}
