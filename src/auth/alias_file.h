@@ -7,7 +7,8 @@
  * "address target, target" as in virtual(5) of Postfix. */
 
 struct alias_file_handler {
-    /* One alias and one of its targets, without quotes around; borrowed for the call. line: from 1, where the entry begins. */
+    /* One alias and one of its targets, without quotes around; borrowed for the call. line: from 1, where the entry
+     * begins. */
     void (*on_target)(void *owner, unsigned line, struct str name, struct str target);
     /* Something that is no address: a program, a file, an include; or a line without a target. why: a few words. */
     void (*on_problem)(void *owner, unsigned line, struct str what, const char *why);

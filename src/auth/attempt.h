@@ -4,6 +4,7 @@
 #include "auth/auth.h"
 #include "auth/exchange.h"
 #include "auth/names.h"
+#include "auth/shares.h"
 #include "base/list.h"
 
 #include <stdbool.h>
@@ -11,7 +12,7 @@
 /* One login attempt, from its first message to its answer. Used inside auth only. */
 enum attempt_state {
     ATTEMPT_CLIENT,   /* the client has a challenge to answer */
-    ATTEMPT_CHECK,    /* Argon2id runs on a helper thread */
+    ATTEMPT_CHECK,    /* Argon2id runs on a helper thread, or soon will */
     ATTEMPT_OUTSIDE,  /* somebody else is asked (auth_outside) */
     ATTEMPT_HELD_BACK /* failed; the answer waits */
 };
@@ -28,10 +29,15 @@ struct attempt {
     struct timer *timer; /* gives up on the client; says a late answer */
     enum service service;
     uint8_t nonce[TICKET_NONCE_SIZE];
-    uint64_t place;         /* where the client is (delays.h) */
-    uint64_t asked_ms;      /* when the client last said something */
-    char address[48];       /* the client's, NUL behind it */
-    char mechanism[24];     /* for the log */
+    struct share *share; /* of the edge it came through */
+    struct list wait;    /* in the line for Argon2id, or at it */
+    struct auth *line;   /* whose line it is in; NULL when auth went while the helper thread ran */
+    bool is_at_work;     /* a helper thread has it */
+    uint64_t guessed;    /* hash of the name, once the attempt failed */
+    uint64_t place;      /* where the client is (delays.h) */
+    uint64_t asked_ms;   /* when the client last said something */
+    char address[48];    /* the client's, NUL behind it */
+    char mechanism[24];  /* for the log */
     uint64_t users_version; /* when the verifier was read */
     struct verifier verifier;
     bool is_known;               /* there is such a user */

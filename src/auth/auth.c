@@ -10,16 +10,22 @@
  *
  * Nothing tells an unknown user from a wrong password: somebody unknown has a made-up verifier (the same every time, for
  * the site key makes it), costs the same Argon2id run, fails at the same step, waits the same time and hears the same
- * words. The answer to every failure comes a whole number of DELAY_FIRST_MS after the question, so that what was looked at meanwhile
- * does not show either. Every "no" for a reason that the client may know (TLS first, unknown mechanism, overload) is decided before any
+ * words. The answer to every failure comes a whole number of DELAY_FIRST_MS after the question, so that what was looked
+ * at meanwhile
+ * does not show either. Every "no" for a reason that the client may know (TLS first, unknown mechanism, overload) is
+ * decided before any
  * verifier is read.
  *
- * Users without a verifier here are for somebody else to judge (auth_outside): LDAP for passwords, the issuer for tokens. A token names
- * its user by itself; that user, and whom the client says it wants to be, must be the same account. Aliases and catch-alls are for mail
+ * Users without a verifier here are for somebody else to judge (auth_outside): LDAP for passwords, the issuer for
+ * tokens. A token names
+ * its user by itself; that user, and whom the client says it wants to be, must be the same account. Aliases and
+ * catch-alls are for mail
  * and mean nobody here.
+ * Edges have shares of all that (shares.h), because one of them may be in other hands.
  *
  * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer; of one address AUTH_HELD_BACK_MOST are held back and
- * AUTH_CHECKS_MOST checked, and beyond that the answer is "unavailable", and the attempt is not looked at: so guessing side by
+ * AUTH_CHECKS_MOST checked, and beyond that the answer is "unavailable", and the attempt is not looked at: so guessing
+ * side by
  * side ends soon, too. In a full table the one that has waited longest makes room. */
 #include "auth/auth.h"
 
@@ -39,6 +45,8 @@ struct auth {
     struct sasl *sasl;
     struct delays *delays;
     struct checks *checks;
+    struct shares *shares;
+    struct list at_work;  /* attempts that a helper thread has */
     struct map *attempts; /* by id */
     struct list order;
     uint64_t next_id;
@@ -59,7 +67,8 @@ static void make_up(const struct auth *a, const char *what, struct str name, uin
     (void)crypto_generichash_final(&s, out, n);
 }
 
-/* The verifier of name, or a made-up one; true when there is such a user. Does the same work either way. is_outside: is set when
+/* The verifier of name, or a made-up one; true when there is such a user. Does the same work either way. is_outside: is
+ * set when
  * somebody else knows the password. */
 static bool find_verifier(struct auth *a, struct str name, struct verifier *out, bool *is_outside)
 {
@@ -109,6 +118,8 @@ enum err auth_new(const struct auth_options *o, struct auth **out)
     a->sasl = sasl_new(on_find, a);
     a->delays = delays_new();
     a->checks = checks_new();
+    a->shares = shares_new(o->edge_minute_most);
+    list_init(&a->at_work);
     a->attempts = map_new();
     list_init(&a->order);
     randombytes_buf(&a->next_id, sizeof(a->next_id));
@@ -123,6 +134,7 @@ static void attempt_free(struct attempt *t)
     struct auth *a = t->auth;
     if (a != NULL) {
         (void)map_remove(a->attempts, map_id(&t->id));
+        t->share->attempts--;
     }
     list_remove(&t->node);
     t->auth = NULL;
@@ -132,9 +144,10 @@ static void attempt_free(struct attempt *t)
     if (t->timer != NULL) {
         timer_free(&t->timer);
     }
-    if (t->state == ATTEMPT_CHECK) {
+    if (t->is_at_work) {
         return; /* on_checked() comes back here */
     }
+    list_remove(&t->wait);
     exchange_free(&t->exchange);
     explicit_bzero(t, sizeof(*t));
     free(t);
@@ -151,7 +164,13 @@ void auth_free(struct auth **a)
     {
         attempt_free(list_entry(node, struct attempt, node));
     }
+    list_each(node, &dead->at_work)
+    {
+        list_entry(node, struct attempt, wait)->line = NULL;
+    }
+    list_detach(&dead->at_work);
     map_free(&dead->attempts);
+    shares_free(&dead->shares);
     checks_free(&dead->checks);
     delays_free(&dead->delays);
     sasl_free(&dead->sasl);
@@ -210,8 +229,12 @@ static void fail(struct attempt *t)
     a->counts.failed++;
     uint64_t now_ms = loop_now_ms(a->o.loop);
     uint64_t waited_ms = now_ms - t->asked_ms;
+    struct str user = exchange_get_user(t->exchange);
     uint64_t delay_ms = delays_fail(a->delays, str_from_c(t->address), now_ms);
+    uint64_t of_account = user.n > 0 ? delays_fail_account(a->delays, user, now_ms) : 0;
+    delay_ms = of_account > delay_ms ? of_account : delay_ms;
     delay_ms += DELAY_FIRST_MS - 1 - (waited_ms + DELAY_FIRST_MS - 1) % DELAY_FIRST_MS;
+    t->guessed = str_hash(user);
     log_info("login failed: %s from %s by %s, answered in %llu ms",
              t->is_known ? "known user" : "user", t->address, t->mechanism,
              (unsigned long long)delay_ms);
@@ -273,15 +296,12 @@ static void check(void *owner)
     t->fits = verifier_check(&t->verifier, exchange_get_password(t->exchange));
 }
 
-static void on_checked(void *owner)
+static void work(struct auth *a);
+
+/* How the check went. */
+static void take_result(struct attempt *t)
 {
-    struct attempt *t = owner;
     struct auth *a = t->auth;
-    t->state = ATTEMPT_CLIENT;
-    if (a == NULL) {
-        attempt_free(t);
-        return;
-    }
     struct str password = exchange_get_password(t->exchange);
     struct str user = exchange_get_user(t->exchange);
     if (!t->is_known || password.n == 0 || !t->fits) {
@@ -369,7 +389,8 @@ static void ask_for_password(struct attempt *t)
     ask_outside(t, &body, on_bound);
 }
 
-/* The account that a name from elsewhere means: a user's name, or name@domain with a domain of ours. False: none that could be one. */
+/* The account that a name from elsewhere means: a user's name, or name@domain with a domain of ours. False: none that
+ * could be one. */
 static bool find_account(struct auth *a, struct str name, struct buf *out)
 {
     buf_clear(out);
@@ -441,6 +462,60 @@ static void ask_for_token(struct attempt *t)
 
 /* ---- a password ---- */
 
+static void on_checked(void *owner)
+{
+    struct attempt *t = owner;
+    struct auth *line = t->line;
+    t->state = ATTEMPT_CLIENT;
+    t->is_at_work = false;
+    list_remove(&t->wait);
+    if (t->auth == NULL) {
+        attempt_free(t);
+    } else {
+        take_result(t);
+    }
+    if (line != NULL) {
+        work(line);
+    }
+}
+
+/* Gives the helper threads what they can take, edge by edge in turn. */
+static void work(struct auth *a)
+{
+    size_t count = 0;
+    list_each(node, &a->at_work)
+    {
+        count++;
+    }
+    for (; count < AUTH_CHECKS_AT_ONCE; count++) {
+        struct list *node = shares_next(a->shares);
+        if (node == NULL) {
+            return;
+        }
+        struct attempt *t = list_entry(node, struct attempt, wait);
+        t->line = a;
+        t->is_at_work = true;
+        list_append(&a->at_work, node);
+        loop_work(a->o.loop, check, on_checked, t);
+    }
+}
+
+/* Guesses at one account, through one edge, side by side: beyond some they are not looked at. Whoever logged in lately
+ * with the same password is not
+ * among them, and for an edge that was taken over the others do not pay. */
+static bool is_account_full(const struct auth *a, const struct attempt *of)
+{
+    uint64_t guessed = str_hash(exchange_get_user(of->exchange));
+    unsigned count = 0;
+    list_each(node, &a->order)
+    {
+        const struct attempt *t = list_entry(node, struct attempt, node);
+        bool is_held = t->state == ATTEMPT_HELD_BACK && t->share == of->share;
+        count += is_held && t->guessed == guessed ? 1 : 0;
+    }
+    return count >= AUTH_HELD_BACK_PER_ACCOUNT;
+}
+
 static void check_password(struct attempt *t)
 {
     struct auth *a = t->auth;
@@ -454,18 +529,23 @@ static void check_password(struct attempt *t)
         refuse(t, ERR_UNAVAILABLE);
         return;
     }
+    if (t->is_known && checks_has(a->checks, user, password, loop_now_ms(a->o.loop))) {
+        succeed(t, STR_EMPTY);
+        return;
+    }
+    if (is_account_full(a, t)) {
+        refuse(t, ERR_UNAVAILABLE);
+        return;
+    }
     bool has_outside = a->o.outside != NULL && a->o.outside->has_passwords;
     if (has_outside && (is_outside || !t->is_known) && user.n > 0 && password.n > 0) {
         ask_for_password(t);
         return;
     }
-    if (t->is_known && checks_has(a->checks, user, password, loop_now_ms(a->o.loop))) {
-        succeed(t, STR_EMPTY);
-        return;
-    }
     t->state = ATTEMPT_CHECK;
     timer_stop(t->timer);
-    loop_work(a->o.loop, check, on_checked, t);
+    list_append(&t->share->waiting, &t->wait);
+    work(a);
 }
 
 static void challenge(struct attempt *t, struct str data)
@@ -493,6 +573,10 @@ static void step(struct attempt *t, struct str message)
     }
     switch (state) {
     case EXCHANGE_CHALLENGE:
+        if (exchange_get_user(t->exchange).n > 0 && is_account_full(a, t)) {
+            refuse(t, ERR_UNAVAILABLE); /* SCRAM, which says who first */
+            break;
+        }
         challenge(t, buf_str(&out));
         break;
     case EXCHANGE_PASSWORD:
@@ -550,13 +634,18 @@ static bool is_place_full(const struct auth *a, uint64_t place)
     return held_back >= AUTH_HELD_BACK_MOST || checks >= AUTH_CHECKS_MOST;
 }
 
-/* In a full table whoever has waited longest makes room: a client that does not go on is forgotten, a guesser hears his
+/* In a full table, of the edge that has most of it, whoever has waited longest makes room: a client that does not go on
+ * is forgotten, a guesser hears his
  * "no" early. So many addresses together lock nobody out, for a login takes a moment. False: all are being checked. */
 static bool make_room(struct auth *a)
 {
+    const struct share *largest = shares_find_largest(a->shares);
     list_each(node, &a->order)
     {
         struct attempt *t = list_entry(node, struct attempt, node);
+        if (t->share != largest) {
+            continue;
+        }
         if (t->state == ATTEMPT_CLIENT) {
             attempt_free(t);
             return true;
@@ -587,14 +676,16 @@ static enum err check_mechanism(const struct auth *a, const struct fields *f, st
 }
 
 /* What stands against the attempt before any verifier is read. */
-static enum err check_start(struct auth *a, const struct fields *f, enum service *service)
+static enum err check_start(struct auth *a, struct share *share, const struct fields *f,
+                            enum service *service)
 {
     struct str mechanism = fields_get(f, STR("mechanism"));
     if (!service_from(fields_get(f, STR("service")), service)
         || fields_get(f, STR("nonce")).n != TICKET_NONCE_SIZE) {
         return ERR_SYNTAX;
     }
-    if (is_place_full(a, delays_get_place(fields_get(f, STR("peer"))))
+    if (!shares_begin(a->shares, share, loop_now_ms(a->o.loop))
+        || is_place_full(a, delays_get_place(fields_get(f, STR("peer"))))
         || (map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST && !make_room(a))) {
         return ERR_UNAVAILABLE;
     }
@@ -613,7 +704,8 @@ static void start(struct auth *a, const struct auth_asker *asker, uint32_t id,
 {
     enum service service = SERVICE_IMAP;
     struct exchange *x = NULL;
-    enum err e = check_start(a, f, &service);
+    struct share *share = shares_get(a->shares, asker->name);
+    enum err e = check_start(a, share, f, &service);
     if (e == ERR_OK) {
         e = exchange_new(a->sasl, fields_get(f, STR("mechanism")), fields_get(f, STR("cb_type")),
                          fields_get(f, STR("cb")), &x);
@@ -631,6 +723,9 @@ static void start(struct auth *a, const struct auth_asker *asker, uint32_t id,
     t->about = (uint32_t)fields_get_u64(f, STR("log"), 0);
     t->asker = *asker;
     t->request = id;
+    t->share = share;
+    share->attempts++;
+    list_init(&t->wait);
     t->exchange = x;
     t->service = service;
     t->asked_ms = loop_now_ms(a->o.loop);

@@ -23,6 +23,8 @@ enum {
     AUTH_ATTEMPTS_MOST = 4096, /* exchanges going on, checks running, answers held back */
     AUTH_HELD_BACK_MOST = 32,  /* of these, answers held back from one address */
     AUTH_CHECKS_MOST = 256, /* and passwords of one address being checked or in the line for it */
+    AUTH_HELD_BACK_PER_ACCOUNT = 64, /* answers about one account held back, through one edge */
+    AUTH_CHECKS_AT_ONCE = 4,
     AUTH_EXCHANGE_TIMEOUT_MS = 120 * 1000 /* a client that does not answer a challenge */
 };
 
@@ -50,6 +52,7 @@ struct auth_options {
     struct lookup_config addresses;
     struct str senders_of_all; /* users who may write as anybody, separated by spaces */
     bool is_alias_shared;      /* each of an alias's accounts may write as it */
+    uint64_t edge_minute_most; /* logins that an edge may begin within a minute; 0: any number */
     enum plaintext plaintext;  /* PLAIN and LOGIN without TLS */
     struct verifier_cost cost;
     const struct auth_outside *outside; /* NULL: there is nobody else */

@@ -5,6 +5,8 @@
  * carrier's NAT with a guesser still logs in at once. The count grows when the failure happens, not when it is
  * answered: guesses sent side by side wait longer and longer, too.
  *
+ * The account is counted, too, without its address: an edge that was taken over can say any address it likes.
+ *
  * The table holds DELAYS_TABLE_MOST entries in order of their last failure; a new one pushes out the oldest. So a
  * guesser with many addresses forgets himself, but each /24 or /48 of his is still one entry. */
 #include "auth/delays.h"
@@ -16,7 +18,13 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-enum { HALF_LIFE_MS = 15 * 60 * 1000, NEIGHBOURS = 16, COUNT_MOST = 1 << 20, KEY_MOST = 20 };
+enum {
+    HALF_LIFE_MS = 15 * 60 * 1000,
+    NEIGHBOURS = 16,
+    ACCOUNT_SHARE = 4,
+    COUNT_MOST = 1 << 20,
+    KEY_MOST = 20
+};
 
 struct place {
     struct list node; /* oldest failure first */
@@ -139,6 +147,12 @@ static uint32_t count_failure(struct delays *d, const struct place_key *k, uint6
     return p->count;
 }
 
+static uint64_t get_delay_ms(uint32_t earlier)
+{
+    uint64_t delay_ms = earlier >= 16 ? DELAY_MOST_MS : (uint64_t)DELAY_FIRST_MS << earlier;
+    return delay_ms < DELAY_MOST_MS ? delay_ms : DELAY_MOST_MS;
+}
+
 uint64_t delays_fail(struct delays *d, struct str address, uint64_t now_ms)
 {
     struct place_key own;
@@ -147,8 +161,14 @@ uint64_t delays_fail(struct delays *d, struct str address, uint64_t now_ms)
     uint32_t count = count_failure(d, &own, now_ms) - 1;
     uint32_t neighbours = count_failure(d, &around, now_ms) / NEIGHBOURS;
     count = neighbours > count ? neighbours : count;
-    uint64_t delay_ms = count >= 16 ? DELAY_MOST_MS : (uint64_t)DELAY_FIRST_MS << count;
-    return delay_ms < DELAY_MOST_MS ? delay_ms : DELAY_MOST_MS;
+    return get_delay_ms(count);
+}
+
+uint64_t delays_fail_account(struct delays *d, struct str name, uint64_t now_ms)
+{
+    uint64_t hash = str_hash(name);
+    struct place_key key = make_key('u', (const uint8_t *)&hash, sizeof(hash));
+    return get_delay_ms(count_failure(d, &key, now_ms) / ACCOUNT_SHARE);
 }
 
 uint64_t delays_get_place(struct str address)

@@ -49,7 +49,8 @@ MUST_USE enum err lookup_address(struct users *u, const struct lookup_config *c,
                                  struct lookup *out);
 
 /* May user write as address? His are the addresses called like him, those whose mail reaches him (is_shared: also when it
- * reaches others, too), and what sender_add() gave him, each with any detail. Errors: ERR_NOT_AUTHORIZED, and those above. */
+ * reaches others, too), and what sender_add() gave him, each with any detail. Errors: ERR_NOT_AUTHORIZED, and those
+ * above. */
 MUST_USE enum err lookup_sender(struct users *u, const struct lookup_config *c, bool is_shared,
                                 struct str user, struct str address);
 

@@ -260,6 +260,7 @@ static const struct told FROM_CONFIG[] = {
     {"convert_cache", STORE, CONFIG_convert_cache},
     {"convert_default_image", STORE, CONFIG_convert_default_image},
     {"convert_default_audio", STORE, CONFIG_convert_default_audio},
+    {"edge_logins_minute", AUTH, CONFIG_edge_logins_minute},
     {"argon2_passes", AUTH, CONFIG_argon2_passes},
     {"argon2_memory", AUTH, CONFIG_argon2_memory},
     {"scram_iterations", AUTH, CONFIG_scram_iterations},

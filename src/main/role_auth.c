@@ -171,6 +171,7 @@ static enum err start(struct auth_role *r)
             },
         .senders_of_all = boot_get(r->boot, STR("sender_any")),
         .is_alias_shared = str_eq(boot_get(r->boot, STR("sender_alias")), STR("each")),
+        .edge_minute_most = boot_get_u64(r->boot, STR("edge_logins_minute"), 0),
         .plaintext = read_plaintext(r->boot),
         .cost = read_cost(r->boot),
         .outside = read_outside(r),

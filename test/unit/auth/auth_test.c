@@ -2,6 +2,7 @@
 #include "auth/aliases.h"
 #include "auth/auth.h"
 #include "auth/delays.h"
+#include "auth/shares.h"
 #include "net/fields.h"
 
 #include "scram_client.h"
@@ -534,6 +535,88 @@ static void test_bound_of_an_address(void **state)
     assert_true(is_ok(f));
 }
 
+/* D42: whatever is wrong, edge hears the same octets after the same work: one Argon2id run in the same line, one answer
+ * held back for as long. */
+static void test_same_shape(void **state)
+{
+    static const char *const NAMES[] = {"anna", "nobody", "a-name-that-is-longer-than-any-other"};
+    struct fixture *f = *state;
+    size_t size = 0;
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
+        struct buf b = BUF_INIT(8192);
+        struct buf message = BUF_INIT(256);
+        char peer[32];
+        (void)snprintf(peer, sizeof(peer), "10.%zu.0.1", i);
+        buf_add_char(&message, '\0');
+        buf_add_c(&message, NAMES[i]);
+        buf_add(&message, STR("\0wrong"));
+        add_start(&b, "PLAIN", buf_str(&message), peer);
+        unsigned before = f->replies;
+        auth_request(f->auth, &f->edge, 9, buf_str(&b));
+        assert_int_equal(f->replies, before); /* nobody is answered before the check */
+        loop_run(f->loop);
+        assert_int_equal(f->replies, before);
+        loop_advance(f->loop, 250);
+        assert_int_equal(f->replies, before + 1);
+        assert_no(f, "AUTH_FAILED");
+        size = i == 0 ? f->said.octets.len : size;
+        assert_int_equal(f->said.octets.len, size);
+        buf_release(&b);
+        buf_release(&message);
+    }
+}
+
+/* An edge that says another address each time does not guess faster for it, and other accounts and edges are served. */
+static void test_bound_of_an_account(void **state)
+{
+    struct fixture *f = *state;
+    struct auth_asker other = {&other, ROLE_EDGE, STR("edge-2"), on_reply};
+    struct buf b = BUF_INIT(8192);
+    for (unsigned i = 0; i < AUTH_HELD_BACK_PER_ACCOUNT; i++) {
+        char peer[32];
+        (void)snprintf(peer, sizeof(peer), "10.0.%u.1", i);
+        login(f, STR("\0anna\0wrong"), peer);
+    }
+    unsigned before = f->replies;
+    login(f, STR("\0anna\0pencil"), "10.1.0.1");
+    assert_int_equal(f->replies, before + 1);
+    assert_no(f, "UNAVAILABLE");
+    login(f, STR("\0bert\0wrong"), "10.1.0.1");
+    assert_int_equal(f->replies, before + 1); /* looked at, and held back like any */
+    add_start(&b, "PLAIN", STR("\0anna\0pencil"), "10.1.0.2");
+    ask(f, &other, buf_str(&b));
+    assert_true(is_ok(f));
+    login(f, STR("\0anna\0pencil"), "10.1.0.3"); /* the check is remembered now */
+    assert_true(is_ok(f));
+    buf_release(&b);
+}
+
+/* Through one edge a thousand guesses wait; a login through another one is checked next but some. */
+static void test_edges_take_turns(void **state)
+{
+    struct shares *s = shares_new(2);
+    struct share *bad = shares_get(s, STR("bad"));
+    struct share *good = shares_get(s, STR("good"));
+    struct list flood[100];
+    struct list login_node;
+    for (size_t i = 0; i < 100; i++) {
+        list_append(&bad->waiting, &flood[i]);
+    }
+    list_append(&good->waiting, &login_node);
+    (void)shares_next(s);
+    assert_ptr_equal(shares_next(s), &login_node);
+    assert_ptr_equal(shares_next(s), &flood[1]);
+    assert_ptr_equal(shares_get(s, STR("bad")), bad);
+    bad->attempts = 3;
+    assert_ptr_equal(shares_find_largest(s), bad);
+    assert_true(shares_begin(s, bad, 0));
+    assert_true(shares_begin(s, bad, 1000));
+    assert_false(shares_begin(s, bad, 2000));
+    assert_true(shares_begin(s, good, 2000));
+    assert_true(shares_begin(s, bad, SHARES_MINUTE_MS));
+    shares_free(&s);
+}
+
 static void test_lookup(void **state)
 {
     struct fixture *f = *state;
@@ -766,6 +849,9 @@ int main(void)
         TEST(test_outside_time),
         TEST(test_token),
         TEST(test_outside_forgotten),
+        TEST(test_same_shape),
+        TEST(test_bound_of_an_account),
+        TEST(test_edges_take_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
