@@ -144,13 +144,19 @@ enum err sort_read_envelope(struct arena *arena, struct account *a, uint64_t bod
     return shape_parse_envelope(arena, octets, out);
 }
 
+enum err sort_read_message(struct view *v, struct seq seq, struct message *out)
+{
+    enum err e = view_get(v, seq, out);
+    return e == ERR_NOT_FOUND ? ERR_OK : e;
+}
+
 enum err sort_keys_write(struct sort_keys *k, struct view *v, struct seq seq, struct buf *out)
 {
     struct message m;
     struct envelope e = {.date_s = INT64_MIN};
     unsigned score = k->scores == NULL ? 0 : k->scores[seq.v];
     size_t octets = 0;
-    TRY(view_get(v, seq, &m));
+    TRY(sort_read_message(v, seq, &m));
     if (k->has_strings) {
         arena_clear(k->arena);
         TRY(sort_read_envelope(k->arena, k->account, m.body_id, &e, &octets));

@@ -64,6 +64,8 @@ MUST_USE enum err sort_keys_write(struct sort_keys *k, struct view *v, struct se
  * *octets: of its shape, which is what it costs. Errors: ERR_IO, ERR_CORRUPT, ERR_LIMIT. */
 MUST_USE enum err sort_read_envelope(struct arena *arena, struct account *a, uint64_t body_id,
                                      struct envelope *out, size_t *octets);
+/* As view_get(), but a message that is gone is ERR_OK, with what is known of it. */
+MUST_USE enum err sort_read_message(struct view *v, struct seq seq, struct message *out);
 /* The sent date of RFC 5256, 2.2. */
 int64_t sort_get_date(const struct message *m, const struct envelope *e);
 

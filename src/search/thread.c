@@ -67,7 +67,7 @@ static enum err add(struct thread *t, uint32_t seq)
     struct message m;
     struct envelope e;
     size_t octets = 0;
-    TRY(view_get(t->view, (struct seq){seq}, &m));
+    TRY(sort_read_message(t->view, (struct seq){seq}, &m));
     arena_clear(t->arena);
     TRY(sort_read_envelope(t->arena, mailbox_get_account(t->mailbox), m.body_id, &e, &octets));
     buf_clear(&t->subject);

@@ -266,6 +266,12 @@ uint32_t mailbox_get_first_recent(struct mailbox *m, bool is_claimed);
 
 /* The UIDs expunged with modseq > since, as ranges (exact, merged). Errors: ERR_IO. */
 MUST_USE enum err mailbox_get_expunged(struct mailbox *m, uint64_t since, struct numset *out);
+/* Makes the view again of which only the mark is left, so that a diff with the committed one tells what changed since. left_out: UIDs
+ * that it did not have although they were removed later. Messages that were changed since have their flags of now and the mark's
+ * HIGHESTMODSEQ; view_get() of one that was removed since says ERR_NOT_FOUND. Counts a reference.
+ * Errors: ERR_NO_MAILBOX (another UIDVALIDITY), ERR_CORRUPT (the mark was never true), ERR_IO. */
+MUST_USE enum err mailbox_rebuild_view(struct mailbox *m, const struct view_mark *mark,
+                                       const struct numset *left_out, struct view **out);
 
 /* ---- URLAUTH access keys (RFC 4467) ---- */
 

@@ -189,7 +189,7 @@ enum err view_get(struct view *v, struct seq seq, struct message *out)
         TRY(account_load_cold(v->home->account, v->mailbox_id, p));
     }
     page_get(p, row, out);
-    return ERR_OK;
+    return out->body_id != 0 ? ERR_OK : ERR_NOT_FOUND;
 }
 
 struct seq view_find_uid_from(const struct view *v, struct uid uid)

@@ -49,9 +49,19 @@ uint64_t view_get_total_size(const struct view *v);
 /* UIDs >= first: how many messages (for \Recent). */
 uint32_t view_count_from_uid(const struct view *v, struct uid first);
 
+/* Where a view stands: enough to make it again (mailbox_rebuild_view()). */
+struct view_mark {
+    uint64_t highestmodseq;
+    uint32_t uidvalidity;
+    uint32_t uidnext;
+    uint32_t count;
+};
+void view_get_mark(const struct view *v, struct view_mark *out);
+
 /* seq: 1..count (asserted). Fills uid, modseq, flags only. */
 void view_get_hot(const struct view *v, struct seq seq, struct message *out);
-/* Fills everything. Errors: ERR_IO, ERR_CORRUPT (cold columns could not be loaded). */
+/* Fills everything. Errors: ERR_IO, ERR_CORRUPT (cold columns could not be loaded), ERR_NOT_FOUND (removed before the view was
+ * made again). */
 MUST_USE enum err view_get(struct view *v, struct seq seq, struct message *out);
 /* Sequence number of uid; 0 when it is not there. */
 struct seq view_find_uid(const struct view *v, struct uid uid);
