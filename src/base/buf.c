@@ -164,6 +164,15 @@ void buf_add_le64(struct buf *b, uint64_t v)
     add_le(b, v, 8);
 }
 
+void buf_add_varint(struct buf *b, uint64_t v)
+{
+    while (v >= 0x80) {
+        buf_add_char(b, (char)(unsigned char)(v | 0x80));
+        v >>= 7;
+    }
+    buf_add_char(b, (char)v);
+}
+
 void buf_consume(struct buf *b, size_t n)
 {
     assert(n <= b->len);

@@ -46,6 +46,8 @@ void buf_vaddf(struct buf *b, const char *format, va_list args)
 void buf_add_le16(struct buf *b, uint16_t v);
 void buf_add_le32(struct buf *b, uint32_t v);
 void buf_add_le64(struct buf *b, uint64_t v);
+/* Seven bits an octet, the lowest first; the top bit says that more follow. */
+void buf_add_varint(struct buf *b, uint64_t v);
 
 /* Makes room for n more octets and returns where to write them; buf_commit() then says how many were written.
  * NULL (and is_full) when the cap forbids it. */

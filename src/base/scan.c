@@ -113,3 +113,25 @@ uint64_t scan_le64(struct scan *c)
 {
     return scan_le(c, 8);
 }
+
+uint64_t scan_varint(struct scan *c, uint64_t max)
+{
+    uint64_t v = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+        int octet = scan_peek(c);
+        uint64_t bits = (uint64_t)octet & 0x7f;
+        if (octet < 0 || bits << shift >> shift != bits) {
+            break;
+        }
+        c->at++;
+        v |= bits << shift;
+        if (octet < 0x80) {
+            if (v > max) {
+                break;
+            }
+            return v;
+        }
+    }
+    scan_fail(c, ERR_CORRUPT, "an integer");
+    return 0;
+}

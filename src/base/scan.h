@@ -68,6 +68,8 @@ void scan_require_end(struct scan *c);
 uint16_t scan_le16(struct scan *c);
 uint32_t scan_le32(struct scan *c);
 uint64_t scan_le64(struct scan *c);
+/* As buf_add_varint() writes it, at most max; ERR_CORRUPT. */
+uint64_t scan_varint(struct scan *c, uint64_t max);
 
 static inline enum err scan_get_err(const struct scan *c)
 {

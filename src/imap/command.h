@@ -48,7 +48,9 @@ enum command_flag {
     /* May be given in a peer session (imap/peer.h), as those with the two flags above. */
     COMMAND_PEER = 4096,
     /* Only in a peer session: no client may give it. */
-    COMMAND_INTERNAL = 8192
+    COMMAND_INTERNAL = 8192,
+    /* Reads only, or comes to the same when it is done twice: run again when the process died that ran it (imap/again.h). */
+    COMMAND_AGAIN = 16384
 };
 
 /* How a command goes on after a call of run. */
@@ -93,7 +95,8 @@ struct command_literals {
 /* The command that a session is busy with. */
 struct cmd {
     const struct command *what;
-    struct str tag; /* in arena */
+    struct str tag;   /* in arena */
+    struct str given; /* the whole command, in arena */
     bool is_uid;
     bool is_parsed;
     bool is_relayed;  /* runs in another account (imap/relay.h) */
@@ -105,7 +108,11 @@ struct cmd {
     void *args;          /* what parse found; parse and run know its type */
     uint32_t
         limited_uid; /* the lowest that was worked on, because there is a limit (imap/limit.h); 0: all were */
-    unsigned phase;    /* run's own: 0 at the first call */
+    unsigned phase;  /* run's own: 0 at the first call */
+    bool is_between; /* run stopped where another process can go on: behind the message told_uid */
+    bool is_again;   /* another process has begun it, and told the messages up to told_uid */
+    uint32_t told_uid;
+    enum err failure;  /* why some message was left out so far */
     uint64_t began_us; /* of the host's clock */
     uint64_t told_ms;  /* when the client last heard of progress (imap/progress.h); 0: never */
     enum err err;      /* of the tagged reply */

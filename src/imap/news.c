@@ -61,6 +61,32 @@ void news_release(struct news *n)
     n->has_vanished = false;
 }
 
+bool news_is_between(const struct news *n)
+{
+    return n->job == NULL;
+}
+
+uint32_t news_find_told_removed(const struct news *n, struct numset *uids)
+{
+    if (n->phase < NEWS_VANISHED) {
+        return 0;
+    }
+    /* EXPUNGE is counted in messages, VANISHED in ranges: what is told again there does no harm. */
+    struct numset told = NUMSET_INIT;
+    uint64_t left = n->phase > NEWS_VANISHED ? UINT64_MAX : n->is_by_number ? n->vanished_at : 0;
+    for (size_t i = 0; i < n->vanished.count && left > 0; i++) {
+        struct numrange r = n->vanished.at[i];
+        uint64_t count = (uint64_t)r.last - r.first + 1;
+        count = count < left ? count : left;
+        numset_add(&told, r.first, r.first + (uint32_t)(count - 1));
+        left -= count;
+    }
+    uint32_t count = (uint32_t)numset_get_count(&told);
+    numset_add_set(uids, &told);
+    numset_release(&told);
+    return count;
+}
+
 /* Collects what is gone. */
 static void find_vanished(struct news *n, struct view *known)
 {
@@ -380,6 +406,10 @@ static enum step step_added(struct imap_session *s, struct buf *out)
     if (atts == NULL || numset_is_empty(&n->added)) {
         return STEP_DONE;
     }
+    if (n->job == NULL && out->len > 0) {
+        s->wants_save = true; /* what is told so far stands between responses, this may not */
+        return STEP_MORE;
+    }
     if (n->job == NULL) {
         n->job = fetch_job_new(s, atts, &n->added, n->target);
     }
@@ -410,8 +440,8 @@ static enum step step_removed(struct imap_session *s, struct buf *out)
     }
     news_tell_count(s, out);
     n->has_vanished = true;
-    return s->has_qresync || s->has_uidonly ? step_vanished(n, out)
-                                            : step_expunge(n, s->selected.known, out);
+    n->is_by_number = !s->has_qresync && !s->has_uidonly;
+    return n->is_by_number ? step_expunge(n, s->selected.known, out) : step_vanished(n, out);
 }
 
 bool news_check_mailbox(struct imap_session *s, struct buf *out)
@@ -493,6 +523,7 @@ enum step news_step(struct imap_session *s, struct buf *out)
     }
     view_unref(&s->selected.known);
     s->selected.known = view_ref(n->target);
+    numset_clear(&s->selected.left_out);
     news_end(n);
     return STEP_DONE;
 }

@@ -40,6 +40,7 @@ struct news {
     struct numset vanished; /* UIDs known and gone */
     size_t vanished_at;     /* range of vanished (VANISHED), or messages told (EXPUNGE) */
     uint32_t removed_count; /* how many messages of known are gone */
+    bool is_by_number;      /* by EXPUNGE; else by VANISHED */
     bool has_vanished;      /* since it was last cleared, VANISHED or EXPUNGE was sent */
     struct numset added;    /* UIDs of new messages of which NOTIFY wants to know more */
     struct fetch_job *job;  /* tells it; NULL: not yet */
@@ -54,6 +55,10 @@ void news_begin(struct imap_session *s, bool may_expunge);
 enum step news_step(struct imap_session *s, struct buf *out);
 /* The selected mailbox, if any, is there and may be read (RFC 4314, 5.1.1); if not, false, and the BYE is in out. */
 bool news_check_mailbox(struct imap_session *s, struct buf *out);
+/* What is told stands between two responses. */
+bool news_is_between(const struct news *n);
+/* Adds to uids those that the news under way have told to be gone, while what the client knows still has them; how many. */
+uint32_t news_find_told_removed(const struct news *n, struct numset *uids);
 /* Forgets what was told and what is half told. */
 void news_release(struct news *n);
 

@@ -23,9 +23,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "imap/access.h"
+#include "imap/again.h"
 #include "imap/metadata.h"
 #include "imap/listing.h"
 #include "imap/relay.h"
+#include "imap/resume.h"
 #include "imap/session_priv.h"
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
@@ -88,6 +90,8 @@ void selected_close(struct imap_session *s)
     news_release(&s->news);
     contexts_free(&sel->contexts);
     numset_release(&sel->saved);
+    numset_release(&sel->left_out);
+    sel->is_saved_lost = false;
     watch_cancel(&sel->watch);
     view_unref(&sel->known);
     view_unref(&sel->untold);
@@ -114,7 +118,7 @@ struct url_asker session_get_url_asker(const struct imap_session *s)
 
 /* ---- the end of a command ---- */
 
-static void cmd_release(struct imap_session *s)
+void session_release_command(struct imap_session *s)
 {
     struct cmd *cmd = &s->cmd;
     if (cmd->what != NULL && cmd->what->release != NULL && cmd->args != NULL) {
@@ -206,8 +210,19 @@ static void tell_time(const struct imap_session *s)
     }
 }
 
+/* Whoever runs the session saves it now, before it does anything more. */
+static enum go wait_for_save(struct imap_session *s)
+{
+    s->wants_save = false;
+    session_wake(s);
+    return GO_EVENT;
+}
+
 static enum go end_command(struct imap_session *s, struct buf *out)
 {
+    /* A command that changed something is not mixed up with those behind it, should this process die. */
+    bool must_save =
+        (s->cmd.what->flags & COMMAND_AGAIN) == 0 && imap_framing_get_rest(s->framing).n > 0;
     tell_time(s);
     pay_capability(s, out);
     if (s->cmd.is_answered) {
@@ -217,12 +232,12 @@ static enum go end_command(struct imap_session *s, struct buf *out)
     } else {
         write_failure(&s->cmd, out);
     }
-    cmd_release(s);
+    session_release_command(s);
     s->phase = s->mark != 0 ? PHASE_MARK : PHASE_READ;
     if (s->is_over) {
         s->phase = PHASE_BYE;
     }
-    return GO_ON;
+    return s->phase == PHASE_READ && must_save ? wait_for_save(s) : GO_ON;
 }
 
 /* ---- the beginning of a command ---- */
@@ -280,28 +295,41 @@ static enum err find_command(struct imap_session *s, struct imap_command *parsed
     return needs_mailbox && !s->cmd.is_relayed ? ERR_UNSUPPORTED : ERR_OK;
 }
 
+void session_make_command(struct imap_session *s)
+{
+    s->cmd = (struct cmd){.arena = arena_new(COMMAND_ARENA_MOST),
+                          .code = BUF_INIT(CODE_MOST),
+                          .began_us = read_clock(s)};
+}
+
 static enum go begin_command(struct imap_session *s, struct buf *out)
 {
     struct cmd *cmd = &s->cmd;
-    *cmd = (struct cmd){.arena = arena_new(COMMAND_ARENA_MOST),
-                        .code = BUF_INIT(CODE_MOST),
-                        .began_us = read_clock(s)};
+    session_make_command(s);
     struct str text = arena_str(cmd->arena, imap_framing_get_text(s->framing));
     struct imap_command parsed;
+    s->is_unsaved = true;
+    s->go_aheads = 0;
+    s->go_aheads_had = 0;
+    cmd->given = text;
     if (imap_command_parse(text, &parsed) != ERR_OK) {
         imap_write_scan_err(out, parsed.tag, &parsed.args);
-        cmd_release(s);
+        session_release_command(s);
         return GO_ON;
     }
     cmd->tag = parsed.tag;
     enum err e = find_command(s, &parsed);
     if (e != ERR_OK) {
         imap_write_err(out, cmd->tag, e);
-        cmd_release(s);
+        session_release_command(s);
+        return GO_ON;
+    }
+    if (again_refuses(s, out)) {
+        session_release_command(s);
         return GO_ON;
     }
     if (session_is_guest(s) && !news_check_mailbox(s, out)) {
-        cmd_release(s);
+        session_release_command(s);
         s->phase = PHASE_BYE;
         return GO_ON;
     }
@@ -331,7 +359,7 @@ static bool parse_args(struct imap_session *s, struct buf *out)
         return true;
     }
     imap_write_scan_err(out, cmd->tag, c);
-    cmd_release(s);
+    session_release_command(s);
     s->phase = PHASE_READ;
     return false;
 }
@@ -339,6 +367,9 @@ static bool parse_args(struct imap_session *s, struct buf *out)
 /* A generator has more to do: what it wrote goes out; if it only worked, the neighbours have their turn. */
 static enum go go_on_later(struct imap_session *s, const struct buf *out)
 {
+    if (s->wants_save) {
+        return wait_for_save(s);
+    }
     if (out->len > 0) {
         return GO_OUTPUT;
     }
@@ -371,7 +402,7 @@ static void on_commit(struct commit_wait *w, enum err e)
     session_wake(s);
 }
 
-static void begin_news(struct imap_session *s)
+void session_begin_news(struct imap_session *s)
 {
     const struct cmd *cmd = &s->cmd;
     s->phase = PHASE_NEWS;
@@ -428,7 +459,7 @@ static enum go step_run(struct imap_session *s, struct buf *out)
         s->phase = PHASE_BYE;
         return GO_ON;
     }
-    begin_news(s);
+    session_begin_news(s);
     return GO_ON;
 }
 
@@ -480,6 +511,16 @@ static enum go fatal(struct imap_session *s, struct buf *out)
     return GO_ON;
 }
 
+static void go_ahead(struct imap_session *s, struct buf *out)
+{
+    s->go_aheads++;
+    if (s->go_aheads_had > 0) {
+        s->go_aheads_had--;
+    } else {
+        imap_write_continue(out, STR("go ahead"));
+    }
+}
+
 /* Somebody announced a literal: gather it, let the command stream it, or refuse it before it is read. */
 static void on_literal(struct imap_session *s, struct buf *out)
 {
@@ -497,6 +538,7 @@ static void on_literal(struct imap_session *s, struct buf *out)
             }
             answer = what->literals->on_literal(s, &parsed.args, literal, &why);
             s->receiving = answer == IMAP_LITERAL_STREAM ? what : NULL;
+            s->is_unsaved = true;
             s->refused = parsed.args;
             s->refused.s = STR_EMPTY;
         }
@@ -506,7 +548,10 @@ static void on_literal(struct imap_session *s, struct buf *out)
         s->receiving = NULL;
         upload_free(&s->upload);
     } else if (is_sync) {
-        imap_write_continue(out, STR("go ahead"));
+        go_ahead(s, out);
+    }
+    if (answer == IMAP_LITERAL_STREAM) {
+        s->go_aheads = 0; /* of those behind it */
     }
 }
 
@@ -516,6 +561,9 @@ static void write_dropped(struct imap_session *s, struct buf *out)
     struct str tag = imap_find_tag(imap_framing_get_text(s->framing));
     enum err e = imap_framing_get_err(s->framing);
     upload_free(&s->upload);
+    s->is_unsaved = true;
+    s->go_aheads = 0;
+    s->go_aheads_had = 0;
     if (relay_drop(s, out)) {
         return;
     }
@@ -541,6 +589,8 @@ static void on_stream(struct imap_session *s, bool is_end)
     }
     s->receiving->literals->on_end(s);
     s->receiving = NULL;
+    s->go_aheads = 0;
+    s->is_unsaved = true;
 }
 
 /* No command is there: hears the mailbox in another account, if that is selected. */
@@ -569,6 +619,9 @@ static enum go step_read(struct imap_session *s, struct buf *out)
     enum imap_frame frame = imap_framing_next(s->framing);
     switch (frame) {
     case IMAP_FRAME_MORE:
+        if (!again_rest(s, out)) {
+            return GO_ON;
+        }
         if (notify_is_waiting(s)) {
             notify_begin(s, false);
             s->phase = PHASE_UNASKED;
@@ -625,6 +678,9 @@ static enum go greet(struct imap_session *s, struct buf *out)
 static enum go step_phase(struct imap_session *s, struct buf *out)
 {
     switch (s->phase) {
+    case PHASE_AGAIN:
+        again_say(s, out);
+        return GO_ON;
     case PHASE_GREETING:
         return greet(s, out);
     case PHASE_READ:
@@ -655,15 +711,27 @@ static enum go step_phase(struct imap_session *s, struct buf *out)
     return GO_CLOSE;
 }
 
+static enum go step_phases(struct imap_session *s, struct buf *out)
+{
+    size_t before = out->len;
+    enum go go = GO_ON;
+    while (go == GO_ON) {
+        if (out->len >= SESSION_OUTPUT_MOST || (out->len > before && again_is_dropping(s))) {
+            return GO_OUTPUT;
+        }
+        go = step_phase(s, out);
+    }
+    return go;
+}
+
 static enum session_want imap_session_step(struct session *base, struct buf *out)
 {
     struct imap_session *s = (struct imap_session *)base;
-    enum go go = GO_ON;
-    while (go == GO_ON) {
-        if (out->len >= SESSION_OUTPUT_MOST) {
-            return SESSION_OUTPUT;
-        }
-        go = step_phase(s, out);
+    size_t before = out->len;
+    enum go go = step_phases(s, out);
+    s->is_unsaved = s->is_unsaved || out->len > before;
+    if (!again_drop(s, out, before)) {
+        go = s->phase == PHASE_BYE ? GO_CLOSE : GO_OUTPUT;
     }
     switch (go) {
     case GO_OUTPUT:
@@ -683,7 +751,12 @@ static enum session_want imap_session_step(struct session *base, struct buf *out
 
 static void imap_session_feed(struct session *base, struct str octets)
 {
-    imap_framing_feed(((struct imap_session *)base)->framing, octets);
+    struct imap_session *s = (struct imap_session *)base;
+    struct imap_lost lost;
+    again_note_input(s, octets.n);
+    /* More of a literal that streams is nothing new to a saved session. */
+    s->is_unsaved = s->is_unsaved || !imap_framing_is_lost(s->framing, &lost) || lost.left == 0;
+    imap_framing_feed(s->framing, octets);
 }
 
 static size_t imap_session_get_input_backlog(const struct session *base)
@@ -709,7 +782,8 @@ static void imap_session_free(struct session **base)
     if (s == NULL) {
         return;
     }
-    cmd_release(s);
+    session_release_command(s);
+    again_free(&s->again);
     notify_free(&s->notify);
     watch_cancel(&s->metadata.watch);
     selected_close(s);
@@ -727,6 +801,7 @@ static const struct session_ops imap_session_ops = {
     .get_input_backlog = imap_session_get_input_backlog,
     .step = imap_session_step,
     .take_mark = imap_session_take_mark,
+    .save = imap_session_save,
     .free = imap_session_free,
 };
 
@@ -751,10 +826,11 @@ static struct imap_framing_limits get_peer_limits(const struct imap_session_args
     };
 }
 
-enum err imap_session_new(const struct imap_session_args *args, struct session **out)
+enum err session_make(const struct imap_session_args *args, bool must_create,
+                      struct imap_session **out)
 {
     struct account *account = NULL;
-    TRY(store_open_account(args->store, args->user, !args->is_peer, &account));
+    TRY(store_open_account(args->store, args->user, must_create, &account));
     struct str asker = args->asker.n > 0 ? args->asker : args->user;
     size_t strings = args->user.n + asker.n + args->prefix.n + args->tag.n + args->local.n;
     struct imap_session *s = calloc(1, sizeof(*s) + strings);
@@ -778,6 +854,15 @@ enum err imap_session_new(const struct imap_session_args *args, struct session *
     list_init(&s->metadata.watch.node);
     session_set_modes(s, args->modes);
     s->args.modes = STR_EMPTY;
+    s->phase = PHASE_GREETING;
+    *out = s;
+    return ERR_OK;
+}
+
+enum err imap_session_new(const struct imap_session_args *args, struct session **out)
+{
+    struct imap_session *s = NULL;
+    TRY(session_make(args, !args->is_peer, &s));
     *out = &s->base;
     return ERR_OK;
 }

@@ -42,4 +42,12 @@ struct imap_session_args {
 /* Opens the account (making it at the first login). Errors: those of store_open_account(). */
 MUST_USE enum err imap_session_new(const struct imap_session_args *args, struct session **out);
 
+/* Makes a session again that another process saved, to go on where it was (imap/resume.h). Of args, user, asker, modes and tag are
+ * those of the state. Borrows r for the call. Errors: those of store_open_account() (ERR_NOT_FOUND: the account is gone),
+ * ERR_UNSUPPORTED (the state is of another version), ERR_CORRUPT (it was never true), ERR_IO. */
+MUST_USE enum err imap_session_resume(const struct imap_session_args *args,
+                                      const struct session_resume *r, struct session **out);
+/* Whose account a saved session uses; empty: it cannot be told. Borrows. */
+struct str imap_session_get_saved_user(struct str state);
+
 #endif

@@ -28,9 +28,12 @@ struct selected {
     /* counted: what it was, before something of it was not told because of NOTIFY; NULL: all was told */
     struct view *untold;
     bool is_count_untold; /* how many messages there are was not told */
+    /* UIDs that known, made again from a mark, does not have although they went later (imap/resume.h) */
+    struct numset left_out;
     struct numset recent; /* UIDs that are \Recent in this session */
     struct numset
         saved; /* "$": UIDs that a search saved (RFC 5182); those that are gone count for nothing */
+    bool is_saved_lost;        /* there was one, too large to outlive its process */
     struct contexts *contexts; /* live ones; NULL: there never was one */
     struct watch watch;        /* wakes the session while it idles */
     bool is_read_only;
@@ -39,6 +42,7 @@ struct selected {
 };
 
 enum phase {
+    PHASE_AGAIN,    /* goes on after another process: says what that could not (imap/again.h) */
     PHASE_GREETING, /* the tagged OK of the login is to be sent */
     PHASE_READ,     /* waits for a command */
     PHASE_BEFORE,   /* tells what changed before a UID command looks at the mailbox */
@@ -71,6 +75,8 @@ struct imap_session {
     struct metadata_news metadata;
     struct notify *notify; /* NULL: NOTIFY was never given */
     struct imap_framing *framing;
+    struct again
+        *again; /* what another process may have done already; NULL: nothing, or it is settled */
     const struct command *receiving; /* whose literal is being streamed; NULL: none */
     struct scan refused;     /* why on_literal refused: place and expectation, without text */
     struct listing *listing; /* of a guest (imap/listing.h); NULL: not made */
@@ -87,6 +93,10 @@ struct imap_session {
     bool has_uidonly;  /* UIDONLY was enabled (RFC 9586): no sequence numbers either way */
     bool
         is_copying; /* what another session of ours appends here are copies: it says their names (cmd/peer.c) */
+    bool is_unsaved;        /* something was used or said since imap_session_save() was true */
+    bool wants_save;        /* it is to be asked before anything more is done */
+    uint32_t go_aheads;     /* literals "{n}" of the unfinished command that got their "+" */
+    uint32_t go_aheads_had; /* those that are yet to come and got theirs from another process */
     bool is_over;           /* LOGOUT or BYE was said */
     bool is_broken;         /* nothing that could be said would be understood: close at once */
     bool is_compressed;     /* COMPRESS was given */
@@ -128,6 +138,16 @@ enum step session_tell(struct imap_session *s, struct buf *out);
 /* Appends the names of what was enabled, each with SP behind it; and enables those named, before anything is selected. */
 void session_write_modes(const struct imap_session *s, struct buf *out);
 void session_set_modes(struct imap_session *s, struct str words);
+/* A session without input, its account open; must_create: the account is made when it is missing. */
+MUST_USE enum err session_make(const struct imap_session_args *args, bool must_create,
+                               struct imap_session **out);
+/* The command's work is done: tells the news that may come before its tagged reply, then that. */
+void session_begin_news(struct imap_session *s);
+/* An empty command begins; and forgetting the one under way. */
+void session_make_command(struct imap_session *s);
+void session_release_command(struct imap_session *s);
+/* IDLE is under way: it hears of changes, and waits. */
+void session_go_on_idling(struct imap_session *s);
 /* Steps the session again soon: for what came from outside. */
 void session_wake(struct imap_session *s);
 /* The same for news that nobody asked for: they may gather for a moment. */

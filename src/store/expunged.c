@@ -7,50 +7,28 @@
  *     uids: for each run of UIDs, rising
  *         varint   gap: first of this run minus (last of the run before + 1); for the first run minus 1
  *         varint   length of the run minus 1
- *     A varint has 7 bits an octet, the lowest first; the top bit says that more follow. */
+ *     Varints are those of buf_add_varint(). */
 #include "store/store_priv.h"
-
-static void write_varint(struct buf *out, uint32_t v)
-{
-    while (v >= 0x80) {
-        buf_add_char(out, (char)(unsigned char)(v | 0x80));
-        v >>= 7;
-    }
-    buf_add_char(out, (char)v);
-}
 
 void expunged_write(struct buf *out, const struct numset *uids)
 {
     uint32_t next = 1;
     for (size_t i = 0; i < uids->count; i++) {
         const struct numrange *r = &uids->at[i];
-        write_varint(out, r->first - next);
-        write_varint(out, r->last - r->first);
+        buf_add_varint(out, r->first - next);
+        buf_add_varint(out, r->last - r->first);
         next = r->last + 1;
     }
-}
-
-static bool read_varint(struct str *s, uint64_t *v)
-{
-    *v = 0;
-    for (unsigned shift = 0; shift < 35 && s->n > 0; shift += 7) {
-        unsigned char octet = (unsigned char)s->p[0];
-        *s = str_skip(*s, 1);
-        *v |= (uint64_t)(octet & 0x7f) << shift;
-        if ((octet & 0x80) == 0) {
-            return *v <= UINT32_MAX;
-        }
-    }
-    return false;
 }
 
 enum err expunged_parse(struct str s, struct runs *out)
 {
     uint64_t next = 1;
-    while (s.n > 0) {
-        uint64_t gap;
-        uint64_t more;
-        if (!read_varint(&s, &gap) || !read_varint(&s, &more) || next + gap + more > UINT32_MAX) {
+    struct scan c = scan_make(s);
+    while (c.at < s.n) {
+        uint64_t gap = scan_varint(&c, UINT32_MAX);
+        uint64_t more = scan_varint(&c, UINT32_MAX);
+        if (!scan_is_ok(&c) || next + gap + more > UINT32_MAX) {
             return ERR_CORRUPT;
         }
         uint64_t first = next + gap;

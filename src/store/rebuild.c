@@ -8,7 +8,7 @@
  *     again:  1 2 x 4 5"x 7 .          the pages of now, but for the rows that differ
  *
  * What was not changed since shares its pages with now, so the ordinary diff steps over it. What was changed has the flags of
- * now, which cannot be known better, and the mark's modseq: so the diff tells it. What was expunged stands in its place with
+ * now, which cannot be known better (FLAG_UNSURE), and the mark's modseq: so the diff tells it. What was expunged stands in its place with
  * nothing but its UID (body 0; view_get() says so), so numbers are right, and the diff tells that it is gone. What came is left out.
  *
  * Invariants: count is that of the mark, or nothing is made. Rows that have another page's neighbours get cold columns of
@@ -90,7 +90,10 @@ static enum err add_rows(struct rebuild *r, struct page *p)
         struct message m;
         page_get(p, row, &m);
         add_gone_below(r, m.uid.v);
-        m.modseq = m.modseq < r->mark->highestmodseq ? m.modseq : r->mark->highestmodseq;
+        if (m.modseq > r->mark->highestmodseq) {
+            m.modseq = r->mark->highestmodseq;
+            m.flags |= FLAG_UNSURE;
+        }
         add_row(r, &m);
     }
     return ERR_OK;
@@ -107,7 +110,7 @@ static void add_page(struct rebuild *r, struct page *p)
     struct page *copy = page_copy(p, p->count);
     for (uint32_t row = 0; row < copy->count; row++) {
         if (copy->modseqs[row] > r->mark->highestmodseq) {
-            page_set_flags(copy, row, copy->flags[row], r->mark->highestmodseq);
+            page_set_flags(copy, row, copy->flags[row] | FLAG_UNSURE, r->mark->highestmodseq);
         }
     }
     copy->is_draft = false;

@@ -18,6 +18,8 @@ enum { PAGE_MESSAGES_MOST = 256, KEYWORD_FIRST = 8 };
 #define FLAG_FLAGGED (UINT64_C(1) << 2)
 #define FLAG_DELETED (UINT64_C(1) << 3)
 #define FLAG_DRAFT (UINT64_C(1) << 4)
+/* Of a view that was made again: the message was changed since, and its flags are those of now, not those that the view had. */
+#define FLAG_UNSURE (UINT64_C(1) << 7)
 #define FLAGS_SYSTEM (FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED | FLAG_DELETED | FLAG_DRAFT)
 
 struct message {

@@ -20,6 +20,7 @@
 #include "wire/imap_framing.h"
 
 #include "base/scan.h"
+#include "wire/imap_scan.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -64,6 +65,8 @@ struct imap_framing {
     uint64_t left; /* octets of the literal to come */
 
     uint64_t swallowed;
+    uint64_t go_aheads; /* of a dropped command: literals to come that the peer was asked for */
+    bool is_endless;    /* the dropped command may be of any size */
     char tail
         [MARK_MOST]; /* last octets of a line that is swallowed: its "{n+}" may come in pieces */
     size_t tail_len;
@@ -134,6 +137,8 @@ static void forget_command(struct imap_framing *f)
     f->is_whole = false;
     f->text_octets = 0;
     f->swallowed = 0;
+    f->go_aheads = 0;
+    f->is_endless = false;
     f->tail_len = 0;
     f->text = STR_EMPTY;
     f->octets = STR_EMPTY;
@@ -267,7 +272,7 @@ static bool swallow(struct imap_framing *f, size_t n)
     f->start = f->at;
     f->line_at = f->at;
     f->swallowed += n;
-    return f->swallowed <= f->limits.swallow_most;
+    return f->is_endless || f->swallowed <= f->limits.swallow_most;
 }
 
 /* The steps answer whether there is news for the owner; if not, another step follows at once. */
@@ -275,11 +280,12 @@ static bool swallow(struct imap_framing *f, size_t n)
 /* A literal of a command that is being dropped was announced. */
 static bool step_refused(struct imap_framing *f, enum imap_frame *event)
 {
-    if (f->literal.is_sync) {
+    if (f->literal.is_sync && f->go_aheads == 0) {
         *event = finish_dropping(f);
         return true;
     }
-    if (f->literal.size > f->limits.swallow_most - f->swallowed) {
+    f->go_aheads -= f->literal.is_sync ? 1 : 0;
+    if (!f->is_endless && f->literal.size > f->limits.swallow_most - f->swallowed) {
         *event = go_fatal(f);
         return true;
     }
@@ -522,6 +528,40 @@ void imap_framing_drop_rest(struct imap_framing *f)
     f->at = f->in.len;
     forget_command(f);
     compact(f);
+}
+
+static bool is_dropping(const struct imap_framing *f)
+{
+    return f->state == REFUSED || f->state == SWALLOW_TEXT || f->state == SWALLOW_LITERAL;
+}
+
+struct str imap_framing_get_partial(const struct imap_framing *f)
+{
+    if (is_dropping(f)) {
+        return str_make(f->tail, f->tail_len);
+    }
+    bool is_partial = (f->state == TEXT || f->state == LITERAL) && !f->is_whole;
+    return is_partial ? between(f, f->start, f->at) : STR_EMPTY;
+}
+
+bool imap_framing_is_lost(const struct imap_framing *f, struct imap_lost *out)
+{
+    *out = (struct imap_lost){.err = is_dropping(f) ? f->err : ERR_UNAVAILABLE};
+    out->left = f->state == STREAM || f->state == SWALLOW_LITERAL ? f->left : 0;
+    out->tag = imap_find_tag(is_dropping(f) ? buf_str(&f->begin) : buf_str(&f->head));
+    return is_dropping(f) || f->state == STREAM || f->state == STREAM_END
+           || (f->head.len > 0 && !f->is_whole);
+}
+
+void imap_framing_swallow(struct imap_framing *f, const struct imap_lost *lost)
+{
+    buf_add(&f->begin, str_sub(lost->tag, 0, BEGIN_MOST - 1));
+    buf_add_char(&f->begin, ' ');
+    f->err = lost->err;
+    f->left = lost->left;
+    f->go_aheads = lost->go_aheads;
+    f->is_endless = true;
+    f->state = lost->left > 0 ? SWALLOW_LITERAL : SWALLOW_TEXT;
 }
 
 void imap_framing_shrink(struct imap_framing *f)

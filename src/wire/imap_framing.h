@@ -82,6 +82,24 @@ enum imap_literal_answer imap_framing_answer(struct imap_framing *f,
  * throws them away, COMPRESS gives them to the inflater, the edge hands them to the store). */
 struct str imap_framing_get_rest(const struct imap_framing *f);
 void imap_framing_drop_rest(struct imap_framing *f);
+
+/* ---- going on in another process ---- */
+
+/* The beginning of a command that has not come whole, as far as next() looked at it: fed again, it leads here again. Behind a streamed
+ * literal only what came behind that. Empty between commands. */
+struct str imap_framing_get_partial(const struct imap_framing *f);
+/* A command that has not come whole and cannot be had again: a literal of it was streamed, or it is being dropped. */
+struct imap_lost {
+    struct str tag;
+    uint64_t left;      /* octets of the literal in hand that are still to come */
+    uint64_t go_aheads; /* literals "{n}" behind that for which the peer has got its "+" */
+    enum err err;       /* what the peer will hear */
+};
+/* Such a command is under way; *out borrows until the next call. go_aheads: 0. */
+bool imap_framing_is_lost(const struct imap_framing *f, struct imap_lost *out);
+/* On a new framing: it stands in such a command, which is dropped, however large it is. */
+void imap_framing_swallow(struct imap_framing *f, const struct imap_lost *lost);
+
 /* Gives memory back while the session idles. */
 void imap_framing_shrink(struct imap_framing *f);
 

@@ -17,6 +17,9 @@
  * A server line ends where the command grammar says: literals belong to it (their CRLF is written <CRLF> in patterns).
  * When a session speaks again or the file ends, nothing it heard may be left over.
  *
+ * With --parks each session that rests leaves its process, and is made again by another one when it is spoken to or its mailbox
+ * changes; with --crashes all sessions lose their process whenever one speaks. Nothing else may change either.
+ *
  * With --one-octet each octet of a client arrives by itself; nothing else may change.
  *
  * Verbs: @advance 29m, 5s, 100ms | @pace 4s (from now on every step of a session takes so long) |
@@ -26,6 +29,9 @@
  * @open NAME (then expect the greeting) | @close NAME |
  * @restart (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) | @mailboxes PREFIX N |
  * @index (everything is put into the text index) |
+ * @keep NAME (from now on it stays in its process, whatever the mode) |
+ * @park NAME (it leaves its process; it must be able to) | @crash NAME [N] (its process dies; the last N octets it said since it
+ * could be saved did not reach the client) | @dies NAME N (the same, after its next N steps) |
  * @send NAME octets with \r \n \\ \xHH (raw) | @quiet NAME (it says nothing) | @ended NAME (it hung up). */
 #include "script.h"
 
@@ -217,6 +223,7 @@ static void say(struct runner *r, struct script_session *s, struct str text)
     if (!script_is_silent(s)) {
         fail(r, "unexpected output before", text);
     }
+    script_begin_turn(r->script);
     struct buf line = BUF_INIT(LINE_MOST);
     struct buf literal = BUF_INIT(LINE_MOST);
     for (;;) {
@@ -419,18 +426,63 @@ static void check_ended(struct runner *r, struct str args)
     }
 }
 
+static void park(struct runner *r, struct str args)
+{
+    if (!script_park(script_get_session(r->script, args))) {
+        fail(r, "cannot be parked", args);
+    }
+}
+
+static void keep(struct runner *r, struct str args)
+{
+    script_keep(script_get_session(r->script, args));
+}
+
+static unsigned read_number(const struct runner *r, struct str s)
+{
+    uint64_t n = 0;
+    if (s.n > 0 && !str_to_u64(s, UINT32_MAX, &n)) {
+        fail(r, "no number", s);
+    }
+    return (unsigned)n;
+}
+
+static void crash(struct runner *r, struct str args)
+{
+    struct str name = str_split(&args, ' ');
+    script_crash(script_get_session(r->script, name), read_number(r, args));
+}
+
+static void die(struct runner *r, struct str args)
+{
+    struct str name = str_split(&args, ' ');
+    script_crash_after(script_get_session(r->script, name), read_number(r, args));
+}
+
 static const struct {
     const char *name;
     void (*run)(struct runner *r, struct str args);
 } verbs[] = {
-    {"@advance", advance},          {"@close", close_session},
-    {"@ended", check_ended},        {"@fill", fill},
-    {"@index", make_index},         {"@limit", set_limit},
-    {"@mailboxes", make_mailboxes}, {"@managesieve", set_managesieve},
-    {"@open", open_session},        {"@pace", set_pace},
-    {"@window", set_window},        {"@quiet", check_quiet},
-    {"@restart", restart},          {"@send", send_raw},
-    {"@shared", set_shared},        {"@user", set_user},
+    {"@advance", advance},
+    {"@close", close_session},
+    {"@crash", crash},
+    {"@dies", die},
+    {"@ended", check_ended},
+    {"@fill", fill},
+    {"@index", make_index},
+    {"@keep", keep},
+    {"@limit", set_limit},
+    {"@mailboxes", make_mailboxes},
+    {"@managesieve", set_managesieve},
+    {"@open", open_session},
+    {"@pace", set_pace},
+    {"@park", park},
+    {"@quiet", check_quiet},
+    {"@restart", restart},
+    {"@send", send_raw},
+    {"@shared", set_shared},
+    {"@user", set_user},
+    {"@window", set_window},
 };
 
 static void run_verb(struct runner *r, struct str line)
@@ -516,21 +568,31 @@ static void read_file(const char *path, struct buf *out)
     (void)fclose(f);
 }
 
+static bool set_mode(struct script *s, const char *mode)
+{
+    if (strcmp(mode, "--one-octet") == 0) {
+        script_set_slow(s);
+    } else if (strcmp(mode, "--parks") == 0) {
+        script_set_life(s, SCRIPT_PARKS);
+    } else if (strcmp(mode, "--crashes") == 0) {
+        script_set_life(s, SCRIPT_CRASHES);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 int main(int argc, char **argv)
 {
-    bool is_slow = argc == 3 && strcmp(argv[1], "--one-octet") == 0;
-    if (argc != 2 && !is_slow) {
-        (void)fputs("usage: script-runner [--one-octet] FILE.imap\n", stderr);
+    struct buf text = BUF_INIT(LINE_MOST);
+    struct runner r = {.path = argv[argc - 1], .variables = VEC_INIT};
+    r.script = script_new();
+    if (argc < 2 || argc > 3 || (argc == 3 && !set_mode(r.script, argv[1]))) {
+        (void)fputs("usage: script-runner [--one-octet | --parks | --crashes] FILE.imap\n", stderr);
         return 2;
     }
-    const char *path = argv[argc - 1];
-    struct buf text = BUF_INIT(LINE_MOST);
-    read_file(path, &text);
-    struct runner r = {.path = path, .rest = buf_str(&text), .variables = VEC_INIT};
-    r.script = script_new();
-    if (is_slow) {
-        script_set_slow(r.script);
-    }
+    read_file(r.path, &text);
+    r.rest = buf_str(&text);
     run_file(&r);
     script_free(&r.script);
     for (size_t i = 0; i < r.variables.count; i++) {

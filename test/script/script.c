@@ -7,6 +7,7 @@
 #include "client_model.h"
 #include "convert/service.h"
 #include "imap/session.h"
+#include "kept.h"
 #include "managesieve/session.h"
 #include "search/indexer.h"
 #include "store/store.h"
@@ -23,7 +24,15 @@ enum { SAID_MOST = 64 * 1024 * 1024, NAME_MOST = 256, ROUNDS_MOST = 1000000 };
 struct script_session {
     struct script *script;
     char name[NAME_MOST];
-    struct session *core; /* NULL: ended */
+    struct session *core; /* NULL: ended, or parked */
+    struct kept kept;
+    bool is_parked;
+    struct account *account; /* whose changes wake it, while it is parked; counted */
+    struct watch watch;
+    bool is_kept;        /* script_keep() */
+    unsigned steps_left; /* its process dies after so many steps; 0: it does not */
+    uint32_t message_limit;
+    char shared_account[NAME_MOST];
     struct buf said;
     size_t heard; /* octets of said */
     bool is_woken;
@@ -45,6 +54,7 @@ struct script {
     uint32_t message_limit;
     bool is_managesieve; /* sessions opened later */
     size_t feed_most;    /* octets a session is fed at once */
+    enum script_life life;
     VEC(struct script_session *) sessions;
 };
 
@@ -109,19 +119,35 @@ struct script *script_new(void)
     return s;
 }
 
+static void end_watch(struct script_session *x)
+{
+    if (x->account != NULL) {
+        watch_cancel(&x->watch);
+        account_unref(&x->account);
+    }
+}
+
 static void end_session(struct script_session *x)
 {
+    end_watch(x);
+    x->is_parked = false;
     if (x->core != NULL) {
         x->core->ops->free(&x->core);
     }
 }
 
+static void session_free(struct script_session *x)
+{
+    end_session(x);
+    buf_release(&x->said);
+    kept_release(&x->kept);
+    free(x);
+}
+
 static void close_all(struct script *s)
 {
     for (size_t i = 0; i < s->sessions.count; i++) {
-        end_session(s->sessions.at[i]);
-        buf_release(&s->sessions.at[i]->said);
-        free(s->sessions.at[i]);
+        session_free(s->sessions.at[i]);
     }
     vec_clear(&s->sessions);
 }
@@ -154,14 +180,102 @@ static void take_mark(struct script_session *x)
     buf_release(&rest);
 }
 
+static struct imap_session_args get_imap_args(struct script_session *x)
+{
+    struct script *s = x->script;
+    return (struct imap_session_args){
+        .store = s->store,
+        .host = &s->host,
+        .session_host = {.wake = wake, .owner = x, .wake_soon = wake_soon},
+        .user = str_from_c(s->user),
+        .tag = STR("L"),
+        .hostname = STR("imap.example.com"),
+        .host_names = STR("imap.example.com"),
+        .local = STR("127.0.0.1"),
+        .port = 143,
+        .submit_entities = STR("submit"),
+        .media_entities = STR("media"),
+        .may_unauthenticate = true,
+        .shared_account = str_from_c(x->shared_account),
+        .quota_admins = STR("boss"),
+        .server_admin = STR("mailto:admin@example.com"),
+        .message_most = 1024 * 1024,
+        .message_limit = x->message_limit,
+    };
+}
+
+/* Goes on in another process. */
+static void resume(struct script_session *x, bool is_dead)
+{
+    struct imap_session_args args = get_imap_args(x);
+    struct session_resume r = kept_get_resume(&x->kept, is_dead);
+    end_session(x);
+    enum err e = imap_session_resume(&args, &r, &x->core);
+    if (e != ERR_OK) {
+        (void)fprintf(stderr, "cannot resume: %s\n", err_get_info(e)->meaning);
+        exit(1);
+    }
+    kept_note_resume(&x->kept);
+    x->core->ops->feed(x->core, buf_str(&x->kept.log));
+    x->kept.may_park = false;
+    x->is_woken = true;
+}
+
+/* Its process dies, when there is something to go on with. */
+static void crash(struct script_session *x)
+{
+    if (x->kept.has_state && !x->is_managesieve && (x->core != NULL || x->is_parked)) {
+        resume(x, true);
+    }
+}
+
+static void on_change(struct watch *w)
+{
+    struct script_session *x = list_entry(w, struct script_session, watch);
+    x->is_woken = true;
+}
+
+/* It leaves its process, if it can; false when it cannot. */
+static bool park(struct script_session *x)
+{
+    bool may = x->kept.has_state && x->kept.may_park && x->kept.log.len == 0 && !x->is_woken;
+    if (!may || x->core == NULL) {
+        return x->is_parked;
+    }
+    struct account *a = NULL;
+    struct str user = imap_session_get_saved_user(buf_str(&x->kept.state));
+    if (store_open_account(x->script->store, user, false, &a) != ERR_OK) {
+        return false;
+    }
+    end_session(x);
+    list_init(&x->watch.node);
+    x->watch.on_change = on_change;
+    x->account = a;
+    x->is_parked = true;
+    if (x->kept.watch == SESSION_WATCH_ACCOUNT) {
+        account_watch(a, &x->watch);
+    }
+    if (x->kept.watch == SESSION_WATCH_MAILBOX) {
+        struct mailbox *m = account_find_mailbox_id(a, x->kept.mailbox_id);
+        if (m != NULL) {
+            mailbox_watch(m, &x->watch);
+        }
+    }
+    return true;
+}
+
 /* Steps one session as far as it goes; false when there was nothing to do. */
 static bool step_session(struct script_session *x)
 {
     bool was_woken = x->is_woken || (x->news_ms != 0 && x->news_ms <= x->script->now_ms);
     x->is_woken = false;
+    if (was_woken && x->is_parked) {
+        resume(x, false);
+    }
     if (x->core == NULL || !was_woken) {
         return false;
     }
+    x->is_woken = false;
     x->news_ms = 0;
     x->script->now_ms += x->script->pace_ms;
     enum session_want want = SESSION_OUTPUT;
@@ -169,7 +283,14 @@ static bool step_session(struct script_session *x)
         struct buf out = BUF_INIT(SAID_MOST);
         want = x->core->ops->step(x->core, &out);
         buf_add(&x->said, buf_str(&out));
+        if (want != SESSION_CLOSE) {
+            kept_note_step(&x->kept, x->core, buf_str(&out));
+        }
         buf_release(&out);
+        if (x->steps_left > 0 && --x->steps_left == 0 && want != SESSION_CLOSE) {
+            crash(x);
+            return true;
+        }
         if (want == SESSION_MARK) {
             take_mark(x);
             want = SESSION_OUTPUT;
@@ -195,6 +316,52 @@ static void settle(struct script *s)
             exit(1);
         }
     }
+    for (size_t i = 0; s->life == SCRIPT_PARKS && i < s->sessions.count; i++) {
+        struct script_session *x = s->sessions.at[i];
+        if (!x->is_kept) {
+            (void)park(x);
+        }
+    }
+}
+
+void script_begin_turn(struct script *s)
+{
+    for (size_t i = 0; s->life == SCRIPT_CRASHES && i < s->sessions.count; i++) {
+        struct script_session *x = s->sessions.at[i];
+        if (!x->is_kept) {
+            crash(x);
+        }
+    }
+    settle(s);
+}
+
+void script_set_life(struct script *s, enum script_life life)
+{
+    s->life = life;
+}
+
+void script_keep(struct script_session *x)
+{
+    x->is_kept = true;
+}
+
+bool script_park(struct script_session *x)
+{
+    return park(x);
+}
+
+void script_crash(struct script_session *x, size_t unheard)
+{
+    unheard = unheard < x->kept.said ? unheard : (size_t)x->kept.said;
+    buf_truncate(&x->said, x->said.len - unheard);
+    kept_forget_said(&x->kept, buf_str(&x->said), unheard);
+    crash(x);
+    settle(x->script);
+}
+
+void script_crash_after(struct script_session *x, unsigned steps)
+{
+    x->steps_left = steps;
 }
 
 void script_set_slow(struct script *s)
@@ -217,27 +384,9 @@ void script_set_shared_account(struct script *s, struct str user)
     copy_name(s->shared_account, user);
 }
 
-static enum err open_imap(struct script *s, struct script_session *x)
+static enum err open_imap(struct script_session *x)
 {
-    struct imap_session_args args = {
-        .store = s->store,
-        .host = &s->host,
-        .session_host = {.wake = wake, .owner = x, .wake_soon = wake_soon},
-        .user = str_from_c(s->user),
-        .tag = STR("L"),
-        .hostname = STR("imap.example.com"),
-        .host_names = STR("imap.example.com"),
-        .local = STR("127.0.0.1"),
-        .port = 143,
-        .submit_entities = STR("submit"),
-        .media_entities = STR("media"),
-        .may_unauthenticate = true,
-        .shared_account = str_from_c(s->shared_account),
-        .quota_admins = STR("boss"),
-        .server_admin = STR("mailto:admin@example.com"),
-        .message_most = 1024 * 1024,
-        .message_limit = s->message_limit,
-    };
+    struct imap_session_args args = get_imap_args(x);
     return imap_session_new(&args, &x->core);
 }
 
@@ -268,8 +417,12 @@ struct script_session *script_open(struct script *s, struct str name)
     x->script = s;
     copy_name(x->name, name);
     x->said = BUF_INIT(SAID_MOST);
+    x->message_limit = s->message_limit;
+    copy_name(x->shared_account, str_from_c(s->shared_account));
+    kept_init(&x->kept);
+    list_init(&x->watch.node);
     x->is_managesieve = s->is_managesieve;
-    enum err e = x->is_managesieve ? open_managesieve(s, x) : open_imap(s, x);
+    enum err e = x->is_managesieve ? open_managesieve(s, x) : open_imap(x);
     if (e != ERR_OK) {
         (void)fputs("cannot open a session\n", stderr);
         exit(1);
@@ -295,9 +448,7 @@ void script_close(struct script *s, struct str name)
     for (size_t i = 0; i < s->sessions.count; i++) {
         struct script_session *x = s->sessions.at[i];
         if (str_eq(str_from_c(x->name), name)) {
-            end_session(x);
-            buf_release(&x->said);
-            free(x);
+            session_free(x);
             vec_remove(&s->sessions, i);
             break;
         }
@@ -401,8 +552,12 @@ void script_index(struct script *s)
 
 void script_send(struct script_session *s, struct str octets)
 {
-    while (octets.n > 0 && s->core != NULL) {
+    while (octets.n > 0 && (s->core != NULL || s->is_parked)) {
         struct str part = str_sub(octets, 0, s->script->feed_most);
+        if (s->is_parked) {
+            resume(s, false);
+        }
+        kept_note_input(&s->kept, part);
         s->core->ops->feed(s->core, part);
         octets = str_skip(octets, part.n);
         s->is_woken = true;
@@ -448,5 +603,5 @@ bool script_is_silent(const struct script_session *s)
 
 bool script_has_ended(const struct script_session *s)
 {
-    return s->core == NULL;
+    return s->core == NULL && !s->is_parked;
 }

@@ -11,7 +11,20 @@
 struct script;
 struct script_session;
 
+/* What sessions go through besides: nothing; each one that rests leaves its process and is made again when it is spoken to, or its
+ * mailbox changes; all of them lose their process whenever one is spoken to. The first two hear the same. */
+enum script_life { SCRIPT_LIVES, SCRIPT_PARKS, SCRIPT_CRASHES };
+
 struct script *script_new(void);
+void script_set_life(struct script *s, enum script_life life);
+/* From now on the session is not among them. */
+void script_keep(struct script_session *s);
+/* false: the session cannot leave its process now. */
+bool script_park(struct script_session *s);
+/* The process dies, and another one goes on. unheard: the last octets that it said since it could be saved did not reach the client. */
+void script_crash(struct script_session *s, size_t unheard);
+/* The same, after so many steps from now on. */
+void script_crash_after(struct script_session *s, unsigned steps);
 /* Removes the folder, too. */
 void script_free(struct script **s);
 
@@ -45,6 +58,8 @@ bool script_fill(struct script *s, struct str mailbox, uint32_t n);
 /* Puts all mail into the text index, as the store's role does it in its idle time. */
 void script_index(struct script *s);
 
+/* Somebody is going to speak; with SCRIPT_CRASHES all sessions lose their process. */
+void script_begin_turn(struct script *s);
 void script_send(struct script_session *s, struct str octets);
 /* The next line that was said, with its literals, without its line end; borrowed until the next call. */
 bool script_next_line(struct script_session *s, struct str *out);

@@ -42,7 +42,7 @@ static enum run run_cancelupdate(struct imap_session *s, struct cmd *cmd, struct
 const struct command command_cancelupdate = {
     .name = STR("CANCELUPDATE"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_SELECTED,
+    .flags = COMMAND_SELECTED | COMMAND_AGAIN,
     .parse = parse_cancelupdate,
     .run = run_cancelupdate,
 };

@@ -13,5 +13,6 @@ static enum run run_capability(struct imap_session *s, struct cmd *cmd, struct b
 const struct command command_capability = {
     .name = STR("CAPABILITY"),
     .states = STATE_ANY,
+    .flags = COMMAND_AGAIN,
     .run = run_capability,
 };

@@ -45,7 +45,7 @@ const struct command command_close = {
 const struct command command_unselect = {
     .name = STR("UNSELECT"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_NO_NEWS | COMMAND_SELECTED,
+    .flags = COMMAND_NO_NEWS | COMMAND_SELECTED | COMMAND_AGAIN,
     .capability = "UNSELECT",
     .run = run_unselect,
 };

@@ -35,6 +35,7 @@ static enum run run_compress(struct imap_session *s, struct cmd *cmd, struct buf
 const struct command command_compress = {
     .name = STR("COMPRESS"),
     .states = STATE_ANY,
+    .flags = COMMAND_AGAIN,
     .capability = "COMPRESS=DEFLATE",
     .parse = parse_compress,
     .run = run_compress,

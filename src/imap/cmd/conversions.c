@@ -69,6 +69,7 @@ static enum run run_conversions(struct imap_session *s, struct cmd *cmd, struct 
 const struct command command_conversions = {
     .name = STR("CONVERSIONS"),
     .states = STATE_ANY,
+    .flags = COMMAND_AGAIN,
     .parse = parse_conversions,
     .run = run_conversions,
 };

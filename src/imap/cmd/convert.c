@@ -575,7 +575,7 @@ static void release_convert(struct cmd *cmd)
 const struct command command_convert = {
     .name = STR("CONVERT"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_SELECTED,
+    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_SELECTED | COMMAND_AGAIN,
     .capability = "CONVERT",
     .parse = parse_convert,
     .run = run_convert,

@@ -126,7 +126,7 @@ void session_set_modes(struct imap_session *s, struct str words)
 const struct command command_enable = {
     .name = STR("ENABLE"),
     .states = STATE_ANY,
-    .flags = COMMAND_SELECTED,
+    .flags = COMMAND_SELECTED | COMMAND_AGAIN,
     .capability = "ENABLE",
     .parse = parse_enable,
     .run = run_enable,

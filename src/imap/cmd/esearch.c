@@ -315,7 +315,7 @@ static void release_esearch(struct cmd *cmd)
 const struct command command_esearch = {
     .name = STR("ESEARCH"),
     .states = STATE_ANY,
-    .flags = COMMAND_HAS_UID | COMMAND_NO_SEQ | COMMAND_PEER,
+    .flags = COMMAND_HAS_UID | COMMAND_NO_SEQ | COMMAND_PEER | COMMAND_AGAIN,
     .capability = "MULTISEARCH",
     .parse = parse_esearch,
     .run = run_esearch,

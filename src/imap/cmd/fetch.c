@@ -32,7 +32,11 @@
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
 
-enum { TEXT_MOST = 64 * 1024 * 1024, READ_SIZE = 16 * 1024 };
+enum {
+    TEXT_MOST = 64 * 1024 * 1024,
+    READ_SIZE = 16 * 1024,
+    BETWEEN_OUTPUT = SESSION_OUTPUT_MOST / 2 /* worth a stop between messages */
+};
 
 /* What the attributes need of a message. */
 enum need { NEED_COLD = 1, NEED_SHAPE = 2, NEED_OCTETS = 4, NEED_SEEN = 8, NEED_ENVELOPE = 16 };
@@ -71,7 +75,9 @@ struct fetch_args {
     struct buf text;     /* written, not yet in the output */
     size_t text_at;
     struct flags_text flags;
-    enum err failure; /* why some message was left out */
+    enum err failure;     /* why some message was left out */
+    uint32_t told_uid;    /* the last message begun; 0: none */
+    uint32_t told_before; /* up to this one another process told them */
 };
 
 enum fetch_phase { FETCH_BEGIN, FETCH_SEEN, FETCH_EARLIER, FETCH_MESSAGES };
@@ -566,9 +572,10 @@ static bool next_message(struct fetch_args *args)
             }
         }
         size_t i = args->run_at++;
-        if (!is_wanted(args, args->run.modseqs[i])) {
+        if (!is_wanted(args, args->run.modseqs[i]) || args->run.uids[i] <= args->told_before) {
             continue;
         }
+        args->told_uid = args->run.uids[i];
         args->open.m = walk_get(&args->run, i);
         args->open.seq = (struct seq){args->run.first.v + (uint32_t)i};
         return true;
@@ -604,6 +611,9 @@ static enum step step_cold(struct imap_session *s, struct fetch_args *args, stru
             return STEP_MORE;
         }
         if (!args->open.is_open) {
+            if (out->len >= BETWEEN_OUTPUT && args->told_uid > 0) {
+                return STEP_MORE;
+            }
             if (!next_message(args)) {
                 return STEP_DONE;
             }
@@ -634,6 +644,31 @@ static bool may_mark_seen(const struct imap_session *s)
     return !s->selected.is_read_only && session_may(s, s->selected.mailbox, RIGHT_SEEN);
 }
 
+/* What the process that began the command has marked: seen, and changed since the client knows. */
+static enum err find_marked(struct imap_session *s, const struct fetch_args *args,
+                            struct numset *uids)
+{
+    struct view *now = NULL;
+    struct walk_run run;
+    struct walk w = args->walk;
+    uint64_t known = view_get_highestmodseq(s->selected.known);
+    TRY(mailbox_get_view(s->selected.mailbox, &now));
+    while (walk_next_run(&w, SIZE_MAX, &run)) {
+        for (size_t i = 0; i < run.count; i++) {
+            struct message m;
+            struct seq seq = view_find_uid(now, (struct uid){run.uids[i]});
+            if (seq.v == 0 || run.uids[i] <= args->told_before) {
+                continue;
+            }
+            view_get_hot(now, seq, &m);
+            if ((m.flags & FLAG_SEEN) != 0 && m.modseq > known) {
+                numset_add(uids, m.uid.v, m.uid.v);
+            }
+        }
+    }
+    return ERR_OK;
+}
+
 /* Sets \Seen on what is fetched and does not have it. */
 static enum err mark_seen(struct imap_session *s, struct fetch_args *args)
 {
@@ -642,10 +677,14 @@ static enum err mark_seen(struct imap_session *s, struct fetch_args *args)
     struct walk w = args->walk;
     while (walk_next_run(&w, SIZE_MAX, &run)) {
         for (size_t i = 0; i < run.count; i++) {
-            if ((run.flags[i] & FLAG_SEEN) == 0 && is_wanted(args, run.modseqs[i])) {
+            bool is_to_come = run.uids[i] > args->told_before && is_wanted(args, run.modseqs[i]);
+            if ((run.flags[i] & FLAG_SEEN) == 0 && is_to_come) {
                 numset_add(uids, run.uids[i], run.uids[i]);
             }
         }
+    }
+    if (s->cmd.is_again) {
+        TRY(find_marked(s, args, uids));
     }
     if (numset_is_empty(uids)) {
         return ERR_OK;
@@ -679,6 +718,11 @@ static enum run fetch_begin(struct imap_session *s, struct cmd *cmd, struct fetc
         apply_partial(s, args);
     }
     limit_apply(s, &args->set, cmd->is_uid);
+    if (cmd->is_again && cmd->told_uid > 0) {
+        args->told_before = cmd->told_uid;
+        args->failure = cmd->failure;
+        numset_clear(&args->gone);
+    }
     cmd->phase = FETCH_EARLIER;
     if (cmd->err == ERR_OK && (args->needs & NEED_SEEN) != 0 && may_mark_seen(s)) {
         cmd->err = mark_seen(s, args);
@@ -706,12 +750,17 @@ static enum run fetch_messages(struct imap_session *s, struct cmd *cmd, struct b
         s->is_broken = true;
         return RUN_DONE;
     }
+    /* Where another process could go on. */
+    cmd->is_between = step == STEP_MORE && !args->open.is_open && args->text.len == 0;
+    cmd->told_uid = args->told_uid > 0 ? args->told_uid : args->told_before;
+    cmd->failure = args->failure;
     return step == STEP_MORE ? RUN_MORE : fetch_done(cmd, args);
 }
 
 static enum run run_fetch(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     struct fetch_args *args = cmd->args;
+    cmd->is_between = false;
     if (cmd->phase == FETCH_BEGIN) {
         if (args->line_items & LINE_MODSEQ) {
             session_enable_condstore(s, out);
@@ -801,7 +850,7 @@ void fetch_job_free(struct fetch_job **job)
 const struct command command_fetch = {
     .name = STR("FETCH"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_SELECTED,
+    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_SELECTED | COMMAND_AGAIN,
     .capability = "BINARY PREVIEW",
     .parse = parse_fetch,
     .run = run_fetch,

@@ -138,6 +138,7 @@ static enum run run_genurlauth(struct imap_session *s, struct cmd *cmd, struct b
 const struct command command_genurlauth = {
     .name = STR("GENURLAUTH"),
     .states = STATE_ANY,
+    .flags = COMMAND_AGAIN,
     .parse = parse_genurlauth,
     .run = run_genurlauth,
 };

@@ -40,6 +40,7 @@ static enum run run_id(struct imap_session *s, struct cmd *cmd, struct buf *out)
 const struct command command_id = {
     .name = STR("ID"),
     .states = STATE_ANY,
+    .flags = COMMAND_AGAIN,
     .capability = "ID",
     .parse = parse_id,
     .run = run_id,

@@ -64,6 +64,12 @@ static void begin_watch(struct imap_session *s)
     }
 }
 
+void session_go_on_idling(struct imap_session *s)
+{
+    s->cmd.phase = IDLE_WAIT;
+    begin_watch(s);
+}
+
 static enum run run_idle(struct imap_session *s, struct cmd *cmd, struct buf *out)
 {
     bool is_first = cmd->phase == IDLE_BEGIN;
@@ -102,7 +108,7 @@ static enum run run_idle(struct imap_session *s, struct cmd *cmd, struct buf *ou
 const struct command command_idle = {
     .name = STR("IDLE"),
     .states = STATE_ANY,
-    .flags = COMMAND_SELECTED,
+    .flags = COMMAND_SELECTED | COMMAND_AGAIN,
     .capability = "IDLE",
     .run = run_idle,
 };

@@ -396,7 +396,7 @@ static void release_list(struct cmd *cmd)
 const struct command command_list = {
     .name = STR("LIST"),
     .states = STATE_ANY,
-    .flags = COMMAND_PEER,
+    .flags = COMMAND_PEER | COMMAND_AGAIN,
     .capability = "LIST-EXTENDED LIST-STATUS LIST-METADATA LIST-MYRIGHTS",
     .parse = parse_list,
     .run = run_list,

@@ -14,6 +14,6 @@ static enum run run_logout(struct imap_session *s, struct cmd *cmd, struct buf *
 const struct command command_logout = {
     .name = STR("LOGOUT"),
     .states = STATE_ANY,
-    .flags = COMMAND_NO_NEWS,
+    .flags = COMMAND_NO_NEWS | COMMAND_AGAIN,
     .run = run_logout,
 };

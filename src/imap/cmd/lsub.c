@@ -97,7 +97,7 @@ static void release_lsub(struct cmd *cmd)
 const struct command command_lsub = {
     .name = STR("LSUB"),
     .states = STATE_ANY,
-    .flags = COMMAND_REV1,
+    .flags = COMMAND_REV1 | COMMAND_AGAIN,
     .parse = parse_lsub,
     .run = run_lsub,
     .release = release_lsub,

@@ -140,7 +140,7 @@ static const struct command_literals set_literals = {.on_literal = set_on_litera
 const struct command command_getmetadata = {
     .name = STR("GETMETADATA"),
     .states = STATE_ANY,
-    .flags = COMMAND_NAMES,
+    .flags = COMMAND_NAMES | COMMAND_AGAIN,
     .capability = "METADATA METADATA-SERVER FILTERS",
     .parse = parse_get,
     .run = run_get,

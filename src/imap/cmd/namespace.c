@@ -27,6 +27,7 @@ static enum run run_namespace(struct imap_session *s, struct cmd *cmd, struct bu
 const struct command command_namespace = {
     .name = STR("NAMESPACE"),
     .states = STATE_ANY,
+    .flags = COMMAND_AGAIN,
     .capability = "NAMESPACE",
     .run = run_namespace,
 };

@@ -13,13 +13,13 @@ static enum run run_nothing(struct imap_session *s, struct cmd *cmd, struct buf 
 const struct command command_noop = {
     .name = STR("NOOP"),
     .states = STATE_ANY,
-    .flags = COMMAND_SELECTED,
+    .flags = COMMAND_SELECTED | COMMAND_AGAIN,
     .run = run_nothing,
 };
 
 const struct command command_check = {
     .name = STR("CHECK"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_REV1 | COMMAND_SELECTED,
+    .flags = COMMAND_REV1 | COMMAND_SELECTED | COMMAND_AGAIN,
     .run = run_nothing,
 };

@@ -55,7 +55,7 @@ static void release_notify(struct cmd *cmd)
 const struct command command_notify = {
     .name = STR("NOTIFY"),
     .states = STATE_ANY,
-    .flags = COMMAND_PEER,
+    .flags = COMMAND_PEER | COMMAND_AGAIN,
     .capability = "NOTIFY",
     .parse = parse_notify,
     .run = run_notify,

@@ -203,7 +203,7 @@ static enum run run_setquota(struct imap_session *s, struct cmd *cmd, struct buf
 const struct command command_getquota = {
     .name = STR("GETQUOTA"),
     .states = STATE_ANY,
-    .flags = COMMAND_NAMES,
+    .flags = COMMAND_NAMES | COMMAND_AGAIN,
     .capability = "QUOTA QUOTA=RES-STORAGE QUOTA=RES-MESSAGE QUOTA=RES-MAILBOX",
     .parse = parse_name,
     .run = run_getquota,
@@ -212,7 +212,7 @@ const struct command command_getquota = {
 const struct command command_getquotaroot = {
     .name = STR("GETQUOTAROOT"),
     .states = STATE_ANY,
-    .flags = COMMAND_NAMES,
+    .flags = COMMAND_NAMES | COMMAND_AGAIN,
     .parse = parse_name,
     .run = run_getquotaroot,
 };

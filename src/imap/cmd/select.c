@@ -200,7 +200,7 @@ static void release_select(struct cmd *cmd)
 const struct command command_select = {
     .name = STR("SELECT"),
     .states = STATE_ANY,
-    .flags = COMMAND_NO_NEWS | COMMAND_NAMES,
+    .flags = COMMAND_NO_NEWS | COMMAND_NAMES | COMMAND_AGAIN,
     .parse = parse_select,
     .run = run_select,
     .release = release_select,
@@ -209,7 +209,7 @@ const struct command command_select = {
 const struct command command_examine = {
     .name = STR("EXAMINE"),
     .states = STATE_ANY,
-    .flags = COMMAND_NO_NEWS | COMMAND_NAMES,
+    .flags = COMMAND_NO_NEWS | COMMAND_NAMES | COMMAND_AGAIN,
     .parse = parse_select,
     .run = run_select,
     .release = release_select,

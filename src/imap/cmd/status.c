@@ -160,7 +160,7 @@ static enum run run_status(struct imap_session *s, struct cmd *cmd, struct buf *
 const struct command command_status = {
     .name = STR("STATUS"),
     .states = STATE_ANY,
-    .flags = COMMAND_NAMES,
+    .flags = COMMAND_NAMES | COMMAND_AGAIN,
     .parse = parse_status,
     .run = run_status,
 };

@@ -111,7 +111,7 @@ static enum err find_unharmed(struct imap_session *s, const struct store_args *a
             if (was.modseq <= args->unchangedsince
                 && find_now(current, was.uid, (struct seq){run.first.v + i}, &now)
                 && now.modseq > args->unchangedsince
-                && ((was.flags ^ now.flags) & args->flags) == 0) {
+                && ((was.flags ^ now.flags) & (args->flags | FLAG_UNSURE)) == 0) {
                 numset_add(unharmed, was.uid.v, was.uid.v);
             }
         }

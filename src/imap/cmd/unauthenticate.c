@@ -24,7 +24,7 @@ static enum run run_unauthenticate(struct imap_session *s, struct cmd *cmd, stru
 const struct command command_unauthenticate = {
     .name = STR("UNAUTHENTICATE"),
     .states = STATE_ANY,
-    .flags = COMMAND_NO_NEWS,
+    .flags = COMMAND_NO_NEWS | COMMAND_AGAIN,
     .capability = "UNAUTHENTICATE",
     .is_offered = is_offered,
     .run = run_unauthenticate,

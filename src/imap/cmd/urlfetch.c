@@ -233,6 +233,7 @@ static void release_urlfetch(struct cmd *cmd)
 const struct command command_urlfetch = {
     .name = STR("URLFETCH"),
     .states = STATE_ANY,
+    .flags = COMMAND_AGAIN,
     .capability = "URLAUTH URL-PARTIAL URLFETCH=BINARY",
     .parse = parse_urlfetch,
     .run = run_urlfetch,

@@ -2,6 +2,8 @@
  * make no difference (M-18). */
 #include "wire/imap_framing.h"
 
+#include "wire/imap_scan.h"
+
 #include "unit.h"
 
 /* A conversation: what is fed, how literals are answered, and the events as text:
@@ -273,6 +275,48 @@ static void test_errors_and_kinds(void **state)
     imap_framing_free(&f);
 }
 
+/* Goes on where another framing stopped: what went by, what is asked for, and what is dropped stay the same (RFC 7888). */
+static void test_swallow(void **state)
+{
+    (void)state;
+    struct imap_lost lost;
+    struct imap_framing *f = imap_framing_new((struct imap_framing_limits){.swallow_most = 4});
+    imap_framing_feed(f, STR("a APPEND x {8+}\r\nabc"));
+    assert_int_equal(imap_framing_next(f), IMAP_FRAME_LITERAL);
+    assert_int_equal(imap_framing_answer(f, IMAP_LITERAL_STREAM, ERR_OK), IMAP_LITERAL_STREAM);
+    assert_int_equal(imap_framing_next(f), IMAP_FRAME_OCTETS);
+    assert_true(imap_framing_is_lost(f, &lost));
+    assert_str(lost.tag, STR("a"));
+    assert_int_equal(lost.left, 5);
+    struct imap_framing *again = imap_framing_new((struct imap_framing_limits){.swallow_most = 4});
+    lost.go_aheads = 1;
+    imap_framing_swallow(again, &lost);
+    imap_framing_feed(again, STR("defgh {3}\r\n\nb {6+}\r\nc\r\nd e {2}\r\nf g\r\n"));
+    assert_int_equal(imap_framing_next(again), IMAP_FRAME_DROPPED);
+    assert_str(imap_find_tag(imap_framing_get_text(again)), STR("a"));
+    assert_int_equal(imap_framing_get_err(again), ERR_UNAVAILABLE);
+    assert_int_equal(imap_framing_next(again), IMAP_FRAME_COMMAND);
+    assert_str(imap_framing_get_text(again), STR("f g"));
+    imap_framing_free(&again);
+    imap_framing_free(&f);
+}
+
+/* What was looked at of a command leads a new framing to the same place. */
+static void test_partial(void **state)
+{
+    (void)state;
+    struct imap_lost lost;
+    struct imap_framing *f = imap_framing_new((struct imap_framing_limits){0});
+    assert_str(imap_framing_get_partial(f), STR(""));
+    imap_framing_feed(f, STR("a NOOP\r\nb LO"));
+    assert_int_equal(imap_framing_next(f), IMAP_FRAME_COMMAND);
+    assert_str(imap_framing_get_partial(f), STR(""));
+    assert_int_equal(imap_framing_next(f), IMAP_FRAME_MORE);
+    assert_str(imap_framing_get_partial(f), STR("b LO"));
+    assert_false(imap_framing_is_lost(f, &lost));
+    imap_framing_free(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -280,6 +324,8 @@ int main(void)
         cmocka_unit_test(test_commands),       cmocka_unit_test(test_streams),
         cmocka_unit_test(test_large_stream),   cmocka_unit_test(test_backlog_overflow),
         cmocka_unit_test(test_lines_and_rest), cmocka_unit_test(test_errors_and_kinds),
+        cmocka_unit_test(test_swallow),
+        cmocka_unit_test(test_partial),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

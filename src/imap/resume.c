@@ -1,0 +1,393 @@
+/* A session as octets: what of struct imap_session is saved, what is made again, and what is not needed.
+ *
+ *   saved      user, asker, what was enabled, DEFLATE, the list of capabilities that is owed; the selected mailbox by its id, the
+ *              marks of what the client knows (store/rebuild.c), \Recent, "$", rights and keywords as told; the place among
+ *              annotations; NOTIFY and live contexts, as octets of their own; what is under way (enum saved_phase); the
+ *              beginning of a command that has not come whole.
+ *   made       the account, the framing, views, watches; the part cache and a guest's listing when they are needed.
+ *   not needed args of the worker (they are those of the process it goes on in); the tag of the login; what a command holds, but
+ *              for the four kinds below, for a command under way is run again or refused (again.c); `told` and `own`
+ *              marks, which end with the command; is_broken and PHASE_BYE, for such a session has ended.
+ *
+ * When: whenever the output ends with a line and the state says all that was told. Commands are saved
+ *      IDLE       while it waits, and between lines of its news
+ *      FETCH      between messages, with the last UID told
+ *      any        while its news are told: with its tagged reply, so it is not lost any more
+ *      UID ...    while the news before it are told
+ *   and a literal that streams with the tag of its command. All others are where they began.
+ *
+ * News half told are no state of their own: what was told of EXPUNGE is left out of what the client knows (left_out), all else
+ * may be told again. A state larger than SESSION_STATE_MOST leaves out "$" first, then contexts, then NOTIFY: such a session is not
+ * parked, and when its process dies, commands with "$" are refused, the contexts end with NOUPDATE (RFC 5267, 4.3), and NOTIFY with
+ * NOTIFICATIONOVERFLOW (RFC 5465, 5.8).
+ *
+ * A session with a mailbox of another account selected lives in two processes (relay.c). It is not parked; when one of
+ * them dies, the client hears BYE. */
+#include "imap/resume.h"
+
+#include "base/log.h"
+#include "imap/again.h"
+#include "imap/cmd/list.h"
+#include "imap/metadata.h"
+#include "imap/relay.h"
+#include "imap/saved.h"
+#include "imap/session_priv.h"
+#include "wire/imap_write.h"
+
+#include <string.h>
+
+enum { MODES_MOST = 256, GO_AHEAD_SIZE = 12 /* "+ go ahead" CRLF */ };
+
+/* ---- saving ---- */
+
+static bool is_idling(const struct imap_session *s)
+{
+    return s->cmd.what == &command_idle && s->cmd.is_parsed && !s->cmd.is_relayed;
+}
+
+/* What is under way; false: it cannot be said now. */
+static bool find_phase(const struct imap_session *s, struct saved *out)
+{
+    const struct cmd *cmd = &s->cmd;
+    out->command.tag = cmd->tag;
+    switch (s->phase) {
+    case PHASE_READ:
+    case PHASE_UNASKED:
+        out->phase = SAVED_READ;
+        return true;
+    case PHASE_MARK:
+        out->phase = SAVED_READ;
+        return s->mark == SESSION_MARK_COMPRESS;
+    case PHASE_BEFORE:
+        out->phase = SAVED_RUNNING;
+        return true;
+    case PHASE_NEWS:
+        out->phase = SAVED_ENDING;
+        return true;
+    case PHASE_RUN:
+    case PHASE_EVENT:
+    case PHASE_LINE:
+        out->phase = is_idling(s) ? SAVED_IDLE : SAVED_RUNNING;
+        return is_idling(s) || cmd->is_between;
+    case PHASE_AGAIN:
+    case PHASE_GREETING:
+    case PHASE_COMMIT:
+    case PHASE_LITERAL:
+    case PHASE_FAR:
+    case PHASE_BYE:
+        break;
+    }
+    return false;
+}
+
+static void find_command(const struct imap_session *s, struct saved *out)
+{
+    const struct cmd *cmd = &s->cmd;
+    struct saved_command *c = &out->command;
+    struct imap_lost lost;
+    c->go_aheads = s->go_aheads;
+    out->partial = imap_framing_get_partial(s->framing);
+    if (out->phase == SAVED_READ && imap_framing_is_lost(s->framing, &lost)) {
+        out->phase = SAVED_LITERAL;
+        c->tag = lost.tag;
+        c->left = lost.left;
+        c->err = lost.err;
+    }
+    if (out->phase == SAVED_RUNNING) {
+        c->text = cmd->given;
+        c->told = s->phase == PHASE_BEFORE ? 0 : cmd->told_uid;
+        c->err = cmd->failure;
+    }
+    if (out->phase == SAVED_ENDING) {
+        c->name = cmd->what->name;
+        c->code = buf_str(&cmd->code);
+        c->said = str_from_c(cmd->text != NULL ? cmd->text : "");
+        c->err = cmd->err;
+        c->limited_uid = cmd->limited_uid;
+    }
+    c->is_uid = cmd->is_uid;
+    c->is_answered = cmd->is_answered;
+    c->tells_all = cmd->tells_all;
+}
+
+static void find_selected(const struct imap_session *s, struct saved_selected *out)
+{
+    const struct selected *sel = &s->selected;
+    if (!session_is_selected(s)) {
+        return;
+    }
+    out->mailbox_id = mailbox_get_id(sel->mailbox);
+    view_get_mark(sel->known, &out->known);
+    numset_copy(&out->left_out, &sel->left_out);
+    out->known.count -= news_find_told_removed(&s->news, &out->left_out);
+    if (sel->untold != NULL) {
+        out->has_untold = true;
+        out->is_untold_known = sel->untold == sel->known;
+        view_get_mark(sel->untold, &out->untold);
+    }
+    numset_copy(&out->recent, &sel->recent);
+    numset_copy(&out->saved, &sel->saved);
+    out->is_saved_lost = sel->is_saved_lost;
+    out->is_read_only = sel->is_read_only;
+    out->is_count_untold = sel->is_count_untold;
+    out->rights = sel->rights;
+    out->keywords_told = sel->keywords_told;
+}
+
+/* Writes it, leaving out what may be missed, one after the other, until it fits; false: it never does. */
+static bool write_bounded(struct saved *saved, struct buf *out)
+{
+    for (unsigned left_out = 0; left_out < 4; left_out++) {
+        struct buf b = BUF_INIT(SESSION_STATE_MOST);
+        if (left_out == 1 && !numset_is_empty(&saved->selected.saved)) {
+            numset_clear(&saved->selected.saved);
+            saved->selected.is_saved_lost = true;
+        }
+        saved_write(saved, &b);
+        bool fits = !b.is_full;
+        if (fits) {
+            buf_add(out, buf_str(&b));
+        }
+        buf_release(&b);
+        if (fits) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum session_watch get_watch(const struct imap_session *s)
+{
+    if (s->phase == PHASE_READ) {
+        return SESSION_WATCH_NONE;
+    }
+    if (s->has_metadata) {
+        return SESSION_WATCH_ACCOUNT;
+    }
+    return session_is_selected(s) ? SESSION_WATCH_MAILBOX : SESSION_WATCH_NONE;
+}
+
+static bool is_at_rest(const struct imap_session *s, const struct saved *saved)
+{
+    bool is_waiting = s->phase == PHASE_READ || s->phase == PHASE_LINE;
+    bool is_whole = saved->phase == SAVED_READ || saved->phase == SAVED_IDLE;
+    return is_waiting && is_whole && s->news.phase == NEWS_NONE && !saved->is_far
+           && !saved->selected.is_saved_lost;
+}
+
+static bool can_save(const struct imap_session *s)
+{
+    if (!s->is_unsaved || s->args.is_peer || s->is_over || again_is_dropping(s)) {
+        return false;
+    }
+    bool is_relayed = s->cmd.is_relayed || (relay_is_selected(s) && s->phase != PHASE_READ);
+    return !is_relayed && news_is_between(&s->news);
+}
+
+bool imap_session_save(struct session *base, struct session_save *out)
+{
+    struct imap_session *s = (struct imap_session *)base;
+    CLEANUP(buf_release) struct buf modes = BUF_INIT(MODES_MOST);
+    struct saved saved = {.user = s->args.user,
+                          .asker = s->args.asker,
+                          .is_compressed = s->is_compressed,
+                          .owes_capability = s->owes_capability,
+                          .is_far = relay_is_selected(s) || s->notify != NULL
+                                    || s->selected.contexts != NULL,
+                          .place = s->metadata.place};
+    if (!can_save(s) || !find_phase(s, &saved)) {
+        return false;
+    }
+    session_write_modes(s, &modes);
+    saved.modes = buf_str(&modes);
+    find_command(s, &saved);
+    find_selected(s, &saved.selected);
+    bool is_written = write_bounded(&saved, out->state);
+    if (is_written) {
+        s->is_unsaved = false;
+        out->literal = saved.phase == SAVED_LITERAL ? saved.command.left : 0;
+        out->may_park = is_at_rest(s, &saved);
+        out->watch = get_watch(s);
+        out->mailbox_id = saved.selected.mailbox_id;
+    }
+    saved_release(&saved);
+    return is_written;
+}
+
+/* ---- going on ---- */
+
+static enum err restore_views(struct imap_session *s, const struct saved_selected *v)
+{
+    struct selected *sel = &s->selected;
+    const struct numset none = NUMSET_INIT;
+    TRY(mailbox_rebuild_view(sel->mailbox, &v->known, &v->left_out, &sel->known));
+    if (v->has_untold && v->is_untold_known) {
+        sel->untold = view_ref(sel->known);
+    } else if (v->has_untold) {
+        TRY(mailbox_rebuild_view(sel->mailbox, &v->untold, &none, &sel->untold));
+    }
+    return ERR_OK;
+}
+
+/* Takes the sets of v. */
+static enum err restore_selected(struct imap_session *s, struct saved_selected *v)
+{
+    struct selected *sel = &s->selected;
+    if (v->mailbox_id == 0) {
+        return ERR_OK;
+    }
+    sel->mailbox = account_find_mailbox_id(s->account, v->mailbox_id);
+    if (sel->mailbox == NULL) {
+        return ERR_NO_MAILBOX;
+    }
+    mailbox_ref(sel->mailbox);
+    enum err e = mailbox_is_deleted(sel->mailbox) ? ERR_NO_MAILBOX : restore_views(s, v);
+    if (e != ERR_OK) {
+        selected_close(s);
+        return e;
+    }
+    sel->left_out = v->left_out;
+    sel->recent = v->recent;
+    sel->saved = v->saved;
+    v->left_out = NUMSET_INIT;
+    v->recent = NUMSET_INIT;
+    v->saved = NUMSET_INIT;
+    sel->is_saved_lost = v->is_saved_lost;
+    sel->is_read_only = v->is_read_only;
+    sel->is_count_untold = v->is_count_untold;
+    sel->rights = v->rights;
+    sel->keywords_told = v->keywords_told;
+    return ERR_OK;
+}
+
+enum err resume_selected(struct imap_session *s, struct str state)
+{
+    struct saved saved;
+    selected_close(s);
+    enum err e = saved_parse(state, &saved);
+    e = e == ERR_OK ? restore_selected(s, &saved.selected) : e;
+    saved_release(&saved);
+    return e;
+}
+
+/* A command that is under way again, as far as its tag and reply. Errors: ERR_CORRUPT. */
+static enum err restore_command(struct imap_session *s, const struct saved_command *v,
+                                const struct command *what)
+{
+    struct cmd *cmd = &s->cmd;
+    if (what == NULL) {
+        return ERR_CORRUPT;
+    }
+    session_make_command(s);
+    cmd->what = what;
+    cmd->tag = arena_str(cmd->arena, v->tag);
+    cmd->is_uid = v->is_uid;
+    cmd->is_parsed = true;
+    cmd->is_answered = v->is_answered;
+    cmd->tells_all = v->tells_all;
+    cmd->limited_uid = v->limited_uid;
+    cmd->err = v->err;
+    buf_add(&cmd->code, v->code);
+    cmd->text = v->said.n > 0 ? arena_c(cmd->arena, v->said) : NULL;
+    return ERR_OK;
+}
+
+static void swallow(struct imap_session *s, const struct saved_command *v,
+                    const struct session_resume *r)
+{
+    struct imap_lost lost = {
+        .tag = v->tag,
+        .err = v->err != ERR_OK ? v->err : ERR_UNAVAILABLE,
+        .left = v->left > r->literal_gone ? v->left - r->literal_gone : 0,
+        .go_aheads = v->go_aheads + r->said / GO_AHEAD_SIZE,
+    };
+    imap_framing_swallow(s->framing, &lost);
+}
+
+static enum err restore_phase(struct imap_session *s, const struct saved *v,
+                              const struct session_resume *r)
+{
+    s->phase = PHASE_READ;
+    s->go_aheads_had = v->phase == SAVED_READ ? v->command.go_aheads : 0;
+    switch (v->phase) {
+    case SAVED_READ:
+        break;
+    case SAVED_LITERAL:
+        swallow(s, &v->command, r);
+        break;
+    case SAVED_RUNNING:
+        s->go_aheads_had = UINT32_MAX;
+        imap_framing_feed(s->framing, v->command.text);
+        imap_framing_feed(s->framing, STR("\r\n"));
+        break;
+    case SAVED_IDLE:
+        TRY(restore_command(s, &v->command, &command_idle));
+        session_go_on_idling(s);
+        s->phase = PHASE_LINE;
+        break;
+    case SAVED_ENDING:
+        TRY(restore_command(s, &v->command, commands_find(v->command.name, v->command.is_uid)));
+        session_begin_news(s);
+        break;
+    }
+    imap_framing_feed(s->framing, v->partial);
+    return ERR_OK;
+}
+
+static enum err restore(struct imap_session *s, struct saved *v, const struct session_resume *r)
+{
+    s->is_compressed = v->is_compressed;
+    s->owes_capability = v->owes_capability;
+    s->metadata.place = v->place;
+    enum err e = restore_selected(s, &v->selected);
+    if (e == ERR_NO_MAILBOX) {
+        again_begin(s, r, STR("* BYE The selected mailbox was deleted\r\n"), true);
+        return ERR_OK;
+    }
+    TRY(e);
+    if (v->is_far) {
+        again_begin(s, r, STR("* BYE [UNAVAILABLE] A part of the server went down\r\n"), true);
+        return ERR_OK;
+    }
+    TRY(restore_phase(s, v, r));
+    again_begin(s, r, STR_EMPTY, false);
+    if (v->phase == SAVED_RUNNING) {
+        again_expect_command(s, v->command.told, v->command.err);
+    }
+    return ERR_OK;
+}
+
+enum err imap_session_resume(const struct imap_session_args *args, const struct session_resume *r,
+                             struct session **out)
+{
+    struct saved saved;
+    struct imap_session *s = NULL;
+    enum err e = saved_parse(r->state, &saved);
+    if (e == ERR_OK) {
+        struct imap_session_args again = *args;
+        again.user = saved.user;
+        again.asker = saved.asker;
+        again.modes = saved.modes;
+        again.tag = STR_EMPTY;
+        e = session_make(&again, false, &s);
+    }
+    if (e == ERR_OK) {
+        e = restore(s, &saved, r);
+    }
+    saved_release(&saved);
+    if (e != ERR_OK && s != NULL) {
+        struct session *base = &s->base;
+        base->ops->free(&base);
+    } else if (e == ERR_OK) {
+        *out = &s->base;
+    }
+    return e;
+}
+
+struct str imap_session_get_saved_user(struct str state)
+{
+    struct saved saved;
+    enum err e = saved_parse(state, &saved);
+    saved_release(&saved);
+    return e == ERR_OK ? saved.user : STR_EMPTY;
+}
