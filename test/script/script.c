@@ -343,6 +343,8 @@ void script_set_life(struct script *s, enum script_life life)
 void script_keep(struct script_session *x)
 {
     x->is_kept = true;
+    x->is_woken = x->is_woken || x->is_parked;
+    settle(x->script);
 }
 
 bool script_park(struct script_session *x)
