@@ -231,14 +231,14 @@ static void crash(struct script_session *x)
 
 static void on_change(struct watch *w)
 {
-    struct script_session *x = list_entry(w, struct script_session, watch);
-    x->is_woken = true;
+    wake_soon(list_entry(w, struct script_session, watch));
 }
 
 /* It leaves its process, if it can; false when it cannot. */
 static bool park(struct script_session *x)
 {
-    bool may = x->kept.has_state && x->kept.may_park && x->kept.log.len == 0 && !x->is_woken;
+    bool is_due = x->is_woken || x->news_ms != 0;
+    bool may = x->kept.has_state && x->kept.may_park && x->kept.log.len == 0 && !is_due;
     if (!may || x->core == NULL) {
         return x->is_parked;
     }
