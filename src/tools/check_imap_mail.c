@@ -174,9 +174,9 @@ static bool fetch_and_compare(struct check_dialogue *d, const char *command, con
     CLEANUP(buf_release) struct buf sent = BUF_INIT(CONTENT_MOST);
     CLEANUP(buf_release) struct buf raw = BUF_INIT(CONTENT_MOST * 2);
     check_octets_write(&sent, is_binary);
-    d->talk->record = &raw;
+    talk_record(d->talk, &raw);
     enum talk_result r = talk_imap(d->talk, str_from_c(command), a);
-    d->talk->record = NULL;
+    talk_record(d->talk, NULL);
     bool is_misfit =
         (r == TALK_SILENT || r == TALK_FOREIGN) && check_octets_have_end(buf_str(&raw));
     if (is_misfit) {

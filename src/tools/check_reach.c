@@ -230,8 +230,10 @@ static void judge_refused(struct check_leg *leg, const struct check_address *a, 
                           unsigned open_distance, struct buf *why)
 {
     if (distance > 0 && open_distance > distance) {
-        buf_addf(why, ": the RST comes from hop %u, but the host is %u away", distance,
-                 open_distance);
+        buf_addf(why,
+                 ": the RST comes back already from hop %u, or the one before it, and the host is "
+                 "hop %u",
+                 distance, open_distance);
         add_last_hop(why, a);
     } else if (open_distance > 0) {
         buf_add_c(why, ": from the host, or right before it");

@@ -74,6 +74,14 @@ static struct str unread(const struct talk *t)
     return str_skip(buf_str(&t->in), t->at);
 }
 
+void talk_record(struct talk *t, struct buf *record)
+{
+    t->record = record;
+    if (record != NULL) {
+        buf_add(record, unread(t));
+    }
+}
+
 enum talk_result talk_line(struct talk *t, struct str *line)
 {
     for (;;) {

@@ -43,7 +43,7 @@ struct talk {
     enum talk_result result; /* not TALK_OK: the conversation is over */
     unsigned tag;            /* of the last IMAP command: "c1" */
     unsigned tag_width;      /* its digits at least, filled with zeros */
-    struct buf *record;      /* borrowed; where all that is heard is kept besides; may be NULL */
+    struct buf *record;      /* borrowed; may be NULL */
     bool is_tls;
     bool has_bare_lf; /* a line ended in LF alone */
     bool
@@ -56,6 +56,8 @@ void talk_release(struct talk *t);
 void talk_expect(struct talk *t);
 /* Goes on after TALK_SILENT: only time was lost. */
 void talk_go_on(struct talk *t);
+/* From now on all that comes, and what has come and was not used, is kept in record (borrowed), too; NULL: no longer. */
+void talk_record(struct talk *t, struct buf *record);
 /* The next line, without its end; borrowed until the next call. At most TALK_LINE_MOST octets. */
 enum talk_result talk_line(struct talk *t, struct str *line);
 /* Appends the next n octets to out. */

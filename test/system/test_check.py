@@ -19,9 +19,9 @@ from lib.servers import PASSWORD, TOP, Dovecot, make_certificate
 PROGRAM = os.path.join(TOP, os.environ.get('LIMETTA_BUILD', 'build'), 'limetta')
 
 
-def check(*args, login=None, must_be=None):
+def check(*args, login=None, must_be=None, host='127.0.0.1'):
     """(exit code, legs by name) of limetta check."""
-    words = [PROGRAM, 'check', '127.0.0.1', '--json', '--timeout', '4', '--connect-timeout', '3', *args]
+    words = [PROGRAM, 'check', host, '--json', '--timeout', '4', '--connect-timeout', '3', *args]
     if login:
         words += ['--user', login, '--password-stdin', '--address', f'{login}@localhost']
     r = subprocess.run(words, input=PASSWORD.encode() + b'\n', capture_output=True, timeout=300)
@@ -326,9 +326,9 @@ def test_certificates(make):
 class Rogue:
     """Who answers on port 25 in somebody else's name."""
 
-    def __init__(self, lines):
+    def __init__(self, lines, host='127.0.0.1', port=0):
         self.lines, self.heard = lines, b''
-        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.listener = socket.create_server((host, port))
         self.port = self.listener.getsockname()[1]
         threading.Thread(target=self._serve, daemon=True).start()
 

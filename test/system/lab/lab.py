@@ -133,7 +133,7 @@ class Lab:
         return lines
 
     def _filter(self, nat_timeout, fw_timeout, redirect, opened):
-        self.nat.nft(NAT.format(redirect=redirect))
+        self.nat.nft(NAT.format(redirect=redirect and f'{redirect};'))
         if opened:
             ports, inside, outward, back = map(_set, opened)
             self.fw.nft(FIREWALL.format(inward=ports, outward=outward))
