@@ -346,6 +346,12 @@ static enum session_want step(struct session *base, struct buf *out)
     return core->ops->step(core, out);
 }
 
+static bool save(struct session *base, struct session_save *out)
+{
+    struct session *core = ((struct submit_session *)base)->core;
+    return core->ops->save(core, out);
+}
+
 static void free_session(struct session **base)
 {
     struct submit_session *s = (struct submit_session *)*base;
@@ -359,6 +365,8 @@ static const struct session_ops submit_ops = {
     .feed = feed,
     .get_input_backlog = get_input_backlog,
     .step = step,
+    .save = save,
+    .is_saved_by_step = true,
     .free = free_session,
 };
 
@@ -368,7 +376,7 @@ static void wake(void *owner)
     s->args.session_host.wake(s->args.session_host.owner);
 }
 
-struct session *submit_session_new(const struct submit_session_args *args)
+static struct submit_session *make(const struct submit_session_args *args)
 {
     struct submit_session *s = mem_new(sizeof(*s));
     s->base.ops = &submit_ops;
@@ -395,7 +403,28 @@ struct session *submit_session_new(const struct submit_session_args *args)
         .list_held = list_held,
         .cancel_held = cancel_held,
     };
+    return s;
+}
+
+struct session *submit_session_new(const struct submit_session_args *args)
+{
+    struct submit_session *s = make(args);
     s->core = submission_new(&args->submission, &s->host);
     s->args.submission.user = submission_get_user(s->core);
     return &s->base;
+}
+
+enum err submit_session_resume(const struct submit_session_args *args,
+                               const struct session_resume *r, struct session **out)
+{
+    struct submit_session *s = make(args);
+    enum err e = submission_resume(&args->submission, &s->host, r, &s->core);
+    if (e != ERR_OK) {
+        buf_release(&s->unique);
+        free(s);
+        return e;
+    }
+    s->args.submission.user = submission_get_user(s->core);
+    *out = &s->base;
+    return ERR_OK;
 }

@@ -39,5 +39,8 @@ struct submit_session_args {
 };
 
 struct session *submit_session_new(const struct submit_session_args *args);
+/* The same for one that another process had (smtp/submission.h). Errors: ERR_UNSUPPORTED. */
+MUST_USE enum err submit_session_resume(const struct submit_session_args *args,
+                                        const struct session_resume *r, struct session **out);
 
 #endif

@@ -94,6 +94,9 @@ struct session_ops {
      * said now (in the middle of a command, say); what was appended to out->state is then of no use. A core that was
      * at rest and is stepped without input and without saying anything is still at rest. NULL: it dies with its process. */
     bool (*save)(struct session *s, struct session_save *out);
+    /* With save: what a step said is saved before the next one. For a core whose commands wait for others: then no output is ever behind
+     * the state that a process leaves when it dies. */
+    bool is_saved_by_step;
     /* The peer is gone; only free may follow. */
     void (*free)(struct session **s);
 };

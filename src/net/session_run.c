@@ -273,8 +273,8 @@ static void step_core(struct session_runner *r)
 {
     CLEANUP(log_restore) uint32_t before = log_about(r->about);
     r->want = SESSION_OUTPUT;
-    for (int i = 0; i < STEPS_MOST && r->want == SESSION_OUTPUT && r->out.len <= SMALL_OUTPUT;
-         i++) {
+    size_t most = r->keeper != NULL && r->core->ops->is_saved_by_step ? 0 : SMALL_OUTPUT;
+    for (int i = 0; i < STEPS_MOST && r->want == SESSION_OUTPUT && r->out.len <= most; i++) {
         r->want = r->core->ops->step(r->core, &r->out);
     }
 }

@@ -45,6 +45,7 @@ void submission_reset(struct submission *s)
     vec_release(&s->recipients);
     arena_clear(s->transaction);
     s->has_mail = false;
+    s->is_lost = false;
     s->return_path = STR_EMPTY;
     s->body = SMTP_BODY_7BIT;
     s->ret = SMTP_RET_NONE;
@@ -159,6 +160,9 @@ static void run_mail(struct submission *s, struct str args)
         submission_reply_err(s, ERR_WRONG_STATE);
         return;
     }
+    if (s->is_lost) {
+        submission_reset(s);
+    }
     enum err e = smtp_mail_parse(s->command, args, &mail);
     e = e == ERR_OK ? submission_take_terms(s, &mail) : e;
     e = e == ERR_OK ? qualify(s, &mail.from, &s->return_path) : e;
@@ -190,7 +194,9 @@ static enum err take_candidate(struct submission *s, const struct smtp_rcpt *rcp
 static void run_rcpt(struct submission *s, struct str args)
 {
     struct smtp_rcpt rcpt = {0};
-    enum err e = !s->has_mail || s->has_chunks ? ERR_WRONG_STATE : ERR_OK;
+    enum err e = s->is_lost                      ? ERR_TRANSACTION_LOST
+                 : !s->has_mail || s->has_chunks ? ERR_WRONG_STATE
+                                                 : ERR_OK;
     e = e == ERR_OK && s->rcpt_count++ >= s->args.recipients_most ? ERR_MANY_RECIPIENTS : e;
     e = e == ERR_OK ? smtp_rcpt_parse(s->command, args, &rcpt) : e;
     e = e == ERR_OK ? take_candidate(s, &rcpt) : e;
@@ -333,6 +339,7 @@ static void (*const runs[])(struct submission *, struct str args) = {
 static void feed(struct session *session, struct str octets)
 {
     struct submission *s = from_session(session);
+    s->is_saved = false;
     smtp_framing_feed(s->framing, octets);
     if (s->state == SUBMISSION_FETCH) {
         submission_look_ahead(s);
@@ -348,7 +355,11 @@ static void take_line(struct submission *s)
 {
     struct smtp_command c = {0};
     smtp_command_parse(smtp_framing_get_octets(s->framing), &c);
-    if (smtp_command_is_bare(&c)) {
+    bool is_unsure = s->is_unsure && c.verb == SMTP_XHELD;
+    s->is_unsure = false;
+    if (is_unsure) {
+        submission_reply_err(s, ERR_TRANSACTION_LOST); /* cancelled or not: who asks again sees */
+    } else if (smtp_command_is_bare(&c)) {
         runs[c.verb](s, c.args);
     } else {
         submission_reply_err(s, ERR_SYNTAX);
@@ -392,25 +403,26 @@ static bool take_frame(struct submission *s)
 static enum session_want step(struct session *session, struct buf *out)
 {
     struct submission *s = from_session(session);
-    while (take_frame(s)) {
+    while (s->out.len == 0 && take_frame(s)) {
+        s->is_saved = false;
     }
-    bool is_full = s->out.len >= SESSION_OUTPUT_MOST;
+    bool is_reading = s->state == SUBMISSION_COMMAND || s->state == SUBMISSION_DATA
+                      || s->state == SUBMISSION_CHUNK;
+    bool has_said = s->out.len > 0; /* a reply each step: it is saved with the state behind it */
+    s->is_saved = s->is_saved && !has_said;
     buf_add(out, buf_str(&s->out));
     buf_clear(&s->out);
     if (s->state == SUBMISSION_CLOSED) {
         return SESSION_CLOSE;
     }
-    if (is_full) {
+    if (has_said && is_reading && smtp_framing_get_backlog(s->framing) > 0) {
         return SESSION_OUTPUT;
     }
     if (s->state == SUBMISSION_COMMAND && !s->has_mail) {
         buf_shrink(&s->out);
         smtp_framing_shrink(s->framing);
     }
-    bool is_waiting = s->state == SUBMISSION_SENDER || s->state == SUBMISSION_RECIPIENT
-                      || s->state == SUBMISSION_FETCH || s->state == SUBMISSION_QUEUE
-                      || s->state == SUBMISSION_CANCEL;
-    return is_waiting ? SESSION_EVENT : SESSION_INPUT;
+    return is_reading ? SESSION_INPUT : SESSION_EVENT;
 }
 
 static void free_session(struct session **session)
@@ -434,6 +446,8 @@ static const struct session_ops submission_ops = {
     .feed = feed,
     .get_input_backlog = get_input_backlog,
     .step = step,
+    .save = submission_save,
+    .is_saved_by_step = true,
     .free = free_session,
 };
 
@@ -461,8 +475,8 @@ static void keep_args(struct submission *s)
     }
 }
 
-struct session *submission_new(const struct submission_args *args,
-                               const struct submission_host *host)
+struct submission *submission_make(const struct submission_args *args,
+                                   const struct submission_host *host)
 {
     struct submission *s = mem_new(sizeof(*s));
     s->base.ops = &submission_ops;
@@ -476,6 +490,13 @@ struct session *submission_new(const struct submission_args *args,
     s->transaction = arena_new(TRANSACTION_MOST);
     buf_init(&s->out, 8 * (size_t)SESSION_OUTPUT_MOST);
     buf_init(&s->piece, PIECE_MOST + HEADER_FIX_FIELD_MOST + TRACE_MOST);
+    return s;
+}
+
+struct session *submission_new(const struct submission_args *args,
+                               const struct submission_host *host)
+{
+    struct submission *s = submission_make(args, host);
     submission_reply(s, 235, STR("2.7.0"), STR("Ok"));
     return &s->base;
 }

@@ -97,6 +97,13 @@ struct submission_args {
 struct session *submission_new(const struct submission_args *args,
                                const struct submission_host *host);
 
+/* The same for a session that another process had: what it saved (net/session.h) is in r, borrowed for the call. args->helo is not
+ * looked at. What was in a transaction has lost it: the rest of its content is swallowed, and its commands are answered 451 4.3.2 until
+ * the client begins anew. Errors: ERR_UNSUPPORTED. */
+MUST_USE enum err submission_resume(const struct submission_args *args,
+                                    const struct submission_host *host,
+                                    const struct session_resume *r, struct session **out);
+
 /* The authorization identity it was made for. Borrowed. */
 struct str submission_get_user(const struct session *s);
 

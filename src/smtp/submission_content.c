@@ -192,6 +192,9 @@ void submission_on_queued(struct session *session, enum err e)
 /* May content come now? BDAT and BURL; DATA has rules of its own on top. */
 static enum err check_content(const struct submission *s)
 {
+    if (s->is_lost) {
+        return ERR_TRANSACTION_LOST;
+    }
     if (!s->has_mail) {
         return ERR_WRONG_STATE;
     }
@@ -253,11 +256,11 @@ static void answer_part(struct submission *s, struct str text)
     }
     submission_drop_ahead(s);
     submission_reply_err(s, s->failure);
-    if (s->is_last || !s->has_mail) {
+    if (s->is_last || (!s->has_mail && !s->is_lost)) {
         submission_reset(s);
         return;
     }
-    s->failure = ERR_CHUNK_FAILED;
+    s->failure = s->is_lost ? ERR_OK : ERR_CHUNK_FAILED; /* lost stays lost */
 }
 
 static void end_part(struct submission *s, struct str text)

@@ -9,7 +9,7 @@
 #include "wire/smtp_framing.h"
 #include "wire/smtp_scan.h"
 
-/* Shared by submission.c (envelope commands), submission_terms.c (what MAIL asks for), submission_held.c (XHELD),
+/* Shared by submission.c (envelope commands), submission_save.c (going on in another process), submission_terms.c (what MAIL asks for), submission_held.c (XHELD),
  * submission_content.c (DATA, BDAT, BURL) and submission_ahead.c (BURLs to come). */
 
 enum {
@@ -43,11 +43,14 @@ struct submission {
     struct smtp_framing *framing;
     struct buf out;
     enum submission_state state;
+    bool is_saved;         /* nothing changed since submission_save() */
+    bool is_unsure;        /* the next command may have been carried out by another process */
     struct arena *command; /* cleared after each command */
 
     /* The transaction. */
     struct arena *transaction;
     bool has_mail;
+    bool is_lost; /* the client believes in one that is gone with another process */
     struct str return_path;
     enum smtp_body body;
     enum smtp_ret ret;
@@ -106,6 +109,12 @@ void submission_queue(struct submission *s);
 MUST_USE enum err submission_take_terms(struct submission *s, const struct smtp_mail *mail);
 /* Asks the host about the transaction with that many recipients and octets. */
 MUST_USE enum err submission_check_load(struct submission *s, size_t recipients, uint64_t octets);
+
+/* submission_save.c */
+bool submission_save(struct session *session, struct session_save *out);
+/* A session without a transaction that says nothing yet. */
+struct submission *submission_make(const struct submission_args *args,
+                                   const struct submission_host *host);
 
 void submission_run_xheld(struct submission *s, struct str args);
 

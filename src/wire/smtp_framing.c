@@ -245,6 +245,39 @@ bool smtp_framing_has_bare_newline(const struct smtp_framing *f)
     return f->has_bare_newline;
 }
 
+/* The modes, and DATA at the beginning of a line. */
+enum { DATA_LINE = CHUNK + 1 };
+
+struct smtp_framing_place smtp_framing_get_place(const struct smtp_framing *f)
+{
+    bool is_line = f->mode == DATA && f->is_line_start;
+    return (struct smtp_framing_place){
+        .mode = is_line ? DATA_LINE : (uint8_t)f->mode,
+        .left = f->mode == CHUNK ? f->left : 0,
+    };
+}
+
+enum err smtp_framing_set_place(struct smtp_framing *f, struct smtp_framing_place p)
+{
+    if (p.mode > DATA_LINE) {
+        return ERR_SYNTAX;
+    }
+    f->is_line_start = p.mode == DATA_LINE;
+    f->mode = p.mode == DATA_LINE ? DATA : (enum mode)p.mode;
+    f->left = p.left;
+    return ERR_OK;
+}
+
+bool smtp_framing_is_in_data(const struct smtp_framing *f)
+{
+    return f->mode == DATA;
+}
+
+bool smtp_framing_is_in_chunk(const struct smtp_framing *f)
+{
+    return f->mode == CHUNK;
+}
+
 void smtp_framing_drop_rest(struct smtp_framing *f)
 {
     f->at = f->in.len;

@@ -47,6 +47,19 @@ void smtp_framing_start_chunk(struct smtp_framing *f, uint64_t n);
 /* The DATA content so far held a CR or an LF that is not part of a CRLF. */
 bool smtp_framing_has_bare_newline(const struct smtp_framing *f);
 
+/* Where a framer stands, behind what it has used: another one can go on there, fed with what this one has not used (its
+ * smtp_framing_get_rest()) and all that comes. Of DATA's bare newlines it knows those that come from there on. */
+struct smtp_framing_place {
+    uint8_t mode;
+    uint64_t left; /* octets of the chunk still to come */
+};
+struct smtp_framing_place smtp_framing_get_place(const struct smtp_framing *f);
+/* Into a new framer. ERR_SYNTAX: that is no place. */
+MUST_USE enum err smtp_framing_set_place(struct smtp_framing *f, struct smtp_framing_place p);
+/* Its owner waits for content. */
+bool smtp_framing_is_in_data(const struct smtp_framing *f);
+bool smtp_framing_is_in_chunk(const struct smtp_framing *f);
+
 /* Between lines: forgets what was fed and not used (STARTTLS, RFC 3207, 4.2); or borrows it, to hand it on. */
 void smtp_framing_drop_rest(struct smtp_framing *f);
 struct str smtp_framing_get_rest(const struct smtp_framing *f);

@@ -94,7 +94,8 @@ static unsigned submit(struct world *w, struct str octets, size_t cut)
     struct str pieces[] = {str_sub(octets, 0, cut), str_skip(octets, cut)};
     for (size_t i = 0; i < 2; i++) {
         w->session->ops->feed(w->session, pieces[i]);
-        (void)w->session->ops->step(w->session, &out);
+        while (w->session->ops->step(w->session, &out) == SESSION_OUTPUT) {
+        }
     }
     w->session->ops->free(&w->session);
     return w->queued;
