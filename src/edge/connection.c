@@ -83,6 +83,8 @@ void connection_free(struct connection *c)
     if (c->is_counted) {
         limits_give(c->edge->limits, &c->peer, !c->is_in);
     }
+    resume_leave(c);
+    keep_free(&c->keep);
     stream_free(&c->session);
     stream_free(&c->client);
     connection_drop_given_back(c);
@@ -111,16 +113,20 @@ void connection_say_bye(struct connection *c, enum err why)
 
 /* ---- opening the session ---- */
 
-static struct link *find_session_link(const struct connection *c)
+/* home: see keep.h. */
+static struct link *find_session_link(const struct connection *c, uint16_t *home)
 {
     struct ticket t;
+    unsigned workers = c->edge->settings.workers;
     if (c->service == SERVICE_SUBMIT) {
+        *home = (uint16_t)workers;
         return c->edge->submit;
     }
     if (ticket_read(buf_str(&c->stranger->ticket), &t) != ERR_OK) {
         return NULL;
     }
-    return c->edge->stores[ticket_get_worker(t.user, c->edge->settings.workers)];
+    *home = (uint16_t)ticket_get_worker(t.user, workers);
+    return c->edge->stores[*home];
 }
 
 static void add_address(struct buf *out, struct str key, const struct address *a)
@@ -131,23 +137,29 @@ static void add_address(struct buf *out, struct str key, const struct address *a
     buf_release(&text);
 }
 
+void connection_write_place(const struct connection *c, struct buf *head)
+{
+    fields_add(head, STR("service"), str_from_c(WORDS[c->service].service));
+    fields_add_u64(head, STR("log"), c->id);
+    fields_add_u64(head, STR("tls"), c->is_tls ? 1 : 0);
+    add_address(head, STR("peer"), &c->peer);
+    add_address(head, STR("local"), &c->local);
+    fields_add_u64(head, STR("port"), c->local.port);
+}
+
 static void write_head(const struct connection *c, struct buf *b)
 {
-    fields_add(b, STR("service"), str_from_c(WORDS[c->service].service));
-    fields_add_u64(b, STR("log"), c->id);
+    connection_write_place(c, b);
     fields_add(b, STR("ticket"), buf_str(&c->stranger->ticket));
     fields_add(b, STR("nonce"),
                str_make((const char *)c->stranger->nonce, sizeof(c->stranger->nonce)));
-    fields_add_u64(b, STR("tls"), c->is_tls ? 1 : 0);
-    add_address(b, STR("peer"), &c->peer);
-    add_address(b, STR("local"), &c->local);
-    fields_add_u64(b, STR("port"), c->local.port);
     fields_add(b, str_from_c(WORDS[c->service].name), dialogue_get_name(c->stranger->dialogue));
 }
 
 static bool open_session(struct connection *c)
 {
-    struct link *l = find_session_link(c);
+    uint16_t home = 0;
+    struct link *l = find_session_link(c, &home);
     struct buf head = BUF_INIT(LINK_OPEN_MOST);
     write_head(c, &head);
     if (!link_is_up(l) || head.is_full) {
@@ -158,6 +170,9 @@ static bool open_session(struct connection *c)
         return false;
     }
     c->session = link_open(l, buf_str(&head));
+    c->keep = keep_new(c->stranger->nonce);
+    keep_get_place(c->keep)->whose = c;
+    keep_get_place(c->keep)->home = home;
     buf_release(&head);
     buf_release(&c->stranger->ticket);
     return true;
@@ -418,6 +433,7 @@ static void make_stranger(struct connection *c, bool is_back)
 void connection_reopen(struct connection *c, struct str octets)
 {
     stream_free(&c->session);
+    keep_free(&c->keep);
     make_stranger(c, true);
     c->is_in = false;
     c->edge->counts.of[c->service].sessions--;

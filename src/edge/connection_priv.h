@@ -3,6 +3,7 @@
 
 /* What connection.c (until the login) and relay.c (after it) share. */
 #include "edge/edge_priv.h"
+#include "edge/keep.h"
 
 /* What a connection needs only until it is logged in. */
 struct stranger {
@@ -24,8 +25,9 @@ struct connection {
     struct list node; /* in edge->connections */
     struct edge *edge;
     struct stream *client;
-    struct stream *session;     /* NULL until logged in */
+    struct stream *session;     /* NULL until logged in, and while the session is in no process */
     struct stranger *stranger;  /* NULL once logged in */
+    struct keep *keep;          /* NULL until logged in */
     struct silence_place place; /* in edge->silence */
     uint32_t id;                /* its name in the logs of all roles */
     uint64_t spoke_ms; /* of the loop's clock: the last octet either way (before login: command) */
@@ -62,8 +64,12 @@ void connection_drop_given_back(struct connection *c);
 void connection_finish(struct connection *c);
 /* The session is gone: back to the dialogue, which is fed what the client said behind it. */
 void connection_reopen(struct connection *c, struct str octets);
+/* Appends what a session's role is told of the client. */
+void connection_write_place(const struct connection *c, struct buf *head);
 /* The session is open: from here on octets pass through. */
 void relay_start(struct connection *c);
+/* The session goes on in s. */
+void relay_resume(struct connection *c, struct stream *s);
 /* Between two answers of its session: an untagged response may be written. */
 bool connection_is_at_rest(const struct connection *c);
 

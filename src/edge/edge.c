@@ -1,7 +1,7 @@
 /* The edge as a whole: its connections, and the links to the rooms behind. Who may come in: door.c.
  *
  * Links come and go with the roles behind them. A role that is not there makes a login fail with "try again"; sessions it
- * had end with a good-bye. */
+ * had wait for it: resume.c. */
 #include "edge/edge_priv.h"
 
 #include "base/log.h"
@@ -27,6 +27,7 @@ struct edge *edge_new(struct loop *l, const struct edge_settings *s)
     list_init(&e->connections);
     e->silence = idle_new(e);
     door_open(e);
+    e->resume = resume_new(e);
     return e;
 }
 
@@ -55,6 +56,7 @@ void edge_free(struct edge **e)
     free(gone->stores);
     silence_free(&gone->silence);
     door_close(gone);
+    resume_free(&gone->resume);
     deflate_pool_free(&gone->deflate);
     free(gone);
 }
@@ -71,6 +73,15 @@ static struct link **find_place(struct edge *e, enum link_role role, unsigned in
     return role == ROLE_STORE && index < e->settings.workers ? &e->stores[index] : NULL;
 }
 
+/* The link that was kept there is gone. */
+static void note_down(struct edge *e, struct link **place)
+{
+    if (place != &e->auth) {
+        resume_note_down(e,
+                         place == &e->submit ? e->settings.workers : (unsigned)(place - e->stores));
+    }
+}
+
 static void on_down(void *owner, struct link *l)
 {
     struct edge *e = owner;
@@ -78,9 +89,17 @@ static void on_down(void *owner, struct link *l)
     log_warn("link to role %d.%u is down", (int)link_get_peer(l), link_get_index(l));
     assert(place != NULL && *place == l);
     link_free(place);
+    note_down(e, place);
 }
 
-static const struct link_handler HANDLER = {.on_down = on_down};
+static void on_wake(void *owner, struct link *l, void *whose)
+{
+    (void)owner;
+    (void)l;
+    resume_session(whose);
+}
+
+static const struct link_handler HANDLER = {.on_down = on_down, .on_wake = on_wake};
 
 void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct stream *s)
 {
@@ -91,7 +110,9 @@ void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct s
         return;
     }
     link_free(place);
+    note_down(e, place);
     *place = link_new(e->loop, s, role, index, &HANDLER, e);
+    resume_note_link(e);
 }
 
 struct edge_counts edge_get_counts(const struct edge *e)

@@ -44,8 +44,10 @@ struct edge_settings {
     uint64_t
         idle_timeout_ms; /* without an octet, in an IMAP or a ManageSieve session; more than max_idle_ms */
     uint64_t submission_timeout_ms; /* the same, in a submission session */
-    size_t connections_most;        /* all */
-    size_t strangers_most;          /* of these, not logged in */
+    /* How long a client that wants something waits for a worker that died. */
+    uint64_t resume_wait_ms;
+    size_t connections_most; /* all */
+    size_t strangers_most;   /* of these, not logged in */
     struct str
         limits_exempt; /* networks (net/network.h) that the bounds by place are not for; borrowed */
     struct limits_bounds per_address;
@@ -103,9 +105,12 @@ struct edge_counts {
         uint64_t logins;  /* sessions since the start */
     } of[SERVICE_ACAP];   /* by enum service */
     uint64_t keepalives;
-    uint64_t wakeups;    /* parked sessions that went on, whoever woke them */
-    uint64_t octets_in;  /* of clients, without TLS and DEFLATE */
-    uint64_t octets_out; /* to them, likewise */
+    uint64_t wakeups; /* parked sessions that went on, whoever woke them */
+    uint64_t resumes; /* sessions that went on in another process */
+    uint64_t resumes_refused;
+    uint64_t resumes_late; /* their process did not come back in time */
+    uint64_t octets_in;    /* of clients, without TLS and DEFLATE */
+    uint64_t octets_out;   /* to them, likewise */
     uint64_t shed[SHED_REASONS];
     uint64_t handshakes[EDGE_HANDSHAKES];
 };

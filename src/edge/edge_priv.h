@@ -20,6 +20,7 @@ struct edge {
     struct silence *deadlines; /* of strangers: to be logged in */
     struct handshakes *handshakes;
     uint64_t shed_logged_ms; /* 0: never */
+    struct resume *resume;
     size_t count;
     struct edge_counts counts;
     uint32_t next_id; /* of a connection, for the logs */
@@ -40,6 +41,23 @@ enum idle_rule {
 
 /* One client connection, from the greeting to the end. */
 struct connection;
+
+/* ---- resume.c ---- */
+
+struct resume *resume_new(struct edge *e);
+void resume_free(struct resume **r);
+/* A link came. */
+void resume_note_link(struct edge *e);
+/* The link of a home (keep_place.home) is gone; sessions that it had hear it by themselves. */
+void resume_note_down(struct edge *e, unsigned home);
+/* A session that is not in a process shall go on: at once, or when its worker is back. */
+void resume_session(struct connection *c);
+/* Its process is gone, and the stream to it. */
+void resume_note_cut(struct connection *c);
+/* Its process forgot it; takes c->session. */
+void resume_note_park(struct connection *c);
+/* It ends. */
+void resume_leave(struct connection *c);
 
 struct silence *idle_new(struct edge *e);
 /* Something moved (before login: a command was handled): silence is counted anew. */

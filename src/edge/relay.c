@@ -10,9 +10,13 @@
  * says it by a mark in the order of its octets (net/session.h): what was before it has left as it was, the client is paused, and
  * what the client sent too early comes back from the session, up to the mark's return. Then the layer is there.
  *
+ * What passes is noted (keep.c), so that the session can go on elsewhere: it may be parked, and its process may die. Then the client stays,
+ * what it says is noted until the session goes on (resume.c), and it hears nothing of it. When a layer was about to change, the states that
+ * came with the mark hold for behind it, and what the client said too early is what was noted: the change is made at once.
+ *
  * The end: the session ends, the client is told what is left and closed; the client ends in good order, the session
- * hears it and may finish; the client is gone, so is the session. When the worker dies the client gets a BYE (or 421) and
- * may come back at once; nothing that was acknowledged is lost. */
+ * hears it and may finish; the client is gone, so is the session. When a worker dies that never said a state, the client gets a BYE (or
+ * 421) and may come back at once; nothing that was acknowledged is lost. */
 #include "edge/connection_priv.h"
 
 #include "base/log.h"
@@ -45,14 +49,24 @@ static void on_relay_client_octets(void *owner, struct str octets)
     CLEANUP(log_restore) uint32_t before = log_about(c->id);
     idle_note_life(c);
     c->edge->counts.octets_in += octets.n;
-    pass(c->client, c->session, octets);
+    keep_note_input(c->keep, octets);
+    if (c->session != NULL) {
+        pass(c->client, c->session, octets);
+        return;
+    }
+    if (keep_get_log(c->keep).n > STREAM_HIGH_WATER) {
+        stream_pause(c->client);
+    }
+    resume_session(c);
 }
 
 static void on_relay_client_drained(void *owner)
 {
     struct connection *c = owner;
     idle_note_life(c);
-    stream_resume(c->session);
+    if (c->session != NULL) {
+        stream_resume(c->session);
+    }
 }
 
 /* The client's octets make no sense; ours still do. */
@@ -74,7 +88,14 @@ static void on_relay_client_end(void *owner, enum err why)
         connection_free(c);
         return;
     }
-    stream_shutdown(c->session);
+    c->is_peer_done = true;
+    if (c->session != NULL) {
+        stream_shutdown(c->session);
+    } else if (keep_is_dormant(c->keep)) {
+        connection_finish(c);
+    } else {
+        resume_session(c);
+    }
 }
 
 static void on_session_octets(void *owner, struct str octets)
@@ -87,6 +108,7 @@ static void on_session_octets(void *owner, struct str octets)
         return;
     }
     c->edge->counts.octets_out += octets.n;
+    keep_note_output(c->keep, octets);
     pass(c->session, c->client, octets);
 }
 
@@ -98,16 +120,7 @@ static void on_session_drained(void *owner)
     }
 }
 
-static void on_session_end(void *owner, enum err why)
-{
-    struct connection *c = owner;
-    CLEANUP(log_restore) uint32_t before = log_about(c->id);
-    if (why == ERR_OK) {
-        connection_finish(c);
-        return;
-    }
-    connection_say_bye(c, ERR_UNAVAILABLE);
-}
+static void on_session_end(void *owner, enum err why);
 
 static const struct stream_handler RELAY_CLIENT = {on_relay_client_octets, on_relay_client_drained,
                                                    on_relay_client_end};
@@ -149,6 +162,72 @@ static void end_session(struct connection *c)
     buf_release(&octets);
 }
 
+/* The process died between a mark and its return: what came too early is what was noted. False: it was not noted. */
+static bool complete_mark(struct connection *c)
+{
+    if (!keep_has_log(c->keep)) {
+        return false;
+    }
+    buf_clear(c->given_back);
+    buf_add(c->given_back, keep_get_log(c->keep));
+    keep_restart(c->keep);
+    c->mark = 0;
+    return !c->given_back->is_full;
+}
+
+/* False: it cannot go on. */
+static bool outlive(struct connection *c)
+{
+    uint8_t mark = c->mark;
+    stream_free(&c->session);
+    if (mark != 0 && !complete_mark(c)) {
+        return false;
+    }
+    if (mark == SESSION_MARK_UNAUTHENTICATE) {
+        end_session(c);
+        return true;
+    }
+    if (mark == SESSION_MARK_COMPRESS) {
+        start_deflate(c);
+        connection_drop_given_back(c);
+    }
+    if (!keep_has_state(c->keep)) {
+        return false;
+    }
+    resume_note_cut(c);
+    return true;
+}
+
+static void on_session_end(void *owner, enum err why)
+{
+    struct connection *c = owner;
+    CLEANUP(log_restore) uint32_t before = log_about(c->id);
+    if (why == ERR_OK) {
+        connection_finish(c);
+        return;
+    }
+    if (link_was_cut(c->session) && outlive(c)) {
+        return;
+    }
+    c->edge->counts.resumes_refused += keep_get_tries(c->keep) > 0 ? 1 : 0;
+    connection_say_bye(c, ERR_UNAVAILABLE);
+}
+
+static void on_save(void *owner, const struct link_save *save)
+{
+    struct connection *c = owner;
+    if (!keep_take(c->keep, save)) {
+        log_warn("a session's state is of no use");
+    }
+}
+
+static void on_park(void *owner)
+{
+    resume_note_park(owner);
+}
+
+static const struct link_keeper KEEPER = {on_save, on_park};
+
 static void on_session_mark(void *owner, uint8_t mark)
 {
     struct connection *c = owner;
@@ -170,6 +249,7 @@ static void on_session_mark(void *owner, uint8_t mark)
         return;
     }
     c->mark = 0;
+    keep_restart(c->keep);
     if (mark == SESSION_MARK_UNAUTHENTICATE) {
         end_session(c);
         return;
@@ -180,7 +260,31 @@ static void on_session_mark(void *owner, uint8_t mark)
 
 bool connection_is_at_rest(const struct connection *c)
 {
-    return c->is_in && c->mark == 0 && c->is_line_done;
+    return c->is_in && c->mark == 0 && c->is_line_done
+           && (keep_is_quiet(c->keep) || !keep_has_state(c->keep));
+}
+
+static void tie(struct connection *c)
+{
+    stream_set_handler(c->session, &RELAY_SESSION, c);
+    stream_on_mark(c->session, on_session_mark);
+    link_set_keeper(c->session, &KEEPER);
+    if (stream_get_queued(c->session) <= STREAM_HIGH_WATER) {
+        stream_resume(c->client);
+    }
+    if (c->is_peer_done) {
+        stream_shutdown(c->session);
+    }
+}
+
+void relay_resume(struct connection *c, struct stream *s)
+{
+    c->session = s;
+    stream_write(s, keep_get_log(c->keep));
+    tie(c);
+    if (stream_get_queued(c->client) > STREAM_HIGH_WATER) {
+        stream_pause(s);
+    }
 }
 
 void relay_start(struct connection *c)
@@ -190,6 +294,7 @@ void relay_start(struct connection *c)
     }
     struct str rest = dialogue_get_rest(c->stranger->dialogue);
     if (rest.n > 0) {
+        keep_note_input(c->keep, rest);
         pass(c->client, c->session, rest);
     }
     c->grudges = dialogue_get_grudges(c->stranger->dialogue);
@@ -201,14 +306,7 @@ void relay_start(struct connection *c)
     }
     c->edge->counts.of[c->service].sessions++;
     c->edge->counts.of[c->service].logins++;
-    stream_set_handler(c->session, &RELAY_SESSION, c);
-    stream_on_mark(c->session, on_session_mark);
     stream_set_handler(c->client, &RELAY_CLIENT, c);
-    if (stream_get_queued(c->session) <= STREAM_HIGH_WATER) {
-        stream_resume(c->client);
-    }
-    if (c->is_peer_done) {
-        stream_shutdown(c->session);
-    }
+    tie(c);
     idle_note_life(c);
 }

@@ -21,6 +21,12 @@ struct role {
     struct ear session; /* the last one opened */
     struct fields head; /* what it was opened with */
     int opens;
+    /* sessions that come back: opens counts them, too */
+    int resumes;
+    struct buf state; /* the last one came with */
+    int parks;        /* sessions we are asked to wake */
+    uint32_t parked;  /* the last of them */
+    int forgotten;
     /* auth */
     struct fields asked;
     uint32_t ask_id;
@@ -74,7 +80,45 @@ static inline void on_request(void *owner, struct link *l, uint32_t id, struct s
     r->ask_id = id;
 }
 
-static const struct link_handler HANDLER = {.on_open = on_open, .on_request = on_request};
+static inline void on_resume(void *owner, struct link *l, struct str head, struct str state,
+                             struct stream *s)
+{
+    struct role *r = owner;
+    on_open(owner, l, head, s);
+    r->resumes++;
+    buf_clear(&r->state);
+    r->state.cap = LINK_STATE_MOST;
+    buf_add(&r->state, state);
+}
+
+static inline void on_park(void *owner, struct link *l, uint32_t id, struct str head,
+                           struct str state)
+{
+    struct role *r = owner;
+    (void)l;
+    (void)head;
+    r->parks++;
+    r->parked = id;
+    buf_clear(&r->state);
+    r->state.cap = LINK_STATE_MOST;
+    buf_add(&r->state, state);
+}
+
+static inline void on_forget(void *owner, struct link *l, uint32_t id)
+{
+    struct role *r = owner;
+    (void)l;
+    r->forgotten++;
+    assert_int_equal(id, r->parked);
+}
+
+static const struct link_handler HANDLER = {
+    .on_open = on_open,
+    .on_request = on_request,
+    .on_resume = on_resume,
+    .on_park = on_park,
+    .on_forget = on_forget,
+};
 
 static inline void connect_role(struct world *w, struct role *r, enum link_role role,
                                 unsigned index)
@@ -98,6 +142,7 @@ static const struct edge_settings SETTINGS = {
     .max_idle_ms = 7200 * SECOND,
     .idle_timeout_ms = 10800 * SECOND,
     .submission_timeout_ms = 1200 * SECOND,
+    .resume_wait_ms = 60 * SECOND,
     .connections_most = 4,
     .strangers_most = 4,
     .per_address = {.connections = 2},
@@ -141,6 +186,7 @@ static inline void release_role(struct role *r)
 {
     link_free(&r->link);
     ear_release(&r->session);
+    buf_release(&r->state);
     if (r->opens > 0) {
         fields_release(&r->head);
     }
