@@ -201,6 +201,9 @@ static const struct told FROM_CONFIG[] = {
     {"login_timeout_s", EDGE, CONFIG_login_timeout_s},
     {"max_idle_s", EDGE, CONFIG_max_idle_s},
     {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
+    {"park_after_s", STORE | SUBMIT, CONFIG_park_after_s},
+    {"resume_wait_s", EDGE, CONFIG_resume_wait_s},
+    {"parked_life_s", STORE | SUBMIT, CONFIG_parked_life_s},
     {"submission_timeout_s", EDGE, CONFIG_submission_timeout_s},
     {"news_window_ms", STORE, CONFIG_news_window_ms},
     {"tcp_keepalive_s", EDGE, CONFIG_tcp_keepalive_s},
@@ -366,6 +369,7 @@ static void tell_state(struct teller *t, const struct process_context *x)
     tell(t, EDGE, "tls_key", buf_str(&s->tls_key));
     tell(t, AUTH, "ticket_private", buf_str(&s->ticket_private));
     tell(t, STORE | SUBMIT, "ticket_public", buf_str(&s->ticket_public));
+    tell(t, STORE | SUBMIT, "seal_key", buf_str(&s->seal_key));
     tell_path(t, AUTH, "users_path", s, "auth/users.db");
     tell_path(t, STORE, "accounts_dir", s, "accounts");
     tell_path(t, SUBMIT, "queue_dir", s, "queue");

@@ -21,6 +21,7 @@ enum {
     IDLE_TIMEOUT_S = 10800, /* more than the two hours that a client may sleep (RFC 5383, 4.1) */
     HOUR_S = 3600,
     SUBMISSION_TIMEOUT_S = 1200,
+    RESUME_WAIT_S = 60,
     CONNECTIONS_MOST = 20000,
     PER_ADDRESS_MOST = 1000,
     STRANGERS_MOST = 4000,
@@ -249,6 +250,7 @@ static enum err make_edge(struct edge_role *r)
         .idle_timeout_ms = second_ms * read_idle_timeout_s(b),
         .submission_timeout_ms =
             second_ms * boot_get_u64(b, STR("submission_timeout_s"), SUBMISSION_TIMEOUT_S),
+        .resume_wait_ms = SECOND_MS * boot_get_u64(b, STR("resume_wait_s"), RESUME_WAIT_S),
         .connections_most = boot_get_u64(b, STR("connections_most"), CONNECTIONS_MOST),
     };
     read_limits(b, &s);

@@ -19,8 +19,10 @@
 #include "imap/url_serve.h"
 #include "main/control.h"
 #include "main/deliver.h"
+#include "main/kept.h"
 #include "main/latencies.h"
 #include "main/outbox_run.h"
+#include "main/parked.h"
 #include "main/peers.h"
 #include "managesieve/session.h"
 #include "mime/date.h"
@@ -39,6 +41,7 @@
 #include <unistd.h>
 
 enum { SIEVE_PORT = 4190, URL_MOST = 1024 };
+enum { DOUBTS_MS = 20, DOUBTS_PORTION = 32, SECOND_MS = 1000 };
 enum { TICK_MS = 250, INDEX_BUDGET = 32 * 1024, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
 
 struct store_role {
@@ -47,6 +50,10 @@ struct store_role {
     struct store *store;
     struct ticket_checker *checker;
     struct session_group *group;
+    struct kept_desk *kept;
+    struct parked *parked;
+    struct timer *doubts;
+    bool is_doubting; /* the timer runs */
     struct timer *tick;
     bool is_ticking;
     struct indexer *indexer;
@@ -146,25 +153,26 @@ static struct imap_session_args get_imap_args(struct store_role *r, const struct
     };
 }
 
-static enum err new_imap(struct store_role *r, const struct link *l, const struct fields *f,
-                         const struct session_host *host, struct session **out)
+static enum err new_imap(struct store_role *r, struct link *l, const struct fields *f,
+                         struct session_runner *runner, struct session **out)
 {
     struct ticket ticket;
     TRY(check_ticket(r, l, f, SERVICE_IMAP, &ticket));
     log_debug("imap session of %.*s", STR_ARG(ticket.user));
-    struct imap_session_args args = get_imap_args(r, host);
+    struct imap_session_args args = get_imap_args(r, session_runner_get_host(runner));
     args.user = ticket.user;
     args.tag = fields_get(f, STR("tag"));
     args.local = fields_get(f, STR("local"));
     args.port = (uint16_t)fields_get_u64(f, STR("port"), 0);
+    kept_attach(r->kept, runner, l, ticket.user, f);
     return imap_session_new(&args, out);
 }
 
-static void open_imap(struct store_role *r, const struct link *l, const struct fields *f,
+static void open_imap(struct store_role *r, struct link *l, const struct fields *f,
                       struct session_runner *runner)
 {
     struct session *core = NULL;
-    enum err e = new_imap(r, l, f, session_runner_get_host(runner), &core);
+    enum err e = new_imap(r, l, f, runner, &core);
     if (e == ERR_OK) {
         session_runner_start(runner, core);
         return;
@@ -296,6 +304,137 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
         stream_free(&s);
     }
     fields_release(&f);
+}
+
+/* ---- sessions that come back, and those that sleep (docs/dormancy.md) ---- */
+
+static enum err resume_imap(struct store_role *r, struct link *l, const struct fields *f,
+                            struct session_runner *runner, const struct kept_state *k)
+{
+    struct session *core = NULL;
+    struct imap_session_args args = get_imap_args(r, session_runner_get_host(runner));
+    args.user = k->user;
+    args.local = fields_get(f, STR("local"));
+    args.port = (uint16_t)fields_get_u64(f, STR("port"), 0);
+    kept_attach(r->kept, runner, l, k->user, f);
+    TRY(imap_session_resume(&args, &k->resume, &core));
+    session_runner_start(runner, core);
+    return ERR_OK;
+}
+
+/* A state that an edge kept: what it says, if it is good here. */
+static enum err open_state(struct store_role *r, const struct link *l, const struct fields *f,
+                           struct str state, struct kept_state *out)
+{
+    if (link_get_peer(l) != ROLE_EDGE || !str_eq(fields_get(f, STR("service")), STR("imap"))) {
+        log_error("%s shows a state that it may not have", control_role_name(link_get_peer(l)));
+        return ERR_TICKET;
+    }
+    TRY(kept_open(r->kept, l, f, state, out));
+    unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
+    if (ticket_get_worker(out->user, workers) != boot_get_index(r->boot)) {
+        log_warn("a state for an account of another worker is refused");
+        kept_state_release(out);
+        return ERR_TICKET;
+    }
+    return ERR_OK;
+}
+
+static void on_resume(void *owner, struct link *l, struct str head, struct str state,
+                      struct stream *s)
+{
+    struct store_role *r = owner;
+    struct fields f;
+    struct kept_state k;
+    if (fields_parse(head, &f) != ERR_OK) {
+        log_error("%s sent a broken resume message", control_role_name(link_get_peer(l)));
+        stream_free(&s);
+        return;
+    }
+    CLEANUP(log_restore)
+    uint32_t before = log_about((uint32_t)fields_get_u64(&f, STR("log"), 0));
+    if (open_state(r, l, &f, state, &k) != ERR_OK) {
+        stream_free(&s);
+    } else {
+        struct session_runner *runner = session_runner_new(r->group, s);
+        enum err e = resume_imap(r, l, &f, runner, &k);
+        if (e != ERR_OK) {
+            log_info("a session cannot go on: %s", err_get_info(e)->meaning);
+            session_runner_abort(runner);
+        }
+        kept_state_release(&k);
+    }
+    fields_release(&f);
+}
+
+static void doubt(struct store_role *r)
+{
+    if (!r->is_doubting) {
+        r->is_doubting = true;
+        timer_start(r->doubts, DOUBTS_MS);
+    }
+}
+
+static void on_doubts(void *owner)
+{
+    struct store_role *r = owner;
+    r->is_doubting = false;
+    if (parked_wake_doubtful(r->parked, DOUBTS_PORTION)) {
+        doubt(r);
+    }
+}
+
+/* A session that was parked before we started. A state that is not good is refused when it is used. */
+static void on_park(void *owner, struct link *l, uint32_t id, struct str head, struct str state)
+{
+    struct store_role *r = owner;
+    struct fields f;
+    struct kept_state k;
+    if (fields_parse(head, &f) != ERR_OK) {
+        log_error("%s sent a broken park message", control_role_name(link_get_peer(l)));
+        return;
+    }
+    bool is_good = open_state(r, l, &f, state, &k) == ERR_OK;
+    if (!is_good || k.watch.watch != SESSION_WATCH_NONE) {
+        parked_doubt(r->parked, l, id);
+        doubt(r);
+    }
+    if (is_good) {
+        kept_state_release(&k);
+    }
+    fields_release(&f);
+}
+
+static void on_forget(void *owner, struct link *l, uint32_t id)
+{
+    parked_forget(((struct store_role *)owner)->parked, l, id);
+}
+
+/* A session of ours was parked. */
+static void on_parked(void *owner, struct link *l, struct str user, const struct session_save *save,
+                      uint32_t id)
+{
+    parked_add(((struct store_role *)owner)->parked, l, user, save, id);
+}
+
+static void on_change(void *owner, struct str user, uint64_t mailbox_id)
+{
+    parked_note_change(((struct store_role *)owner)->parked, user, mailbox_id);
+}
+
+static enum err start_parking(struct store_role *r)
+{
+    const struct boot *b = r->boot;
+    struct kept_settings settings = {
+        .seal_key = boot_get(b, STR("seal_key")),
+        .life_ms = SECOND_MS * boot_get_u64(b, STR("parked_life_s"), 0),
+        .on_park = on_parked,
+        .wall_ms = wall_ms,
+        .owner = r,
+    };
+    r->parked = parked_new();
+    r->doubts = timer_new(r->loop, on_doubts, r);
+    return kept_desk_new(&settings, &r->kept);
 }
 
 /* ---- turns ---- */
@@ -488,10 +627,18 @@ static void start_convert(struct store_role *r)
 
 static void on_down(void *owner, struct link *l)
 {
-    peers_drop(&((struct store_role *)owner)->peers, l);
+    struct store_role *r = owner;
+    parked_forget_link(r->parked, l);
+    peers_drop(&r->peers, l);
 }
 
-static const struct link_handler LINK_HANDLER = {.on_open = on_open, .on_down = on_down};
+static const struct link_handler LINK_HANDLER = {
+    .on_open = on_open,
+    .on_down = on_down,
+    .on_resume = on_resume,
+    .on_park = on_park,
+    .on_forget = on_forget,
+};
 
 static void on_peer(void *owner, const struct boot_peer *peer)
 {
@@ -529,6 +676,7 @@ static enum err open_and_confine(struct store_role *r)
     }
     TRY(ticket_checker_new(boot_get(r->boot, STR("ticket_public")), &r->checker));
     ticket_checker_begin(r->checker, loop_wall_ms(r->loop));
+    TRY(start_parking(r));
     tzset(); /* reads a file */
     TRY(confine(r->boot, ROLE_STORE, dir));
     struct store_config config = {
@@ -537,6 +685,8 @@ static enum err open_and_confine(struct store_role *r)
         .now_owner = r,
         .is_flag_durability_strict =
             str_eq(boot_get(r->boot, STR("flag_durability")), STR("strict")),
+        .on_change = on_change,
+        .on_change_owner = r,
         .message_most = get_delivered_most(r),
         .script_most = boot_get_u64(r->boot, STR("sieve_script_most"), 0),
         .scripts_most = boot_get_u64(r->boot, STR("sieve_scripts_most"), 0),
@@ -563,6 +713,8 @@ static void run(struct store_role *r)
     start_convert(r);
     r->group = session_group_new(r->loop, commit, r);
     session_group_set_news_window(r->group, boot_get_u64(r->boot, STR("news_window_ms"), 0));
+    session_group_set_park(r->group, boot_get_u64(r->boot, STR("time_unit_ms"), SECOND_MS)
+                                         * boot_get_u64(r->boot, STR("park_after_s"), 0));
     r->tick = timer_new(r->loop, on_tick, r);
     r->indexer = indexer_new(r->store);
     r->index = timer_new(r->loop, on_index, r);
@@ -577,6 +729,7 @@ static void run(struct store_role *r)
 
 static void close_all(struct store_role *r)
 {
+    peers_release(&r->peers); /* first: who is left without a process is to see that, and no session's end */
     session_group_free(&r->group);
     outbox_run_free(&r->outbox);
     filter_events_free(&r->events);
@@ -585,11 +738,13 @@ static void close_all(struct store_role *r)
     filter_free(&r->filter);
     buf_release(&r->sieve_url);
     convert_service_free(&r->convert);
-    peers_release(&r->peers);
     timer_free(&r->tick);
     timer_free(&r->index);
     indexer_free(&r->indexer);
     store_free(&r->store);
+    kept_desk_free(&r->kept);
+    parked_free(&r->parked);
+    timer_free(&r->doubts);
     ticket_checker_free(&r->checker);
     boot_free(&r->boot);
     loop_free(&r->loop);

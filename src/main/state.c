@@ -13,6 +13,7 @@
 #include "main/certificate.h"
 #include "main/hosts.h"
 #include "main/link_identity.h"
+#include "main/seal.h"
 #include "main/self_signed.h"
 #include "net/ticket.h"
 #include "net/tls.h"
@@ -30,7 +31,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PEM_MOST = 256 * 1024, PASSWORD_SIZE = 24, STATE_BUFS = 8 };
+enum { PEM_MOST = 256 * 1024, PASSWORD_SIZE = 24, SECRET_MOST = 32, STATE_BUFS = 9 };
 
 /* dir + "/" + name; the dir is short enough by then. */
 static void make_path(char out[PATH_MAX], const char *dir, const char *name)
@@ -201,20 +202,28 @@ static int get_given_password(struct state *s)
     return read_given(path, &s->submit_password);
 }
 
-static int get_submit_password(struct state *s)
+/* A secret in hexadecimal, made from random when it is not there. */
+static int get_random(const struct state *s, const char *name, size_t octets_count, struct buf *out)
 {
     char path[PATH_MAX];
-    make_path(path, s->dir, "keys/submit-password");
-    enum err e = state_read_file(path, &s->submit_password);
+    make_path(path, s->dir, name);
+    enum err e = state_read_file(path, out);
     if (e == ERR_NOT_FOUND) {
-        unsigned char octets[PASSWORD_SIZE];
-        char hex[PASSWORD_SIZE * 2 + 1];
-        randombytes_buf(octets, sizeof(octets));
-        (void)sodium_bin2hex(hex, sizeof(hex), octets, sizeof(octets));
-        buf_add(&s->submit_password, str_make(hex, sizeof(hex) - 1));
-        e = state_write_file(path, buf_str(&s->submit_password), 0600);
+        unsigned char octets[SECRET_MOST];
+        char hex[SECRET_MOST * 2 + 1];
+        randombytes_buf(octets, octets_count);
+        (void)sodium_bin2hex(hex, sizeof(hex), octets, octets_count);
+        buf_add(out, str_make(hex, octets_count * 2));
+        explicit_bzero(octets, sizeof(octets));
+        explicit_bzero(hex, sizeof(hex));
+        e = state_write_file(path, buf_str(out), 0600);
     }
     return e == ERR_OK ? EXIT_FINE : tool_fail(EXIT_ENVIRONMENT, "%s: %s", path, tool_explain(e));
+}
+
+static int get_submit_password(struct state *s)
+{
+    return get_random(s, "keys/submit-password", PASSWORD_SIZE, &s->submit_password);
 }
 
 /* Sees to it that the submission server's login works; the verifier is made anew only when it does not fit. */
@@ -486,7 +495,7 @@ enum err state_give(const char *dir, uid_t uid, gid_t gid)
 static void get_bufs(struct state *s, struct buf *out[STATE_BUFS])
 {
     struct buf *const bufs[STATE_BUFS] = {
-        &s->ticket_private, &s->ticket_public, &s->submit_password, &s->tls_cert,
+        &s->ticket_private, &s->ticket_public, &s->submit_password, &s->seal_key, &s->tls_cert,
         &s->tls_key,        &s->link_cert,     &s->link_key,        &s->link_ca};
     memcpy(out, bufs, sizeof(bufs));
 }
@@ -527,6 +536,7 @@ int state_prepare(const char *dir, struct config *c, const struct hosts *hosts, 
                                  : make_folders(dir, own, s);
     code = code == EXIT_FINE ? take_pid_file(s) : code;
     code = code == EXIT_FINE ? get_keys(own, s) : code;
+    code = code == EXIT_FINE ? get_random(s, "keys/seal", SEAL_KEY_SIZE, &s->seal_key) : code;
     code = code == EXIT_FINE && hosts_has(own, ROLE_EDGE) ? get_tls(c, s) : code;
     code = code == EXIT_FINE && hosts->count > 1 ? get_link(c, own, s) : code;
     code = code == EXIT_FINE ? choose_user(c, s) : code;

@@ -36,6 +36,7 @@ struct state {
     struct buf ticket_private; /* PEM */
     struct buf ticket_public;
     struct buf submit_password;
+    struct buf seal_key; /* hexadecimal */
     struct buf tls_cert; /* PEM; empty: no TLS */
     struct buf tls_key;
     struct buf link_cert; /* PEM; empty: no links to other hosts */

@@ -363,16 +363,26 @@ static void gather_changed(struct account *a, struct mailbox ***out, size_t *cou
     *count = changed.count;
 }
 
+static void tell_owner(const struct account *a, uint64_t mailbox_id)
+{
+    const struct store *s = a->store;
+    if (s->on_change != NULL) {
+        s->on_change(s->on_change_owner, str_from_c(a->user), mailbox_id);
+    }
+}
+
 static void tell_changed(struct account *a, struct mailbox **changed, size_t count, bool is_changed)
 {
     for (size_t i = 0; i < count; i++) {
         if (is_changed) {
             tell_watches(&changed[i]->watches);
+            tell_owner(a, changed[i]->id);
         }
         mailbox_unref(&changed[i]);
     }
     if (is_changed) {
         tell_watches(&a->watches);
+        tell_owner(a, 0);
     }
 }
 

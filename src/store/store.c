@@ -66,6 +66,8 @@ enum err store_new(const struct store_config *c, struct store **out)
     for (unsigned i = 0; i < QUOTA_RESOURCE_COUNT; i++) {
         s->quota[i] = c->quota[i] == 0 ? QUOTA_UNLIMITED : c->quota[i];
     }
+    s->on_change = c->on_change;
+    s->on_change_owner = c->on_change_owner;
     s->users = map_new();
     list_init(&s->accounts);
     list_init(&s->dirty);

@@ -32,6 +32,10 @@ struct store_config {
     uint64_t message_most;          /* largest message taken, octets; 0: 64 MiB */
     uint64_t script_most;           /* largest Sieve script, octets; 0: SCRIPT_MOST_DEFAULT */
     uint64_t scripts_most;          /* Sieve scripts of an account; 0: SCRIPTS_MOST_DEFAULT */
+    /* Hears of each commit, behind everybody in this process: once for each mailbox with changes, and once with 0 for the account. May be
+     * NULL. user is borrowed. */
+    void (*on_change)(void *owner, struct str user, uint64_t mailbox_id);
+    void *on_change_owner;
     uint64_t
         quota[QUOTA_RESOURCE_COUNT]; /* limits of accounts that have none of their own; 0: none */
 };

@@ -203,6 +203,8 @@ struct store {
     char *dir;
     uint64_t (*now_ms)(void *);
     void *now_owner;
+    void (*on_change)(void *owner, struct str user, uint64_t mailbox_id); /* may be NULL */
+    void *on_change_owner;
     bool is_strict;
     uint32_t inline_most;
     uint64_t message_most;

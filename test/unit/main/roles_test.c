@@ -83,6 +83,8 @@ static void tell_all(const struct world *w, int control, const char *role)
         tell(control, settings[i][0], str_from_c(settings[i][1]));
     }
     tell(control, "ticket_public", buf_str(&w->public_pem));
+    tell(control, "seal_key",
+         STR("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"));
     struct control_message start = {.type = CONTROL_START, .fd = -1};
     assert_int_equal(control_send(control, &start), ERR_OK);
 }

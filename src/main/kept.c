@@ -1,0 +1,195 @@
+/* Sessions whose state an edge keeps.
+ *
+ * The edge stands in the DMZ and is not trusted with mail, so a state is worth nothing to it but for handing it back: it is sealed
+ * (seal.c) with a label of three parts, and opens for these only:
+ *
+ *     service    imap, sieve, submit
+ *     edge       its name, as the link says and not as it pretends
+ *     session    the nonce that its client's ticket was made for, unique to one connection
+ *
+ * So one edge's states are of no use to another one, nor one session's state to another session, nor a submission's to the message
+ * store. Inside stands, before what the core saved:
+ *
+ *     octets   field
+ *     1        1: the format
+ *     1        what wakes it (enum session_watch)
+ *     8        the mailbox that does, little-endian
+ *     8        when it was sealed, Unix time in ms
+ *     1 + n    user: length, octets
+ *
+ * An edge can hand back an older state of a session, or hand it back twice: it gets a session of the same user, which learns anew what
+ * the client knows already. It can do so until the state is too old, also when the client is gone; what is taken over keeps the sessions
+ * that it has, for a while, and wins no others. */
+#include "main/kept.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/scan.h"
+#include "main/seal.h"
+
+#include <stdlib.h>
+
+enum { FORMAT = 1 };
+
+static const uint64_t FUTURE_MS = 5 * 60 * 1000; /* a clock that was set back a little */
+
+struct kept_desk {
+    struct seal *seal;
+    struct kept_settings settings;
+};
+
+/* Of one session. */
+struct kept {
+    struct kept_desk *desk;
+    struct link *link;  /* may be gone before us; then nothing is parked any more */
+    struct str service; /* these borrow from octets */
+    struct str edge;
+    struct str nonce;
+    struct str user;
+    char octets[];
+};
+
+enum err kept_desk_new(const struct kept_settings *s, struct kept_desk **out)
+{
+    struct seal *seal = NULL;
+    TRY(seal_new(s->seal_key, &seal));
+    *out = mem_new(sizeof(**out));
+    (*out)->seal = seal;
+    (*out)->settings = *s;
+    return ERR_OK;
+}
+
+void kept_desk_free(struct kept_desk **d)
+{
+    if (*d != NULL) {
+        seal_free(&(*d)->seal);
+        free(*d);
+        *d = NULL;
+    }
+}
+
+static bool seal_state(void *owner, const struct session_save *save, struct buf *out)
+{
+    struct kept *k = owner;
+    const struct kept_settings *s = &k->desk->settings;
+    CLEANUP(buf_release) struct buf plain = BUF_INIT(LINK_STATE_MOST - SEAL_OVERHEAD);
+    buf_add_char(&plain, FORMAT);
+    buf_add_char(&plain, (char)save->watch);
+    buf_add_le64(&plain, save->mailbox_id);
+    buf_add_le64(&plain, s->wall_ms(s->owner));
+    buf_add_char(&plain, (char)(unsigned char)k->user.n);
+    buf_add(&plain, k->user);
+    buf_add(&plain, buf_str(save->state));
+    struct seal_label label = {k->service, k->edge, k->nonce};
+    return !plain.is_full && seal_close(k->desk->seal, &label, buf_str(&plain), out) == ERR_OK;
+}
+
+static void on_park(void *owner, const struct session_save *save, uint32_t id)
+{
+    struct kept *k = owner;
+    const struct kept_settings *s = &k->desk->settings;
+    if (s->on_park != NULL) {
+        s->on_park(s->owner, k->link, k->user, save, id);
+    }
+}
+
+static void free_kept(void *owner)
+{
+    free(owner);
+}
+
+static struct str put(char **at, struct str s)
+{
+    memcpy(*at, s.p, s.n);
+    *at += s.n;
+    return str_make(*at - s.n, s.n);
+}
+
+void kept_attach(struct kept_desk *d, struct session_runner *r, struct link *l, struct str user,
+                 const struct fields *head)
+{
+    static const struct session_keeper KEEPER = {seal_state, on_park, free_kept};
+    struct str service = fields_get(head, STR("service"));
+    struct str nonce = fields_get(head, STR("nonce"));
+    if (nonce.n != TICKET_NONCE_SIZE || user.n > TICKET_USER_MOST) {
+        return;
+    }
+    struct str edge = link_get_name(l);
+    struct kept *k = mem_new(sizeof(*k) + service.n + edge.n + nonce.n + user.n);
+    char *at = k->octets;
+    k->desk = d;
+    k->link = l;
+    k->service = put(&at, service);
+    k->edge = put(&at, edge);
+    k->nonce = put(&at, nonce);
+    k->user = put(&at, user);
+    session_runner_keep(r, &KEEPER, k);
+}
+
+/* ---- what comes back ---- */
+
+static enum err read_state(const struct kept_desk *d, struct kept_state *out)
+{
+    const struct kept_settings *s = &d->settings;
+    struct scan c = scan_make(buf_str(&out->octets));
+    struct str bits = scan_take(&c, 2, "format and watch");
+    out->watch.mailbox_id = scan_le64(&c);
+    uint64_t then_ms = scan_le64(&c);
+    struct str n = scan_take(&c, 1, "length of the user");
+    if (!scan_is_ok(&c) || bits.p[0] != FORMAT || (uint8_t)bits.p[1] > SESSION_WATCH_ACCOUNT) {
+        return ERR_UNSUPPORTED; /* authentic: of another version */
+    }
+    out->watch.watch = (enum session_watch)bits.p[1];
+    out->user = scan_take(&c, (uint8_t)n.p[0], "user");
+    out->resume.state = scan_rest(&c);
+    uint64_t now_ms = s->wall_ms(s->owner);
+    bool is_old =
+        then_ms > now_ms + FUTURE_MS || (now_ms > then_ms && now_ms - then_ms > s->life_ms);
+    return !scan_is_ok(&c) ? ERR_UNSUPPORTED : is_old ? ERR_TICKET : ERR_OK;
+}
+
+static enum err read_fields(const struct fields *head, struct kept_state *out)
+{
+    struct session_resume *r = &out->resume;
+    r->literal_gone = fields_get_u64(head, STR("literal_gone"), 0);
+    r->said = fields_get_u64(head, STR("said"), 0);
+    r->said_tail = fields_get(head, STR("tail"));
+    r->heard = fields_get_u64(head, STR("heard"), 0);
+    return r->said_tail.n > SESSION_SAID_TAIL_MOST || r->said_tail.n > r->said ? ERR_SYNTAX
+                                                                               : ERR_OK;
+}
+
+enum err kept_open(struct kept_desk *d, const struct link *l, const struct fields *head,
+                   struct str sealed, struct kept_state *out)
+{
+    struct seal_label label = {
+        .service = fields_get(head, STR("service")),
+        .edge = link_get_name(l),
+        .session = fields_get(head, STR("nonce")),
+    };
+    *out = (struct kept_state){.octets = BUF_INIT(LINK_STATE_MOST)};
+    const char *why = "it was not sealed here for this session";
+    enum err e = label.session.n != TICKET_NONCE_SIZE
+                     ? ERR_TICKET
+                     : seal_open(d->seal, &label, sealed, &out->octets);
+    if (e == ERR_OK) {
+        e = read_state(d, out);
+        why = e == ERR_TICKET ? "it is too old" : "it is of another version of this program";
+    }
+    if (e == ERR_OK) {
+        e = read_fields(head, out);
+        why = "what came with it makes no sense";
+    }
+    if (e != ERR_OK) {
+        log_warn("a state from %.*s is refused: %s", STR_ARG(label.edge), why);
+        kept_state_release(out);
+        return ERR_TICKET;
+    }
+    return ERR_OK;
+}
+
+void kept_state_release(struct kept_state *s)
+{
+    buf_release(&s->octets);
+    *s = (struct kept_state){.octets = BUF_INIT(0)};
+}

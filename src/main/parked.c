@@ -1,0 +1,193 @@
+/* The wake table.
+ *
+ * A parked session is somebody's phone asleep, and there may be a hundred thousand in a worker; so an entry is small (56 octets; with
+ * what the maps need, some 150), and a commit looks only at the sessions of its own account.
+ *
+ *     user -> sleeper (link, id, mailbox) -> sleeper -> ...
+ *     (link, id) -> sleeper
+ *
+ * An entry wakes once: who was woken resumes, and is parked again with a new id.
+ *
+ * After a restart the edges show their parked sessions to us, with states from before. What happened between the state and our start
+ * we do not know, and finding out is what resuming does. So these are doubtful: they are woken in small portions, by and by, find
+ * that nothing happened (or what happened), and are parked again. */
+#include "main/parked.h"
+
+#include "base/list.h"
+#include "base/map.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+/* The sessions of one account. */
+struct household {
+    struct list sleepers;
+    size_t user_len;
+    char user[];
+};
+
+struct sleeper {
+    struct list node; /* of its household, or among the doubtful */
+    struct household *household;
+    struct link *link;
+    uint64_t mailbox_id; /* 0: anything in the account */
+    uint32_t id;
+};
+
+struct parked {
+    struct map *households; /* by user */
+    struct map *sleepers;   /* by link and id */
+    struct list doubtful;
+};
+
+struct key {
+    const struct link *link;
+    uint64_t id;
+};
+
+static struct str key_str(const struct key *k)
+{
+    return str_make((const char *)k, sizeof(*k));
+}
+
+struct parked *parked_new(void)
+{
+    struct parked *p = mem_new(sizeof(*p));
+    p->households = map_new();
+    p->sleepers = map_new();
+    list_init(&p->doubtful);
+    return p;
+}
+
+static void drop(struct parked *p, struct sleeper *s)
+{
+    struct key key = {s->link, s->id};
+    struct household *h = s->household;
+    (void)map_remove(p->sleepers, key_str(&key));
+    list_remove(&s->node);
+    free(s);
+    if (h != NULL && list_is_empty(&h->sleepers)) {
+        (void)map_remove(p->households, str_make(h->user, h->user_len));
+        free(h);
+    }
+}
+
+void parked_free(struct parked **p)
+{
+    struct parked *gone = *p;
+    if (gone == NULL) {
+        return;
+    }
+    *p = NULL;
+    size_t at = 0;
+    struct str key;
+    void *value = NULL;
+    while (map_next(gone->sleepers, &at, &key, &value)) {
+        drop(gone, value);
+    }
+    map_free(&gone->households);
+    map_free(&gone->sleepers);
+    free(gone);
+}
+
+static struct household *get_household(struct parked *p, struct str user)
+{
+    struct household *h = map_find(p->households, user);
+    if (h == NULL) {
+        h = mem_new(sizeof(*h) + user.n);
+        list_init(&h->sleepers);
+        h->user_len = user.n;
+        memcpy(h->user, user.p, user.n);
+        (void)map_put(p->households, user, h);
+    }
+    return h;
+}
+
+static struct sleeper *add(struct parked *p, struct link *l, uint32_t id)
+{
+    struct sleeper *s = mem_new(sizeof(*s));
+    struct key key = {l, id};
+    parked_forget(p, l, id);
+    list_init(&s->node);
+    s->link = l;
+    s->id = id;
+    (void)map_put(p->sleepers, key_str(&key), s);
+    return s;
+}
+
+void parked_add(struct parked *p, struct link *l, struct str user, const struct session_save *save,
+                uint32_t id)
+{
+    if (save->watch == SESSION_WATCH_NONE) {
+        return;
+    }
+    struct sleeper *s = add(p, l, id);
+    s->household = get_household(p, user);
+    s->mailbox_id = save->watch == SESSION_WATCH_MAILBOX ? save->mailbox_id : 0;
+    list_append(&s->household->sleepers, &s->node);
+}
+
+void parked_doubt(struct parked *p, struct link *l, uint32_t id)
+{
+    struct sleeper *s = add(p, l, id);
+    list_append(&p->doubtful, &s->node);
+}
+
+void parked_forget(struct parked *p, const struct link *l, uint32_t id)
+{
+    struct key key = {l, id};
+    struct sleeper *s = map_find(p->sleepers, key_str(&key));
+    if (s != NULL) {
+        drop(p, s);
+    }
+}
+
+void parked_forget_link(struct parked *p, const struct link *l)
+{
+    size_t at = 0;
+    struct str key;
+    void *value = NULL;
+    while (map_next(p->sleepers, &at, &key, &value)) {
+        struct sleeper *s = value;
+        if (s->link == l) {
+            drop(p, s);
+        }
+    }
+}
+
+static void wake(struct parked *p, struct sleeper *s)
+{
+    link_wake(s->link, s->id);
+    drop(p, s);
+}
+
+void parked_note_change(struct parked *p, struct str user, uint64_t mailbox_id)
+{
+    struct household *h = map_find(p->households, user);
+    if (h == NULL) {
+        return;
+    }
+    struct list *node = h->sleepers.next;
+    bool is_last = false;
+    while (!is_last) {
+        struct sleeper *s = list_entry(node, struct sleeper, node);
+        node = node->next;
+        is_last = node == &h->sleepers; /* with the last one the household may go */
+        if (s->mailbox_id == 0 || s->mailbox_id == mailbox_id) {
+            wake(p, s);
+        }
+    }
+}
+
+bool parked_wake_doubtful(struct parked *p, unsigned most)
+{
+    for (unsigned i = 0; i < most && !list_is_empty(&p->doubtful); i++) {
+        wake(p, list_entry(p->doubtful.next, struct sleeper, node));
+    }
+    return !list_is_empty(&p->doubtful);
+}
+
+size_t parked_get_count(const struct parked *p)
+{
+    return map_get_count(p->sleepers);
+}

@@ -1,0 +1,34 @@
+#ifndef LIMETTA_MAIN_PARKED_H
+#define LIMETTA_MAIN_PARKED_H
+
+#include "base/str.h"
+#include "net/link.h"
+#include "net/session.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* The wake table of a store worker: which parked sessions want to hear of what. All that a worker has of them. */
+struct parked;
+
+struct parked *parked_new(void);
+void parked_free(struct parked **p);
+
+/* A session of user is parked at the other end of l as id, and is to be woken by what save says; SESSION_WATCH_NONE: by nothing, and
+ * nothing is noted. */
+void parked_add(struct parked *p, struct link *l, struct str user, const struct session_save *save,
+                uint32_t id);
+/* It is not parked any more; nothing, if it is not there. */
+void parked_forget(struct parked *p, const struct link *l, uint32_t id);
+/* The link is going. */
+void parked_forget_link(struct parked *p, const struct link *l);
+/* Something was committed in user's account: in a mailbox, or (0) elsewhere. Wakes whom it concerns, once: they are forgotten. */
+void parked_note_change(struct parked *p, struct str user, uint64_t mailbox_id);
+size_t parked_get_count(const struct parked *p);
+
+/* Wakes whom we do not know well enough to let sleep: at most so many with each call. */
+void parked_doubt(struct parked *p, struct link *l, uint32_t id);
+/* False: there are no more. */
+bool parked_wake_doubtful(struct parked *p, unsigned most);
+
+#endif
