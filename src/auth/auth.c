@@ -637,7 +637,7 @@ static bool is_place_full(const struct auth *a, uint64_t place)
 /* In a full table, of the edge that has most of it, whoever has waited longest makes room: a client that does not go on
  * is forgotten, a guesser hears his
  * "no" early. So many addresses together lock nobody out, for a login takes a moment. False: all are being checked. */
-static bool make_room(struct auth *a)
+static bool make_room(struct auth *a, const struct share *of)
 {
     const struct share *largest = shares_find_largest(a->shares);
     list_each(node, &a->order)
@@ -652,6 +652,10 @@ static bool make_room(struct auth *a)
         }
         if (t->state == ATTEMPT_HELD_BACK) {
             on_held_back(t);
+            return true;
+        }
+        if (t->state == ATTEMPT_CHECK && !t->is_at_work && largest != of) {
+            refuse(t, ERR_UNAVAILABLE); /* a flood, and not the asker's own */
             return true;
         }
     }
@@ -686,7 +690,7 @@ static enum err check_start(struct auth *a, struct share *share, const struct fi
     }
     if (!shares_begin(a->shares, share, loop_now_ms(a->o.loop))
         || is_place_full(a, delays_get_place(fields_get(f, STR("peer"))))
-        || (map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST && !make_room(a))) {
+        || (map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST && !make_room(a, share))) {
         return ERR_UNAVAILABLE;
     }
     return check_mechanism(a, f, mechanism);

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_MOST = 1024, ID_SIZE = 7 };
+enum { LINE_MOST = 1024, ID_SIZE = 7, PACE_MS = 1000 };
 
 static const char *log_role = "limetta";
 static enum log_level log_most = LOG_LEVEL_INFO;
@@ -113,4 +113,16 @@ void log_line(enum log_level level, const char *format, ...)
     line[len] = '\n';
     ssize_t written = write(STDERR_FILENO, line, (size_t)len + 1);
     (void)written; /* nowhere to report it */
+}
+
+const char *log_pace(struct log_pace *p, uint64_t now_ms)
+{
+    if (p->last_ms != 0 && now_ms - p->last_ms < PACE_MS) {
+        p->left_out++;
+        return NULL;
+    }
+    const char *words = p->left_out > 0 ? " (and others like it since)" : "";
+    p->last_ms = now_ms;
+    p->left_out = 0;
+    return words;
 }

@@ -48,8 +48,7 @@ enum {
     WINDOW_MS = 10 * 1000,
     WINDOW_FREE = 100, /* connections of an address within it, besides WINDOW_TRIES for each seat */
     WINDOW_TRIES = 8,
-    URIS_MOST = 1024,
-    REFUSALS_LOG_MS = 1000
+    URIS_MOST = 1024
 };
 
 struct seat {
@@ -88,24 +87,23 @@ struct gate_seats {
     VEC(struct neighbour) neighbours;
     struct list visits;
     uint64_t refused;
-    uint64_t logged_ms; /* the last line about a refusal */
-    uint64_t unlogged;
+    struct log_pace
+        paces[HOSTS_MOST]; /* of lines about refusals, by host; strangers have the first */
 };
 
 /* ---- words ---- */
 
+/* A line a second for strangers, and for each host. */
 static void log_refusal(struct gate_seats *s, const struct visit *v, const char *why)
 {
-    uint64_t now_ms = loop_now_ms(s->a.loop);
+    const struct host *host = hosts_find(s->a.hosts, str_from_c(v->who.name));
+    size_t at = host == NULL ? 0 : (size_t)(host - s->a.hosts->at);
     s->refused++;
-    if (s->logged_ms != 0 && now_ms - s->logged_ms < REFUSALS_LOG_MS) {
-        s->unlogged++;
-        return;
+    const char *others = log_pace(&s->paces[at], loop_now_ms(s->a.loop));
+    if (others != NULL) {
+        log_warn("refused a link from %s [%s]: %s%s",
+                 v->who.name[0] != '\0' ? v->who.name : "somebody", v->address, why, others);
     }
-    s->logged_ms = now_ms;
-    log_warn("refused a link from %s [%s]: %s%s", v->who.name[0] != '\0' ? v->who.name : "somebody",
-             v->address, why, s->unlogged > 0 ? " (and others since the last such line)" : "");
-    s->unlogged = 0;
 }
 
 static void log_seat(const struct seat *t, const char *what)

@@ -69,6 +69,7 @@ struct store_role {
     struct timer *metrics;
     struct latencies latencies;
     struct buf sieve_url;
+    struct log_pace pace; /* of lines about what a peer may not have */
 };
 
 /* ---- sessions ---- */
@@ -300,7 +301,11 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     } else if (peer == ROLE_STORE && str_eq(service, STR("peer"))) {
         open_imap_peer(r, &f, session_runner_new(r->group, s));
     } else {
-        log_error("%s asked for a session that it may not have", control_role_name(peer));
+        const char *others = log_pace(&r->pace, loop_now_ms(r->loop));
+        if (others != NULL) {
+            log_warn("%s of %.*s asked for a session that it may not have%s",
+                     control_role_name(peer), STR_ARG(link_get_name(l)), others);
+        }
         stream_free(&s);
     }
     fields_release(&f);

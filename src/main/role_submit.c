@@ -68,6 +68,7 @@ struct submit_role {
     struct queue_desk *desk;
     struct timer *metrics;
     struct peers peers;
+    struct log_pace pace; /* of lines about what a peer may not have */
 };
 
 /* ---- who is a recipient ---- */
@@ -288,6 +289,15 @@ static void open_inject(struct submit_role *r, struct str head, struct stream *s
     session_runner_start(runner, inject_session_new(&args, head));
 }
 
+static void log_presumption(struct submit_role *r, const struct link *l, const char *what)
+{
+    const char *others = log_pace(&r->pace, loop_now_ms(r->loop));
+    if (others != NULL) {
+        log_warn("%s of %.*s asked for %s that it may not have%s",
+                 control_role_name(link_get_peer(l)), STR_ARG(link_get_name(l)), what, others);
+    }
+}
+
 static void on_open(void *owner, struct link *l, struct str head, struct stream *s)
 {
     struct submit_role *r = owner;
@@ -306,8 +316,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
                && str_eq(fields_get(&f, STR("service")), STR("inject"))) {
         open_inject(r, head, s);
     } else {
-        log_error("%s asked for a session that it may not have",
-                  control_role_name(link_get_peer(l)));
+        log_presumption(r, l, "a session");
         stream_free(&s);
     }
     fields_release(&f);
@@ -435,7 +444,7 @@ static void on_request(void *owner, struct link *l, uint32_t id, struct str body
         && str_eq(fields_get(&f, STR("op")), STR("post"))) {
         webhooks_post(r->webhooks, &asker, id, &f);
     } else {
-        log_error("%s asked what it may not ask", control_role_name(link_get_peer(l)));
+        log_presumption(r, l, "a thing");
         link_reply(l, id, STR("result=failed\n"));
     }
     if (e == ERR_OK) {

@@ -51,6 +51,7 @@ struct ticket_checker {
     struct map *by_id; /* of struct seen */
     struct list seen;
     uint64_t begin_ms; /* tickets made before are refused */
+    struct log_pace pace;
 };
 
 static struct str raw(const uint8_t *p, size_t n)
@@ -313,7 +314,11 @@ enum err ticket_check(struct ticket_checker *c, struct str octets, const struct 
     fault = fault != NULL ? fault : find_mismatch(&t, use);
     fault = fault != NULL ? fault : find_fault(c, &t, octets, use->now_ms);
     if (fault != NULL) {
-        log_warn("ticket refused: %s", fault);
+        const char *others = log_pace(&c->pace, use->now_ms);
+        if (others != NULL) {
+            log_warn("a ticket from edge %.*s is refused: %s%s", STR_ARG(use->edge_id), fault,
+                     others);
+        }
         return fault == TOO_EARLY ? ERR_UNAVAILABLE : ERR_TICKET;
     }
     struct seen *s = mem_new(sizeof(*s));
