@@ -22,68 +22,21 @@
  */
 #include "imap/contexts.h"
 
-#include "imap/context_results.h"
+#include "imap/contexts_priv.h"
 #include "imap/fetch.h"
 #include "imap/notify.h"
 #include "imap/session_priv.h"
-#include "base/vec.h"
 #include "search/run.h"
-#include "search/sort.h"
 #include "wire/imap_write.h"
 
 #include <stdlib.h>
 
 enum {
-    PROGRAM_CAP = 256 * 1024,
     RESULTS_BUDGET = 16 * 1024,
     STEPS_AT_ONCE = 16,
     AGE_EVERY_S = 60,
     AGE_BUDGET = 256 * 1024, /* keys compared with the age of messages in a step, */
     AGE_COST = 8             /* where reading a message counts for so many */
-};
-
-/* How far the news of one context are. */
-enum context_phase {
-    CONTEXT_IDLE,
-    CONTEXT_SEARCH,
-    CONTEXT_SORT,
-    CONTEXT_PLACE,
-    CONTEXT_TELL_REMOVED,
-    CONTEXT_TELL_ADDED
-};
-
-struct context {
-    struct arena *arena; /* program and tag */
-    struct str tag;
-    bool is_uid;
-    bool has_star;
-    bool has_time;
-    size_t key_count;
-    struct search_key *program;
-    struct sort_program order;
-    struct context_results results;
-    bool has_atts;
-    struct fetch_atts atts; /* of new messages */
-    /* while news are told */
-    enum context_phase phase;
-    struct search *search;
-    struct sort *sort;
-    struct numset removed; /* UIDs */
-    struct numset added;
-    struct numset added_seqs;
-    struct numset fresh;   /* UIDs of new messages, of which atts are to be told */
-    struct fetch_job *job; /* tells them */
-};
-
-struct contexts {
-    VEC(struct context *) all;
-    size_t at;             /* the context whose news are being told */
-    bool is_begun;         /* changed is filled */
-    int64_t judged_s;      /* when messages were last judged by their age */
-    int64_t aging_s;       /* they are being judged as of this time; 0: they are not */
-    size_t age_at;         /* by this context, */
-    uint32_t age_seq;      /* up to this message */
-    struct numset changed; /* sequence numbers in target of what may have changed */
 };
 
 /* ---- the life of a context ---- */
@@ -98,7 +51,7 @@ static void end_news(struct context *c)
     c->phase = CONTEXT_IDLE;
 }
 
-static void context_free(struct context *c)
+void context_free(struct context *c)
 {
     end_news(c);
     fetch_job_free(&c->job);
@@ -192,6 +145,16 @@ static enum err fix_numbers(struct context *c, const struct view *v, struct sear
     return ERR_OK;
 }
 
+enum err context_read_atts(struct context *c, struct str text)
+{
+    c->atts_text = arena_str(c->arena, text);
+    struct scan scan = scan_make(c->atts_text);
+    scan_fetch_atts(&scan, c->arena, &c->atts);
+    scan_require_end(&scan);
+    c->has_atts = true;
+    return scan_get_err(&scan);
+}
+
 static enum err context_begin(struct context *c, const struct view *v,
                               const struct context_args *args)
 {
@@ -205,10 +168,7 @@ static enum err context_begin(struct context *c, const struct view *v,
         c->order = *args->order;
     }
     if (args->atts.n > 0) {
-        struct scan scan = scan_make(arena_str(c->arena, args->atts));
-        scan_fetch_atts(&scan, c->arena, &c->atts);
-        TRY(scan_get_err(&scan));
-        c->has_atts = true;
+        TRY(context_read_atts(c, args->atts));
     }
     context_results_set(&c->results, v, args->found, args->sorted, args->count);
     return fix_numbers(c, v, c->program);
@@ -245,7 +205,7 @@ enum err contexts_add(struct imap_session *s, const struct context_args *args)
         abort();
     }
     s->selected.contexts = all;
-    c->arena = arena_new(PROGRAM_CAP);
+    c->arena = arena_new(CONTEXT_PROGRAM_MOST);
     enum err e = context_begin(c, s->selected.known, args);
     if (e != ERR_OK) {
         context_free(c);
@@ -515,11 +475,16 @@ static enum step find_changed(struct imap_session *s, struct view *target)
     return STEP_DONE;
 }
 
-static void give_up(struct contexts *all, struct buf *out)
+void context_write_end(struct str tag, struct buf *out)
 {
     buf_add(out, STR("* NO [NOUPDATE "));
-    imap_write_string(out, all->all.at[all->at]->tag);
+    imap_write_string(out, tag);
     buf_add(out, STR("] The context cannot be kept any longer\r\n"));
+}
+
+static void give_up(struct contexts *all, struct buf *out)
+{
+    context_write_end(all->all.at[all->at]->tag, out);
     remove_at(all, all->at);
 }
 

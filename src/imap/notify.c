@@ -19,64 +19,14 @@
 #include "imap/notify.h"
 
 #include "base/map.h"
-#include "base/vec.h"
 #include "imap/metadata.h"
+#include "imap/notify_priv.h"
 #include "imap/session_priv.h"
 #include "imap/special_use.h"
 #include "wire/imap_write.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum tell {
-    TELL_LIST = 1,
-    TELL_STATUS = 2,
-    TELL_UIDVALIDITY = 4, /* STATUS says it, too */
-    TELL_UNSEEN = 8,
-    TELL_MODSEQ = 16
-};
-
-/* What a STATUS response says. */
-struct marks {
-    uint32_t uidvalidity;
-    uint32_t uidnext;
-    uint64_t highestmodseq;
-    uint32_t count;
-    uint32_t unseen;
-};
-
-/* One name of the account, as the client knows it. */
-struct row {
-    char *name;
-    char *old_name; /* it was renamed from that, and this is to be told */
-    uint64_t id;    /* of the mailbox; 0: there is none */
-    struct marks marks;
-    bool has_marks;
-    unsigned special_use; /* enum special_use */
-    bool is_subscribed;
-    bool has_children;
-    bool is_gone;          /* nothing of that name is left: dropped when told */
-    bool has_come_or_gone; /* within this comparison */
-    uint8_t events;        /* enum notify_event */
-    uint8_t tell;          /* enum tell */
-};
-
-struct notify {
-    struct imap_session *session;
-    struct arena *arena; /* the plan lives in it */
-    struct notify_plan plan;
-    const struct notify_group *selected; /* NULL: not named */
-    struct watch watch;
-    VEC(struct row) rows;
-    size_t at;            /* next row to be written */
-    bool has_overflow;    /* there are more names now than a session may watch */
-    bool is_due;          /* rows are to be compared */
-    bool has_lines;       /* some row has something to tell */
-    bool is_selected_due; /* the selected mailbox may have changed */
-    uint64_t own_mailbox; /* own and own_uidnext are about this one */
-    uint32_t own_uidnext;
-    struct numset own; /* UIDs that came by this session's doing, since the last news */
-};
 
 /* ---- what the client wants ---- */
 
@@ -118,7 +68,7 @@ bool notify_group_has(const struct notify_group *g, const struct mailbox_info *i
     return false;
 }
 
-static uint8_t get_events(const struct notify *n, const struct mailbox_info *info)
+uint8_t notify_get_events(const struct notify *n, const struct mailbox_info *info)
 {
     unsigned events = 0;
     for (const struct notify_group *g = n->plan.groups; g != NULL; g = g->next) {
@@ -182,7 +132,7 @@ struct pass {
     struct map *old_ids;
     struct map *new_names; /* of rows now */
     struct map *new_ids;   /* of the account now, whose names the client watches */
-    VEC(struct row) rows;
+    VEC(struct notify_row) rows;
     bool is_silent;
 };
 
@@ -196,7 +146,7 @@ static struct str get_parent(struct str name)
     return STR_EMPTY;
 }
 
-static char *copy_name(struct str name)
+char *notify_copy_name(struct str name)
 {
     char *copy = strndup(name.p, name.n);
     if (copy == NULL) {
@@ -205,7 +155,7 @@ static char *copy_name(struct str name)
     return copy;
 }
 
-static void tell(const struct pass *p, struct row *r, unsigned what)
+static void tell(const struct pass *p, struct notify_row *r, unsigned what)
 {
     if (!p->is_silent) {
         r->tell |= (uint8_t)what;
@@ -213,11 +163,11 @@ static void tell(const struct pass *p, struct row *r, unsigned what)
 }
 
 /* The children of what was renamed are not told (RFC 5465, 5.4): r's parent was renamed in the same way. */
-static bool is_renamed_along(const struct pass *p, const struct row *r, const char *old_name)
+static bool is_renamed_along(const struct pass *p, const struct notify_row *r, const char *old_name)
 {
     struct str parent = get_parent(str_from_c(r->name));
     struct str old_parent = get_parent(str_from_c(old_name));
-    const struct row *up = NULL;
+    const struct notify_row *up = NULL;
     for (size_t i = p->rows.count; i > 0 && up == NULL; i--) {
         if (str_eq(str_from_c(p->rows.at[i - 1].name), parent)) {
             up = &p->rows.at[i - 1];
@@ -227,20 +177,20 @@ static bool is_renamed_along(const struct pass *p, const struct row *r, const ch
 }
 
 /* The mailbox of this name is another one than before, or the first one, or gone. */
-static void compare_id(struct pass *p, struct row *r, uint64_t id)
+static void compare_id(struct pass *p, struct notify_row *r, uint64_t id)
 {
-    const struct row *was = id != 0 ? map_find(p->old_ids, map_id(&id)) : NULL;
+    const struct notify_row *was = id != 0 ? map_find(p->old_ids, map_id(&id)) : NULL;
     bool is_replaced = r->id != 0 && id != 0;
     r->id = id;
     if (id != 0 && was == NULL) {
-        r->marks = (struct marks){.uidnext = 1};
+        r->marks = (struct notify_marks){.uidnext = 1};
         r->has_marks = true;
     }
     if (was != NULL) {
         r->marks = was->marks;
         r->has_marks = was->has_marks;
         free(r->old_name);
-        r->old_name = copy_name(str_from_c(was->name));
+        r->old_name = notify_copy_name(str_from_c(was->name));
     }
     if ((r->events & NOTIFY_MAILBOX_NAME) == 0 || is_replaced) {
         return;
@@ -251,9 +201,9 @@ static void compare_id(struct pass *p, struct row *r, uint64_t id)
     r->has_come_or_gone = r->old_name == NULL;
 }
 
-static struct marks read_marks(const struct view *v)
+static struct notify_marks read_marks(const struct view *v)
 {
-    return (struct marks){
+    return (struct notify_marks){
         .uidvalidity = view_get_uidvalidity(v),
         .uidnext = view_get_uidnext(v).v,
         .highestmodseq = view_get_highestmodseq(v),
@@ -263,10 +213,10 @@ static struct marks read_marks(const struct view *v)
 }
 
 /* What of a change of marks the client wants to hear. */
-static unsigned compare_marks(const struct imap_session *s, const struct row *r,
-                              const struct marks *now)
+static unsigned compare_marks(const struct imap_session *s, const struct notify_row *r,
+                              const struct notify_marks *now)
 {
-    const struct marks *was = &r->marks;
+    const struct notify_marks *was = &r->marks;
     bool wants_flags = (r->events & NOTIFY_FLAG_CHANGE) != 0;
     bool is_new = was->uidvalidity == 0; /* its creation is the business of MailboxName */
     unsigned what = 0;
@@ -289,7 +239,7 @@ static unsigned compare_marks(const struct imap_session *s, const struct row *r,
 }
 
 /* Compares messages; a mailbox that cannot be read now is compared the next time. */
-static void compare_messages(const struct pass *p, struct row *r)
+static void compare_messages(const struct pass *p, struct notify_row *r)
 {
     struct imap_session *s = p->notify->session;
     if ((r->events & NOTIFY_MESSAGES) == 0 || r->id == 0) {
@@ -309,7 +259,7 @@ static void compare_messages(const struct pass *p, struct row *r)
     }
     bool is_same = r->has_marks && mailbox_get_highestmodseq(m) == r->marks.highestmodseq;
     if (!is_same && mailbox_get_view(m, &v) == ERR_OK) {
-        struct marks now = read_marks(v);
+        struct notify_marks now = read_marks(v);
         if (r->has_marks) {
             tell(p, r, compare_marks(s, r, &now));
         }
@@ -320,26 +270,26 @@ static void compare_messages(const struct pass *p, struct row *r)
 }
 
 /* A row to start from. */
-static struct row copy_row(const struct row *was)
+static struct notify_row copy_row(const struct notify_row *was)
 {
-    struct row r = *was;
-    r.name = copy_name(str_from_c(was->name));
-    r.old_name = was->old_name != NULL ? copy_name(str_from_c(was->old_name)) : NULL;
+    struct notify_row r = *was;
+    r.name = notify_copy_name(str_from_c(was->name));
+    r.old_name = was->old_name != NULL ? notify_copy_name(str_from_c(was->old_name)) : NULL;
     return r;
 }
 
 static void compare_name(struct pass *p, const struct mailbox_info *info)
 {
-    const struct row *was = map_remove(p->old_names, info->name);
+    const struct notify_row *was = map_remove(p->old_names, info->name);
     unsigned events = was != NULL ? was->events : 0;
-    struct row r = {0};
+    struct notify_row r = {0};
     if (was != NULL) {
         r = copy_row(was);
         r.is_gone = false;
     } else {
-        r.name = copy_name(info->name);
+        r.name = notify_copy_name(info->name);
     }
-    r.events = get_events(p->notify, info);
+    r.events = notify_get_events(p->notify, info);
     r.has_children = info->has_children;
     r.special_use = info->special_use;
     uint64_t id = info->is_mailbox ? info->id : 0;
@@ -357,12 +307,12 @@ static void compare_name(struct pass *p, const struct mailbox_info *info)
 
 /* A name that is there no more; is_moved: its mailbox goes by another name now, which is told there. One that was renamed to
  * where the client does not look is gone for it. */
-static void compare_gone(struct pass *p, const struct row *was)
+static void compare_gone(struct pass *p, const struct notify_row *was)
 {
     struct mailbox_info info = {.name = str_from_c(was->name), .is_subscribed = was->is_subscribed};
     bool is_moved = was->id != 0 && map_find(p->new_ids, map_id(&was->id)) != NULL;
-    struct row r = copy_row(was);
-    r.events = get_events(p->notify, &info);
+    struct notify_row r = copy_row(was);
+    r.events = notify_get_events(p->notify, &info);
     bool had_mailbox = r.id != 0;
     unsigned wanted = (had_mailbox ? (unsigned)NOTIFY_MAILBOX_NAME : 0U)
                       | (r.is_subscribed ? (unsigned)NOTIFY_SUBSCRIPTION_CHANGE : 0U);
@@ -383,18 +333,18 @@ static void compare_gone(struct pass *p, const struct row *was)
 static void tell_parents(struct pass *p)
 {
     for (size_t i = 0; i < p->rows.count; i++) {
-        const struct row *r = &p->rows.at[i];
+        const struct notify_row *r = &p->rows.at[i];
         if (!r->has_come_or_gone) {
             continue;
         }
-        struct row *up = map_find(p->new_names, get_parent(str_from_c(r->name)));
+        struct notify_row *up = map_find(p->new_names, get_parent(str_from_c(r->name)));
         if (up != NULL && (up->events & NOTIFY_MAILBOX_NAME) != 0) {
             tell(p, up, TELL_LIST);
         }
     }
 }
 
-static void row_release(struct row *r)
+static void row_release(struct notify_row *r)
 {
     free(r->name);
     free(r->old_name);
@@ -412,7 +362,7 @@ static void index_old(struct pass *p)
 {
     struct notify *n = p->notify;
     for (size_t i = 0; i < n->rows.count; i++) {
-        struct row *r = &n->rows.at[i];
+        struct notify_row *r = &n->rows.at[i];
         if (r->tell == 0) {
             free(r->old_name);
             r->old_name = NULL;
@@ -434,7 +384,7 @@ static void compare_all(struct pass *p)
     struct mailbox_info info;
     size_t at = 0;
     while (account_next_mailbox(a, &at, &info)) {
-        if (info.is_mailbox && (get_events(p->notify, &info) & NOTIFY_MAILBOX_NAME) != 0) {
+        if (info.is_mailbox && (notify_get_events(p->notify, &info) & NOTIFY_MAILBOX_NAME) != 0) {
             (void)map_put(p->new_ids, map_id(&info.id), a);
         }
     }
@@ -442,13 +392,13 @@ static void compare_all(struct pass *p)
         compare_name(p, &info);
     }
     for (size_t i = 0; i < p->notify->rows.count; i++) {
-        const struct row *was = &p->notify->rows.at[i];
+        const struct notify_row *was = &p->notify->rows.at[i];
         if (map_find(p->old_names, str_from_c(was->name)) == was) {
             compare_gone(p, was);
         }
     }
     for (size_t i = 0; i < p->rows.count; i++) {
-        struct row *r = &p->rows.at[i];
+        struct notify_row *r = &p->rows.at[i];
         (void)map_put(p->new_names, str_from_c(r->name), r);
     }
     tell_parents(p);
@@ -464,7 +414,7 @@ static size_t count_names(struct account *a)
 }
 
 /* Compares everything with what was told. is_silent: the client knows. */
-static void compare(struct notify *n, bool is_silent)
+void notify_compare(struct notify *n, bool is_silent)
 {
     if (!n->plan.is_set) {
         return;
@@ -528,7 +478,7 @@ static void on_change(struct watch *w)
     note_own(n, is_own);
     n->is_selected_due = true;
     if (is_own && !n->is_due) {
-        compare(n, true);
+        notify_compare(n, true);
         return;
     }
     n->is_due = true;
@@ -539,7 +489,7 @@ static void on_change(struct watch *w)
 
 /* ---- telling ---- */
 
-static void write_list(struct imap_session *s, const struct row *r, struct buf *out)
+static void write_list(struct imap_session *s, const struct notify_row *r, struct buf *out)
 {
     buf_add_c(out, r->id != 0 ? "* LIST (" : "* LIST (\\NonExistent ");
     buf_add_c(out, r->has_children ? "\\HasChildren" : "\\HasNoChildren");
@@ -555,9 +505,9 @@ static void write_list(struct imap_session *s, const struct row *r, struct buf *
     buf_add(out, STR("\r\n"));
 }
 
-static void write_status(struct imap_session *s, const struct row *r, struct buf *out)
+static void write_status(struct imap_session *s, const struct notify_row *r, struct buf *out)
 {
-    const struct marks *m = &r->marks;
+    const struct notify_marks *m = &r->marks;
     buf_add(out, STR("* STATUS "));
     session_write_mailbox(s, out, str_from_c(r->name));
     buf_addf(out, " (MESSAGES %u UIDNEXT %u", m->count, m->uidnext);
@@ -612,13 +562,13 @@ enum step notify_step(struct imap_session *s, struct buf *out)
     }
     if (n->is_due) {
         n->is_due = false;
-        compare(n, false);
+        notify_compare(n, false);
     }
     if (n->has_overflow) {
         write_overflow(n, out);
     }
     for (; n->at < n->rows.count; n->at++) {
-        struct row *r = &n->rows.at[n->at];
+        struct notify_row *r = &n->rows.at[n->at];
         if (out->len >= SESSION_OUTPUT_MOST) {
             return STEP_MORE;
         }
@@ -637,7 +587,7 @@ enum step notify_step(struct imap_session *s, struct buf *out)
 /* ---- wishing ---- */
 
 /* A guest watches the selected mailbox only: all other names mean those of its own account. */
-static void read_plan(struct notify *n, const struct notify_plan *plan)
+void notify_read_plan(struct notify *n, const struct notify_plan *plan)
 {
     n->plan = *plan;
     n->selected = NULL;
@@ -657,7 +607,7 @@ static void tell_all(struct notify *n)
     const struct imap_session *s = n->session;
     uint64_t selected = session_is_selected(s) ? mailbox_get_id(s->selected.mailbox) : 0;
     for (size_t i = 0; i < n->rows.count; i++) {
-        struct row *r = &n->rows.at[i];
+        struct notify_row *r = &n->rows.at[i];
         if (!r->has_marks || r->id == selected) {
             continue;
         }
@@ -667,7 +617,7 @@ static void tell_all(struct notify *n)
     }
 }
 
-static struct notify *notify_new(struct imap_session *s)
+struct notify *notify_new(struct imap_session *s)
 {
     struct notify *n = calloc(1, sizeof(*n));
     if (n == NULL) {
@@ -695,10 +645,10 @@ enum err notify_set(struct imap_session *s, struct arena **arena, const struct n
     arena_free(&n->arena);
     n->arena = *arena;
     *arena = NULL;
-    read_plan(n, plan);
+    notify_read_plan(n, plan);
     release_rows(n);
     n->is_due = false;
-    compare(n, true);
+    notify_compare(n, true);
     if (plan->has_status) {
         tell_all(n);
     }

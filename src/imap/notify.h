@@ -14,7 +14,7 @@ struct imap_session;
 struct mailbox_info;
 struct notify;
 
-enum { NOTIFY_MAILBOXES_MOST = 2000 };
+enum { NOTIFY_MAILBOXES_MOST = 2000, NOTIFY_ARENA_MOST = 1024 * 1024 };
 
 /* The client's new wish, on success; takes *arena, which plan lives in. Errors: ERR_NOTIFY_OVERFLOW (more than
  * NOTIFY_MAILBOXES_MOST mailboxes; then nothing changes). */
@@ -43,6 +43,15 @@ bool notify_is_waiting(const struct imap_session *s);
 void notify_begin(struct imap_session *s, bool is_idle);
 /* Tells of the other mailboxes: STEP_MORE when out is full for now. */
 enum step notify_step(struct imap_session *s, struct buf *out);
+
+/* Changes in other mailboxes than the selected one are to be told. */
+bool notify_watches_others(const struct imap_session *s);
+
+/* Appends the wish and what was told, for another process (imap/resume.h). has_rows: else it will be as if there were too many mailboxes
+ * to be watched (RFC 5465, 5.8). */
+void notify_write_state(const struct imap_session *s, bool has_rows, struct buf *out);
+/* The other way, in a session without NOTIFY; what changed since is told as soon as something can be. Errors: ERR_CORRUPT. */
+MUST_USE enum err notify_read_state(struct imap_session *s, struct str state);
 
 /* Does the group name this mailbox of the account? The selected one has no name there: SELECTED says no. */
 bool notify_group_has(const struct notify_group *g, const struct mailbox_info *info);

@@ -55,7 +55,8 @@ struct notify_plan {
     bool is_set;     /* else NONE */
     bool has_status; /* the STATUS indicator */
     bool is_unknown; /* an event was named that is not offered here */
-    struct str text; /* the whole command; set by who reads it */
+    struct str text; /* the whole command; set by who reads it, */
+    bool is_utf8;    /* and in which dialect it is */
     struct notify_group *groups;
 };
 

@@ -36,7 +36,7 @@
 
 #include <string.h>
 
-enum { MODES_MOST = 256, GO_AHEAD_SIZE = 12 /* "+ go ahead" CRLF */ };
+enum { UNSAID_MOST = 16 * 1024, MODES_MOST = 256, GO_AHEAD_SIZE = 12 /* "+ go ahead" CRLF */ };
 
 /* ---- saving ---- */
 
@@ -134,37 +134,56 @@ static void find_selected(const struct imap_session *s, struct saved_selected *o
     out->keywords_told = sel->keywords_told;
 }
 
-/* Writes it, leaving out what may be missed, one after the other, until it fits; false: it never does. */
-static bool write_bounded(struct saved *saved, struct buf *out)
+/* What is left out of a state that is too large, one after the other. */
+enum { LEAVE_NOTHING, LEAVE_SAVED, LEAVE_CONTEXTS, LEAVE_NOTIFY, LEAVE_MOST };
+
+/* Writes it with these left out; false: it does not fit. */
+static bool write_without(const struct imap_session *s, struct saved *saved, unsigned left_out,
+                          struct buf *out)
 {
-    for (unsigned left_out = 0; left_out < 4; left_out++) {
-        struct buf b = BUF_INIT(SESSION_STATE_MOST);
-        if (left_out == 1 && !numset_is_empty(&saved->selected.saved)) {
-            numset_clear(&saved->selected.saved);
-            saved->selected.is_saved_lost = true;
-        }
-        saved_write(saved, &b);
-        bool fits = !b.is_full;
-        if (fits) {
-            buf_add(out, buf_str(&b));
-        }
-        buf_release(&b);
-        if (fits) {
-            return true;
-        }
+    const struct contexts *contexts = s->selected.contexts;
+    struct buf state = BUF_INIT(SESSION_STATE_MOST);
+    struct buf notify = BUF_INIT(SESSION_STATE_MOST);
+    struct buf live = BUF_INIT(SESSION_STATE_MOST);
+    if (left_out >= LEAVE_SAVED && !numset_is_empty(&saved->selected.saved)) {
+        numset_clear(&saved->selected.saved);
+        saved->selected.is_saved_lost = true;
     }
-    return false;
+    if (s->notify != NULL) {
+        notify_write_state(s, left_out < LEAVE_NOTIFY, &notify);
+    }
+    if (contexts != NULL) {
+        contexts_write_state(contexts, left_out >= LEAVE_CONTEXTS, &live);
+    }
+    saved->notify = buf_str(&notify);
+    saved->contexts = buf_str(&live);
+    saved_write(saved, &state);
+    bool fits = !state.is_full && !notify.is_full && !live.is_full;
+    if (fits) {
+        buf_add(out, buf_str(&state));
+    }
+    buf_release(&state);
+    buf_release(&notify);
+    buf_release(&live);
+    return fits;
 }
 
 static enum session_watch get_watch(const struct imap_session *s)
 {
+    bool is_selected = session_is_selected(s);
+    if (s->notify != NULL) {
+        bool is_wanted = notify_get_selected_events(s) != 0 && is_selected;
+        return notify_watches_others(s) ? SESSION_WATCH_ACCOUNT
+               : is_wanted              ? SESSION_WATCH_MAILBOX
+                                        : SESSION_WATCH_NONE;
+    }
     if (s->phase == PHASE_READ) {
         return SESSION_WATCH_NONE;
     }
     if (s->has_metadata) {
         return SESSION_WATCH_ACCOUNT;
     }
-    return session_is_selected(s) ? SESSION_WATCH_MAILBOX : SESSION_WATCH_NONE;
+    return is_selected ? SESSION_WATCH_MAILBOX : SESSION_WATCH_NONE;
 }
 
 static bool is_at_rest(const struct imap_session *s, const struct saved *saved)
@@ -172,7 +191,7 @@ static bool is_at_rest(const struct imap_session *s, const struct saved *saved)
     bool is_waiting = s->phase == PHASE_READ || s->phase == PHASE_LINE;
     bool is_whole = saved->phase == SAVED_READ || saved->phase == SAVED_IDLE;
     return is_waiting && is_whole && s->news.phase == NEWS_NONE && !saved->is_far
-           && !saved->selected.is_saved_lost;
+           && !notify_is_waiting(s);
 }
 
 static bool can_save(const struct imap_session *s)
@@ -192,8 +211,7 @@ bool imap_session_save(struct session *base, struct session_save *out)
                           .asker = s->args.asker,
                           .is_compressed = s->is_compressed,
                           .owes_capability = s->owes_capability,
-                          .is_far = relay_is_selected(s) || s->notify != NULL
-                                    || s->selected.contexts != NULL,
+                          .is_far = relay_is_selected(s),
                           .place = s->metadata.place};
     if (!can_save(s) || !find_phase(s, &saved)) {
         return false;
@@ -202,11 +220,15 @@ bool imap_session_save(struct session *base, struct session_save *out)
     saved.modes = buf_str(&modes);
     find_command(s, &saved);
     find_selected(s, &saved.selected);
-    bool is_written = write_bounded(&saved, out->state);
+    unsigned left_out = LEAVE_NOTHING;
+    while (left_out < LEAVE_MOST && !write_without(s, &saved, left_out, out->state)) {
+        left_out++;
+    }
+    bool is_written = left_out < LEAVE_MOST;
     if (is_written) {
         s->is_unsaved = false;
         out->literal = saved.phase == SAVED_LITERAL ? saved.command.left : 0;
-        out->may_park = is_at_rest(s, &saved);
+        out->may_park = left_out == LEAVE_NOTHING && is_at_rest(s, &saved);
         out->watch = get_watch(s);
         out->mailbox_id = saved.selected.mailbox_id;
     }
@@ -349,8 +371,15 @@ static enum err restore(struct imap_session *s, struct saved *v, const struct se
         again_begin(s, r, STR("* BYE [UNAVAILABLE] A part of the server went down\r\n"), true);
         return ERR_OK;
     }
+    CLEANUP(buf_release) struct buf unsaid = BUF_INIT(UNSAID_MOST);
+    if (v->contexts.n > 0) {
+        TRY(session_is_selected(s) ? contexts_read_state(s, v->contexts, &unsaid) : ERR_CORRUPT);
+    }
+    if (v->notify.n > 0) {
+        TRY(notify_read_state(s, v->notify));
+    }
     TRY(restore_phase(s, v, r));
-    again_begin(s, r, STR_EMPTY, false);
+    again_begin(s, r, buf_str(&unsaid), false);
     if (v->phase == SAVED_RUNNING) {
         again_expect_command(s, v->command.told, v->command.err);
     }

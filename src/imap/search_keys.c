@@ -132,6 +132,8 @@ static struct search_set parse_saved(struct search_keys *k, struct scan *c)
     struct search_set set = {NULL, 0};
     if (k->saved == NULL) {
         scan_fail(c, ERR_SYNTAX, "a set of its own, in more than the selected mailbox");
+    } else if (k->is_saved_lost) {
+        scan_fail(c, ERR_UNAVAILABLE, "a set, not what was saved");
     } else if (search_set_copy(k->arena, k->saved->at, k->saved->count, &set) != ERR_OK) {
         scan_fail(c, ERR_LIMIT, "fewer search keys");
     }

@@ -15,6 +15,7 @@ struct search_keys {
     struct str charset;  /* of the strings; empty: none was named */
     bool is_uid_only;    /* no key may be a message number: ERR_UID_REQUIRED (RFC 9586, 3.5) */
     const struct numset *saved; /* what "$" means: UIDs (RFC 5182); NULL: it cannot be used here */
+    bool is_saved_lost;         /* nobody knows any more: ERR_UNAVAILABLE */
     bool has_modseq;            /* out: a MODSEQ key was read (RFC 7162, 3.1.5) */
     unsigned count;             /* keys so far */
     unsigned fuzzy_depth;       /* within how many FUZZY the parser is */

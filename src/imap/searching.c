@@ -62,6 +62,7 @@ static struct search_keys make_keys(struct imap_session *s, struct cmd *cmd,
         .arena = cmd->arena,
         .is_uid_only = s->has_uidonly,
         .saved = q->is_elsewhere ? NULL : &s->selected.saved,
+        .is_saved_lost = s->selected.is_saved_lost,
         .find_filter = find_filter,
         .filter_owner = s,
     };
@@ -72,6 +73,7 @@ static void drop_saved(struct imap_session *s, const struct searching *q, enum e
 {
     if ((q->wants.options & RETURN_SAVE) && e != ERR_OK && !err_get_info(e)->is_bad) {
         numset_clear(&s->selected.saved);
+        s->selected.is_saved_lost = false;
     }
 }
 
@@ -182,6 +184,7 @@ void searching_begin_tell(struct imap_session *s, struct searching *q, struct re
     q->place = (struct results_place){0};
     if (q->wants.options & RETURN_SAVE) {
         numset_clear(&s->selected.saved);
+        s->selected.is_saved_lost = false;
         results_save(&results, &q->wants, &s->selected.saved);
     }
     if (q->wants.is_given) {

@@ -19,6 +19,13 @@ static uint32_t get_last(const struct imap_session *s, bool is_uid)
     return last.uid.v;
 }
 
+void set_require_saved(const struct imap_session *s, struct scan *c)
+{
+    if (s->selected.is_saved_lost) {
+        scan_fail(c, ERR_UNAVAILABLE, "what was saved");
+    }
+}
+
 /* "$": the saved messages that are still there (RFC 5182, 2.1). */
 static void add_saved(struct imap_session *s, bool is_uid, struct numset *out)
 {
@@ -35,6 +42,7 @@ void set_parse(struct imap_session *s, struct cmd *cmd, struct scan *c, struct n
     scan_sp(c);
     size_t at = c->at;
     if (scan_accept(c, '$')) {
+        set_require_saved(s, c);
         add_saved(s, cmd->is_uid, out);
         return;
     }

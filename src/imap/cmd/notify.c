@@ -9,8 +9,6 @@
 #include "imap/relay.h"
 #include "imap/session_priv.h"
 
-enum { PLAN_ARENA_MOST = 1024 * 1024 };
-
 struct notify_args {
     struct arena *arena; /* the plan's own: it outlives the command */
     struct notify_plan plan;
@@ -21,11 +19,12 @@ static void parse_notify(struct imap_session *s, struct cmd *cmd, struct scan *c
     (void)s;
     struct notify_args *args = arena_one(cmd->arena, struct notify_args);
     cmd->args = args;
-    args->arena = arena_new(PLAN_ARENA_MOST);
+    args->arena = arena_new(NOTIFY_ARENA_MOST);
     struct str text = c->s;
     c->s = arena_str(args->arena, text);
     notify_scan(c, args->arena, &args->plan);
     args->plan.text = c->s;
+    args->plan.is_utf8 = c->is_utf8;
     c->s = text;
 }
 
