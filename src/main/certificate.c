@@ -52,7 +52,7 @@ enum err certificate_read(struct str cert_pem, struct certificate_facts *out)
     bool is_good = cert != NULL && get_time(X509_get0_notBefore(cert), &f.from_s)
                    && get_time(X509_get0_notAfter(cert), &f.until_s);
     if (is_good) {
-        f.is_self_signed = X509_check_issued(cert, cert) == X509_V_OK;
+        f.is_self_signed = X509_self_signed(cert, 1) == 1;
         *out = f;
     }
     X509_free(cert);

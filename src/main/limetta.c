@@ -8,6 +8,7 @@
 #include "main/firewall.h"
 #include "main/listen.h"
 #include "main/link_cert.h"
+#include "main/doctor.h"
 #include "main/serve.h"
 #include "main/server_tools.h"
 #include "main/state.h"
@@ -130,6 +131,8 @@ struct command {
 
 static const struct command COMMANDS[] = {
     {"serve", serve, false, "[--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]\n"},
+    {"doctor", tool_doctor, false,
+     "[--config FILE] [--state DIR] [--port-offset N] [--json] [--strict]\n"},
     {"reload", tool_reload, false, "[--state DIR]\n"},
     {"restart", tool_restart, false,
      "store|auth|submit|convert|all-but-edge ... | store.N [--state DIR]\n"},

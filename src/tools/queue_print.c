@@ -3,6 +3,7 @@
 #include "tools/queue_print.h"
 
 #include "base/utf8.h"
+#include "tools/json_text.h"
 
 #include <string.h>
 
@@ -153,26 +154,6 @@ static void print_status(struct queue_print *p, const struct fields *f)
 
 /* ---- for programs ---- */
 
-static void add_json_string(struct buf *out, struct str s)
-{
-    uint32_t c = 0;
-    buf_add_char(out, '"');
-    while (s.n > 0) {
-        if (!utf8_next(&s, &c)) {
-            s = str_skip(s, 1);
-            c = 0xfffd;
-        }
-        if (c == '"' || c == '\\') {
-            buf_addf(out, "\\%c", (char)c);
-        } else if (c < 32 || c == 127) {
-            buf_addf(out, "\\u%04x", (unsigned)c);
-        } else {
-            utf8_add(out, c);
-        }
-    }
-    buf_add_char(out, '"');
-}
-
 static bool is_word(struct str key)
 {
     static const char *const WORDS[] = {"type",    "from", "sender", "envid",      "by_mode",
@@ -188,14 +169,14 @@ static bool is_word(struct str key)
 
 static void add_json_member(struct buf *out, struct str key, struct str value)
 {
-    add_json_string(out, key);
+    json_text_add(out, key);
     buf_add_char(out, ':');
     if (str_eq(key, STR("priority"))) {
         uint64_t above = 9;
         (void)str_to_u64(value, 18, &above);
         buf_addf(out, "%d", (int)above - 9);
     } else if (is_word(key)) {
-        add_json_string(out, value);
+        json_text_add(out, value);
     } else {
         buf_add(out, value);
     }
