@@ -270,7 +270,8 @@ static void on_connect_event(struct socket *k)
     int errnum = 0;
     socklen_t len = sizeof(errnum);
     (void)getsockopt(k->fd, SOL_SOCKET, SO_ERROR, &errnum, &len);
-    finish_connect(k, errnum == 0 ? ERR_OK : ERR_UNREACHABLE);
+    enum err why = is_soft(errnum) ? ERR_NO_ROUTE : ERR_UNREACHABLE;
+    finish_connect(k, errnum == 0 ? ERR_OK : why);
 }
 
 static void on_socket(void *owner, unsigned events)

@@ -30,8 +30,9 @@ enum { STREAM_HIGH_WATER = 64 * 1024, STREAM_LOW_WATER = 16 * 1024 };
 
 /* A connected socket (takes fd). Reading starts when a handler is set. Sets TCP_NODELAY, never SO_KEEPALIVE. */
 struct stream *stream_from_fd(struct loop *l, int fd);
-/* Connects a TCP socket, or a Unix one; on_connected hears ERR_OK or why not (ERR_UNREACHABLE, ERR_TIMEOUT). Freeing the stream
- * gives up. */
+/* Connects a TCP socket, or a Unix one; on_connected hears ERR_OK or why not: ERR_UNREACHABLE (refused, no way at
+ * all), ERR_NO_ROUTE (a router on the way says so: RFC 1122, 4.2.3.9, takes that for soft, so try again later), ERR_TIMEOUT.
+ * Freeing the stream gives up. */
 struct stream *stream_connect(struct loop *l, const struct sockaddr_storage *to,
                               uint64_t timeout_ms, void (*on_connected)(void *owner, enum err why),
                               void *owner);

@@ -29,7 +29,7 @@
 #include "net/stream.h"
 #include "smtp/imap_fetch.h"
 
-enum { CONNECT_MS = 30 * 1000, OUT_MOST = 512 * 1024 };
+enum { CONNECT_MS = 30 * 1000, AGAIN_MS = 1000, OUT_MOST = 512 * 1024 };
 
 /* A message store: a configured host, or our own at one of this host's addresses. */
 struct place {
@@ -52,9 +52,12 @@ struct connection {
     struct sockaddr_storage at[RESOLVE_MOST];
     size_t at_count;
     size_t at_next;
+    bool is_no_route;  /* routers said so of one of them */
+    uint64_t until_ms; /* while it makes sense to try again */
     struct stream *stream;
     struct imap_fetch *imap;
     struct timer *timer; /* while kept and unused */
+    struct timer *again; /* until the addresses are tried once more */
     struct run *run;     /* NULL: unused */
 };
 
@@ -150,6 +153,7 @@ static void connection_free(struct connection *c)
     }
     imap_fetch_free(&c->imap);
     timer_free(&c->timer);
+    timer_free(&c->again);
     free(c);
 }
 
@@ -452,10 +456,16 @@ static void on_connected(void *owner, enum err why)
 {
     struct connection *c = owner;
     const struct burl_host *h = c->place->host;
+    c->is_no_route = c->is_no_route || why == ERR_NO_ROUTE;
     if (why != ERR_OK && c->at_next < c->at_count) {
         stream_free(&c->stream);
         connect_next(c);
+    } else if (why != ERR_OK && c->is_no_route && loop_now_ms(get_loop(c->place)) < c->until_ms) {
+        stream_free(&c->stream);
+        timer_start(c->again, AGAIN_MS);
     } else if (why != ERR_OK) {
+        log_warn("burl: %.*s cannot be reached: %s",
+                 STR_ARG(h == NULL ? STR("our own store") : h->name), err_get_info(why)->meaning);
         drop(c, ERR_UNREACHABLE);
     } else if (h != NULL && h->tls == BURL_TLS_IMMEDIATE) {
         start_tls(c);
@@ -485,6 +495,15 @@ static void on_resolved(void *owner, enum err e, const struct sockaddr_storage *
     connect_next(c);
 }
 
+/* "Unreachable" is soft (RFC 1122, 4.2.3.9): a link that is changed over loses its routes for a moment. */
+static void on_again(void *owner)
+{
+    struct connection *c = owner;
+    c->at_next = 0;
+    c->is_no_route = false;
+    connect_next(c);
+}
+
 static struct imap_fetch *new_imap(const struct place *p)
 {
     const struct burl_host *h = p->host;
@@ -504,6 +523,8 @@ static void start_connection(struct run *r)
     struct connection *c = mem_new(sizeof(*c));
     c->place = p;
     c->timer = timer_new(get_loop(p), on_kept_long_enough, c);
+    c->again = timer_new(get_loop(p), on_again, c);
+    c->until_ms = loop_now_ms(get_loop(p)) + CONNECT_MS;
     c->imap = new_imap(p);
     c->run = r;
     r->connection = c;

@@ -58,11 +58,11 @@ def _set(ports):
 
 class Lab:
     """nat_timeout, fw_timeout: seconds that a silent connection is remembered by the carrier's NAT and by both firewalls. ports: open at fw from
-    outside to dmz; inside: open at fw2 from dmz to int; outward: open at fw from dmz to the outside; back: at fw2 from int to dmz. mtu: of the
-    carrier's wire (nat - fw). redirect: a rule in the NAT's prerouting, such as 'tcp dport 25 dnat to 198.51.100.1'. has_firewalls: False: fw and
+    outside to dmz; inside: open at fw2 from dmz to int; outward: open at fw from dmz to the outside; back: at fw2 from int to dmz. mtu: what the NAT
+    can send to the phone in one packet. redirect: a rule in the NAT's prerouting, such as 'tcp dport 25 dnat to 198.51.100.1'. has_firewalls: False: fw and
     fw2 let everything through until the test loads rules of its own."""
 
-    def __init__(self, nat_timeout=7440, fw_timeout=7440, ports=SERVICES, inside=(), outward=(), back=(), mtu=1500, redirect='',
+    def __init__(self, nat_timeout=7440, fw_timeout=7440, ports=SERVICES, inside=(), outward=(), back=(), mtu=0, redirect='',
                  has_firewalls=True):
         self.spaces = []
         try:
@@ -71,9 +71,11 @@ class Lab:
                 self.spaces.append(space)
                 setattr(self, name, space)
             for i in range(len(WIRES)):
-                self._wire(i, mtu if i == 1 else 1500)
+                self._wire(i)
             for i, space in enumerate(self.spaces):
                 self._address(i, space)
+            if mtu:
+                self.nat.ip(f'route add {WIRES[0][0]}.0/25 dev out0 mtu lock {mtu}', f'route add {WIRES[0][1]}::/80 dev out0 mtu lock {mtu}')
             self._filter(nat_timeout, fw_timeout, redirect, (ports, inside, outward, back) if has_firewalls else None)
         except BaseException:
             self.close()
@@ -89,12 +91,12 @@ class Lab:
         for space in reversed(self.spaces):
             space.close()
 
-    def _wire(self, i, mtu):
+    def _wire(self, i):
         outer, inner = self.spaces[i], self.spaces[i + 1]
         for name, value in (('ipv6.conf.default.accept_dad', 0), ('ipv6.conf.default.accept_ra', 0)):
             outer.sysctl('net.' + name, value)
             inner.sysctl('net.' + name, value)
-        outer.ip(f'link add in0 mtu {mtu} type veth peer name out0 mtu {mtu} netns {inner.path}')
+        outer.ip(f'link add in0 type veth peer name out0 netns {inner.path}')
 
     def _address(self, i, space):
         lines = ['link set lo up']

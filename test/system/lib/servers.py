@@ -167,11 +167,12 @@ class Limetta(Server):
     def listening(self):
         return ['--listen', self.host]
 
+    def command(self):
+        return [self.program, 'serve', '--state', self.state, '--config', self.config, *self.listening(), '--port-offset', str(self.offset)]
+
     def start(self):
         log = open(self.log_path, 'a')
-        self.process = subprocess.Popen([self.program, 'serve', '--state', self.state, '--config', self.config, *self.listening(),
-                                         '--port-offset', str(self.offset)], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                        **self.popen)
+        self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, **self.popen)
         log.close()
         try:
             for port in (self.imap_port, self.submission_port):

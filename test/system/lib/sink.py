@@ -18,6 +18,7 @@ class Sink:
         if identity is not None:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self.tls.load_cert_chain(*identity)
+        self.verbs = []  # of all sessions
         self.messages = []  # (reverse path, [forward paths], octets)
         self.arrived = threading.Condition()
         sink = self
@@ -58,6 +59,7 @@ class Sink:
         while True:
             line = rfile.readline()
             verb = line.strip().split(b' ')[0].upper()
+            self.verbs.append(verb)
             if not line or verb == b'QUIT':
                 if line:
                     say('221 2.0.0 bye')
