@@ -124,6 +124,13 @@ static enum err read_routes(struct routes *r)
     return ERR_OK;
 }
 
+/* A password is for the relay alone. Where anybody may answer in its place (RFC 5383, 3), TLS that is merely offered would give it away. */
+static enum smtp_tls_policy get_relay_tls(const struct routes_args *args)
+{
+    bool is_secret = args->relay_user.n > 0 && args->relay_tls == SMTP_TLS_OFFERED;
+    return is_secret ? SMTP_TLS_REQUIRED : args->relay_tls;
+}
+
 static enum err read_relays(struct routes *r)
 {
     const struct routes_args *args = &r->args;
@@ -142,7 +149,7 @@ static enum err read_relays(struct routes *r)
         if (r->relay_count == RELAYS_MOST || !next_hop_parse_host(word, &h.name, &h.port)) {
             return ERR_SYNTAX;
         }
-        set_policy(args, args->relay_tls, &h);
+        set_policy(args, get_relay_tls(args), &h);
         r->relays[r->relay_count++] = h;
     }
     return ERR_OK;
