@@ -24,6 +24,7 @@ struct sasl {
     Gsasl *gsasl;
     void (*find)(void *owner, struct str name, struct verifier *out);
     void *owner;
+    size_t refs; /* its owner, and the exchanges */
 };
 
 struct exchange {
@@ -141,16 +142,18 @@ struct sasl *sasl_new(void (*find)(void *owner, struct str name, struct verifier
     }
     s->find = find;
     s->owner = owner;
+    s->refs = 1;
     gsasl_callback_set(s->gsasl, on_property);
     return s;
 }
 
 void sasl_free(struct sasl **s)
 {
-    if (*s != NULL) {
-        gsasl_done((*s)->gsasl);
-        free(*s);
-        *s = NULL;
+    struct sasl *gone = *s;
+    *s = NULL;
+    if (gone != NULL && --gone->refs == 0) {
+        gsasl_done(gone->gsasl);
+        free(gone);
     }
 }
 
@@ -173,6 +176,7 @@ static struct exchange *new_exchange(struct sasl *s, struct str name)
         abort();
     }
     x->sasl = s;
+    s->refs++;
     x->is_scram = str_starts(name, STR("SCRAM"));
     x->is_plus = str_ends_nocase(name, STR("-PLUS"));
     x->is_xoauth = str_eq(name, STR("XOAUTH2"));
@@ -221,6 +225,7 @@ void exchange_free(struct exchange **x)
     if ((*x)->session != NULL) {
         gsasl_finish((*x)->session);
     }
+    sasl_free(&(*x)->sasl);
     buf_wipe(&(*x)->cb);
     buf_wipe(&(*x)->user);
     buf_wipe(&(*x)->authzid);

@@ -28,6 +28,7 @@ enum exchange_state {
  * time for the same name. */
 struct sasl *sasl_new(void (*find)(void *owner, struct str name, struct verifier *out),
                       void *owner);
+/* Exchanges that are left keep what they need of it. */
 void sasl_free(struct sasl **s);
 
 /* cb_type: "tls-exporter", "tls-unique" or empty; cb: its octets. For a mechanism without -PLUS they serve to notice a

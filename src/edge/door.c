@@ -153,16 +153,17 @@ void edge_accept(struct edge *e, enum service service, struct stream *s,
     connection_new(e, service, s, &from, &to, is_counted);
 }
 
-void edge_note_no_descriptors(struct edge *e)
+bool edge_note_no_descriptors(struct edge *e)
 {
     for (int i = 0; i < SHED_AT_ONCE; i++) {
         struct connection *idle = idle_find_stranger(e, NULL);
         if (idle == NULL) {
-            return;
+            return i > 0;
         }
         note_shed(e, SHED_DESCRIPTORS);
         connection_free(idle); /* at once: last words would keep the descriptor */
     }
+    return true;
 }
 
 /* ---- what a stranger may take ---- */
@@ -205,11 +206,7 @@ static void on_turn(void *owner, struct list *node)
 static void on_hello(void *owner)
 {
     struct connection *c = owner;
-    struct edge *e = c->edge;
-    bool is_busy = c->is_counted && limits_is_busy(e->limits, &c->peer, loop_now_ms(e->loop));
-    if (c->stranger != NULL) {
-        handshakes_ask(e->handshakes, &c->stranger->turn, is_busy);
-    }
+    handshakes_ask(c->edge->handshakes, &c->stranger->turn, address_get_prefix(&c->peer));
 }
 
 void door_hold_handshake(struct connection *c)

@@ -75,8 +75,8 @@ void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct s
 /* A client connected (s is taken). service: any but SERVICE_ACAP. */
 void edge_accept(struct edge *e, enum service service, struct stream *s,
                  const struct sockaddr_storage *peer, const struct sockaddr_storage *local);
-/* The system has no descriptors left: strangers go, those first that have been silent for longest. */
-void edge_note_no_descriptors(struct edge *e);
+/* The system has no descriptors left: some strangers go, those that have been silent for longest. False: there are none. */
+bool edge_note_no_descriptors(struct edge *e);
 size_t edge_get_count(const struct edge *e);
 
 /* Why a stranger was turned away, or sent away. */

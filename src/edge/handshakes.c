@@ -4,28 +4,40 @@
  * nothing. So there is a bound on how many we do in a second, and what is left of the processor belongs to those who are logged in. A
  * client that waits has sent its whole ClientHello, and that is all it has cost so far (net/tls.h: tls_hold()).
  *
- *     quiet:  [a] [b]              from places that begin few connections: first
- *     busy:   [x] [x] [y] [x] ...  from those that begin many: when no quiet one waits
+ *     round:  [192.0.2/24] -> [198.51.100/24] -> [203.0.113/24] -> ...
+ *                  |                |                  |
+ *                  a                x x x x x          y y
  *
- * In a storm of handshakes from a few networks the others are served as if there was no storm. Who waits is still a stranger, and leaves
- * when his time is over, or to make room.
+ * Places take turns, whoever waits there: so in a storm from a few networks all others are served as if there was none, and one from n
+ * networks leaves everybody a share of one in n and one. Who waits is still a stranger, and leaves when his time is over, or to make room.
  *
- * Credit grows with time, and what is not used for CREDIT_MOST_US is gone: after a quiet moment a few go at once. */
+ * A place is there while somebody of it waits, or until its turn finds nobody. Credit grows with time, and what is not used for
+ * CREDIT_MOST_US is gone: after a quiet moment a few go at once. */
 #include "edge/handshakes.h"
 
+#include "base/map.h"
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
-enum { LISTS = 2, LEAST_AT_ONCE = 8 };
+enum { LEAST_AT_ONCE = 8 };
 
 static const uint64_t SECOND_US = 1000 * 1000;
 static const uint64_t CREDIT_MOST_US = 100 * 1000;
 
+struct place {
+    struct list node;    /* in handshakes->round */
+    struct list waiting; /* who came first, first */
+    char key[HANDSHAKES_PLACE_MOST];
+    size_t key_len;
+};
+
 struct handshakes {
     struct loop *loop;
     struct timer *timer;
-    struct list waiting[LISTS]; /* quiet, busy */
+    struct map *places;
+    struct list round; /* the place whose turn is next comes first */
     void (*on_turn)(void *owner, struct list *node);
     void *owner;
     uint64_t cost_us; /* of one; 0: nothing */
@@ -33,12 +45,23 @@ struct handshakes {
     uint64_t counted_ms; /* up to when the credit is counted */
 };
 
-static struct list *find_next(struct handshakes *h)
+static void forget(struct handshakes *h, struct place *p)
 {
-    for (int i = 0; i < LISTS; i++) {
-        if (!list_is_empty(&h->waiting[i])) {
-            return h->waiting[i].next;
+    (void)map_remove(h->places, str_make(p->key, p->key_len));
+    list_remove(&p->node);
+    list_detach(&p->waiting);
+    free(p);
+}
+
+/* The place whose turn it is; those where nobody waits any more go. NULL: nobody waits. */
+static struct place *find_next(struct handshakes *h)
+{
+    while (!list_is_empty(&h->round)) {
+        struct place *p = list_entry(h->round.next, struct place, node);
+        if (!list_is_empty(&p->waiting)) {
+            return p;
         }
+        forget(h, p);
     }
     return NULL;
 }
@@ -58,14 +81,17 @@ static void count_credit(struct handshakes *h)
 static void serve(struct handshakes *h)
 {
     count_credit(h);
-    struct list *next = find_next(h);
-    while (next != NULL && h->credit_us >= h->cost_us) {
+    struct place *p = find_next(h);
+    while (p != NULL && h->credit_us >= h->cost_us) {
+        struct list *node = p->waiting.next;
         h->credit_us -= h->cost_us;
-        list_remove(next);
-        h->on_turn(h->owner, next);
-        next = find_next(h);
+        list_remove(node);
+        list_remove(&p->node);
+        list_append(&h->round, &p->node);
+        h->on_turn(h->owner, node);
+        p = find_next(h);
     }
-    if (next != NULL) {
+    if (p != NULL) {
         timer_start(h->timer, (h->cost_us - h->credit_us) / 1000 + 1);
     }
 }
@@ -81,13 +107,12 @@ struct handshakes *handshakes_new(struct loop *l, unsigned a_second,
     struct handshakes *h = mem_new(sizeof(*h));
     h->loop = l;
     h->timer = timer_new(l, on_timer, h);
+    h->places = map_new();
     h->on_turn = on_turn;
     h->owner = owner;
     h->cost_us = a_second == 0 ? 0 : SECOND_US / a_second;
     h->credit_us = UINT32_MAX; /* as much as there may be */
-    for (int i = 0; i < LISTS; i++) {
-        list_init(&h->waiting[i]);
-    }
+    list_init(&h->round);
     return h;
 }
 
@@ -96,16 +121,27 @@ void handshakes_free(struct handshakes **h)
     if (*h == NULL) {
         return;
     }
-    for (int i = 0; i < LISTS; i++) {
-        list_detach(&(*h)->waiting[i]);
+    while (!list_is_empty(&(*h)->round)) {
+        forget(*h, list_entry((*h)->round.next, struct place, node));
     }
+    map_free(&(*h)->places);
     timer_free(&(*h)->timer);
     free(*h);
     *h = NULL;
 }
 
-void handshakes_ask(struct handshakes *h, struct list *node, bool is_busy)
+void handshakes_ask(struct handshakes *h, struct list *node, struct str place)
 {
-    list_append(&h->waiting[is_busy ? 1 : 0], node);
+    struct place *p = map_find(h->places, place);
+    assert(place.n <= HANDSHAKES_PLACE_MOST);
+    if (p == NULL) {
+        p = mem_new(sizeof(*p));
+        memcpy(p->key, place.p, place.n);
+        p->key_len = place.n;
+        list_init(&p->waiting);
+        list_append(&h->round, &p->node);
+        (void)map_put(h->places, place, p);
+    }
+    list_append(&p->waiting, node);
     serve(h);
 }

@@ -23,7 +23,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SCOPES = 2, KEY_MOST = 16, SWEEP = 4, BUSY_PART = 4 };
+enum { SCOPES = 2, KEY_MOST = 16, SWEEP = 4 };
 
 static const uint64_t MINUTE_US = 60ULL * 1000 * 1000;
 static const uint64_t HOUR_US = 3600ULL * 1000 * 1000;
@@ -281,17 +281,6 @@ void limits_note_failure(struct limits *l, const struct address *peer, uint64_t 
         assert(p != NULL);
         pour(&p->failures, 1, l->bounds[i].failures_hour, HOUR_US, now_ms * 1000);
     }
-}
-
-bool limits_is_busy(const struct limits *l, const struct address *peer, uint64_t now_ms)
-{
-    for (int i = 0; i < SCOPES; i++) {
-        const struct place *p = find(l, peer, i);
-        if (p != NULL && get_level(&p->begun, now_ms * 1000) > MINUTE_US / BUSY_PART) {
-            return true;
-        }
-    }
-    return false;
 }
 
 size_t limits_get_count(const struct limits *l)

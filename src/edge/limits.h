@@ -44,8 +44,6 @@ void limits_note_return(struct limits *l, const struct address *peer);
 bool limits_note_octets(struct limits *l, const struct address *peer, size_t n, uint64_t now_ms);
 /* For one that was counted: a login failed. */
 void limits_note_failure(struct limits *l, const struct address *peer, uint64_t now_ms);
-/* Has used a good part of the connections that it may begin: others go first. */
-bool limits_is_busy(const struct limits *l, const struct address *peer, uint64_t now_ms);
 /* Connections that are counted. */
 size_t limits_get_count(const struct limits *l);
 /* Places that are remembered, with connections and without. */

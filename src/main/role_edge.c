@@ -12,6 +12,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum {
@@ -59,9 +60,9 @@ static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
     edge_accept(p->role->edge, p->service, stream_from_fd(p->role->loop, fd), peer, &local);
 }
 
-static void on_exhausted(void *owner)
+static bool on_exhausted(void *owner)
 {
-    edge_note_no_descriptors(((struct port *)owner)->role->edge);
+    return edge_note_no_descriptors(((struct port *)owner)->role->edge);
 }
 
 static void on_peer(void *owner, const struct boot_peer *peer)
@@ -172,6 +173,20 @@ static enum err make_tls(struct edge_role *r)
     return ERR_OK;
 }
 
+/* As many as are wanted, and as there are descriptors for; some are for links, and for those who hear their last words. */
+static size_t read_connections_most(const struct boot *b)
+{
+    uint64_t wanted = boot_get_u64(b, STR("connections_most"), CONNECTIONS_MOST);
+    struct rlimit fds;
+    if (getrlimit(RLIMIT_NOFILE, &fds) != 0) {
+        return wanted;
+    }
+    uint64_t aside = fds.rlim_cur / 8;
+    aside = DESCRIPTORS_ASIDE + (aside < STREAM_FINISHERS_MOST ? aside : STREAM_FINISHERS_MOST);
+    uint64_t most = fds.rlim_cur > 2 * aside ? fds.rlim_cur - aside : aside;
+    return wanted < most ? wanted : most;
+}
+
 /* limetta reload. A context is made only for another certificate: with the old one go the sessions that clients could resume. */
 static void on_settings(void *owner)
 {
@@ -187,8 +202,7 @@ static void on_settings(void *owner)
     edge_set_again(r->edge, &(struct edge_again){
                                 .tls = tls,
                                 .tls_context = r->tls,
-                                .connections_most = boot_get_u64(r->boot, STR("connections_most"),
-                                                                 CONNECTIONS_MOST),
+                                .connections_most = read_connections_most(r->boot),
                             });
 }
 
@@ -251,7 +265,7 @@ static enum err make_edge(struct edge_role *r)
         .submission_timeout_ms =
             second_ms * boot_get_u64(b, STR("submission_timeout_s"), SUBMISSION_TIMEOUT_S),
         .resume_wait_ms = SECOND_MS * boot_get_u64(b, STR("resume_wait_s"), RESUME_WAIT_S),
-        .connections_most = boot_get_u64(b, STR("connections_most"), CONNECTIONS_MOST),
+        .connections_most = read_connections_most(b),
     };
     read_limits(b, &s);
     TRY(make_tls(r));
@@ -311,6 +325,7 @@ static enum err start(struct edge_role *r)
     static const struct boot_handler HANDLER = {on_peer, on_stop, on_settings};
     TRY(make_edge(r));
     TRY(confine(r->boot, ROLE_EDGE, STR_EMPTY));
+    on_settings(r); /* only now it is known how many descriptors there are */
     r->stopping = timer_new(r->loop, on_stopping, r);
     open_ports(r);
     boot_attach(r->boot, r->loop, &HANDLER, r);

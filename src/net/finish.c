@@ -5,18 +5,20 @@
  * comes, and frees the stream when the peer is done and everything was taken, or when nothing moves for too long.
  *
  * Nobody else counts these streams any more, so a crowd that is turned away and does not leave would use up all
- * descriptors: at STREAM_FINISHERS_MOST the one that was given the most time goes at once. */
+ * descriptors: at STREAM_FINISHERS_MOST the one that was given the most time goes at once. And who goes on talking is heard for
+ * HEARD_MOST octets, and not for ever. */
 #include "base/mem.h"
 #include "net/loop_priv.h"
 #include "net/stream.h"
 
 #include <stdlib.h>
 
-/* Looks without progress: a minute for a peer that has everything, TCP's own patience for one that is out of reach. Octets that the kernel took count, too: it gives up on a socket
- * that nobody holds after two minutes. */
+/* Looks without progress: a minute for a peer that has everything, TCP's own patience for one that is out of reach. Octets that the
+ * kernel took count, too: it gives up on a socket that nobody holds after two minutes. */
 enum {
     LOOK_AGAIN_MS = 500,
     LOOKS_MOST = 120,
+    HEARD_MOST = 4 * 1024 * 1024,
     LOOKS_WHILE_OWED_MOST = STREAM_PATIENCE_MS / LOOK_AGAIN_MS
 };
 
@@ -27,6 +29,7 @@ struct finisher {
     struct timer *timer;
     bool is_peer_done;
     int looks;
+    size_t heard; /* octets, thrown away */
     size_t owed; /* at the last look */
 };
 
@@ -41,8 +44,11 @@ static void done(struct finisher *f)
 
 static void on_octets(void *owner, struct str octets)
 {
-    (void)owner;
-    (void)octets;
+    struct finisher *f = owner;
+    f->heard += octets.n;
+    if (f->heard > HEARD_MOST) {
+        done(f);
+    }
 }
 
 static void look(struct finisher *f)

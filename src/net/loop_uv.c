@@ -45,7 +45,7 @@ struct listener {
     bool is_paused;
     uint64_t logged_ms; /* that descriptors ran out; 0: never */
     void (*on_accept)(void *owner, int fd, const struct sockaddr_storage *peer);
-    void (*on_exhausted)(void *owner);
+    bool (*on_exhausted)(void *owner);
     void *owner;
 };
 
@@ -340,10 +340,9 @@ static void wait_for_descriptors(struct listener *s)
         s->logged_ms = now_ms;
         log_warn("cannot accept: %s", uv_strerror(uv_translate_sys_error(errno)));
     }
-    io_set(s->io, 0);
-    timer_start(s->retry, ACCEPT_RETRY_MS);
-    if (s->on_exhausted != NULL) {
-        s->on_exhausted(s->owner);
+    if (s->on_exhausted == NULL || !s->on_exhausted(s->owner)) {
+        io_set(s->io, 0);
+        timer_start(s->retry, ACCEPT_RETRY_MS);
     }
 }
 
@@ -390,7 +389,7 @@ struct listener *listener_new(struct loop *l, int fd,
     return s;
 }
 
-void listener_on_exhausted(struct listener *s, void (*fn)(void *owner))
+void listener_on_exhausted(struct listener *s, bool (*fn)(void *owner))
 {
     s->on_exhausted = fn;
 }

@@ -824,6 +824,19 @@ static void test_outside_forgotten(void **state)
     assert_non_null(f->asker);
 }
 
+/* Auth goes while a helper thread checks a password: what that holds goes when it is done. */
+static void test_gone_amid_a_check(void **state)
+{
+    struct fixture *f = *state;
+    struct buf b = BUF_INIT(8192);
+    add_start(&b, "PLAIN", STR("\0anna\0beer"), "10.0.0.1");
+    auth_request(f->auth, &f->edge, 1, buf_str(&b));
+    buf_release(&b);
+    auth_free(&f->auth);
+    loop_run(f->loop);
+    assert_int_equal(f->replies, 0);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -832,6 +845,7 @@ int main(void)
         TEST(test_bound_of_held_back),
         TEST(test_bound_of_checks),
         TEST(test_bad_requests),
+        TEST(test_gone_amid_a_check),
         TEST(test_same_answer),
         TEST(test_growing_delay),
         TEST(test_ticket),

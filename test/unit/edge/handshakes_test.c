@@ -41,7 +41,7 @@ static void test_any_number(void **state)
     (void)state;
     open_world(&w, 0);
     for (int i = 0; i < PLACES; i++) {
-        handshakes_ask(w.h, &w.places[i], i % 2 == 0);
+        handshakes_ask(w.h, &w.places[i], i % 2 == 0 ? STR("x") : STR("y"));
     }
     assert_int_equal(w.turns, PLACES);
     close_world(&w);
@@ -54,7 +54,7 @@ static void test_rate(void **state)
     (void)state;
     open_world(&w, 10);
     for (int i = 0; i < 20; i++) {
-        handshakes_ask(w.h, &w.places[i], false);
+        handshakes_ask(w.h, &w.places[i], STR("x"));
     }
     assert_int_equal(w.turns, 8);
     list_remove(&w.places[9]);
@@ -72,28 +72,34 @@ static void test_rate(void **state)
     /* Quiet for long: as many at once as in the beginning, not more. */
     loop_advance(w.loop, 100000);
     for (int i = 20; i < 40; i++) {
-        handshakes_ask(w.h, &w.places[i], false);
+        handshakes_ask(w.h, &w.places[i], STR("x"));
     }
     assert_int_equal(w.turns, 19 + 8);
     close_world(&w);
 }
 
-/* In a storm from busy places, who comes from a quiet one is next. */
-static void test_quiet_first(void **state)
+/* Places take turns: a storm from two of them leaves a third its share. */
+static void test_turns(void **state)
 {
     struct world w;
     (void)state;
     open_world(&w, 10);
     for (int i = 0; i < 50; i++) {
-        handshakes_ask(w.h, &w.places[i], true);
+        handshakes_ask(w.h, &w.places[i], i < 40 ? STR("storm") : STR("wind"));
     }
-    handshakes_ask(w.h, &w.places[60], false);
     assert_int_equal(w.turns, 8);
-    loop_advance(w.loop, 110);
-    assert_int_equal(w.turns, 9);
-    assert_int_equal(w.order[8], 60);
-    loop_advance(w.loop, 100);
-    assert_int_equal(w.order[9], 8);
+    for (int i = 50; i < 53; i++) {
+        handshakes_ask(w.h, &w.places[i], STR("quiet"));
+    }
+    list_remove(&w.places[51]);
+    for (int i = 0; i < 12; i++) {
+        loop_advance(w.loop, 100);
+    }
+    static const int ORDER[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 40, 50, 9, 41, 52, 10, 42, 11, 43};
+    assert_true(w.turns >= 18);
+    for (int i = 0; i < 18; i++) {
+        assert_int_equal(w.order[i], ORDER[i]);
+    }
     close_world(&w);
 }
 
@@ -102,7 +108,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_any_number),
         cmocka_unit_test(test_rate),
-        cmocka_unit_test(test_quiet_first),
+        cmocka_unit_test(test_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

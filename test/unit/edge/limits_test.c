@@ -111,11 +111,6 @@ static void test_begun(void **state)
     assert_int_equal(take(l, "192.0.2.3", now + 11 * 1000), LIMITS_FINE);
     give(l, "192.0.2.3", true);
     assert_int_equal(take(l, "192.0.2.4", now + 11 * 1000), LIMITS_OFTEN);
-    struct address quiet = make("198.51.100.1");
-    struct address busy = make("192.0.2.77");
-    assert_true(limits_is_busy(l, &busy, now + 11 * 1000));
-    assert_false(limits_is_busy(l, &busy, now + 2 * MINUTE_MS));
-    assert_false(limits_is_busy(l, &quiet, now));
     limits_free(&l);
 }
 
