@@ -207,7 +207,7 @@ static const struct told FROM_CONFIG[] = {
     {"submission_timeout_s", EDGE, CONFIG_submission_timeout_s},
     {"news_window_ms", STORE, CONFIG_news_window_ms},
     {"tcp_keepalive_s", EDGE, CONFIG_tcp_keepalive_s},
-    {"time_unit_ms", EDGE | STORE, CONFIG_time_unit_ms},
+    {"time_unit_ms", EDGE | STORE | SUBMIT, CONFIG_time_unit_ms},
     {"limits_exempt", EDGE, CONFIG_limits_exempt},
     {"limits_prefix_factor", EDGE, CONFIG_limits_prefix_factor},
     {"strangers_most", EDGE, CONFIG_strangers_most},

@@ -323,7 +323,7 @@ static enum err resume_imap(struct store_role *r, struct link *l, const struct f
     args.port = (uint16_t)fields_get_u64(f, STR("port"), 0);
     kept_attach(r->kept, runner, l, k->user, f);
     TRY(imap_session_resume(&args, &k->resume, &core));
-    session_runner_start(runner, core);
+    session_runner_resume(runner, core);
     return ERR_OK;
 }
 
@@ -734,7 +734,8 @@ static void run(struct store_role *r)
 
 static void close_all(struct store_role *r)
 {
-    peers_release(&r->peers); /* first: who is left without a process is to see that, and no session's end */
+    peers_release(
+        &r->peers); /* first: who is left without a process is to see that, and no session's end */
     session_group_free(&r->group);
     outbox_run_free(&r->outbox);
     filter_events_free(&r->events);

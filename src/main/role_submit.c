@@ -15,6 +15,7 @@
 #include "base/vec.h"
 #include "main/control.h"
 #include "main/inject_session.h"
+#include "main/kept.h"
 #include "main/lmtp_gate.h"
 #include "main/lookups.h"
 #include "main/outgoing.h"
@@ -40,6 +41,7 @@
 enum {
     REFUSAL_MOST = 1024,
     LMTP_CONNECTIONS_MOST = 100,
+    SECOND_MS = 1000,
     MESSAGE_DEFAULT = 64 * 1024 * 1024,
     TRACE_ROOM = 64 * 1024, /* for the header lines that we add */
     IMAP_PORT = 143,
@@ -63,6 +65,7 @@ struct submit_role {
     struct runner *runner;
     struct webhooks *webhooks;
     struct session_group *group;
+    struct kept_desk *kept;
     struct lookups lookups;
     struct lmtp_gate *gate;
     struct queue_desk *desk;
@@ -212,11 +215,11 @@ static enum err open_rates(struct submit_role *r, struct str dir)
     return is_limited ? rates_open(dir, &r->rates) : ERR_OK;
 }
 
-static struct session *new_session(struct submit_role *r, const struct fields *f,
-                                   const struct ticket *ticket, const struct session_host *host)
+static struct submit_session_args get_args(struct submit_role *r, const struct fields *f,
+                                           struct str user, const struct session_host *host)
 {
     uint64_t most = boot_get_u64(r->boot, STR("message_most"), MESSAGE_DEFAULT);
-    struct submit_session_args args = {
+    return (struct submit_session_args){
         .loop = r->loop,
         .session_host = *host,
         .queue = r->queue,
@@ -233,7 +236,7 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
         .owner = r,
         .submission =
             {
-                .user = ticket->user,
+                .user = user,
                 .hostname = boot_get(r->boot, STR("hostname")),
                 .domain = get_domain(r),
                 .domains = boot_get(r->boot, STR("domains")),
@@ -244,11 +247,11 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
                 .recipients_most =
                     boot_get_u64(r->boot, STR("recipients_most"), RECIPIENTS_DEFAULT),
                 .hold_most_s = boot_get_u64(r->boot, STR("hold_most_s"), HOLD_DEFAULT_S),
-                .priority_most = get_priority_most(r, ticket->user),
-                .sender_check = get_sender_check(r, ticket->user),
+                .priority_most = get_priority_most(r, user),
+                .sender_check = get_sender_check(r, user),
                 .burl =
                     {
-                        .user = ticket->user,
+                        .user = user,
                         .host_names = boot_get(r->boot, STR("host_names")),
                         .local = get_local(f),
                         .imap_port = (uint16_t)boot_get_u64(r->boot, STR("imap_port"), IMAP_PORT),
@@ -257,22 +260,94 @@ static struct session *new_session(struct submit_role *r, const struct fields *f
                     },
             },
     };
-    return submit_session_new(&args);
 }
 
-static void open_submit(struct submit_role *r, const struct link *l, const struct fields *f,
+static void open_submit(struct submit_role *r, struct link *l, const struct fields *f,
                         struct stream *s)
 {
     struct session_runner *runner = session_runner_new(r->group, s);
     struct ticket ticket;
     enum err e = check_ticket(r, l, f, &ticket);
     if (e == ERR_OK) {
-        session_runner_start(runner, new_session(r, f, &ticket, session_runner_get_host(runner)));
+        struct submit_session_args args =
+            get_args(r, f, ticket.user, session_runner_get_host(runner));
+        kept_attach(r->kept, runner, l, ticket.user, f);
+        session_runner_start(runner, submit_session_new(&args));
         return;
     }
     CLEANUP(buf_release) struct buf last = BUF_INIT(REFUSAL_MOST);
     smtp_write_err(&last, e);
     session_runner_refuse(runner, buf_str(&last));
+}
+
+/* A session that another process had, or that was parked. */
+static enum err resume_submit(struct submit_role *r, struct link *l, const struct fields *f,
+                              struct session_runner *runner, const struct kept_state *k)
+{
+    struct session *core = NULL;
+    struct submit_session_args args = get_args(r, f, k->user, session_runner_get_host(runner));
+    kept_attach(r->kept, runner, l, k->user, f);
+    TRY(submit_session_resume(&args, &k->resume, &core));
+    session_runner_start(runner, core);
+    return ERR_OK;
+}
+
+static void on_resume(void *owner, struct link *l, struct str head, struct str state,
+                      struct stream *s)
+{
+    struct submit_role *r = owner;
+    struct fields f;
+    struct kept_state k;
+    if (fields_parse(head, &f) != ERR_OK) {
+        log_error("%s sent a broken resume message", control_role_name(link_get_peer(l)));
+        stream_free(&s);
+        return;
+    }
+    CLEANUP(log_restore)
+    uint32_t before = log_about((uint32_t)fields_get_u64(&f, STR("log"), 0));
+    bool may =
+        link_get_peer(l) == ROLE_EDGE && str_eq(fields_get(&f, STR("service")), STR("submit"));
+    if (!may || kept_open(r->kept, l, &f, state, &k) != ERR_OK) {
+        log_info("a session that %s wants to go on with is refused",
+                 control_role_name(link_get_peer(l)));
+        stream_free(&s);
+    } else {
+        struct session_runner *runner = session_runner_new(r->group, s);
+        enum err e = resume_submit(r, l, &f, runner, &k);
+        if (e != ERR_OK) {
+            log_info("a session cannot go on: %s", err_get_info(e)->meaning);
+            session_runner_abort(runner);
+        }
+        kept_state_release(&k);
+    }
+    fields_release(&f);
+}
+
+/* Sessions that rest here wait for their clients alone: nothing of ours wakes them. */
+static void on_park(void *owner, struct link *l, uint32_t id, struct str head, struct str state)
+{
+    (void)owner;
+    (void)l;
+    (void)id;
+    (void)head;
+    (void)state;
+}
+
+static uint64_t get_wall_ms(void *owner)
+{
+    return loop_wall_ms(((struct submit_role *)owner)->loop);
+}
+
+static enum err start_parking(struct submit_role *r)
+{
+    const struct boot *b = r->boot;
+    struct kept_settings settings = {
+        .seal_key = boot_get(b, STR("seal_key")),
+        .life_ms = SECOND_MS * boot_get_u64(b, STR("parked_life_s"), 0),
+        .wall_ms = get_wall_ms,
+        .owner = r,
+    };
+    return kept_desk_new(&settings, &r->kept);
 }
 
 /* What an account sends by itself, from its worker. */
@@ -460,7 +535,12 @@ static void on_down(void *owner, struct link *l)
 }
 
 static const struct link_handler LINK_HANDLER = {
-    .on_open = on_open, .on_request = on_request, .on_down = on_down};
+    .on_open = on_open,
+    .on_request = on_request,
+    .on_down = on_down,
+    .on_resume = on_resume,
+    .on_park = on_park,
+};
 
 static void on_peer(void *owner, const struct boot_peer *peer)
 {
@@ -495,6 +575,7 @@ static enum err open_and_confine(struct submit_role *r)
     }
     TRY(ticket_checker_new(boot_get(r->boot, STR("ticket_public")), &r->checker));
     ticket_checker_begin(r->checker, loop_wall_ms(r->loop));
+    TRY(start_parking(r));
     TRY(outgoing_new(r->loop, r->boot, &r->outgoing));
     TRY(burl_hosts_init(&r->burl_hosts, r->boot));
     TRY(confine(r->boot, ROLE_SUBMIT, dir));
@@ -520,6 +601,8 @@ static void run(struct submit_role *r)
     };
     r->fetcher = fetcher_new(&fetcher);
     r->group = session_group_new(r->loop, commit, r);
+    session_group_set_park(r->group, boot_get_u64(r->boot, STR("time_unit_ms"), SECOND_MS)
+                                         * boot_get_u64(r->boot, STR("park_after_s"), 0));
     start_runner(r);
     peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
     open_gate(r);
@@ -547,6 +630,7 @@ static void close_all(struct submit_role *r)
     queue_close(&r->queue);
     rates_close(&r->rates);
     outgoing_free(&r->outgoing);
+    kept_desk_free(&r->kept);
     ticket_checker_free(&r->checker);
     boot_free(&r->boot);
     loop_free(&r->loop);

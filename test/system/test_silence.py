@@ -1,10 +1,12 @@
 """What real sockets are told of silence, and what a silent client hears: no keep-alive of TCP's, one "still here" of ours (RFC 5383, 4)."""
 import os
 import re
+import signal
 import smtplib
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 from lib.check import equal, eventually, limetta_only, message, run, true
@@ -110,3 +112,110 @@ def test_still_here(make):
         true(first >= 6.8, f'not before its time: {first}')
         c.command('NOOP')
         c.close()
+
+
+def kill(s, role):
+    """One process of a role, at once. Its successor is there when this returns."""
+    old = s.roles(role)
+    os.kill(old[0], signal.SIGKILL)
+    eventually(lambda: len(set(s.roles(role)) - set(old)) >= 1, f'another {role}', 30)
+
+
+def count_mail(s, user):
+    c = open_imap(s, user, PASSWORD)
+    found = int(re.search(rb'MESSAGES (\d+)', b''.join(c.command('STATUS INBOX (MESSAGES)'))).group(1))
+    c.close()
+    return found
+
+
+@limetta_only
+def test_submission_outlives_submit(make):
+    """Clients keep their connections when the submission server dies: between two messages they notice nothing, also when parked; in one they
+    hear 451 4.3.2 and begin it again. What was acknowledged arrives once."""
+    with make(config={'park_after_s': 1}) as s:
+        resting = [open_smtp(s, 'alice', PASSWORD, is_tls=i == 0) for i in range(3)]
+        waiting = open_smtp(s, 'alice', PASSWORD)  # in a transaction
+        waiting.command('MAIL FROM:<alice@localhost>')
+        waiting.command('RCPT TO:<bob@localhost>')
+        data = open_smtp(s, 'alice', PASSWORD)  # in the content
+        data.command('MAIL FROM:<alice@localhost>')
+        data.command('RCPT TO:<bob@localhost>')
+        data.command('DATA')
+        data.send(b'Subject: half\r\n\r\nhello\r\n')
+        chunk = open_smtp(s, 'alice', PASSWORD)
+        chunk.command('MAIL FROM:<alice@localhost>')
+        chunk.command('RCPT TO:<bob@localhost>')
+        chunk.send(b'BDAT 100 LAST\r\n' + 50 * b'x')
+        resting[1].command('NOOP')
+        time.sleep(1.5)  # those that rest are parked now
+        for _ in range(3):
+            kill(s, 'submit')
+            true(b'250' in resting[1].command('NOOP')[-1].encode(), 'goes on')
+        true(waiting.command('RCPT TO:<bob@localhost>', must_be_ok=False)[-1].startswith('451 4.3.2'), 'the transaction is gone')
+        true(waiting.command('DATA', must_be_ok=False)[-1].startswith('451 4.3.2'), 'and says so')
+        data.send(b'MAIL FROM:<nobody@localhost>\r\n.\r\n')
+        true(data.reply(must_be_ok=False)[-1].startswith('451 4.3.2'), 'the rest of the content is no command')
+        chunk.send(50 * b'y')
+        true(chunk.reply(must_be_ok=False)[-1].startswith('451 4.3.2'), 'nor the rest of the chunk')
+        for n, c in enumerate((*resting, waiting, data, chunk)):
+            c.command('RSET')
+            c.command('MAIL FROM:<alice@localhost>')
+            c.command('RCPT TO:<bob@localhost>')
+            c.command('DATA')
+            c.send(message(f'again {n}') + b'.\r\n')
+            c.reply()
+            c.close()
+        eventually(lambda: count_mail(s, 'bob') == 6, 'each arrives')
+        true('4.3.2' not in s.log(), 'nothing to see')
+
+
+@limetta_only
+def test_submission_under_kills(make):
+    """smtplib sends, the submission server is killed all the time: each message that was acknowledged arrives, and those that were not
+    are sent again."""
+    with make(config={'duplicate_window_s': 0}) as s:
+        stop, sent, tries, errors = threading.Event(), [], {}, []
+
+        def client(number, c):
+            for i in range(30):
+                while not stop.is_set():
+                    tries[f'{number}.{i}'.encode()] = tries.get(f'{number}.{i}'.encode(), 0) + 1
+                    try:
+                        c.sendmail('alice@localhost', ['bob@localhost'], message(f'{number}.{i}'))
+                        sent.append(f'{number}.{i}')
+                        break
+                    except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as e:
+                        code = e.smtp_code if hasattr(e, 'smtp_code') else list(e.recipients.values())[0][0]
+                        if code != 451:
+                            errors.append(repr(e))
+                            return
+                    except Exception as e:  # a connection that dropped is what this is about
+                        errors.append(repr(e))
+                        return
+
+        clients = [smtplib.SMTP(s.host, s.submission_port, timeout=60) for _ in range(4)]
+        for c in clients:
+            c.login('alice', PASSWORD)
+        threads = [threading.Thread(target=client, args=pair) for pair in enumerate(clients)]
+        for t in threads:
+            t.start()
+        for _ in range(3):
+            time.sleep(0.1)
+            kill(s, 'submit')
+        for t in threads:
+            t.join(120)
+        stop.set()
+        equal(errors, [])
+        equal(len(sent), 120)
+
+        def subjects():
+            c = open_imap(s, 'bob', PASSWORD)
+            c.command('EXAMINE INBOX')
+            text = b''.join(c.command('FETCH 1:* BODY.PEEK[HEADER]'))
+            c.close()
+            # A delivery that the kill interrupted is made again: the same message, with the same id from its submission.
+            return [n for _, n in set(re.findall(rb'with ESMTPA id (\S+).*?Subject: (\d+\.\d+)\r\n', text, re.S))]
+        eventually(lambda: set(subjects()) == {n.encode() for n in sent}, 'all arrive', 60)
+        time.sleep(1)  # what would come twice has time to
+        got = subjects()
+        equal([n for n, times in tries.items() if not 1 <= got.count(n) <= times], [], 'acknowledged once, there once')
