@@ -6,6 +6,7 @@
 #include "main/config.h"
 #include "main/listen.h"
 #include "net/fields.h"
+#include "net/resolve.h"
 #include "tools/firewall.h"
 #include "wire/next_hop.h"
 
@@ -14,11 +15,24 @@ enum {
     PORT_HTTPS = 443,
     /* RFC 5382, REQ-5: two hours and four minutes. */
     REMEMBER_S = 7440,
+    REMEMBER_MORE_S = 240,
+    /* Five days, Linux's own: for servers that never say a word of themselves. */
+    REMEMBER_LONG_S = 432000,
+    PORT_LDAP = 389,
+    PORT_LDAPS = 636,
 };
 
 static void add(struct firewall_config *f, enum firewall_way way, unsigned port, const char *why)
 {
     firewall_add(f, (struct firewall_need){.way = way, .port = (uint16_t)port, .why = why});
+}
+
+static void add_dns(struct firewall_config *f, enum firewall_way way)
+{
+    struct firewall_need dns = {.way = way, .is_udp = true, .port = PORT_DNS, .why = "DNS"};
+    firewall_add(f, dns);
+    dns.is_udp = false;
+    firewall_add(f, dns);
 }
 
 static bool is_loopback(struct str address)
@@ -60,6 +74,42 @@ static void gather_direct(const struct config *c, struct firewall_config *f)
     if (config_is_on(c, CONFIG_mta_sts)) {
         add(f, FIREWALL_OUTWARD, (unsigned)config_get_u64(c, CONFIG_mta_sts_port),
             "HTTPS: policies of other domains (MTA-STS)");
+    }
+}
+
+static bool is_numeric(struct str list)
+{
+    while (list.n > 0) {
+        struct sockaddr_storage at;
+        struct str one = str_split(&list, ' ');
+        if (one.n > 0 && !resolve_numeric(one, 1, &at)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* To the hosts that ours connects to, at their ports; else to our own kind of host. */
+static void gather_links(const struct config *c, unsigned offset, struct firewall_config *f)
+{
+    static const char WHY[] = "links: edge and submission to auth and store (TLS)";
+    unsigned before = f->count;
+    for (size_t i = 0; config_get_link(c, i).n > 0; i++) {
+        struct fields host;
+        if (fields_parse(config_get_link(c, i), &host) != ERR_OK) {
+            continue;
+        }
+        struct str at = fields_get(&host, STR("address"));
+        if (str_trim(at).n > 0) {
+            firewall_add(f, (struct firewall_need){
+                                .way = FIREWALL_LINK,
+                                .port = (uint16_t)fields_get_u64(&host, STR("port"), PORT_LINK),
+                                .to = is_numeric(at) ? at : STR_EMPTY,
+                                .why = WHY});
+        }
+    }
+    if (f->count == before) {
+        add(f, FIREWALL_LINK, PORT_LINK + offset, WHY);
     }
 }
 
@@ -129,16 +179,53 @@ static void gather_outward(const struct config *c, struct firewall_config *f)
     }
 }
 
+/* ldap://host[:port], ldaps://host[:port]. */
+static void gather_ldap(const struct config *c, struct firewall_config *f)
+{
+    struct str url = config_get(c, CONFIG_ldap_url);
+    bool is_tls = str_starts(url, STR("ldaps://"));
+    struct str host = str_skip(url, str_find_str(url, STR("://")) + 3);
+    struct str name;
+    uint16_t port = is_tls ? PORT_LDAPS : PORT_LDAP;
+    if (url.n > 0) {
+        (void)next_hop_parse_host(str_sub(host, 0, str_find_char(host, '/')), &name, &port);
+        add(f, FIREWALL_AUTH_OUTWARD, port, "LDAP: who checks passwords, wherever it is");
+    }
+}
+
+static void gather_auth(const struct config *c, struct firewall_config *f)
+{
+    unsigned before = f->count;
+    gather_ldap(c, f);
+    if (config_get(c, CONFIG_oauth_introspection).n > 0) {
+        add(f, FIREWALL_AUTH_OUTWARD, get_https_port(config_get(c, CONFIG_oauth_introspection)),
+            "HTTPS: who judges tokens");
+    }
+    if (f->count > before) {
+        add_dns(f, FIREWALL_AUTH_OUTWARD);
+    }
+}
+
+/* Longer than the longest silence that our keep-alive leaves (RFC 5383, 4.1). */
+static uint64_t get_timeout_s(const struct config *c)
+{
+    uint64_t idle_s = config_get_u64(c, CONFIG_max_idle_s);
+    if (idle_s == 0) {
+        return REMEMBER_LONG_S;
+    }
+    return idle_s + REMEMBER_MORE_S > REMEMBER_S ? idle_s + REMEMBER_MORE_S : REMEMBER_S;
+}
+
 void firewall_gather(const struct config *c, unsigned offset, struct firewall_config *out)
 {
-    *out = (struct firewall_config){.timeout_s = REMEMBER_S};
+    *out = (struct firewall_config){.timeout_s = get_timeout_s(c)};
     add(out, FIREWALL_CLIENT_TO_IMAP, PORT_IMAP + offset, "IMAP, for clients");
     add(out, FIREWALL_CLIENT_TO_SUBMISSION, PORT_SUBMISSION + offset, "submission, for clients");
     add(out, FIREWALL_CLIENT_TO_IMAP, PORT_SIEVE + offset, "ManageSieve, for clients");
     add(out, FIREWALL_SUBMISSION_TO_IMAP, PORT_IMAP + offset,
         "IMAP: submission fetches what is forwarded without download");
-    add(out, FIREWALL_LINK, PORT_LINK + offset,
-        "links: edge and submission to auth and store (TLS)");
+    gather_links(c, offset, out);
     gather_lmtp(c, offset, out);
     gather_outward(c, out);
+    gather_auth(c, out);
 }

@@ -34,7 +34,8 @@ void firewall_add(struct firewall_config *f, struct firewall_need need)
 {
     for (unsigned i = 0; i < f->count; i++) {
         const struct firewall_need *n = &f->needs[i];
-        if (n->way == need.way && n->is_udp == need.is_udp && n->port == need.port) {
+        if (n->way == need.way && n->is_udp == need.is_udp && n->port == need.port
+            && str_eq(n->to, need.to)) {
             return;
         }
     }
@@ -67,6 +68,10 @@ bool firewall_find_zones(const struct firewall_layout *l, const struct firewall_
         *from = l->submission;
         *to = ZONE_OUTSIDE;
         break;
+    case FIREWALL_AUTH_OUTWARD:
+        *from = l->has_inside ? ZONE_INSIDE : ZONE_DMZ;
+        *to = ZONE_OUTSIDE;
+        break;
     case FIREWALL_LINK:
         *from = ZONE_DMZ;
         *to = l->has_inside ? ZONE_INSIDE : ZONE_DMZ;
@@ -85,8 +90,9 @@ struct str firewall_get_target(const struct firewall_layout *l, const struct fir
     case FIREWALL_MTA_TO_SUBMISSION:
         return l->submissions;
     case FIREWALL_LINK:
-        return l->stores;
+        return l->stores.n > 0 ? l->stores : n->to;
     case FIREWALL_OUTWARD:
+    case FIREWALL_AUTH_OUTWARD:
         break;
     }
     return STR_EMPTY;

@@ -15,6 +15,7 @@ enum firewall_way {
     FIREWALL_SUBMISSION_TO_IMAP,   /* S -> I: forwarding without download */
     FIREWALL_MTA_TO_SUBMISSION,    /* LMTP from mail servers in front */
     FIREWALL_OUTWARD,              /* from where mail leaves to everywhere */
+    FIREWALL_AUTH_OUTWARD,         /* from where passwords are checked to who helps with it */
     FIREWALL_LINK                  /* edge and submission to auth and store */
 };
 
@@ -24,6 +25,7 @@ struct firewall_need {
     bool is_udp;
     uint16_t port;
     struct str from; /* networks between spaces; empty: all that the zone holds */
+    struct str to;   /* addresses, likewise, unless the command line says better */
     const char *why;
 };
 
@@ -34,7 +36,7 @@ struct firewall_config {
     uint64_t timeout_s; /* a silent connection is to be remembered for at least so long */
 };
 
-/* Adds a need unless the same way, protocol and port is there, or there is no room. Strings are borrowed. */
+/* Adds a need unless the same way, protocol, port and target is there, or there is no room. Strings are borrowed. */
 void firewall_add(struct firewall_config *f, struct firewall_need need);
 
 /* limetta firewall print|table; --config is accepted, and read by the caller. Returns an exit code. */

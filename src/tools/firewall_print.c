@@ -69,12 +69,33 @@ static void print_line(const struct firewall_layout *l, const struct firewall_ne
                  n->is_udp ? "accept" : "goto mail", n->why);
 }
 
-/* Is it this machine's business? */
-static bool is_asked(const struct firewall_layout *l, const struct firewall_need *n)
+/* Does a need before the i-th lead to the same line? */
+static bool is_said(const struct firewall_config *c, const struct firewall_layout *l, unsigned i)
+{
+    const struct firewall_need *n = &c->needs[i];
+    enum firewall_zone from;
+    enum firewall_zone to;
+    (void)firewall_find_zones(l, n, &from, &to);
+    for (unsigned k = 0; k < i; k++) {
+        const struct firewall_need *o = &c->needs[k];
+        enum firewall_zone other_from;
+        enum firewall_zone other_to;
+        if (firewall_find_zones(l, o, &other_from, &other_to) && other_from == from
+            && other_to == to && o->is_udp == n->is_udp && o->port == n->port
+            && str_eq(o->from, n->from)
+            && str_eq(firewall_get_target(l, o), firewall_get_target(l, n))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is the i-th need this machine's business, and not said yet? */
+static bool is_asked(const struct firewall_config *c, const struct firewall_layout *l, unsigned i)
 {
     enum firewall_zone from;
     enum firewall_zone to;
-    if (!firewall_find_zones(l, n, &from, &to)) {
+    if (!firewall_find_zones(l, &c->needs[i], &from, &to) || is_said(c, l, i)) {
         return false;
     }
     if (l->is_host) {
@@ -157,7 +178,7 @@ void firewall_print(const struct firewall_config *c, const struct firewall_layou
     print_head(c, l);
     print_common(l->is_host);
     for (unsigned i = 0; i < c->count; i++) {
-        if (is_asked(l, &c->needs[i])) {
+        if (is_asked(c, l, i)) {
             print_need(l, &c->needs[i]);
         }
     }
@@ -172,7 +193,7 @@ void firewall_print_table(const struct firewall_config *c, const struct firewall
         const struct firewall_need *n = &c->needs[i];
         enum firewall_zone from;
         enum firewall_zone to;
-        if (!firewall_find_zones(l, n, &from, &to)) {
+        if (!firewall_find_zones(l, n, &from, &to) || is_said(c, l, i)) {
             continue;
         }
         struct str target = firewall_get_target(l, n);

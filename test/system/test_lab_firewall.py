@@ -170,22 +170,43 @@ def table_of(settings, *options):
 
 def test_the_table_says_the_same(_):
     """What docs/firewall-request.md is filled with, for settings with everything."""
-    rows = table_of('''
-        port_offset = 0
+    settings = '''
         lmtp_listen = "127.0.0.1 203.0.113.2"
         lmtp_allow = "198.51.100.0/24"
         delivery = "direct"
         routes = "b.example=smtp://mx.b.example:2525"
         notify_webhooks = "https://hooks.example/a https://hooks.example:8443/b"
+        ldap_url = "ldaps://ldap.example"
+        oauth_introspection = "https://issuer.example:8444/judge"
         burl "imap.partner.example" {
             port = 1143
             password = "x"
         }
-        ''', '--layout', 'dmz')
-    equal([(r[0], r[1], r[2]) for r in rows],
-          [('outside', 'dmz', 'TCP 143'), ('outside', 'dmz', 'TCP 587'), ('outside', 'dmz', 'TCP 4190'), ('dmz', 'inside', 'TCP 9144'),
-           ('outside: 198.51.100.0/24', 'dmz', 'TCP 24'), ('dmz', 'outside', 'TCP 2525'), ('dmz', 'outside', 'TCP 25'), ('dmz', 'outside', 'TCP 443'),
-           ('dmz', 'outside', 'TCP 8443'), ('dmz', 'outside', 'TCP 1143'), ('dmz', 'outside', 'TCP 53'), ('dmz', 'outside', 'UDP 53')])
+        '''
+    links = '''
+        roles = "edge submit"
+        link "inner" {
+            roles = "auth store"
+            address = "10.2.0.2 2001:db8:a2::2"
+            port = 9999
+        }
+        link "stranger" {
+            roles = "edge"
+        }
+        '''
+    first = [('outside', 'dmz', 'TCP 143'), ('outside', 'dmz', 'TCP 587'), ('outside', 'dmz', 'TCP 4190')]
+    mail = [('outside: 198.51.100.0/24', 'dmz', 'TCP 24'), *(('dmz', 'outside', p) for p in (
+        'TCP 2525', 'TCP 25', 'TCP 443', 'TCP 8443', 'TCP 1143', 'UDP 53', 'TCP 53'))]
+    auth = ['TCP 636', 'TCP 8444']
+
+    def ways(text, *options):
+        return [tuple(r[:3]) for r in table_of(text, *options)]
+    equal(ways(settings), first + mail + [('dmz', 'outside', p) for p in auth])
+    equal(ways(settings + links, '--layout', 'dmz'),
+          first + [('dmz', 'inside: 10.2.0.2 2001:db8:a2::2', 'TCP 9999')] + mail + [('inside', 'outside', p) for p in (*auth, 'UDP 53', 'TCP 53')])
+    # Keep-alives that come later, or never, need firewalls with more patience.
+    equal([table_of(f'max_idle_s = {s}\n')[0][4] for s in (0, 3600, 7200, 28800)],
+          [f'{s} s or longer' for s in (432000, 7440, 7440, 29040)])
     with open(os.path.join(TOP, 'docs', 'firewall-request.md')) as f:
         page = f.read()
     for row in table_of('', '--layout', 'dmz'):
