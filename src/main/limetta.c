@@ -137,7 +137,7 @@ static const struct command COMMANDS[] = {
     {"restart", tool_restart, false,
      "store|auth|submit|convert|all-but-edge ... | store.N [--state DIR]\n"},
     {"user", run_user, true,
-     "add|passwd NAME --password-stdin [--state DIR]\n"
+     "add|passwd NAME --password-stdin|--outside [--state DIR]\n"
      "list [--state DIR]\n"
      "delete NAME --yes [--with-mail] [--state DIR]\n"
      "quota NAME [--storage KIB] [--messages N] [--mailboxes N] [--state DIR]\n"},
