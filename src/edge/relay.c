@@ -181,6 +181,7 @@ static bool outlive(struct connection *c)
     uint8_t mark = c->mark;
     stream_free(&c->session);
     if (mark != 0 && !complete_mark(c)) {
+        log_info("a session that was about to change its layer ends with its process");
         return false;
     }
     if (mark == SESSION_MARK_UNAUTHENTICATE) {
@@ -192,6 +193,7 @@ static bool outlive(struct connection *c)
         connection_drop_given_back(c);
     }
     if (!keep_has_state(c->keep)) {
+        log_info("a session that never said where it stands ends with its process");
         return false;
     }
     resume_note_cut(c);
@@ -209,6 +211,7 @@ static void on_session_end(void *owner, enum err why)
     if (link_was_cut(c->session) && outlive(c)) {
         return;
     }
+    log_info("a session ends without having said so: %s", err_get_info(why)->meaning);
     c->edge->counts.resumes_refused += keep_get_tries(c->keep) > 0 ? 1 : 0;
     connection_say_bye(c, ERR_UNAVAILABLE);
 }

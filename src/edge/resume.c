@@ -242,6 +242,7 @@ static void lose_patience(void *owner)
                 break;
             }
             r->edge->counts.resumes_late++;
+            log_info("a client has waited for its worker for too long");
             connection_say_bye(c, ERR_UNAVAILABLE);
         }
     }

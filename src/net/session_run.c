@@ -290,7 +290,7 @@ static void step(struct session_runner *r)
     }
     step_core(r);
     bool is_done = r->want == SESSION_CLOSE || (r->want == SESSION_INPUT && r->is_peer_done);
-    bool is_kept = r->want == SESSION_INPUT && r->keeper != NULL;
+    bool is_kept = r->keeper != NULL && r->want != SESSION_OUTPUT;
     if (r->out.len > 0 || is_done || is_kept || r->want == SESSION_MARK) {
         say(r);
     } else {
@@ -331,7 +331,7 @@ static bool ask_state(struct session_runner *r)
 static void write_said(struct session_runner *r, size_t unused, uint8_t mark)
 {
     struct session_group *g = r->group;
-    bool is_kept = r->keeper != NULL && r->want != SESSION_CLOSE && r->want != SESSION_EVENT;
+    bool is_kept = r->keeper != NULL && r->want != SESSION_CLOSE;
     bool has_state = is_kept && ask_state(r);
     r->saved.may_park = r->saved.may_park && (has_state || r->out.len == 0);
     if (is_kept && (has_state || mark != 0)) {
