@@ -208,8 +208,8 @@ bool again_rest(struct imap_session *s, struct buf *out)
     if (a == NULL || a->fed < a->heard) {
         return true;
     }
-    if (is_mid_line(a)) {
-        end_session(s);
+    if (is_mid_line(a) || (a->drop > 0 && a->tag.len > 0)) {
+        end_session(s); /* the commands said less than before: their replies may have been dropped */
         return false;
     }
     buf_add(out, buf_str(&a->lines));
