@@ -41,7 +41,7 @@
 enum { LINES_MOST = 16 * 1024, TAG_MOST = 1024 };
 
 struct again {
-    enum phase next;  /* behind PHASE_AGAIN */
+    bool is_begun;
     struct buf lines; /* said first */
     struct buf state; /* while something is dropped */
     struct buf tag;   /* of the command that is being compared */
@@ -61,7 +61,6 @@ void again_begin(struct imap_session *s, const struct session_resume *r, struct 
                  bool is_last)
 {
     struct again *a = mem_new(sizeof(*a));
-    a->next = s->phase;
     a->lines = BUF_INIT(LINES_MOST);
     a->state = BUF_INIT(SESSION_STATE_MOST);
     a->tag = BUF_INIT(TAG_MOST);
@@ -84,7 +83,6 @@ void again_begin(struct imap_session *s, const struct session_resume *r, struct 
         buf_add(&a->state, r->state);
     }
     s->again = a;
-    s->phase = PHASE_AGAIN;
 }
 
 void again_free(struct again **again)
@@ -147,8 +145,11 @@ static void stop_dropping(struct again *a, struct buf *out)
 void again_say(struct imap_session *s, struct buf *out)
 {
     struct again *a = s->again;
-    s->phase = a->next;
-    bool is_command = a->has_command || (a->next == PHASE_READ && a->heard > 0);
+    if (a == NULL || a->is_begun) {
+        return;
+    }
+    a->is_begun = true;
+    bool is_command = a->has_command || (s->phase == PHASE_READ && a->heard > 0);
     if (a->is_last) {
         stop_dropping(a, out);
         buf_add(out, buf_str(&a->lines));
@@ -209,7 +210,8 @@ bool again_rest(struct imap_session *s, struct buf *out)
         return true;
     }
     if (is_mid_line(a) || (a->drop > 0 && a->tag.len > 0)) {
-        end_session(s); /* the commands said less than before: their replies may have been dropped */
+        end_session(
+            s); /* the commands said less than before: their replies may have been dropped */
         return false;
     }
     buf_add(out, buf_str(&a->lines));

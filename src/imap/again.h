@@ -12,7 +12,7 @@
 struct imap_session;
 struct again;
 
-/* s goes on in this process, behind the state of r, when its phase was set; s->phase becomes PHASE_AGAIN. lines: what is to be said
+/* s goes on in this process, behind the state of r. lines: what is to be said
  * first (copied); is_last: and then the session is over. */
 void again_begin(struct imap_session *s, const struct session_resume *r, struct str lines,
                  bool is_last);
@@ -23,7 +23,7 @@ void again_expect_command(struct imap_session *s, uint32_t told_uid, enum err fa
 
 /* n octets are about to be fed. */
 void again_note_input(struct imap_session *s, size_t n);
-/* Says what again_begin() was given, and goes on in the phase that was. */
+/* Says what again_begin() was given, once, ahead of all else. */
 void again_say(struct imap_session *s, struct buf *out);
 /* The command at hand, s->cmd, may have been carried out, and must not be once more: it is answered in out. */
 bool again_refuses(struct imap_session *s, struct buf *out);

@@ -43,7 +43,8 @@ void contexts_free(struct contexts **all);
 
 /* Appends all contexts, for another process (imap/resume.h); all_end: as if none could be kept. */
 void contexts_write_state(const struct contexts *all, bool all_end, struct buf *out);
-/* The other way, behind s->selected.known; appends to unsaid the responses that tell of those that could not be kept. Errors: ERR_CORRUPT. */
+/* The other way, behind s->selected.known; appends to unsaid the responses that tell of those that could not be kept.
+ * Errors: ERR_CORRUPT. */
 MUST_USE enum err contexts_read_state(struct imap_session *s, struct str state, struct buf *unsaid);
 
 /* The two generators of the news; STEP_MORE: call again. The results that vanish, UIDs known and gone: REMOVEFROM, in numbers of

@@ -45,39 +45,33 @@ static bool is_idling(const struct imap_session *s)
     return s->cmd.what == &command_idle && s->cmd.is_parsed && !s->cmd.is_relayed;
 }
 
+static bool find_running(const struct imap_session *s, struct saved *out)
+{
+    out->phase = is_idling(s) ? SAVED_IDLE : SAVED_RUNNING;
+    return is_idling(s) || s->cmd.is_between;
+}
+
 /* What is under way; false: it cannot be said now. */
 static bool find_phase(const struct imap_session *s, struct saved *out)
 {
-    const struct cmd *cmd = &s->cmd;
-    out->command.tag = cmd->tag;
-    switch (s->phase) {
-    case PHASE_READ:
-    case PHASE_UNASKED:
-        out->phase = SAVED_READ;
+    out->command.tag = s->cmd.tag;
+    out->phase = SAVED_READ;
+    if (s->phase == PHASE_READ || s->phase == PHASE_UNASKED) {
         return true;
-    case PHASE_MARK:
-        out->phase = SAVED_READ;
+    }
+    if (s->phase == PHASE_MARK) {
         return s->mark == SESSION_MARK_COMPRESS;
-    case PHASE_BEFORE:
-        out->phase = SAVED_RUNNING;
-        return true;
-    case PHASE_NEWS:
+    }
+    if (s->phase == PHASE_NEWS) {
         out->phase = SAVED_ENDING;
         return true;
-    case PHASE_RUN:
-    case PHASE_EVENT:
-    case PHASE_LINE:
-        out->phase = is_idling(s) ? SAVED_IDLE : SAVED_RUNNING;
-        return is_idling(s) || cmd->is_between;
-    case PHASE_AGAIN:
-    case PHASE_GREETING:
-    case PHASE_COMMIT:
-    case PHASE_LITERAL:
-    case PHASE_FAR:
-    case PHASE_BYE:
-        break;
     }
-    return false;
+    if (s->phase == PHASE_BEFORE) {
+        out->phase = SAVED_RUNNING;
+        return true;
+    }
+    bool is_running = s->phase == PHASE_RUN || s->phase == PHASE_EVENT || s->phase == PHASE_LINE;
+    return is_running && find_running(s, out);
 }
 
 static void find_command(const struct imap_session *s, struct saved *out)

@@ -678,9 +678,6 @@ static enum go greet(struct imap_session *s, struct buf *out)
 static enum go step_phase(struct imap_session *s, struct buf *out)
 {
     switch (s->phase) {
-    case PHASE_AGAIN:
-        again_say(s, out);
-        return GO_ON;
     case PHASE_GREETING:
         return greet(s, out);
     case PHASE_READ:
@@ -689,9 +686,8 @@ static enum go step_phase(struct imap_session *s, struct buf *out)
         return step_before(s, out);
     case PHASE_EVENT:
     case PHASE_LINE:
-        s->phase = PHASE_RUN;
-        return step_run(s, out);
     case PHASE_RUN:
+        s->phase = PHASE_RUN;
         return step_run(s, out);
     case PHASE_COMMIT:
         return GO_EVENT;
@@ -715,6 +711,7 @@ static enum go step_phases(struct imap_session *s, struct buf *out)
 {
     size_t before = out->len;
     enum go go = GO_ON;
+    again_say(s, out);
     while (go == GO_ON) {
         if (out->len >= SESSION_OUTPUT_MOST || (out->len > before && again_is_dropping(s))) {
             return GO_OUTPUT;

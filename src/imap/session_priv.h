@@ -42,7 +42,6 @@ struct selected {
 };
 
 enum phase {
-    PHASE_AGAIN,    /* goes on after another process: says what that could not (imap/again.h) */
     PHASE_GREETING, /* the tagged OK of the login is to be sent */
     PHASE_READ,     /* waits for a command */
     PHASE_BEFORE,   /* tells what changed before a UID command looks at the mailbox */

@@ -41,7 +41,8 @@ static void note_said(struct kept *k, struct str said)
 
 void kept_note_step(struct kept *k, struct session *core, struct str said)
 {
-    struct session_save save = {.state = &(struct buf)BUF_INIT(SESSION_STATE_MOST)};
+    struct buf state = BUF_INIT(SESSION_STATE_MOST);
+    struct session_save save = {.state = &state};
     if (core->ops->save == NULL || !core->ops->save(core, &save)) {
         note_said(k, said);
         buf_release(save.state);

@@ -66,7 +66,8 @@ static void release_search(struct cmd *cmd)
 const struct command command_search = {
     .name = STR("SEARCH"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ | COMMAND_SELECTED | COMMAND_AGAIN,
+    .flags =
+        COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ | COMMAND_SELECTED | COMMAND_AGAIN,
     .capability = "ESEARCH CONTEXT=SEARCH SEARCHRES WITHIN SEARCH=FUZZY",
     .parse = parse_search,
     .run = run_search,

@@ -114,7 +114,8 @@ static void release_sort(struct cmd *cmd)
 const struct command command_sort = {
     .name = STR("SORT"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ | COMMAND_SELECTED | COMMAND_AGAIN,
+    .flags =
+        COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ | COMMAND_SELECTED | COMMAND_AGAIN,
     .capability = "SORT ESORT CONTEXT=SORT SORT=DISPLAY I18NLEVEL=1",
     .parse = parse_sort,
     .run = run_sort,

@@ -177,7 +177,8 @@ static void release_thread(struct cmd *cmd)
 const struct command command_thread = {
     .name = STR("THREAD"),
     .states = STATE_SELECTED,
-    .flags = COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ | COMMAND_SELECTED | COMMAND_AGAIN,
+    .flags =
+        COMMAND_HAS_UID | COMMAND_USES_SEQ | COMMAND_TAKES_SEQ | COMMAND_SELECTED | COMMAND_AGAIN,
     .capability = "THREAD=ORDEREDSUBJECT THREAD=REFERENCES THREAD=REFS",
     .parse = parse_thread,
     .run = run_thread,

@@ -324,8 +324,7 @@ int main(void)
         cmocka_unit_test(test_commands),       cmocka_unit_test(test_streams),
         cmocka_unit_test(test_large_stream),   cmocka_unit_test(test_backlog_overflow),
         cmocka_unit_test(test_lines_and_rest), cmocka_unit_test(test_errors_and_kinds),
-        cmocka_unit_test(test_swallow),
-        cmocka_unit_test(test_partial),
+        cmocka_unit_test(test_swallow),        cmocka_unit_test(test_partial),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
