@@ -7,6 +7,7 @@
  * certificate says it is; with a test account, whether octets come back as they went; and with --long, how much silence and age
  * connections survive. docs/check.md tells how to read it. */
 #include "base/log.h"
+#include "net/resolve.h"
 #include "tools/check_path.h"
 #include "tools/tool.h"
 
@@ -225,6 +226,17 @@ static bool is_plain(struct str s)
     return true;
 }
 
+/* The host as the domain of an address (RFC 5321, 4.1.3). */
+static void add_domain(struct buf *out, struct str host)
+{
+    struct sockaddr_storage at;
+    if (!resolve_numeric(host, 0, &at)) {
+        buf_addf(out, "@%.*s", STR_ARG(host));
+        return;
+    }
+    buf_addf(out, "@[%s%.*s]", at.ss_family == AF_INET6 ? "IPv6:" : "", STR_ARG(host));
+}
+
 /* With the login, if there is one. */
 static int check_with_login(const struct options *o, struct check_run *run, struct str host)
 {
@@ -232,8 +244,11 @@ static int check_with_login(const struct options *o, struct check_run *run, stru
     CLEANUP(buf_release) struct buf address = BUF_INIT(SECRET_MOST);
     run->user = str_from_c(o->user);
     buf_add_c(&address, o->address != NULL ? o->address : o->user != NULL ? o->user : "");
+    if (str_starts(host, STR("[")) && str_ends(host, STR("]"))) {
+        host = str_sub(host, 1, host.n - 2);
+    }
     if (str_find_char(buf_str(&address), '@') == address.len) {
-        buf_addf(&address, "@%.*s", STR_ARG(host));
+        add_domain(&address, host);
     }
     run->address = buf_str(&address);
     run->password = o->has_password ? tool_read_secret(line, sizeof(line)) : STR_EMPTY;

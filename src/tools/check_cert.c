@@ -45,9 +45,6 @@ static bool fits_host(X509 *cert, struct str host)
 {
     char name[HOST_MOST + 1] = "";
     struct sockaddr_storage at;
-    if (host.n > 2 && host.p[0] == '[') {
-        host = str_sub(host, 1, host.n - 2);
-    }
     if (host.n == 0 || host.n > HOST_MOST) {
         return false;
     }
@@ -80,8 +77,9 @@ static bool judge_time(struct check_leg *leg, const X509 *cert, int64_t now_s)
     int64_t from = read_time(X509_get0_notBefore(cert));
     int64_t to = leg->cert.not_after_s;
     if (now_s < from) {
+        int64_t hours = (from - now_s) / 3600 + 1;
         check_find(leg, FINDING_CERTIFICATE_EXPIRED, "it is valid only in %lld hours",
-                   (long long)((from - now_s) / 3600 + 1));
+                   (long long)hours);
         return false;
     }
     if (now_s > to) {

@@ -47,13 +47,16 @@ bool check_imap_login(struct check_dialogue *d);
 bool check_smtp_login(struct check_dialogue *d);
 /* Stores octets in a mailbox of its own, fetches and compares them, and removes the mailbox. */
 void check_imap_octets(struct check_dialogue *d);
-/* Is COMPRESS refused though it is offered? The connection is of no more use then. */
-void check_imap_compress(struct check_dialogue *d);
+/* Behind the login: is a command refused though it is offered? COMPRESS is the last; the connection is of no more use then. */
+void check_imap_commands(struct check_dialogue *d);
+/* The same for one command, if words offer word. False: the conversation is over. */
+bool check_imap_try(struct check_dialogue *d, const struct buf *words, const char *word,
+                    const char *command);
 /* Mails octets to the test account by BDAT. True: accepted; *is_binary says with what content. */
 bool check_smtp_octets(struct check_dialogue *d, bool *is_binary);
 /* Has the mail arrived? Looks once in INBOX; compares and removes it. False: not yet. */
 bool check_imap_arrived(struct check_dialogue *d, bool is_binary);
-/* A NOOP and its answer. *is_leave: the server itself says goodbye (BYE, 421). */
+/* A NOOP and its answer. *is_leave: the server itself says goodbye (BYE), or no. */
 enum talk_result check_imap_noop(struct check_dialogue *d, bool *is_leave);
 enum talk_result check_smtp_noop(struct check_dialogue *d, bool *is_leave);
 void check_imap_end(struct check_dialogue *d);

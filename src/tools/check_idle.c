@@ -8,7 +8,7 @@
  * Meanwhile two connections, to 143 and to submission, say NOOP every other minute: if one of them ends, age was the reason (D20). */
 #include "tools/check_path.h"
 
-enum { STEP_COUNT = 5, BUSY_MINUTES = 2, SAID_MOST_MS = 50 };
+enum { STEP_COUNT = 5, BUSY_MINUTES = 2 };
 
 static const unsigned STEP_MINUTES[STEP_COUNT] = {5, 15, 30, 60, 124};
 
@@ -22,7 +22,7 @@ struct busy {
 struct ladder {
     struct check_run *run;
     struct check_path *silent[STEP_COUNT];
-    uint64_t since_ms[STEP_COUNT]; /* its last octet, either way, so far as is known */
+    uint64_t since_ms[STEP_COUNT]; /* from when it is silent */
     struct busy busy[2];
     uint64_t busy_ms; /* when they spoke last */
 };
@@ -35,7 +35,7 @@ static uint64_t now(const struct ladder *l)
 static void tend(struct ladder *l, struct busy *b, const struct busy *other)
 {
     bool is_leave = false;
-    if (b->path == NULL || b->noop(&b->path->dialogue, &is_leave) == TALK_OK) {
+    if (b->path == NULL || (b->noop(&b->path->dialogue, &is_leave) == TALK_OK && !is_leave)) {
         return;
     }
     if (!is_leave) {
@@ -84,18 +84,14 @@ static void try_step(struct ladder *l, unsigned i)
 {
     struct check_path *p = l->silent[i];
     struct check_leg *leg = p->dialogue.leg;
-    uint64_t heard_ms = 0;
     bool is_leave = false;
-    uint64_t end_ms = now(l);
-    (void)check_wire_look(p->wire, &heard_ms);
-    bool has_spoken = heard_ms > l->since_ms[i] + SAID_MOST_MS;
-    uint64_t before = has_spoken ? heard_ms - l->since_ms[i] : 0;
-    uint64_t after = end_ms - (has_spoken ? heard_ms : l->since_ms[i]);
-    uint64_t silence_ms = before > after ? before : after;
+    bool has_spoken = false;
+    uint64_t first_ms = 0;
+    uint64_t silence_ms = check_wire_get_silence(p->wire, &has_spoken, &first_ms);
     enum talk_result r = check_imap_noop(&p->dialogue, &is_leave);
     if (is_leave) {
         check_find(leg, FINDING_IDLE_LOGOUT, "the server says BYE after %llu s of silence",
-                   (unsigned long long)(before / 1000));
+                   (unsigned long long)(first_ms / 1000));
     } else if (r != TALK_OK) {
         note_cut(leg, silence_ms, r);
     } else if (silence_ms > leg->idle_good_ms) {
@@ -103,7 +99,7 @@ static void try_step(struct ladder *l, unsigned i)
     }
     if (r == TALK_OK && has_spoken && !is_leave) {
         check_find(leg, FINDING_IDLE_SPOKEN, "the server spoke after %llu s of silence",
-                   (unsigned long long)(before / 1000));
+                   (unsigned long long)(first_ms / 1000));
     }
     check_path_free(&l->silent[i]);
 }
@@ -125,6 +121,9 @@ void check_idle_run(struct check_run *run)
     for (unsigned i = 0; i < STEP_COUNT; i++) {
         l.silent[i] = check_path_log_in(run, "imap");
         l.since_ms[i] = now(&l);
+        if (l.silent[i] != NULL) {
+            check_wire_mark(l.silent[i]->wire);
+        }
     }
     l.busy_ms = now(&l);
     for (unsigned i = 0; i < STEP_COUNT; i++) {

@@ -115,6 +115,26 @@ static bool try_bulk(struct check_dialogue *d, struct imap_answer *a)
     return check_went_well(d, result, "many NOOPs at once");
 }
 
+/* Whoever offers a word knows its command; BAD is the answer of one that does not. False: the conversation is over. */
+bool check_imap_try(struct check_dialogue *d, const struct buf *words, const char *word,
+                    const char *command)
+{
+    struct imap_answer a = IMAP_ANSWER_INIT;
+    bool is_open = true;
+    if (check_words_has(words, str_from_c(word))) {
+        is_open = check_went_well(d, talk_imap(d->talk, str_from_c(command), &a), command);
+        if (is_open && a.has_continue) { /* IDLE */
+            is_open = check_went_well(d, talk_imap_go_on(d->talk, STR("DONE\r\n"), &a), command);
+        }
+        if (is_open && a.status == IMAP_STATUS_BAD) {
+            check_find(d->leg, FINDING_COMMAND_REFUSED, "%s is offered, and %s is answered %.*s",
+                       word, command, STR_ARG(str_sub(buf_str(&a.text), 0, SHOWN_MOST)));
+        }
+    }
+    imap_answer_release(&a);
+    return is_open;
+}
+
 static bool judge_tls(struct check_dialogue *d, struct imap_answer *a)
 {
     if (!hear_offers(d, a)) {
@@ -122,14 +142,15 @@ static bool judge_tls(struct check_dialogue *d, struct imap_answer *a)
     }
     check_words_compare(d->leg);
     check_words_expect(d->leg, d->expect);
-    return try_bulk(d, a);
+    return check_imap_try(d, &d->leg->tls, "ID", "ID NIL") && try_bulk(d, a);
 }
 
 bool check_imap_start(struct check_dialogue *d)
 {
     struct imap_answer a = IMAP_ANSWER_INIT;
-    bool is_good =
-        hear_greeting(d, &a) && hear_offers(d, &a) && start_tls(d, &a) && judge_tls(d, &a);
+    bool is_good = hear_greeting(d, &a) && hear_offers(d, &a)
+                   && check_imap_try(d, &d->leg->plain, "ID", "ID NIL") && start_tls(d, &a)
+                   && judge_tls(d, &a);
     if (d->talk->has_bare_lf) {
         check_find(d->leg, FINDING_LINE_ENDS, "lines end in LF alone");
     }

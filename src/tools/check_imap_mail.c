@@ -293,16 +293,22 @@ bool check_imap_arrived(struct check_dialogue *d, bool is_binary)
     return has_come;
 }
 
-void check_imap_compress(struct check_dialogue *d)
+void check_imap_commands(struct check_dialogue *d)
 {
-    struct imap_answer a = IMAP_ANSWER_INIT;
-    if (check_words_has(&d->offers, STR("COMPRESS=DEFLATE"))
-        && check_went_well(d, talk_imap(d->talk, STR("COMPRESS DEFLATE"), &a), "COMPRESS")) {
-        if (a.status == IMAP_STATUS_BAD) {
-            check_find(d->leg, FINDING_COMMAND_REFUSED,
-                       "COMPRESS=DEFLATE is offered, and answered %.*s",
-                       STR_ARG(str_sub(buf_str(&a.text), 0, SHOWN_MOST)));
-        }
+    static const struct {
+        const char *word;
+        const char *command;
+    } ROWS
+        [] =
+            {
+                {"NAMESPACE", "NAMESPACE"},
+                {"ENABLE", "ENABLE X-LIMETTA-CHECK"},
+                {"IDLE", "IDLE"},
+                {"NOTIFY", "NOTIFY NONE"},
+                {"COMPRESS=DEFLATE", "COMPRESS DEFLATE"}, /* last: nothing follows in plain octets */
+            };
+    bool is_open = d->talk->result == TALK_OK;
+    for (size_t i = 0; is_open && i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        is_open = check_imap_try(d, &d->offers, ROWS[i].word, ROWS[i].command);
     }
-    imap_answer_release(&a);
 }

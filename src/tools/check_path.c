@@ -180,9 +180,7 @@ bool check_resolve(struct check_run *run, struct str host)
 static void run_imap_login(struct check_path *p)
 {
     check_imap_octets(&p->dialogue);
-    if (p->talk.result == TALK_OK) {
-        check_imap_compress(&p->dialogue);
-    }
+    check_imap_commands(&p->dialogue);
 }
 
 static void run_login(struct check_path *p, const struct check_kind *kind)

@@ -18,7 +18,10 @@ struct check_wire {
     struct str host;
     struct timer *timer;
     struct buf in;
-    uint64_t heard_at_ms; /* when octets came last */
+    uint64_t heard_at_ms; /* when octets came last, or the mark */
+    uint64_t marked_at_ms;
+    uint64_t first_ms;    /* since the mark, until octets came; 0: none did */
+    uint64_t longest_ms;  /* between octets since the mark */
     int fd;               /* the stream's; for asking the kernel only */
     enum talk_result end; /* TALK_OK: it goes on */
     bool is_tls;
@@ -37,7 +40,13 @@ static void on_octets(void *owner, struct str octets)
 {
     struct check_wire *w = owner;
     buf_add(&w->in, octets);
-    w->heard_at_ms = loop_now_ms(w->loop);
+    uint64_t now = loop_now_ms(w->loop);
+    uint64_t gap_ms = now - w->heard_at_ms;
+    w->longest_ms = gap_ms > w->longest_ms ? gap_ms : w->longest_ms;
+    w->heard_at_ms = now;
+    if (w->first_ms == 0) {
+        w->first_ms = now - w->marked_at_ms;
+    }
     if (w->in.is_full) {
         stream_pause(w->stream);
     }
@@ -131,8 +140,12 @@ static enum talk_result wire_read(void *owner, uint64_t within_ms, struct buf *i
 static enum talk_result wire_write(void *owner, struct str octets)
 {
     struct check_wire *w = owner;
-    if (w->end == TALK_BROKEN || w->end == TALK_NO_TLS) {
+    bool is_over = w->end == TALK_BROKEN || w->end == TALK_NO_TLS;
+    if (is_over && w->in.len == 0) {
         return w->end;
+    }
+    if (is_over) {
+        return TALK_OK; /* its last words are to be read first */
     }
     stream_write(w->stream, octets);
     return TALK_OK;
@@ -175,10 +188,18 @@ unsigned check_wire_count_unsent(const struct check_wire *w)
     return ioctl(w->fd, SIOCOUTQ, &n) == 0 && n > 0 ? (unsigned)n : 0;
 }
 
-enum talk_result check_wire_look(const struct check_wire *w, uint64_t *heard_at_ms)
+void check_wire_mark(struct check_wire *w)
 {
-    *heard_at_ms = w->heard_at_ms;
-    return w->end;
+    w->marked_at_ms = w->heard_at_ms = loop_now_ms(w->loop);
+    w->first_ms = w->longest_ms = 0;
+}
+
+uint64_t check_wire_get_silence(const struct check_wire *w, bool *has_spoken, uint64_t *first_ms)
+{
+    uint64_t last_ms = loop_now_ms(w->loop) - w->heard_at_ms;
+    *has_spoken = w->first_ms > 0;
+    *first_ms = w->first_ms;
+    return last_ms > w->longest_ms ? last_ms : w->longest_ms;
 }
 
 bool check_wire_get_certificate(const struct check_wire *w, struct buf *der, int *verdict)

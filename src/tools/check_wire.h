@@ -20,8 +20,10 @@ extern const struct talk_io CHECK_WIRE_IO; /* its owner is a check_wire */
 
 /* Octets that were sent and that the other end's TCP has not confirmed. */
 unsigned check_wire_count_unsent(const struct check_wire *w);
-/* Came since the last read. TALK_OK: the connection seems to be open. */
-enum talk_result check_wire_look(const struct check_wire *w, uint64_t *heard_at_ms);
+/* From now on silence is measured. */
+void check_wire_mark(struct check_wire *w);
+/* The longest time without an octet since the mark, until now; *has_spoken: some came, *first_ms: after how long the first did. */
+uint64_t check_wire_get_silence(const struct check_wire *w, bool *has_spoken, uint64_t *first_ms);
 /* DER of the peer's certificate and what its check said; false: no TLS. */
 bool check_wire_get_certificate(const struct check_wire *w, struct buf *der, int *verdict);
 const char *check_wire_get_version(const struct check_wire *w);

@@ -55,7 +55,7 @@ static void talk_imap_all(struct check_dialogue *d)
     if (check_imap_start(d) && check_imap_login(d)) {
         check_imap_octets(d);
         (void)check_imap_arrived(d, true);
-        check_imap_compress(d);
+        check_imap_commands(d);
     }
     check_imap_end(d);
 }

@@ -1,5 +1,6 @@
 """limetta check: whatever a box on the path does to the conversation, it is named, by the code of its JSON; and a clean path is left in
 peace. The boxes are of this test: a proxy that changes one thing at a time, seen from outside of TLS, or having opened it."""
+import contextlib
 import imaplib
 import json
 import os
@@ -12,7 +13,8 @@ import subprocess
 import threading
 import time
 
-from lib.check import contains, equal, limetta_only, run, true
+from lib.check import Skip, contains, equal, limetta_only, run, true
+from lib.exim import Exim
 from lib.postfix import Postfix
 from lib.servers import PASSWORD, TOP, Dovecot, make_certificate
 
@@ -293,6 +295,20 @@ def test_blocked_inside(make):
 
 
 @limetta_only
+def test_blocked_commands(make):
+    """D33: IMAP commands that are offered and refused, before TLS and behind the login; and a clock that is wrong."""
+    with make() as s:
+        _, found, _ = check_box(s, 'imap', to_server=replace(rb' ID ', b' XD '))
+        equal(codes(found), ['command-refused'], found['findings'])
+        for word in (b'IDLE', b'NOTIFY', b'ENABLE', b'NAMESPACE'):
+            _, found, _ = check_box(s, 'imap', login='alice', identity=s.identity, to_server=replace(b' ' + word + b'(?=[ \r])', b' XBLOCKED'))
+            equal((word, codes(found)), (word, ['command-refused']), found['findings'])
+        _, found, _ = check_box(s, 'imap', login='alice', identity=s.identity,
+                                to_client=replace(rb'(INTERNALDATE "[^"]*)-20\d\d', rb'\1-2019'))
+        equal(codes(found), ['clock-skew'], found['findings'])
+
+
+@limetta_only
 def test_certificates(make):
     """D31 D33: somebody who opens TLS is noticed by the chain, by the name, by the fingerprint; and he gets no password (D5)."""
     with make() as s:
@@ -380,14 +396,33 @@ def test_silence(make):
 
 
 @limetta_only
+def test_server_that_speaks(make):
+    """D36: a server that speaks on silent connections is noted, for the path was not asked then; one that logs out is found (D17)."""
+    def run_ladder(settings):
+        with make(config=settings) as s:
+            _, legs = check('--legs', f'imap={s.imap_port},submission={s.submission_port}', '--ca', s.cert, '--long', '--idle-unit-ms', '60',
+                            login='alice')
+        return legs['imap']
+    # two hours are two seconds; then the server says that it is still there
+    leg = run_ladder({'time_unit_ms': 1, 'max_idle_s': 2000, 'idle_timeout_s': 100000})
+    equal((codes(leg), 'idle-spoken' in codes(leg, 'note')), ([], True), leg['findings'])
+    true(leg['idle_good_ms'] < 3600, 'the longest silence, not the longest time')
+    leg = run_ladder({'time_unit_ms': 1, 'max_idle_s': 0, 'idle_timeout_s': 4000})
+    equal(codes(leg), ['idle-logout'], leg['findings'])
+
+
+@limetta_only
 def test_foreign_servers(make):
-    """Debian's Dovecot and Postfix are left in peace."""
+    """Debian's Dovecot, Postfix and Exim are left in peace."""
     with Dovecot() as d:
         code, legs = check('--legs', f'imap={d.imap_port}', '--ca', d.cert, '--expect-imap', 'IMAP4rev1 IDLE', login='alice')
         equal((code, codes(legs['imap'])), (0, []), legs['imap']['findings'])
     with Postfix({}) as p:
         p.start()
         code, legs = check('--legs', f'submission={p.port},smtp={p.port}', '--ca', p.cert, '--expect-submission', 'CHUNKING PIPELINING')
+        equal((code, codes(legs['submission']), codes(legs['smtp'])), (0, [], []), legs)
+    with contextlib.suppress(Skip), Exim({}) as e:
+        code, legs = check('--legs', f'submission={e.port},smtp={e.port}', '--ca', e.cert)
         equal((code, codes(legs['submission']), codes(legs['smtp'])), (0, [], []), legs)
 
 

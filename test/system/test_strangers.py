@@ -178,6 +178,10 @@ def test_auth_forgets_passwords(make):
             c.close()
 
 
+# The edge has an option, at two hours at least (test_silence.py); the path checker's probes ask who refused them, until they are connected.
+MAY_NAME = {'role_edge.c': {'SO_KEEPALIVE', 'TCP_KEEPIDLE', 'TCP_KEEPINTVL'}, 'check_reach.c': {'IP_RECVERR', 'IPV6_RECVERR'}}
+
+
 @limetta_only
 def test_no_keep_alive(make):
     """D24, D26: no connection has a keep-alive timer, and nothing asks for one, for a time limit of TCP's, or for ICMP errors."""
@@ -196,7 +200,8 @@ def test_no_keep_alive(make):
         for name in names:
             with open(os.path.join(folder, name)) as f:
                 code = re.sub(r'/\*.*?\*/', '', f.read(), flags=re.S)
-            equal(re.findall(r'SO_KEEPALIVE|TCP_USER_TIMEOUT|IP_RECVERR|IPV6_RECVERR|TCP_KEEP\w+', code), [], name)
+            found = re.findall(r'SO_KEEPALIVE|TCP_USER_TIMEOUT|IP_RECVERR|IPV6_RECVERR|(?<!CURLOPT_)TCP_KEEP\w+', code)
+            equal(set(found) - MAY_NAME.get(name, set()), set(), name)
 
 
 def measure(server, user, mechanism, where):
