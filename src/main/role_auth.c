@@ -7,6 +7,7 @@
 #include "auth/auth.h"
 #include "base/log.h"
 #include "main/control.h"
+#include "main/drain.h"
 #include "main/peers.h"
 #include "net/stream.h"
 
@@ -15,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+enum { AUTH_DRAIN_MS = 1500 };
 
 struct auth_role {
     struct loop *loop;
@@ -25,6 +28,7 @@ struct auth_role {
     struct peers peers;
     struct auth_outside outside;
     struct timer *metrics;
+    struct drain drain;
 };
 
 static void reply(void *peer, uint32_t id, struct str body)
@@ -80,10 +84,16 @@ static void tell_metrics(void *owner)
     timer_start(r->metrics, BOOT_METRICS_MS);
 }
 
+static bool is_busy(void *owner)
+{
+    return auth_get_counts(((struct auth_role *)owner)->auth).attempts > 0;
+}
+
+/* Logins under way end; those that come now do, too. */
 static void on_stop(void *owner)
 {
     struct auth_role *r = owner;
-    loop_stop(r->loop);
+    drain_begin(&r->drain, r->loop, AUTH_DRAIN_MS, is_busy, r);
 }
 
 static enum plaintext read_plaintext(const struct boot *b)
@@ -211,6 +221,7 @@ int main(void)
     if (r.metrics != NULL) {
         timer_free(&r.metrics);
     }
+    drain_release(&r.drain);
     peers_release(&r.peers);
     auth_free(&r.auth);
     ticket_signer_free(&r.signer);

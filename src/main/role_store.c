@@ -19,6 +19,7 @@
 #include "imap/url_serve.h"
 #include "main/control.h"
 #include "main/deliver.h"
+#include "main/drain.h"
 #include "main/kept.h"
 #include "main/latencies.h"
 #include "main/outbox_run.h"
@@ -50,6 +51,7 @@ struct store_role {
     struct store *store;
     struct ticket_checker *checker;
     struct session_group *group;
+    struct drain drain;
     struct kept_desk *kept;
     struct parked *parked;
     struct timer *doubts;
@@ -664,10 +666,17 @@ static void on_peer(void *owner, const struct boot_peer *peer)
     }
 }
 
+static bool is_busy(void *owner)
+{
+    return session_group_is_busy(((struct store_role *)owner)->group);
+}
+
+/* Sessions go to the edge, which keeps them for who comes after us. */
 static void on_stop(void *owner)
 {
     struct store_role *r = owner;
-    loop_stop(r->loop);
+    session_group_drain(r->group);
+    drain_begin(&r->drain, r->loop, DRAIN_MOST_MS, is_busy, r);
 }
 
 /* ---- the process ---- */
@@ -736,6 +745,7 @@ static void close_all(struct store_role *r)
 {
     peers_release(
         &r->peers); /* first: who is left without a process is to see that, and no session's end */
+    drain_release(&r->drain);
     session_group_free(&r->group);
     outbox_run_free(&r->outbox);
     filter_events_free(&r->events);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "main/control.h"
+#include "main/drain.h"
 #include "main/inject_session.h"
 #include "main/kept.h"
 #include "main/lmtp_gate.h"
@@ -66,6 +67,7 @@ struct submit_role {
     struct webhooks *webhooks;
     struct session_group *group;
     struct kept_desk *kept;
+    struct drain drain;
     struct lookups lookups;
     struct lmtp_gate *gate;
     struct queue_desk *desk;
@@ -558,10 +560,22 @@ static void on_peer(void *owner, const struct boot_peer *peer)
     }
 }
 
+/* An attempt that is cut off may have delivered already, and would be made again. */
+static bool is_busy(void *owner)
+{
+    const struct submit_role *r = owner;
+    struct runner_status s = runner_get_status(r->runner);
+    return s.local_jobs + s.remote_jobs > 0 || session_group_is_busy(r->group);
+}
+
+/* No new mail, no new attempts; those who connect meanwhile wait in the listening sockets, which outlive us. */
 static void on_stop(void *owner)
 {
     struct submit_role *r = owner;
-    loop_stop(r->loop);
+    lmtp_gate_close(r->gate);
+    runner_stop(r->runner);
+    session_group_drain(r->group);
+    drain_begin(&r->drain, r->loop, DRAIN_MOST_MS, is_busy, r);
 }
 
 /* ---- the process ---- */
@@ -619,6 +633,7 @@ static void close_all(struct submit_role *r)
     if (r->metrics != NULL) {
         timer_free(&r->metrics);
     }
+    drain_release(&r->drain);
     session_group_free(&r->group);
     lmtp_gate_free(&r->gate);
     runner_free(&r->runner);

@@ -34,6 +34,7 @@ enum {
     SPARES_MOST = 16,
     SPARE_KEEP = 256 * 1024,
     OUTPUT_CAP = 64 * 1024 * 1024,
+    DRAIN_MS = 1,
     STEPS_MOST = 4, /* of one session in one turn */
     SMALL_OUTPUT = SESSION_OUTPUT_MOST / 4
 };
@@ -431,6 +432,35 @@ void session_group_set_news_window(struct session_group *g, uint64_t window_ms)
 void session_group_set_park(struct session_group *g, uint64_t after_ms)
 {
     g->park_after_ms = after_ms;
+}
+
+void session_group_drain(struct session_group *g)
+{
+    g->park_after_ms = DRAIN_MS;
+    list_each_safe(node, &g->runners)
+    {
+        struct session_runner *r = list_entry(node, struct session_runner, node);
+        if (r->core != NULL) {
+            note_rest(r);
+        }
+    }
+    watch_rest(g);
+}
+
+bool session_group_is_busy(const struct session_group *g)
+{
+    list_each(node, &g->runners)
+    {
+        const struct session_runner *r = list_entry(node, struct session_runner, node);
+        bool is_working = r->want == SESSION_OUTPUT || r->want == SESSION_EVENT
+                          || r->want == SESSION_MARK || !list_is_empty(&r->ready);
+        bool is_fed = r->core != NULL && r->core->ops->get_input_backlog(r->core) > 0;
+        if (is_working || is_fed || !list_is_empty(&r->resting)
+            || stream_get_queued(r->stream) > 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void write_out(struct session_runner *r)

@@ -24,12 +24,17 @@ struct session_group *session_group_new(struct loop *l, void (*commit)(void *own
 void session_group_set_park(struct session_group *g, uint64_t after_ms);
 /* News that nobody asked for (session_host.wake_soon) gather for so long before the session is stepped; 0: they do not. */
 void session_group_set_news_window(struct session_group *g, uint64_t window_ms);
+/* The process is to end: sessions whose core says that they may leave do so as soon as they are at rest. */
+void session_group_drain(struct session_group *g);
+/* Is there a session that works on something, has something to say, or is about to leave? */
+bool session_group_is_busy(const struct session_group *g);
 /* Ends all sessions at once. */
 void session_group_free(struct session_group **g);
 size_t session_group_get_count(const struct session_group *g);
 
-/* Begins a session on s (taken). What it logs is about the connection that log_about() says now. Make the core with the runner's host, then session_runner_start(). The runner frees
- * the core and itself when the session or the peer is done; do not keep it. */
+/* Begins a session on s (taken). What it logs is about the connection that log_about() says now. Make the core with the
+ * runner's host, then session_runner_start(). The runner frees the core and itself when the session or the peer is done; do
+ * not keep it. */
 struct session_runner *session_runner_new(struct session_group *g, struct stream *s);
 /* For the core: valid until the core is freed. */
 const struct session_host *session_runner_get_host(const struct session_runner *r);

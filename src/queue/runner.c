@@ -179,7 +179,7 @@ static void on_deferred(void *owner)
 static void on_timer(void *owner)
 {
     struct runner *r = owner;
-    r->is_paused = false;
+    r->is_paused = r->is_stopping;
     if (settle_old(r) != ERR_OK) {
         runner_pause(r);
     }
@@ -192,6 +192,12 @@ void runner_wake(struct runner *r)
         r->is_running = true;
         loop_defer(r->args.loop, on_deferred, r);
     }
+}
+
+void runner_stop(struct runner *r)
+{
+    r->is_stopping = true;
+    r->is_paused = true;
 }
 
 void runner_pause(struct runner *r)

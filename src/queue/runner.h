@@ -50,6 +50,8 @@ void runner_free(struct runner **r);
 void runner_wake(struct runner *r);
 /* A commit failed: what was noted is lost. Stops for a while, so as not to deliver again and again. */
 void runner_pause(struct runner *r);
+/* No new attempts from now on; those under way go on. */
+void runner_stop(struct runner *r);
 /* The store worker is back: its recipients need not wait. */
 void runner_on_worker(struct runner *r, unsigned worker);
 

@@ -74,6 +74,7 @@ struct runner {
     uint64_t tell_from_ms; /* after a start everything is tried before anything is given up */
     uint64_t expansions;   /* recipients added so far */
     bool is_paused;
+    bool is_stopping; /* paused for good */
     bool is_running;
 };
 
