@@ -1,5 +1,6 @@
 """One mail system on several hosts: a state folder, a configuration and a certificate each, and links between them. The hosts are processes of this
 machine, on loopback addresses or in network namespaces."""
+import contextlib
 import os
 import shutil
 import subprocess
@@ -8,19 +9,20 @@ from .servers import PASSWORD, Limetta, Server, TOP, is_free, make_certificate, 
 
 
 class Host(Server):
-    """limetta serve for one host of a System."""
+    """limetta serve for one host of a System. config: its settings; or sample: a file of etc/deploy, taken as it is but for replace. space: the
+    namespace it lives in (lab), where it listens on all addresses and the standard ports."""
 
-    def __init__(self, system, name, roles, config, space=None, address='127.0.0.1', offset=0):
+    def __init__(self, system, name, roles, config=None, sample=None, replace=(), space=None, address='127.0.0.1', offset=0):
         super().__init__()
         self.system, self.name, self.roles, self.space, self.host, self.offset = system, name, roles.split(), space, address, offset
         self.program = os.path.join(TOP, os.environ.get('LIMETTA_BUILD', 'build'), 'limetta')
         self.state = os.path.join(self.dir, 'state')
         os.mkdir(self.state, 0o700)
         if 'edge' in self.roles:
-            self.identity = make_certificate(self.state)
+            self.identity = make_certificate(self.state, 'DNS:localhost,IP:127.0.0.1,DNS:mail.example.org')
             self.cert = self.identity[0]
         self.config = os.path.join(self.dir, 'limetta.conf')
-        self.settings = config
+        self.settings, self.sample, self.replace = config, sample, list(replace)
         self.lmtp_port, self.imap_port, self.submission_port, self.sieve_port, self.metrics_port, self.link_port = (
             n + offset for n in (24, 143, 587, 4190, 9143, 9144))
 
@@ -32,15 +34,22 @@ class Host(Server):
 
     def write(self):
         with open(self.config, 'w') as f:
-            write_settings(f, self.settings)
+            if self.sample is None:
+                write_settings(f, self.settings)
+                return
+            with open(os.path.join(TOP, 'etc', 'deploy', self.sample)) as sample:
+                text = sample.read()
+            for old, new in self.replace:
+                assert old in text, f'{self.sample}: no {old}'
+                text = text.replace(old, new)
+            f.write(text)
 
     def start(self):
         self.write()
-        with open(self.log_path, 'a') as log:
-            args = [self.program, 'serve', '--state', self.state, '--config', self.config, '--listen', self.host, '--port-offset',
-                    str(self.offset)]
-            if self.space is not None:
-                args = ['ip', 'netns', 'exec', self.space] + args
+        args = [self.program, 'serve', '--state', self.state, '--config', self.config, '--port-offset', str(self.offset)]
+        if self.space is None:
+            args += ['--listen', self.host]
+        with open(self.log_path, 'a') as log, self.space.inside() if self.space else contextlib.nullcontext():
             self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
 

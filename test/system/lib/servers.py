@@ -47,11 +47,11 @@ def wait_for_port(port, timeout_s, is_alive=lambda: True, host='127.0.0.1'):
     raise RuntimeError(f'nothing answers at port {port}')
 
 
-def make_certificate(folder):
+def make_certificate(folder, names='DNS:localhost,IP:127.0.0.1'):
     """A self-signed certificate for localhost; EC, as a server that phones visit would have."""
     cert, key = os.path.join(folder, 'tls-cert.pem'), os.path.join(folder, 'tls-key.pem')
     subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days',
-                    '30', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', key,
+                    '30', '-subj', '/CN=localhost', '-addext', f'subjectAltName={names}', '-keyout', key,
                     '-out', cert], check=True, capture_output=True)
     return cert, key
 
