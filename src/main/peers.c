@@ -20,6 +20,9 @@ void peers_add(struct peers *p, const struct boot_peer *peer)
     struct stream *s = stream_from_fd(p->loop, peer->fd);
     struct link *l = link_new(p->loop, s, peer->role, peer->index, p->handler, p->owner);
     link_set_name(l, peer->name);
+    if (peer->role != ROLE_EDGE) {
+        link_set_sessions_most(l, PEERS_SESSIONS_MOST);
+    }
     vec_push(&p->links, l);
 }
 

@@ -6,7 +6,11 @@
 #include "net/link.h"
 #include "net/loop.h"
 
-/* The links that a role has to its peers. The supervisor hands a new one in place of the old when a peer was started again. */
+/* Sessions that a peer which is no edge may have with us: another role of the system, but maybe in other hands. */
+enum { PEERS_SESSIONS_MOST = 16 * 1024 };
+
+/* The links that a role has to its peers. The supervisor hands a new one in place of the old when a peer was started
+ * again. */
 struct peers {
     struct loop *loop;
     const struct link_handler *handler;

@@ -37,13 +37,16 @@ static const struct {
     {CONFIG_sieve_after, 1 << ROLE_STORE},
     {CONFIG_notify_webhooks_ca, 1 << ROLE_SUBMIT},
     {CONFIG_tls_anchors, 1 << ROLE_SUBMIT},
+    {CONFIG_link_cert, 1 << ROLE_GATE},
+    {CONFIG_link_key, 1 << ROLE_GATE},
+    {CONFIG_link_ca, 1 << ROLE_GATE},
 };
 
 /* Told to some roles, but needed alike in all of them and in the supervisor. */
 static bool is_for_all(enum config_id id)
 {
     return id == CONFIG_workers || id == CONFIG_hostname || id == CONFIG_host_names
-           || id == CONFIG_domains;
+           || id == CONFIG_domains || id == CONFIG_roles || id == CONFIG_store_workers;
 }
 
 /* The roles that must be started anew; is_whole: everything. */
@@ -92,6 +95,16 @@ static bool is_burl_new(const struct config *now, const struct config *fresh)
     return false;
 }
 
+static bool is_link_new(const struct config *now, const struct config *fresh)
+{
+    for (size_t i = 0; i < CONFIG_LINK_MOST; i++) {
+        if (!str_eq(config_get_link(now, i), config_get_link(fresh, i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Says what differs, and keeps what cannot change. */
 static void compare(const struct config *now, struct config *fresh, struct buf *report)
 {
@@ -109,6 +122,9 @@ static void compare(const struct config *now, struct config *fresh, struct buf *
     }
     if (is_burl_new(now, fresh)) {
         report_setting(report, "burl", 1 << ROLE_SUBMIT, false);
+    }
+    if (is_link_new(now, fresh)) {
+        report_setting(report, "link", 1 << ROLE_GATE, false);
     }
 }
 
@@ -129,6 +145,18 @@ static int check_certificate(const struct reload *r, int64_t *until_s)
     }
     *until_s = facts.until_s;
     return EXIT_FINE;
+}
+
+/* Only an edge has a certificate. */
+static bool has_edge(const struct config *c)
+{
+    struct str words = config_get(c, CONFIG_roles);
+    while (words.n > 0) {
+        if (str_eq(str_split(&words, ' '), STR("edge"))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static int read_certificate(const struct state *s, struct reload *r, struct buf *report)
@@ -165,7 +193,7 @@ int reload_read(const char *path, const struct config *now, const struct state *
     }
     int code = serve_check_config(r.config);
     serve_complete_config(r.config);
-    code = code == EXIT_FINE ? read_certificate(s, &r, report) : code;
+    code = code == EXIT_FINE && has_edge(r.config) ? read_certificate(s, &r, report) : code;
     if (code != EXIT_FINE) {
         reload_release(&r);
         return code;

@@ -137,6 +137,34 @@ static int check_outside(const struct config *c)
     return EXIT_FINE;
 }
 
+/* Which roles run where. On EXIT_FINE hosts_release() is due. */
+static int read_hosts(const struct config *c, struct hosts *out)
+{
+    CLEANUP(buf_release) struct buf why = BUF_INIT(HOST_NAME_MOST * 4);
+    enum err e =
+        hosts_init(out, STR_EMPTY, config_get(c, CONFIG_roles), config_get(c, CONFIG_store_workers),
+                   (unsigned)config_get_u64(c, CONFIG_workers), &why);
+    for (size_t i = 0; e == ERR_OK && i < CONFIG_LINK_MOST && config_get_link(c, i).n > 0; i++) {
+        e = hosts_add(out, config_get_link(c, i), &why);
+    }
+    e = e == ERR_OK ? hosts_check(out, &why) : e;
+    if (e != ERR_OK) {
+        hosts_release(out);
+        return tool_fail(EXIT_USAGE, "%.*s", STR_ARG(buf_str(&why)));
+    }
+    return EXIT_FINE;
+}
+
+static int check_hosts(const struct config *c)
+{
+    struct hosts hosts;
+    int code = read_hosts(c, &hosts);
+    if (code == EXIT_FINE) {
+        hosts_release(&hosts);
+    }
+    return code;
+}
+
 /* What the table of settings cannot say of one. */
 int serve_check_config(const struct config *c)
 {
@@ -163,25 +191,8 @@ int serve_check_config(const struct config *c)
                              path.p);
         }
     }
-    return check_outside(c);
-}
-
-/* Which roles run where. On EXIT_FINE hosts_release() is due. */
-static int read_hosts(const struct config *c, struct hosts *out)
-{
-    CLEANUP(buf_release) struct buf why = BUF_INIT(HOST_NAME_MOST * 4);
-    enum err e =
-        hosts_init(out, STR_EMPTY, config_get(c, CONFIG_roles), config_get(c, CONFIG_store_workers),
-                   (unsigned)config_get_u64(c, CONFIG_workers), &why);
-    for (size_t i = 0; e == ERR_OK && i < CONFIG_LINK_MOST && config_get_link(c, i).n > 0; i++) {
-        e = hosts_add(out, config_get_link(c, i), &why);
-    }
-    e = e == ERR_OK ? hosts_check(out, &why) : e;
-    if (e != ERR_OK) {
-        hosts_release(out);
-        return tool_fail(EXIT_USAGE, "%.*s", STR_ARG(buf_str(&why)));
-    }
-    return EXIT_FINE;
+    int code = check_outside(c);
+    return code == EXIT_FINE ? check_hosts(c) : code;
 }
 
 int serve_open_log(const struct config *c, int *fd)

@@ -398,6 +398,32 @@ static int get_link(const struct config *c, const struct host *own, struct state
     return code;
 }
 
+void state_renew_link(struct state *s, const struct config *c, const struct host *own)
+{
+    struct state fresh = {.pid_fd = -1,
+                          .link_cert = BUF_INIT(PEM_MOST),
+                          .link_key = BUF_INIT(PEM_MOST),
+                          .link_ca = BUF_INIT(PEM_MOST)};
+    memcpy(fresh.dir, s->dir, sizeof(fresh.dir));
+    bool is_usable = get_link(c, own, &fresh) == EXIT_FINE;
+    if (is_usable && strcmp(fresh.name, s->name) == 0) {
+        struct state old = *s;
+        s->link_cert = fresh.link_cert;
+        s->link_key = fresh.link_key;
+        s->link_ca = fresh.link_ca;
+        fresh.link_cert = old.link_cert;
+        fresh.link_key = old.link_key;
+        fresh.link_ca = old.link_ca;
+    } else {
+        log_error("the link certificate stays as it was: the new one %s",
+                  is_usable ? "is another host's; that needs a restart of the server"
+                            : "is not usable");
+    }
+    buf_release(&fresh.link_cert);
+    buf_wipe(&fresh.link_key);
+    buf_release(&fresh.link_ca);
+}
+
 /* The nearest folder above dir that uid may not pass, or NULL. Permission bits only. */
 static const char *find_barrier(const char *dir, uid_t uid, gid_t gid, char path[PATH_MAX])
 {
@@ -536,7 +562,10 @@ int state_prepare(const char *dir, struct config *c, const struct hosts *hosts, 
                                  : make_folders(dir, own, s);
     code = code == EXIT_FINE ? take_pid_file(s) : code;
     code = code == EXIT_FINE ? get_keys(own, s) : code;
-    code = code == EXIT_FINE ? get_random(s, "keys/seal", SEAL_KEY_SIZE, &s->seal_key) : code;
+    bool has_sessions = hosts_has(own, ROLE_STORE) || hosts_has(own, ROLE_SUBMIT);
+    if (code == EXIT_FINE && has_sessions) {
+        code = get_random(s, "keys/seal", SEAL_KEY_SIZE, &s->seal_key);
+    }
     code = code == EXIT_FINE && hosts_has(own, ROLE_EDGE) ? get_tls(c, s) : code;
     code = code == EXIT_FINE && hosts->count > 1 ? get_link(c, own, s) : code;
     code = code == EXIT_FINE ? choose_user(c, s) : code;

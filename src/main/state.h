@@ -54,12 +54,17 @@ struct state {
  * tls becomes "off".
  * Returns an exit code after one clear line on standard error; on EXIT_FINE state_release() is due. */
 struct hosts;
+struct host;
 int state_prepare(const char *dir, struct config *c, const struct hosts *hosts, struct state *s);
 /* Makes what auth has in keys/ of a folder that is there, unless it has it, and reads it: for who hands it to other
  * hosts. Returns an exit code likewise;
  * on EXIT_FINE state_release() is due. */
 int state_read_keys(const char *dir, struct state *s);
 void state_release(struct state *s);
+/* Reads what links need anew, for a gate that is started again; when it is not usable, or says another name, the old one
+ * stays, and that
+ * is logged. */
+void state_renew_link(struct state *s, const struct config *c, const struct host *own);
 /* Reads certificate and key as state_prepare() does, for the folder of now, into two buffers that become the caller's.
  * Returns an
  * exit code likewise; then there is nothing to release. */

@@ -232,6 +232,9 @@ void supervisor_start(struct process *p)
     p->started_wall_ms = loop_wall_ms(s->loop);
     buf_clear(&p->incoming);
     p->watch = fd_watch_new(s->loop, p->control, on_control, p);
+    if (p->role == ROLE_GATE && s->was_ready) {
+        state_renew_link(s->options->state, s->context.config, &s->options->hosts->at[0]);
+    }
     if (process_tell(&s->context, p->role, p->index, p->control) != ERR_OK) {
         supervisor_kill(p, "does not take its settings");
         return;

@@ -186,7 +186,7 @@ static bool take_id(struct link *l, uint32_t *id)
     if ((l->frame.id & FRAME_ID_YOURS) != 0 || find_session(l, l->frame.id) != NULL) {
         return refuse(l, "a session is opened with an id that is taken");
     }
-    if (map_get_count(l->sessions) >= SESSIONS_MOST) {
+    if (map_get_count(l->sessions) >= l->sessions_most) {
         return refuse(l, "too many sessions");
     }
     *id = l->frame.id | FRAME_ID_YOURS;
@@ -488,6 +488,7 @@ struct link *link_new(struct loop *loop, struct stream *s, enum link_role peer, 
     l->handler = h;
     l->owner = owner;
     l->sessions = map_new();
+    l->sessions_most = SESSIONS_MOST;
     l->parked = map_new();
     l->requests_by_id = map_new();
     list_init(&l->waiting);
@@ -532,6 +533,11 @@ void link_set_name(struct link *l, struct str name)
 {
     l->name_size = name.n < sizeof(l->name) ? name.n : sizeof(l->name);
     memcpy(l->name, name.p == NULL ? "" : name.p, l->name_size);
+}
+
+void link_set_sessions_most(struct link *l, size_t most)
+{
+    l->sessions_most = most;
 }
 
 struct str link_get_name(const struct link *l)

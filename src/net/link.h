@@ -69,6 +69,8 @@ unsigned link_get_index(const struct link *l);
 void link_set_name(struct link *l, struct str name);
 /* Borrowed for the link's life; empty: nobody said. */
 struct str link_get_name(const struct link *l);
+/* At most so many sessions at once, in place of a million; one more that the peer opens ends the link. */
+void link_set_sessions_most(struct link *l, size_t most);
 /* False once it broke (and for NULL). */
 bool link_is_up(const struct link *l);
 

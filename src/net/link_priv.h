@@ -92,6 +92,7 @@ struct link {
     unsigned index;
     char name[LINK_NAME_MOST];
     size_t name_size;
+    size_t sessions_most;
     const struct link_handler *handler;
     void *owner;
     struct map *sessions; /* of struct link_session, by id as 64 bits */
