@@ -187,6 +187,52 @@ def test_tickets(make):
 
 
 @limetta_only
+def test_states(make):
+    """D43: a session's sealed state goes on for the edge and the client connection that it was given for, and for nobody else, nor changed."""
+    with Play() as p:
+        at = p.worker('alice')
+        auth, store = p.link('auth'), p.link('store', at)
+        head = {'service': 'imap', 'nonce': NONCE, 'tls': 1, 'peer': '192.0.2.9', 'local': '127.0.0.1', 'port': 143}
+        s = store.open(**head, tag='a', ticket=auth.login('alice', PASSWORD, NONCE)['ticket'])
+        said, _ = store.read(s)
+        contains(said, b'a OK')
+        store.tls.settimeout(2)
+        store.read(s)
+        true(s in store.states, 'the store gave a state to keep')
+        state = store.states[s]
+        true(b'alice' not in state, 'it cannot be read')
+        store.send(RESET, s)
+
+        def goes_on(g, octets, **other):
+            number = g.resume(octets, **{**head, 'said': 0, 'heard': 0, **other})
+            try:
+                g.say(number, b'x NOOP\r\n')
+                g.tls.settimeout(5)
+                return b'x OK' in g.read(number)[0]
+            except Gone:
+                return False
+
+        true(goes_on(store, state), 'as it is')
+        for i in range(0, len(state), 5):
+            changed = bytearray(state)
+            changed[i] ^= 1
+            true(not goes_on(store, bytes(changed)), f'changed at octet {i}')
+        for octets in (b'', state[:-1], state + b'x', b'\0' * len(state)):
+            true(not goes_on(store, octets), 'cut or made up')
+        true(not goes_on(store, state, nonce=b'another session!'), 'for another connection')
+        true(not goes_on(store, state, service='sieve', sasl='PLAIN'), 'for another service')
+        true(not goes_on(p.link('store', (at + 1) % 4), state), "at another user's worker")
+        other = p.gate(p.dmz2.keys())
+        true(other.hello('edge', 'store', at), 'dmz2 is welcome')
+        true(not goes_on(other, state, edge='dmz1', host='dmz1'), 'from another edge')
+        other.close()
+        p.is_logged('state')
+        eventually(lambda: can_log_in(p.dmz2), 'the other edge has its link again')
+        p.witness.close()
+        p.witness = open_imap(p.dmz2, 'alice', PASSWORD)  # its link was taken by the test
+
+
+@limetta_only
 def test_rights_of_others(make):
     """D42: what a submission server, a store or an operator may ask is not an edge's to ask."""
     with Play() as p:

@@ -129,9 +129,11 @@ def refused(host, words):
 def test_wrong_layouts(make):
     """A role that runs nowhere, twice, or a worker without a home: said before anything starts."""
     with two_hosts() as s:
-        for settings, words in (({'roles': 'edge'}, 'no host runs auth'), ({'roles': 'edge auth submit'}, 'auth must run on one host only'),
+        for settings, words in (({'roles': 'edge'}, 'no host runs auth'), ({'roles': 'edge auth submit', 'link': {'inside': {'roles': 'auth store', 'address': '127.0.0.1'}}},
+                                 'auth must run on one host only'),
                                 ({'roles': 'edge nobody'}, 'there is no role nobody'), ({'roles': ''}, 'nothing would run'),
-                                ({'roles': 'edge submit store', 'store_workers': '0-1'}, 'store worker 0 runs on several hosts'),
+                                ({'roles': 'edge submit store', 'store_workers': '0-1', 'link': {'inside': {'roles': 'auth store'}}},
+                                 'store worker 0 runs on several hosts'),
                                 ({'roles': 'edge submit', 'link': {'inside': {'roles': 'auth store', 'workers': '0-2'}}},
                                  'store worker 3 runs on no host'),
                                 ({'roles': 'edge submit', 'link': {'inside': {'roles': 'auth store', 'workers': '3-0'}}}, 'as 0-3 or 5'),

@@ -7,7 +7,7 @@ import struct
 import urllib.parse
 
 HELLO, WELCOME, REFUSED, DATA, PING, PONG = range(1, 7)
-OPEN, LINK_DATA, CREDIT, CLOSE, RESET, REQUEST, REPLY, PARK, RESUME, WAKE, NOT_YET, MARK = range(1, 13)
+OPEN, LINK_DATA, CREDIT, CLOSE, RESET, REQUEST, REPLY, PARK, RESUME, WAKE, SAVE, MARK = range(1, 13)
 YOURS = 0x80000000
 
 
@@ -40,7 +40,7 @@ class Gate:
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.inside, self.plain = b'', b''
         self.next_id = 0
-        self.frames = []
+        self.states = {}  # the last sealed state of a session, by its id
         try:
             self.tls = self.context.wrap_socket(raw)
         except OSError as e:
@@ -127,12 +127,27 @@ class Gate:
                 return said, None
             if of & ~YOURS != number:
                 continue
+            if kind == SAVE:
+                n = int.from_bytes(payload[20:24], 'little')
+                self.states[number] = payload[24:24 + n]
+                kind, payload = LINK_DATA, payload[24 + n:]
             if kind == LINK_DATA:
                 said += payload
                 if said.endswith(b'\r\n'):
                     self.tls.settimeout(1)
             elif kind in (CLOSE, RESET):
                 return said, kind
+
+    def resume(self, state, **head):
+        """Opens a session with a state that was kept; its id."""
+        number = self.next_id
+        self.next_id += 1
+        octets = fields(**head)
+        self.send(RESUME, number, struct.pack('<I', len(octets)) + octets + state)
+        return number
+
+    def say(self, number, octets):
+        self.send(LINK_DATA, number, octets)
 
     def login(self, user, password, nonce, service='imap', peer='192.0.2.9'):
         """A ticket, as an edge gets it."""
