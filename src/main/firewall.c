@@ -172,10 +172,7 @@ static void gather_outward(const struct config *c, struct firewall_config *f)
         }
     }
     if (f->count > before) {
-        add(f, FIREWALL_OUTWARD, PORT_DNS, "DNS");
-        firewall_add(f,
-                     (struct firewall_need){
-                         .way = FIREWALL_OUTWARD, .is_udp = true, .port = PORT_DNS, .why = "DNS"});
+        add_dns(f, FIREWALL_OUTWARD);
     }
 }
 
