@@ -58,8 +58,8 @@ def _set(ports):
 
 class Lab:
     """nat_timeout, fw_timeout: seconds that a silent connection is remembered by the carrier's NAT and by both firewalls. ports: open at fw from
-    outside to dmz; inside: open at fw2 from dmz to int; outward: open at fw from dmz to the outside; back: at fw2 from int to dmz. mtu: what the NAT
-    can send to the phone in one packet. redirect: a rule in the NAT's prerouting, such as 'tcp dport 25 dnat to 198.51.100.1'. has_firewalls: False: fw and
+    outside to dmz; inside: open at fw2 from dmz to int; outward: open at fw from dmz to the outside; back: at fw2 from int to dmz. mtu: what the
+    NAT can pass on in one packet, either way. redirect: a rule in the NAT's prerouting, such as 'tcp dport 25 dnat to 198.51.100.1'. has_firewalls: False: fw and
     fw2 let everything through until the test loads rules of its own."""
 
     def __init__(self, nat_timeout=7440, fw_timeout=7440, ports=SERVICES, inside=(), outward=(), back=(), mtu=0, redirect='',
@@ -75,7 +75,7 @@ class Lab:
             for i, space in enumerate(self.spaces):
                 self._address(i, space)
             if mtu:
-                self.nat.ip(f'route add {WIRES[0][0]}.0/25 dev out0 mtu lock {mtu}', f'route add {WIRES[0][1]}::/80 dev out0 mtu lock {mtu}')
+                self._narrow(mtu)
             self._filter(nat_timeout, fw_timeout, redirect, (ports, inside, outward, back) if has_firewalls else None)
         except BaseException:
             self.close()
@@ -118,6 +118,13 @@ class Lab:
         if space.name in ('nat', 'fw', 'fw2'):
             space.sysctl('net.ipv4.ip_forward', 1)
             space.sysctl('net.ipv6.conf.all.forwarding', 1)
+
+    def _narrow(self, mtu):
+        """By routes that are more special than those there are; so interfaces stay wide, and packets are seen before they are refused."""
+        lines = [f'route add {WIRES[0][0]}.0/25 dev out0 mtu lock {mtu}', f'route add {WIRES[0][1]}::/80 dev out0 mtu lock {mtu}']
+        for v4, v6 in WIRES[2:]:
+            lines += [f'route add {v4}.0/25 via {WIRES[1][0]}.2 mtu lock {mtu}', f'route add {v6}::/80 via {WIRES[1][1]}::2 mtu lock {mtu}']
+        self.nat.ip(*lines)
 
     @staticmethod
     def _routes(i):

@@ -4,6 +4,7 @@ Each is a generator: until its yield it gets to the middle, behind it it goes on
 arrived. `interrupt()` runs several through one interruption.
 """
 import hashlib
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +20,8 @@ HALF = len(MESSAGE) // 2
 def _imap(lab, host, user, patience_s):
     with lab.cli.inside():
         c = Imap(host, 143, timeout_s=patience_s)
+    # Else all the rest of a message might be here already when the trouble begins.
+    c.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 256 * 1024)
     c.login(user, PASSWORD)
     return c
 
