@@ -75,6 +75,7 @@ void connection_free(struct connection *c)
     CLEANUP(log_restore) uint32_t before = log_about(c->id);
     log_debug("the client is gone");
     connection_forget_stranger(c);
+    comeback_forget(c);
     list_remove(&c->node);
     silence_remove(&c->place);
     struct edge_count *count = &c->edge->counts.of[c->service];
@@ -168,6 +169,10 @@ static bool open_session(struct connection *c)
         log_warn("a session could not be opened: %s", l == NULL ? "no link" : "link is down");
         dialogue_on_open_failed(c->stranger->dialogue);
         return false;
+    }
+    struct ticket t;
+    if (ticket_read(buf_str(&c->stranger->ticket), &t) == ERR_OK) {
+        idle_note_user(c, t.user);
     }
     c->session = link_open(l, buf_str(&head));
     c->keep = keep_new(c->stranger->nonce);
@@ -435,7 +440,9 @@ void connection_reopen(struct connection *c, struct str octets)
     stream_free(&c->session);
     keep_free(&c->keep);
     make_stranger(c, true);
+    comeback_forget(c);
     c->is_in = false;
+    c->beat = 0;
     c->edge->counts.of[c->service].sessions--;
     c->edge->counts.of[c->service].strangers++;
     if (c->is_counted) {

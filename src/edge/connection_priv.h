@@ -30,6 +30,8 @@ struct connection {
     struct keep *keep;          /* NULL until logged in */
     struct silence_place place; /* in edge->silence */
     uint32_t id;                /* its name in the logs of all roles */
+    struct trial *trial;        /* comeback.c: of what was sent after a silence; else NULL */
+    uint64_t home_key;          /* comeback.c: whose it is, and from where; 0: not watched */
     uint64_t spoke_ms; /* of the loop's clock: the last octet either way (before login: command) */
     struct buf *given_back; /* with mark; else NULL */
     struct address peer;
@@ -41,6 +43,7 @@ struct connection {
     bool is_tls;
     bool is_peer_done; /* the client sends no more */
     bool is_owing;     /* when we looked last, its host had not confirmed all that we sent */
+    uint8_t beat;      /* 1 + of settings.heartbeats; 0: none */
     bool is_line_done; /* what the session said last ended with a line */
     bool is_compressed;
     uint8_t mark; /* the session said it, and gives back what came too early; 0: no */

@@ -25,6 +25,7 @@ struct edge *edge_new(struct loop *l, const struct edge_settings *s)
     e->deflate = deflate_pool_new(l, COMPRESSORS_MOST);
     e->stores = mem_new(s->workers * sizeof(struct link *));
     list_init(&e->connections);
+    comeback_open(e);
     e->silence = idle_new(e);
     door_open(e);
     e->resume = resume_new(e);
@@ -55,6 +56,8 @@ void edge_free(struct edge **e)
     }
     free(gone->stores);
     silence_free(&gone->silence);
+    networks_free(&gone->networks);
+    comeback_close(gone);
     door_close(gone);
     resume_free(&gone->resume);
     deflate_pool_free(&gone->deflate);

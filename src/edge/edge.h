@@ -35,9 +35,11 @@ struct edge_settings {
     unsigned workers;      /* store workers, at most EDGE_WORKERS_MOST */
     uint64_t message_most;
     struct dialogue_sieve sieve;
-    uint64_t recipients_most;  /* of one message, for EHLO's LIMITS */
-    uint64_t hold_most_s;      /* for EHLO's FUTURERELEASE; 0: not offered */
-    uint64_t second_ms;        /* the length of a second of the idle rules */
+    uint64_t recipients_most; /* of one message, for EHLO's LIMITS */
+    uint64_t hold_most_s;     /* for EHLO's FUTURERELEASE; 0: not offered */
+    uint64_t second_ms;       /* the length of a second of the idle rules */
+    bool is_adaptive;         /* keep-alives are shortened for networks that forget earlier */
+    struct str heartbeats;    /* user:seconds between spaces: who is to hear something that often */
     uint64_t login_timeout_ms; /* without a command, before login */
     uint64_t
         max_idle_ms; /* an IMAP session says something before it was silent for so long; 0: it does not */

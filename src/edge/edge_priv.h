@@ -6,7 +6,9 @@
 #include "edge/address.h"
 #include "edge/edge.h"
 #include "edge/handshakes.h"
+#include "base/map.h"
 #include "edge/limits.h"
+#include "edge/networks.h"
 #include "edge/silence.h"
 #include "net/deflate.h"
 
@@ -17,6 +19,10 @@ struct edge {
     struct deflate_pool *deflate;
     struct list connections;
     struct silence *silence;
+    struct networks *networks; /* NULL: keep-alives are the same for all */
+    struct map *newest;        /* with networks: struct connection, by home_key */
+    uint64_t home_secret;
+    unsigned beats;            /* lengths in heartbeats that have a rule */
     struct silence *deadlines; /* of strangers: to be logged in */
     struct handshakes *handshakes;
     uint64_t shed_logged_ms; /* 0: never */
@@ -30,13 +36,15 @@ struct edge {
 };
 
 /* The rules of silence that connections stand under: idle.c. */
+enum { IDLE_BEATS = 16 };
 enum idle_rule {
     IDLE_STRANGER,
     IDLE_SUBMISSION,
     IDLE_SIEVE,
-    IDLE_SESSION, /* no keep-alive */
-    IDLE_AGAIN,   /* was due, and could not */
-    IDLE_KEEP_ALIVE
+    IDLE_SESSION,                            /* no keep-alive */
+    IDLE_AGAIN,                              /* was due, and could not */
+    IDLE_BEAT,                               /* the first of IDLE_BEATS: what heartbeats asks for */
+    IDLE_KEEP_ALIVE = IDLE_BEAT + IDLE_BEATS /* the first of NETWORKS_RUNGS */
 };
 
 /* One client connection, from the greeting to the end. */
@@ -62,6 +70,25 @@ void resume_leave(struct connection *c);
 struct silence *idle_new(struct edge *e);
 /* Something moved (before login: a command was handled): silence is counted anew. */
 void idle_note_life(struct connection *c);
+/* The same, of a session: the client said something, or something is about to be said to it. */
+void idle_note_heard(struct connection *c);
+void idle_note_said(struct connection *c);
+/* c is about to be logged in as user. */
+void idle_note_user(struct connection *c, struct str user);
+/* Says something to a silent session, so that it is known in a minute whether it hears. */
+void idle_try(struct connection *c);
+
+/* What is learnt of networks: comeback.c. Note before silence is counted anew. */
+void comeback_open(struct edge *e);
+void comeback_close(struct edge *e);
+void comeback_note_user(struct connection *c, struct str user);
+void comeback_note_login(struct connection *c);
+void comeback_note_heard(struct connection *c);
+void comeback_note_said(struct connection *c);
+/* Looks whether what was said is confirmed: c->is_owing says so. */
+void comeback_judge(struct connection *c);
+/* Nobody is logged in there any more. */
+void comeback_forget(struct connection *c);
 /* The one not logged in that has been silent for longest, or, behind after, for next longest; NULL: there is none. */
 struct connection *idle_find_stranger(const struct edge *e, const struct connection *after);
 

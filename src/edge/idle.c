@@ -15,10 +15,15 @@
  * A keep-alive is written only between two answers: the last that the session said was a whole line, and it is not at a mark. A session
  * that is silent in the middle of something (a literal that does not go on) is logged out after idle_timeout_ms.
  *
+ * How long "just under two hours" is depends on the client's network, when that was seen to forget connections earlier (networks.c,
+ * comeback.c), and on heartbeats, for clients that cannot do without.
+ *
  * Seconds here are settings.second_ms long: a test may make an idle hour short. TCP's patience is in real ones. */
 #include "edge/connection_priv.h"
 
-enum { AGAIN_S = 60 };
+#include "base/log.h"
+
+enum { AGAIN_S = 60, DAY_S = 86400, NETWORKS_MOST = 4096 };
 
 static const uint64_t LEAD_MOST_S = 300; /* a keep-alive is that much earlier than it must be */
 static const uint64_t LEAD_PART = 24;
@@ -26,7 +31,25 @@ static const uint64_t SIEVE_LEAST_S = 1800; /* RFC 5804, 1.2 */
 
 static bool has_keep_alive(const struct connection *c)
 {
-    return c->is_in && c->service == SERVICE_IMAP && c->edge->settings.max_idle_ms > 0;
+    bool is_wanted = c->edge->settings.max_idle_ms > 0 || c->beat > 0;
+    return c->is_in && c->service == SERVICE_IMAP && is_wanted;
+}
+
+/* The network's rung, or the client's own wish when that is shorter. */
+static uint8_t get_keep_alive_rule(const struct connection *c)
+{
+    const struct edge *e = c->edge;
+    uint8_t beat = (uint8_t)(IDLE_BEAT + c->beat - 1);
+    if (e->settings.max_idle_ms == 0) {
+        return beat;
+    }
+    unsigned rung = e->networks == NULL || c->is_loopback
+                        ? 0
+                        : networks_get_rung(e->networks, &c->peer, loop_now_ms(e->loop));
+    uint8_t rule = (uint8_t)(IDLE_KEEP_ALIVE + rung);
+    bool is_beat = c->beat > 0
+                   && silence_get_rule_ms(e->silence, beat) < silence_get_rule_ms(e->silence, rule);
+    return is_beat ? beat : rule;
 }
 
 static uint8_t get_rule(const struct connection *c)
@@ -40,7 +63,7 @@ static uint8_t get_rule(const struct connection *c)
     if (c->service == SERVICE_SIEVE) {
         return IDLE_SIEVE;
     }
-    return has_keep_alive(c) ? IDLE_KEEP_ALIVE : IDLE_SESSION;
+    return has_keep_alive(c) ? get_keep_alive_rule(c) : IDLE_SESSION;
 }
 
 static uint64_t get_keep_alive_ms(const struct edge_settings *s)
@@ -78,11 +101,35 @@ void idle_note_life(struct connection *c)
     silence_note(c->edge->silence, &c->place, get_rule(c));
 }
 
+void idle_note_heard(struct connection *c)
+{
+    comeback_note_heard(c);
+    idle_note_life(c);
+}
+
+void idle_note_said(struct connection *c)
+{
+    comeback_note_said(c);
+    idle_note_life(c);
+}
+
 static void keep_alive(struct connection *c)
 {
     c->edge->counts.keepalives++;
+    idle_note_said(c);
     stream_write(c->client, STR("* OK Still here\r\n"));
-    idle_note_life(c);
+}
+
+void idle_try(struct connection *c)
+{
+    uint64_t silent_ms = loop_now_ms(c->edge->loop) - c->spoke_ms;
+    if (!has_keep_alive(c) || silent_ms < AGAIN_S * c->edge->settings.second_ms) {
+        return;
+    }
+    if (stream_get_owed(c->client) == 0 && connection_is_at_rest(c)) {
+        keep_alive(c);
+    }
+    silence_note(c->edge->silence, &c->place, IDLE_AGAIN);
 }
 
 static bool is_time_over(const struct connection *c)
@@ -101,8 +148,15 @@ static void on_silent(void *owner, struct silence_place *p)
     struct edge *e = owner;
     bool was_owing = c->is_owing;
     c->is_owing = c->is_in && stream_get_owed(c->client) > 0;
+    comeback_judge(c);
     if (was_owing && !c->is_owing) {
         idle_note_life(c); /* it was out of reach, and has heard us since we looked */
+        return;
+    }
+    uint8_t rule = p->rule == IDLE_AGAIN ? get_rule(c) : p->rule;
+    uint64_t silent_ms = loop_now_ms(e->loop) - c->spoke_ms;
+    if (has_keep_alive(c) && !c->is_owing && silent_ms < silence_get_rule_ms(e->silence, rule)) {
+        silence_note(e->silence, p, rule); /* it was only tried */
         return;
     }
     if (has_keep_alive(c) && !c->is_owing && connection_is_at_rest(c)) {
@@ -123,6 +177,63 @@ struct connection *idle_find_stranger(const struct edge *e, const struct connect
     return p == NULL ? NULL : list_entry(p, struct connection, place);
 }
 
+/* ---- heartbeats ---- */
+
+/* The next "user:seconds"; 0 seconds: that is none. False: the list is over. */
+static bool next_beat(struct str *list, struct str *user, uint64_t *s)
+{
+    *list = str_trim(*list);
+    if (list->n == 0) {
+        return false;
+    }
+    struct str word = str_split(list, ' ');
+    size_t colon = str_find_last_char(word, ':');
+    *user = str_sub(word, 0, colon);
+    bool is_fine = colon < word.n && str_to_u64(str_skip(word, colon + 1), UINT32_MAX, s);
+    *s = is_fine && *s >= AGAIN_S ? *s : 0;
+    return true;
+}
+
+/* 1 + the place of the rule for s seconds, made when it is new; 0: there is none, or no room. */
+static uint8_t find_beat(const struct edge *e, const struct silence *silence, uint64_t s)
+{
+    for (unsigned i = 0; i < e->beats; i++) {
+        if (silence_get_rule_ms(silence, (uint8_t)(IDLE_BEAT + i)) == s * e->settings.second_ms) {
+            return (uint8_t)(i + 1);
+        }
+    }
+    return 0;
+}
+
+static void make_beats(struct edge *e, struct silence *silence)
+{
+    struct str list = e->settings.heartbeats;
+    struct str user = STR_EMPTY;
+    uint64_t s = 0;
+    while (next_beat(&list, &user, &s)) {
+        if (s == 0 || e->beats == IDLE_BEATS) {
+            log_warn("heartbeats: not user:seconds, less than a minute, or too many lengths: %.*s",
+                     STR_ARG(user));
+        } else if (find_beat(e, silence, s) == 0) {
+            silence_set_rule(silence, (uint8_t)(IDLE_BEAT + e->beats), s * e->settings.second_ms);
+            e->beats++;
+        }
+    }
+}
+
+void idle_note_user(struct connection *c, struct str user)
+{
+    struct str list = c->edge->settings.heartbeats;
+    struct str name = STR_EMPTY;
+    uint64_t s = 0;
+    comeback_note_user(c, user);
+    while (c->service == SERVICE_IMAP && next_beat(&list, &name, &s)) {
+        if (str_eq(name, user)) {
+            c->beat = find_beat(c->edge, c->edge->silence, s);
+        }
+    }
+}
+
 struct silence *idle_new(struct edge *e)
 {
     const struct edge_settings *s = &e->settings;
@@ -132,6 +243,15 @@ struct silence *idle_new(struct edge *e)
     silence_set_rule(silence, IDLE_SIEVE, get_sieve_ms(s));
     silence_set_rule(silence, IDLE_SESSION, s->idle_timeout_ms);
     silence_set_rule(silence, IDLE_AGAIN, AGAIN_S * s->second_ms);
-    silence_set_rule(silence, IDLE_KEEP_ALIVE, get_keep_alive_ms(s));
+    uint64_t full_ms = get_keep_alive_ms(s);
+    if (s->is_adaptive && full_ms > 0) {
+        e->networks = networks_new(full_ms, DAY_S * s->second_ms, NETWORKS_MOST);
+    }
+    silence_set_rule(silence, IDLE_KEEP_ALIVE, full_ms);
+    for (unsigned i = 1; e->networks != NULL && i < NETWORKS_RUNGS; i++) {
+        silence_set_rule(silence, (uint8_t)(IDLE_KEEP_ALIVE + i),
+                         networks_get_rung_ms(e->networks, i));
+    }
+    make_beats(e, silence);
     return silence;
 }

@@ -47,7 +47,7 @@ static void on_relay_client_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
     CLEANUP(log_restore) uint32_t before = log_about(c->id);
-    idle_note_life(c);
+    idle_note_heard(c);
     c->edge->counts.octets_in += octets.n;
     keep_note_input(c->keep, octets);
     if (c->session != NULL) {
@@ -101,7 +101,7 @@ static void on_relay_client_end(void *owner, enum err why)
 static void on_session_octets(void *owner, struct str octets)
 {
     struct connection *c = owner;
-    idle_note_life(c);
+    idle_note_said(c);
     c->is_line_done = octets.n > 0 ? octets.p[octets.n - 1] == '\n' : c->is_line_done;
     if (c->mark != 0) {
         buf_add(c->given_back, octets);
@@ -312,4 +312,5 @@ void relay_start(struct connection *c)
     stream_set_handler(c->client, &RELAY_CLIENT, c);
     tie(c);
     idle_note_life(c);
+    comeback_note_login(c);
 }

@@ -120,6 +120,11 @@ void silence_set_rule(struct silence *s, uint8_t rule, uint64_t after_ms)
     s->rules[rule].after_ms = after_ms;
 }
 
+uint64_t silence_get_rule_ms(const struct silence *s, uint8_t rule)
+{
+    return s->rules[rule].after_ms;
+}
+
 void silence_note(struct silence *s, struct silence_place *p, uint8_t rule)
 {
     struct rule *r = &s->rules[rule];

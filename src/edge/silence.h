@@ -28,6 +28,7 @@ struct silence *silence_new(struct loop *l, void (*on_silent)(void *owner, struc
 void silence_free(struct silence **s);
 /* How long rule (below SILENCE_RULES_MOST) waits. Say it while nobody stands there. */
 void silence_set_rule(struct silence *s, uint8_t rule, uint64_t after_ms);
+uint64_t silence_get_rule_ms(const struct silence *s, uint8_t rule);
 /* p's silence begins now, under rule, which was set. */
 void silence_note(struct silence *s, struct silence_place *p, uint8_t rule);
 /* p stands nowhere. */

@@ -200,6 +200,8 @@ static const struct told FROM_CONFIG[] = {
     {"message_limit", STORE, CONFIG_message_limit},
     {"login_timeout_s", EDGE, CONFIG_login_timeout_s},
     {"max_idle_s", EDGE, CONFIG_max_idle_s},
+    {"keep_alive_adaptive", EDGE, CONFIG_keep_alive_adaptive},
+    {"heartbeats", EDGE, CONFIG_heartbeats},
     {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
     {"park_after_s", STORE | SUBMIT, CONFIG_park_after_s},
     {"resume_wait_s", EDGE, CONFIG_resume_wait_s},

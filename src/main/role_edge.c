@@ -260,6 +260,8 @@ static enum err make_edge(struct edge_role *r)
             },
         .login_timeout_ms = 1000 * boot_get_u64(b, STR("login_timeout_s"), LOGIN_TIMEOUT_S),
         .second_ms = second_ms,
+        .is_adaptive = str_eq(boot_get(b, STR("keep_alive_adaptive")), STR("yes")),
+        .heartbeats = boot_get(b, STR("heartbeats")),
         .max_idle_ms = second_ms * boot_get_u64(b, STR("max_idle_s"), MAX_IDLE_S),
         .idle_timeout_ms = second_ms * read_idle_timeout_s(b),
         .submission_timeout_ms =

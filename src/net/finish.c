@@ -30,7 +30,7 @@ struct finisher {
     bool is_peer_done;
     int looks;
     size_t heard; /* octets, thrown away */
-    size_t owed; /* at the last look */
+    size_t owed;  /* at the last look */
 };
 
 static void done(struct finisher *f)

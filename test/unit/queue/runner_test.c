@@ -158,8 +158,8 @@ static struct stream *open_store(void *owner, unsigned index)
     v->users = BUF_INIT(10000);
     v->content = BUF_INIT(1 << 20);
     v->from = BUF_INIT(1000);
-    v->host = (struct lmtp_host){{wake, v, NULL},      add_recipient, content_start, content_add,
-                                 content_finish, reset,         NULL};
+    v->host = (struct lmtp_host){{wake, v, NULL}, add_recipient, content_start, content_add,
+                                 content_finish,  reset,         NULL};
     v->core = lmtp_new(STR("store"), 1 << 20, &v->host);
     stream_pair(loop, &near, &v->stream);
     stream_set_handler(v->stream, &HANDLER, v);
