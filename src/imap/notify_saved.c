@@ -8,7 +8,7 @@
  *                 varint  what is still to be told, and the old name, when there is something
  *
  * The first comparison in the new process finds what happened meanwhile, as every comparison does. Whose doing it was is not known
- * then, so all of it is told. Rows of a few hundred mailboxes have room in a state; with more the session does not leave its process. */
+ * then, so all of it is told. Rows of some thousand mailboxes have room in a state; with more the session does not leave its process. */
 #include "imap/notify_priv.h"
 
 #include "imap/saved.h"

@@ -269,7 +269,7 @@ def begin(server, seed, rnd, kinds, log):
     return [Client(server, f'{kind[0]}{i}', mailbox, kind, log) for i, kind in enumerate(kinds)]
 
 
-def play(server, seed, steps, kinds=None, is_eager=False):
+def play(server, seed, steps, kinds=None, is_eager=False, nap_s=0):
     """is_eager: every client is checked after every step; else each now and then, so that news pile up."""
     rnd, log, serial = random.Random(seed), [], itertools.count()
     try:
@@ -279,6 +279,7 @@ def play(server, seed, steps, kinds=None, is_eager=False):
             act(rnd, one, [x for x in clients if x is not one], serial)
             for x in clients if is_eager else ():
                 x.check()
+            time.sleep(nap_s)
         for x in clients:
             x.check()
         truths = [x.check() for x in clients]
@@ -310,3 +311,12 @@ def test_large_companies(make):
             play(s, 1000 + games, 40, [rnd.choice(MANY) for _ in range(rnd.randint(2, 16))], is_eager=games % 2 == 0)
             games += 1
     print(f'NOTE {games} games of 2 to 16 clients in {time.monotonic() - start:.0f} s without a difference', flush=True)
+
+
+@limetta_only
+def test_clients_that_sleep(make):
+    """D15, D27: the same, with every session leaving its worker whenever it is silent for a few milliseconds."""
+    sleepy = {'time_unit_ms': 1, 'park_after_s': 2, 'max_idle_s': 0, 'idle_timeout_s': 86400}
+    with make(config=sleepy) as s:
+        for seed in range(25, 45):
+            play(s, seed, 60, random.Random(seed).choice(KINDS + KINDS_OF_TODAY), nap_s=0.01)
