@@ -242,6 +242,7 @@ static void write_hops(const struct check_leg *leg, struct buf *out)
 
 static void write_leg(const struct check_leg *leg, bool is_long, struct buf *out)
 {
+    static const char *const LABELS[] = {"note", "WRONG", "HERE"};
     buf_addf(out, "%s (port %u)\n", leg->name, leg->port);
     write_addresses(leg, out);
     write_facts(leg, out);
@@ -256,8 +257,8 @@ static void write_leg(const struct check_leg *leg, bool is_long, struct buf *out
     }
     for (size_t i = 0; i < leg->findings.count; i++) {
         const struct finding *f = &leg->findings.at[i];
-        buf_addf(out, "  %s %s: %.*s\n", ROWS[f->code].severity == SEVERITY_NOTE ? "note" : "WRONG",
-                 ROWS[f->code].code, STR_ARG(buf_str(&f->detail)));
+        buf_addf(out, "  %s %s: %.*s\n", LABELS[ROWS[f->code].severity], ROWS[f->code].code,
+                 STR_ARG(buf_str(&f->detail)));
         buf_addf(out, "      who: %s\n", ROWS[f->code].who);
     }
 }

@@ -4,6 +4,7 @@ import hashlib
 import ssl
 
 from lab import Lab, needs_lab
+from lab.space import Space
 from lib.check import contains, equal, true
 from test_check import Rogue, check, codes
 
@@ -71,6 +72,19 @@ def test_who_is_in_the_way(_):
             contains(detail(leg, 'port-rejected'), f'ICMP type 3 code {code} from {lab.fw.v4}')
         leg = blocked(lab.fw, 'tcp dport 143 reject with icmpv6 type admin-prohibited', lab.dmz.v6)
         contains(detail(leg, 'port-rejected'), f'ICMPv6 type 1 code 1 from [{lab.fw.v6}]')
+
+
+@needs_lab
+def test_no_way_from_here(_):
+    """A host without a route can check nothing, and says that it is itself the reason."""
+    space = Space('alone')
+    try:
+        with space.inside():
+            for host in ('192.0.2.1', '[2001:db8::1]'):
+                _, legs = check('--legs', 'imap', host=host, must_be=3)
+                equal(codes(legs['imap'], 'environment'), ['no-route'], host)
+    finally:
+        space.close()
 
 
 @needs_lab
