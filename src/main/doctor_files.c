@@ -151,7 +151,7 @@ static void check_state(struct doctor *d)
         {"", "state-mode", "others may look into it"},
         {"/keys", "keys-mode", "others may read keys"},
         {"/keys/ticket-private.pem", "keys-mode", "who reads it can log in as anybody"},
-        {"/keys/seal-key", "keys-mode", "who reads it can forge the states of sessions"},
+        {"/keys/seal", "keys-mode", "who reads it can forge the states of sessions"},
         {"/keys/submit-password", "keys-mode", "who reads it can fetch what URLs open"},
         {"/keys/link-key.pem", "keys-mode", "who reads it can pretend to be this host"},
         {"/keys/link-ca-key.pem", "keys-mode", "who reads it can make hosts of this mail system"},

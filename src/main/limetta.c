@@ -133,6 +133,7 @@ static const struct command COMMANDS[] = {
     {"serve", serve, false, "[--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]\n"},
     {"doctor", tool_doctor, false,
      "[--config FILE] [--state DIR] [--port-offset N] [--json] [--strict]\n"},
+    {"status", tool_status, false, "[--json] [--watch] [--state DIR]\n"},
     {"reload", tool_reload, false, "[--state DIR]\n"},
     {"restart", tool_restart, false,
      "store|auth|submit|convert|all-but-edge ... | store.N [--state DIR]\n"},

@@ -162,8 +162,8 @@ void metrics_free(struct metrics **m)
 
 /* ---- what is told ---- */
 
-/* Resident octets of a process, 0 when it is gone: the second number of /proc/PID/statm, in pages. */
-static uint64_t get_resident(pid_t pid)
+/* The second number of /proc/PID/statm, in pages. */
+uint64_t metrics_get_resident(pid_t pid)
 {
     char text[128];
     uint64_t pages = 0;
@@ -183,7 +183,7 @@ enum value { IS_READY, RESTARTS, RESIDENT };
 
 static uint64_t get_value(const struct metrics_role *r, enum value v)
 {
-    return v == IS_READY ? r->is_ready : v == RESTARTS ? r->restarts : get_resident(r->pid);
+    return v == IS_READY ? r->is_ready : v == RESTARTS ? r->restarts : metrics_get_resident(r->pid);
 }
 
 static bool is_metrics_line(struct str line)

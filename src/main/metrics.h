@@ -18,6 +18,8 @@ struct metrics *metrics_new(struct loop *l, int fd, void (*write)(void *owner, s
                             void *owner);
 void metrics_free(struct metrics **m);
 
+/* Resident octets of a process, 0 when it is gone. */
+uint64_t metrics_get_resident(pid_t pid);
 /* What is known of one role's process. pid 0: not running. */
 struct metrics_role {
     enum link_role role;

@@ -11,6 +11,7 @@
  *
  * A reload that fails changes nothing, wherever it fails: everything is read and checked before the first thing is replaced. */
 #include "base/log.h"
+#include "main/metrics.h"
 #include "main/reload.h"
 #include "main/serve.h"
 #include "main/supervisor_priv.h"
@@ -172,6 +173,7 @@ static void write_process(const struct process *p, struct buf *out)
     fields_add_u64(out, STR("ready"), p->is_ready ? 1 : 0);
     fields_add_u64(out, STR("since"), p->started_wall_ms);
     fields_add_u64(out, STR("restarts"), p->restarts);
+    fields_add_u64(out, STR("resident"), metrics_get_resident(p->pid));
     fields_add(out, STR("metrics"), buf_str(&p->metrics));
     buf_add_char(out, '\n');
 }

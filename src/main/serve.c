@@ -11,6 +11,7 @@
 #include "main/config.h"
 #include "main/hosts.h"
 #include "main/listen.h"
+#include "main/notify.h"
 #include "main/state.h"
 #include "main/supervisor.h"
 #include "net/network.h"
@@ -249,6 +250,7 @@ static void on_ready(void *owner)
     }
     (void)printf("state in %s, process %d\n", r->state->dir, getpid());
     (void)fflush(stdout);
+    notify_send("READY=1");
 }
 
 /* Where other mail servers bring mail. The Unix socket is in the state folder unless the configuration says otherwise. */

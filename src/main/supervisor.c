@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "main/metrics.h"
+#include "main/notify.h"
 #include "tools/tool.h"
 
 #include <errno.h>
@@ -202,6 +203,7 @@ static void begin_stop(struct supervisor *s)
 {
     if (s->stage == 0) {
         s->stage = 1;
+        notify_send("STOPPING=1");
         restart_cancel(s);
         advance_stop(s);
     }

@@ -8,31 +8,22 @@
  * sees redrawn each second; elsewhere it is printed once. Exit code 1: there is no such message. */
 #include "tools/tool.h"
 
-#include "base/utf8.h"
 #include "queue/admin.h"
 #include "tools/desk_link.h"
 #include "tools/queue_link.h"
 #include "tools/queue_print.h"
+#include "tools/screen.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
-#include <unistd.h>
 
 static const char USAGE[] =
     "limetta queue [list|show|hold|release|remove|flush] [ID ...] [--sender ADDRESS] "
     "[--recipient ADDRESS] [--domain DOMAIN] [--held] [--all] [--json] [--live] [--bounce] "
     "[--state DIR] [--config FILE]";
 
-enum {
-    LIVE_MS = 1000,
-    ROWS_DEFAULT = 24,
-    COLUMNS_DEFAULT = 80,
-    PRINT_MOST = 64 * 1024 * 1024,
-    FRAME_MOST = 1 << 20
-};
+enum { PRINT_MOST = 64 * 1024 * 1024, FRAME_MOST = 1 << 20 };
 
 struct question {
     const char *op;
@@ -151,20 +142,6 @@ static int report_change(const struct question *q, const struct totals *t)
 
 /* ---- the view ---- */
 
-struct screen {
-    unsigned rows;
-    unsigned columns;
-};
-
-static struct screen get_screen(void)
-{
-    struct winsize size = {.ws_row = 0};
-    bool is_known =
-        ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_row > 2 && size.ws_col > 2;
-    return is_known ? (struct screen){size.ws_row, size.ws_col}
-                    : (struct screen){ROWS_DEFAULT, COLUMNS_DEFAULT};
-}
-
 /* The state of things and the first page of the list. */
 static int write_frame(struct queue_link *l, const struct question *q, struct buf *out)
 {
@@ -186,47 +163,24 @@ static int write_frame(struct queue_link *l, const struct question *q, struct bu
     return code;
 }
 
-/* The line's first characters. Those that take two columns count as one: such a line may wrap. */
-static struct str cut(struct str line, unsigned columns)
-{
-    struct str rest = line;
-    uint32_t c = 0;
-    while (columns > 0 && rest.n > 0 && utf8_next(&rest, &c)) {
-        columns--;
-    }
-    line.n -= rest.n;
-    return line;
-}
-
-/* From the top left corner, each line to its end or the screen's, and nothing below. */
-static void draw(struct str text, struct screen screen)
-{
-    (void)fputs("\033[H", stdout);
-    for (unsigned i = 0; i + 1 < screen.rows && text.n > 0; i++) {
-        struct str line = cut(str_split(&text, '\n'), screen.columns);
-        (void)printf("%.*s\033[K\n", STR_ARG(line));
-    }
-    (void)fputs("\033[J", stdout);
-    (void)fflush(stdout);
-}
-
 static int show_live(struct queue_link *l, const struct question *q)
 {
-    bool is_terminal = isatty(STDOUT_FILENO) != 0;
+    bool is_terminal = screen_begin();
+    bool goes_on = true;
     int code = EXIT_FINE;
-    if (is_terminal) {
-        (void)fputs("\033[2J", stdout);
-    }
-    do {
+    while (code == EXIT_FINE && goes_on) {
         CLEANUP(buf_release) struct buf frame = BUF_INIT(FRAME_MOST);
         code = write_frame(l, q, &frame);
         if (code == EXIT_FINE && is_terminal) {
-            draw(buf_str(&frame), get_screen());
-            (void)poll(NULL, 0, LIVE_MS);
+            screen_draw(buf_str(&frame));
         } else if (code == EXIT_FINE) {
             (void)fwrite(frame.p != NULL ? frame.p : "", 1, frame.len, stdout);
         }
-    } while (code == EXIT_FINE && is_terminal);
+        goes_on = is_terminal && code == EXIT_FINE && screen_wait();
+    }
+    if (is_terminal) {
+        screen_end();
+    }
     return code;
 }
 

@@ -69,7 +69,7 @@ def test_files(make):
         write(s.config, GOOD)
         equal(rules(s), BASE)
         for name, mode, rule in (('', 0o755, 'state-mode'), ('keys', 0o750, 'keys-mode'), ('keys/ticket-private.pem', 0o640, 'keys-mode'),
-                                 ('keys/submit-password', 0o604, 'keys-mode'), ('auth', 0o755, 'verifiers-mode'),
+                                 ('keys/submit-password', 0o604, 'keys-mode'), ('keys/seal', 0o644, 'keys-mode'), ('auth', 0o755, 'verifiers-mode'),
                                  ('auth/users.db', 0o644, 'verifiers-mode'), ('accounts', 0o711, 'mail-mode'),
                                  ('queue', 0o755, 'mail-mode'), ('run/control', 0o666, 'socket-mode'),
                                  ('run/queue', 0o660, 'socket-mode'), ('tls-key.pem', 0o644, 'tls-key-mode')):

@@ -4,13 +4,15 @@ import glob
 import os
 import pty
 import re
+import json
 import shutil
+import socket
 import signal
 import subprocess
 import tempfile
 import termios
 
-from lib.check import contains, equal, eventually, limetta_only, matches, true
+from lib.check import Skip, contains, equal, eventually, limetta_only, matches, true
 from lib.servers import PASSWORD, TOP, make_certificate
 from lib.wire import Imap, context_for, open_smtp, plain
 
@@ -256,3 +258,96 @@ def test_log_ids(make):
             roles.setdefault(connection, set()).add(role.rstrip('.'))
         by_roles = sorted(sorted(r) for r in roles.values() if len(r) > 1)
         equal(by_roles, [['auth', 'edge', 'store'], ['auth', 'edge', 'store'], ['auth', 'edge', 'submit']])
+
+
+@limetta_only
+def test_status(make):
+    """What runs, who is connected; as text, as JSON, and as a view that a terminal redraws until "q"."""
+    with make(config={'workers': 2}) as s:
+        c = log_in(s, s.cert)
+
+        def status():
+            return json.loads(limetta(s, 'status', '--json')[1])
+        eventually(lambda: status()['sessions']['imap']['live'] + status()['sessions']['imap']['parked'] == 1, 'a session')
+        found = status()
+        equal(sorted((r['role'], r['index']) for r in found['roles']),
+              [('auth', 0), ('convert', 0), ('edge', 0), ('store', 0), ('store', 1), ('submit', 0)])
+        true(all(r['ready'] == 1 and r['pid'] > 0 and r['resident'] > 0 and r['restarts'] == 0 for r in found['roles']), found)
+        equal(found['offset'], s.offset)
+        eventually(lambda: status()['logins'] == 1, 'a login')
+        os.kill(s.roles('submit')[0], signal.SIGKILL)
+        eventually(lambda: [r['restarts'] for r in status()['roles'] if r['role'] == 'submit' and r['ready']] == [1], 'the crash is seen')
+        code, out, err = limetta(s, 'status')
+        equal((code, err), (0, ''))
+        matches(out, r'(?m)^store\.1 +\d+  serves')
+        matches(out, r'(?m)^  imap +\d+ +\d+ +\d+$')
+        equal(limetta(s, 'status', '--watch')[0], 0, 'elsewhere than at a terminal it is printed once')
+        check_view(s)
+        c.close()
+    with make() as s:
+        s.process.terminate()
+        s.process.wait(20)
+        code, _, err = limetta(s, 'status')
+        equal(code, 1)
+        contains(err, 'no server answers')
+
+
+def check_view(s):
+    main, side = pty.openpty()
+    fcntl.ioctl(side, termios.TIOCSWINSZ, b'\x05\x00\x14\x00\x00\x00\x00\x00')  # 5 rows, 20 columns
+    p = subprocess.Popen([s.program, 'status', '--watch', '--state', s.state], stdin=side, stdout=side, stderr=side)
+    os.close(side)
+    seen = b''
+    while seen.count(b'\x1b[H') < 3:
+        seen += os.read(main, 65536)
+    frame = seen.split(b'\x1b[H')[1]
+    true(frame.count(b'\r\n') <= 4, frame)
+    true(all(len(re.sub(rb'\x1b\[[0-9]*[A-Z]', b'', line)) <= 20 for line in frame.split(b'\r\n')), frame)
+    os.write(main, b'q')
+    equal(p.wait(20), 0)
+    os.close(main)
+
+
+@limetta_only
+def test_service_manager(make):
+    """Type=notify: the manager hears when every role serves, and that we stop."""
+    folder = tempfile.mkdtemp(prefix='limetta-test-')
+    path = os.path.join(folder, 'notify')
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        manager.settimeout(20)
+        with make(env={**os.environ, 'NOTIFY_SOCKET': path}) as s:
+            equal(manager.recv(100), b'READY=1')
+            s.process.terminate()
+            equal(manager.recv(100), b'STOPPING=1')
+            s.process.wait(20)
+    shutil.rmtree(folder)
+
+
+@limetta_only
+def test_unit_file(make):
+    """The systemd unit is one, and well confined; logrotate takes its file."""
+    folder = tempfile.mkdtemp(prefix='limetta-test-')
+    program = os.path.join(TOP, os.environ.get('LIMETTA_BUILD', 'build'), 'limetta')
+    unit = os.path.join(folder, 'limetta.service')
+    with open(os.path.join(TOP, 'etc', 'limetta.service')) as f:
+        text = f.read()
+    for line in ('Type=notify', 'ExecReload=/usr/local/bin/limetta reload --state /var/lib/limetta', 'NoNewPrivileges=yes'):
+        true(f'\n{line}\n' in text, line)
+    with open(unit, 'w') as f:
+        f.write(text.replace('/usr/local/bin/limetta', program))
+    analyze = shutil.which('systemd-analyze')
+    if analyze is None:
+        raise Skip('systemd-analyze is not there')
+    r = subprocess.run([analyze, 'verify', '--man=no', unit], capture_output=True, text=True, check=False)
+    ours = [l for l in r.stderr.split('\n') if 'limetta' in l]
+    equal(ours, [], 'systemd-analyze verify')
+    r = subprocess.run([analyze, 'security', '--offline=true', '--threshold=50', '--no-pager', unit], capture_output=True, text=True,
+                       check=False)
+    equal(r.returncode, 0, r.stdout[-2000:] + r.stderr)
+    logrotate = shutil.which('logrotate', path='/usr/sbin:/usr/bin')
+    if logrotate:
+        r = subprocess.run([logrotate, '-d', '-s', os.path.join(folder, 'state'), os.path.join(TOP, 'etc', 'logrotate', 'limetta')],
+                           capture_output=True, text=True, check=False)
+        true(r.returncode == 0 and 'error:' not in r.stderr, r.stderr)
+    shutil.rmtree(folder)
