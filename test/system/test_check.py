@@ -309,6 +309,22 @@ def test_blocked_commands(make):
 
 
 @limetta_only
+def test_mail_that_is_lost(make):
+    """What was accepted and does not arrive is reported; so is a login that is refused."""
+    with make() as s:
+        script = os.path.join(s.dir, 'script')
+        with open(script, 'w') as f:
+            f.write('discard;\n')
+        s.run('sieve', 'put', 'all', script, '--user', 'alice')
+        s.run('sieve', 'activate', 'all', '--user', 'alice')
+        base = ('--port-offset', str(s.offset), '--ca', s.cert, '--legs', 'imap,submission', '--mail-wait', '2')
+        _, legs = check(*base, login='alice', must_be=1)
+        equal((codes(legs['imap']), codes(legs['submission'])), ([], ['mail-lost']), legs['submission']['findings'])
+        _, legs = check(*base, login='nobody', must_be=1)
+        equal((codes(legs['imap']), codes(legs['submission'])), (['login-refused'], ['login-refused']), 'nobody')
+
+
+@limetta_only
 def test_certificates(make):
     """D31 D33: somebody who opens TLS is noticed by the chain, by the name, by the fingerprint; and he gets no password (D5)."""
     with make() as s:
