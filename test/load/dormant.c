@@ -67,7 +67,8 @@ static void give_up(struct load *l, struct client *c)
     if (c->is_at_rest == 0) {
         d->failed++;
         if (d->failed <= 5) {
-            (void)fprintf(stderr, "load: client %u failed at %s\n", c->index, talk_get_step(c));
+            (void)fprintf(stderr, "load: client %u failed at %s: %s\n", c->index, talk_get_step(c),
+                          talk_get_line(c));
         }
     } else {
         d->lost++;

@@ -127,6 +127,8 @@ enum talk_result talk_on_tls(struct load *l, struct client *c);
 void talk_end(struct client *c);
 /* Before a step the talk waits for; for messages about failures. */
 const char *talk_get_step(const struct client *c);
+/* What the server said last, when the talk failed for it. */
+const char *talk_get_line(const struct client *c);
 
 /* Modes: dormant.c, logins.c, attacks.c. */
 extern const struct mode MODE_DORMANT;

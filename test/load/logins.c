@@ -43,7 +43,8 @@ static void fail(struct load *l, const struct client *c)
     struct logins *m = of(l);
     m->failed++;
     if (m->failed <= 5) {
-        (void)fprintf(stderr, "load: a login failed at %s\n", talk_get_step(c));
+        (void)fprintf(stderr, "load: a login failed at %s: %s\n", talk_get_step(c),
+                      talk_get_line(c));
     }
 }
 

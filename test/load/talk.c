@@ -63,6 +63,11 @@ void talk_end(struct client *c)
     c->talk = NULL;
 }
 
+const char *talk_get_line(const struct client *c)
+{
+    return c->talk == NULL ? "" : c->talk->line;
+}
+
 const char *talk_get_step(const struct client *c)
 {
     return c->talk == NULL ? "none" : STEPS[c->talk->step];
@@ -248,7 +253,11 @@ static enum talk_result on_line(struct load *l, struct client *c, struct str lin
     if (!is_answer(l, line)) {
         return str_starts(line, STR("* BYE")) ? TALK_FAILED : TALK_GOES_ON;
     }
-    return is_good(l, line) ? on_answer(l, c) : TALK_FAILED;
+    if (!is_good(l, line)) {
+        c->talk->line[line.n] = '\0'; /* line is the beginning of it */
+        return TALK_FAILED;
+    }
+    return on_answer(l, c);
 }
 
 static enum talk_result take_plain(struct load *l, struct client *c, struct str octets)
