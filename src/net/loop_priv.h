@@ -47,7 +47,10 @@ struct loop {
     /* Fake only: see stream_set_fake_connect(). */
     bool (*on_connect)(void *owner, const struct sockaddr_storage *to, struct stream *s);
     void *connect_owner;
-    uv_loop_t uv; /* the rest: real only */
+    struct io_batch *batch; /* what is being told of descriptors; NULL: nothing */
+    int epoll;              /* the rest: real only */
+    uv_poll_t poll;         /* of epoll */
+    uv_loop_t uv;
     uv_prepare_t prepare;
     uv_idle_t idle;
     uv_timer_t alarm;
@@ -70,14 +73,26 @@ bool timers_next(const struct loop *l, uint64_t *due_ms);
 /* Fires what is due at now_ms and was started before this call. */
 void timers_fire(struct loop *l, uint64_t now_ms);
 
-/* Readiness of a descriptor (real loop only). Borrows fd, which must outlive it. */
-struct io;
+/* Readiness of a descriptor (real loop only). Borrows fd, which must outlive it. All zeros: none. */
+struct io {
+    struct loop *loop;
+    void (*fn)(void *owner, unsigned events);
+    void *owner;
+    int fd;
+    uint8_t events; /* that it waits for */
+};
 enum { IO_READ = 1, IO_WRITE = 2 };
+void io_init(struct io *io, struct loop *l, int fd, void (*fn)(void *owner, unsigned events),
+             void *owner);
+/* fn is not called any more. */
+void io_release(struct io *io);
 struct io *io_new(struct loop *l, int fd, void (*fn)(void *owner, unsigned events), void *owner);
 /* Which events to hear from now on: IO_READ, IO_WRITE, both or 0. */
 void io_set(struct io *io, unsigned events);
 void io_free(struct io **io);
 
+void loop_io_init(struct loop *l);
+void loop_io_release(struct loop *l);
 void loop_uv_init(struct loop *l);
 void loop_uv_release(struct loop *l);
 

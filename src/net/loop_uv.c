@@ -1,4 +1,4 @@
-/* The real back end: descriptors, signals, time and worker threads over libuv.
+/* The real back end: turns, signals, time and worker threads over libuv; descriptors: loop_io.c.
  *
  * libuv only tells us what is ready; reading and writing are our own system calls, because that lets one buffer serve
  * all connections (an idle one owns none) and lets a turn end in one write a socket. The turn's end sits in libuv's
@@ -13,17 +13,11 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { ACCEPTS_MOST = 64, ACCEPT_RETRY_MS = 100, ACCEPT_LOG_MS = 10 * 1000 };
-
-struct io {
-    uv_poll_t poll; /* first: freed as the handle */
-    void (*fn)(void *owner, unsigned events);
-    void *owner;
-    unsigned events;
-};
 
 struct fd_watch {
     struct io *io;
@@ -114,6 +108,7 @@ void loop_uv_init(struct loop *l)
     l->prepare.data = l;
     l->alarm.data = l;
     uv_prepare_start(&l->prepare, on_prepare);
+    loop_io_init(l);
 }
 
 void loop_uv_release(struct loop *l)
@@ -121,6 +116,7 @@ void loop_uv_release(struct loop *l)
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->idle, NULL);
     uv_close((uv_handle_t *)&l->alarm, NULL);
+    loop_io_release(l);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     int busy = uv_loop_close(&l->uv);
     assert(busy == 0);
@@ -191,55 +187,11 @@ void loop_advance(struct loop *l, uint64_t ms)
     }
 }
 
-static void on_poll(uv_poll_t *poll, int status, int events)
+/* Who takes what waits until nothing is left must not wait himself. */
+static void set_nonblocking(int fd)
 {
-    struct io *io = (struct io *)poll;
-    unsigned heard = (events & UV_READABLE) != 0 ? IO_READ : 0;
-    heard |= (events & UV_WRITABLE) != 0 ? IO_WRITE : 0;
-    if (status < 0) {
-        /* libuv stopped watching. Reading or writing will say what is wrong, better than status does. */
-        heard = io->events;
-        io->events = 0;
-    }
-    io->fn(io->owner, heard);
-}
-
-struct io *io_new(struct loop *l, int fd, void (*fn)(void *owner, unsigned events), void *owner)
-{
-    struct io *io = mem_new(sizeof(*io));
-    assert(!l->is_fake);
-    int failed = uv_poll_init(&l->uv, &io->poll, fd);
-    if (failed != 0) {
-        log_error("cannot watch a descriptor: %s", uv_strerror(failed));
-        abort();
-    }
-    io->fn = fn;
-    io->owner = owner;
-    return io;
-}
-
-void io_set(struct io *io, unsigned events)
-{
-    if (events == io->events) {
-        return;
-    }
-    io->events = events;
-    if (events == 0) {
-        uv_poll_stop(&io->poll);
-        return;
-    }
-    int mask = (events & IO_READ) != 0 ? UV_READABLE : 0;
-    mask |= (events & IO_WRITE) != 0 ? UV_WRITABLE : 0;
-    uv_poll_start(&io->poll, mask, on_poll);
-}
-
-void io_free(struct io **io)
-{
-    if (*io != NULL) {
-        uv_poll_stop(&(*io)->poll);
-        uv_close((uv_handle_t *)&(*io)->poll, free_handle);
-        *io = NULL;
-    }
+    int on = 1;
+    (void)ioctl(fd, FIONBIO, &on);
 }
 
 static void on_watch(void *owner, unsigned events)
@@ -255,6 +207,7 @@ struct fd_watch *fd_watch_new(struct loop *l, int fd, void (*fn)(void *owner), v
     struct fd_watch *w = mem_new(sizeof(*w));
     w->fn = fn;
     w->owner = owner;
+    set_nonblocking(fd);
     w->io = io_new(l, fd, on_watch, w);
     io_set(w->io, IO_READ);
     return w;
@@ -384,6 +337,7 @@ struct listener *listener_new(struct loop *l, int fd,
     s->on_accept = on_accept;
     s->owner = owner;
     s->retry = timer_new(l, on_accept_retry, s);
+    set_nonblocking(fd);
     s->io = io_new(l, fd, on_acceptable, s);
     io_set(s->io, IO_READ);
     return s;

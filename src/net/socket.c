@@ -36,7 +36,7 @@ struct connecting {
 struct socket {
     struct stream base;
     struct loop *loop;
-    struct io *io;
+    struct io io;
     struct backlog out;
     struct late late;
     struct connecting *connecting; /* NULL once open */
@@ -56,7 +56,7 @@ static struct socket *of(struct stream *s)
 static void watch(struct socket *k)
 {
     unsigned events = 0;
-    if (k->io == NULL) {
+    if (k->io.loop == NULL) {
         return;
     }
     if (stream_is_open(&k->base) && !k->has_heard_end && k->connecting == NULL) {
@@ -65,7 +65,7 @@ static void watch(struct socket *k)
     if (k->is_blocked || k->connecting != NULL) {
         events |= IO_WRITE;
     }
-    io_set(k->io, events);
+    io_set(&k->io, events);
 }
 
 /* For now nothing can be sent or received, but the connection lives (RFC 1122, 4.2.3.9). */
@@ -195,7 +195,7 @@ static void socket_close(struct stream *s)
     struct socket *k = of(s);
     loop_cancel_deferred(k->loop, k);
     late_cancel(&k->late);
-    io_free(&k->io);
+    io_release(&k->io);
     if (k->connecting != NULL) {
         timer_free(&k->connecting->timer);
         free(k->connecting);
@@ -306,7 +306,7 @@ static struct socket *make(struct loop *l, int fd)
     late_init(&k->late, on_late);
     if (fd >= 0) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on Unix ones */
-        k->io = io_new(l, fd, on_socket, k);
+        io_init(&k->io, l, fd, on_socket, k);
     }
     return k;
 }

@@ -153,12 +153,7 @@ void backlog_eat(struct backlog *q, size_t n)
     if (q->at < q->octets.len) {
         return;
     }
-    q->at = 0;
-    if (q->octets.size > QUEUE_KEEP) {
-        buf_release(&q->octets);
-    } else {
-        buf_clear(&q->octets);
-    }
+    backlog_release(q); /* idle connections own none */
 }
 
 void backlog_release(struct backlog *q)

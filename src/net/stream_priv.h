@@ -67,7 +67,7 @@ struct backlog {
 };
 
 /* Memory is bounded by the writers, who stop at the high-water mark; this only keeps sums from overflowing. */
-enum { QUEUE_CAP = 1 << 30, QUEUE_KEEP = 1024 };
+enum { QUEUE_CAP = 1 << 30 };
 
 static inline void backlog_init(struct backlog *q)
 {
