@@ -28,7 +28,7 @@ static enum burl_tls get_tls(const struct fields *f)
     return str_eq(tls, STR("off")) ? BURL_TLS_OFF : BURL_TLS_REQUIRED;
 }
 
-static enum err host_init(struct burl_host *h, const struct fields *f)
+static enum err host_init(struct burl_host *h, const struct fields *f, struct str own_password)
 {
     *h = (struct burl_host){
         .name = fields_get(f, STR("host")),
@@ -38,6 +38,9 @@ static enum err host_init(struct burl_host *h, const struct fields *f)
         .user = fields_get(f, STR("user")),
         .password = fields_get(f, STR("password")),
     };
+    if (h->password.n == 0) {
+        h->password = own_password; /* our own store, reached through an edge on another host */
+    }
     if (h->tls == BURL_TLS_OFF) {
         return ERR_OK;
     }
@@ -65,7 +68,8 @@ enum err burl_hosts_init(struct burl_hosts *hosts, const struct boot *b)
     for (size_t i = 0; i < count; i++) {
         TRY(fields_parse(get_setting(b, i), &hosts->fields[i]));
         hosts->count++;
-        enum err e = host_init(&hosts->at[i], &hosts->fields[i]);
+        enum err e =
+            host_init(&hosts->at[i], &hosts->fields[i], boot_get(b, STR("submit_password")));
         if (e != ERR_OK) {
             log_error("burl \"%.*s\": its ca_file holds no certificate that can be used",
                       STR_ARG(hosts->at[i].name));

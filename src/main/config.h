@@ -40,6 +40,9 @@ struct config_key {
     const char *help;
 };
 
+/* The login by which our submission server fetches URLs. */
+#define CONFIG_SUBMIT_USER "limetta-submit"
+
 enum { CONFIG_BURL_MOST = 64, CONFIG_LINK_MOST = 64 };
 
 const struct config_key *config_get_key(enum config_id id);

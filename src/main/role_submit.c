@@ -169,7 +169,7 @@ static struct str get_local(const struct fields *f)
     if (resolve_numeric(local, 0, &at) && resolve_is_own_address(&at)) {
         return local;
     }
-    log_warn("the edge named an address that is not this host's: no BURL for this session");
+    log_info("the edge named an address that is not this host's: BURL needs a section of its own");
     return STR_EMPTY;
 }
 

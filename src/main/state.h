@@ -45,7 +45,7 @@ struct state {
 };
 
 /* The login by which our submission server fetches URLs. */
-#define STATE_SUBMIT_USER "limetta-submit"
+#define STATE_SUBMIT_USER CONFIG_SUBMIT_USER
 
 /* The name of a host without a link certificate, which no certificate may have. */
 #define STATE_LOCAL_NAME "local"

@@ -267,6 +267,46 @@ def test_edge_in_other_hands(_):
         eventually(lambda: 'refused a link from dmz1 [10.1.0.' in d.inside.log(), 'that is logged')
 
 
+def submission_inside(lab, names='', **section):
+    """Edge in the DMZ, all else inside; submission fetches from the edge across the inner firewall, by IPv6 only."""
+    common = {'hostname': 'mail.example.org', 'domains': 'example.org', 'tls': 'required', 'workers': 2}
+    system = System({
+        'dmz1': {'roles': 'edge', 'space': lab.dmz, 'config': {
+            **common, 'roles': 'edge', 'link': {'inside': {'roles': 'auth store submit', 'address': lab.int.v6}}}},
+        'inside': {'roles': 'auth store submit convert', 'space': lab.int, 'names': names, 'config': {
+            **common, 'roles': 'auth store submit convert', 'link_listen': lab.int.v6, 'link': {'dmz1': {'roles': 'edge'}}}}})
+    system.inside.settings['burl'] = {'mail.example.org': {'user': 'limetta-submit', 'ca_file': system.dmz1.cert, **section}}
+    return system
+
+
+@needs_lab
+def test_submission_inside(_):
+    """D6, D11: the submission server opens its connection to the IMAP server across a firewall, IPv6 only; shut, it says so in time."""
+    with Lab(has_firewalls=False) as lab, submission_inside(lab, address=lab.dmz.inner_v6) as s:
+        lab.fw.nft(rules('--outside', 'out0', '--dmz', 'in0', '--imap', lab.dmz.v6))
+        text = rules('--dmz', 'out0', '--inside', 'in0', '--store', lab.int.v6, '--submission-zone', 'inside', '--config', s.inside.config)
+        lab.fw2.nft('\n'.join(l for l in text.split('\n') if ' dport 143 ' not in l))
+        s.start()
+        eventually(lambda: can_log_in(lab.cli, s.dmz1, lab.dmz.v6), 'a login', 60)
+        c = log_in(lab.cli, s.dmz1, lab.dmz.v6)
+        url = sign(c, message('shut out'))
+        c.close()
+        contains(burl(lab.cli, s.dmz1, lab.dmz.v6, url), '451 4.4.1')
+        lab.fw2.nft('delete table inet limetta')
+        lab.fw2.nft(text)
+        mail_flows(lab.cli, s.dmz1, lab.dmz.v6, 'by IPv6 alone')
+
+
+@needs_lab
+def test_several_addresses(_):
+    """D11: a name with several addresses, the first of which does not answer."""
+    with Lab(has_firewalls=False) as lab:
+        names = f'127.0.0.1 localhost\n10.1.0.2 mail.example.org\n2001:db8:a1::2 mail.example.org\n{lab.dmz.inner_v4} mail.example.org\n'
+        with submission_inside(lab, names) as s:
+            s.start()
+            mail_flows(lab.cli, s.dmz1, lab.dmz.v4, 'the third address')
+
+
 class Segment:
     """Hosts on one wire, each in a namespace, with addresses of both networks of the samples."""
 
@@ -299,8 +339,7 @@ def test_several_hosts(_):
     users = ('alice', 'bob') + tuple(f'user{i}' for i in range(8))
     with Segment(addresses) as wire:
         with System({name: {'roles': r, 'sample': f'several-{name}.conf', 'space': getattr(wire, name)} for name, r in roles.items()}, users) as s:
-            with open(os.path.join(s.submit1.keys(), 'submit-password')) as f:
-                s.submit1.replace = [('password = "PASSWORD"', f'password = "{f.read()}"\n    ca_file = "{s.edge1.cert}"')]
+            s.submit1.replace = [('user = "limetta-submit"', f'user = "limetta-submit"\n    ca_file = "{s.edge1.cert}"')]
             s.start()
             for name in ('edge1', 'edge2'):
                 host, address = s.hosts[name], addresses[name]

@@ -10,9 +10,9 @@ from .servers import PASSWORD, Limetta, Server, TOP, is_free, make_certificate, 
 
 class Host(Server):
     """limetta serve for one host of a System. config: its settings; or sample: a file of etc/deploy, taken as it is but for replace. space: the
-    namespace it lives in (lab), where it listens on all addresses and the standard ports."""
+    namespace it lives in (lab), where it listens on all addresses and the standard ports. names: what its /etc/hosts holds, for it alone."""
 
-    def __init__(self, system, name, roles, config=None, sample=None, replace=(), space=None, address='127.0.0.1', offset=0):
+    def __init__(self, system, name, roles, config=None, sample=None, replace=(), names='', space=None, address='127.0.0.1', offset=0):
         super().__init__()
         self.system, self.name, self.roles, self.space, self.host, self.offset = system, name, roles.split(), space, address, offset
         self.program = os.path.join(TOP, os.environ.get('LIMETTA_BUILD', 'build'), 'limetta')
@@ -22,7 +22,7 @@ class Host(Server):
             self.identity = make_certificate(self.state, 'DNS:localhost,IP:127.0.0.1,DNS:mail.example.org')
             self.cert = self.identity[0]
         self.config = os.path.join(self.dir, 'limetta.conf')
-        self.settings, self.sample, self.replace = config, sample, list(replace)
+        self.settings, self.sample, self.replace, self.names = config, sample, list(replace), names
         self.lmtp_port, self.imap_port, self.submission_port, self.sieve_port, self.metrics_port, self.link_port = (
             n + offset for n in (24, 143, 587, 4190, 9143, 9144))
 
@@ -49,6 +49,12 @@ class Host(Server):
         args = [self.program, 'serve', '--state', self.state, '--config', self.config, '--port-offset', str(self.offset)]
         if self.space is None:
             args += ['--listen', self.host]
+        if self.names:
+            path = os.path.join(self.dir, 'hosts')
+            with open(path, 'w') as f:
+                f.write(self.names)
+            os.chmod(path, 0o644)
+            args = ['unshare', '-m', 'sh', '-c', 'mount --bind "$0" /etc/hosts && exec "$@"', path] + args
         with open(self.log_path, 'a') as log, self.space.inside() if self.space else contextlib.nullcontext():
             self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
