@@ -186,34 +186,37 @@ static void open_imap(struct store_role *r, struct link *l, const struct fields 
     buf_release(&last);
 }
 
-static enum err new_sieve(struct store_role *r, const struct link *l, const struct fields *f,
-                          const struct session_host *host, struct session **out)
+static struct managesieve_session_args get_sieve_args(const struct store_role *r,
+                                                      const struct session_host *host)
 {
-    struct ticket ticket;
-    TRY(check_ticket(r, l, f, SERVICE_SIEVE, &ticket));
-    const struct managesieve_session_args args = {
+    return (struct managesieve_session_args){
         .store = r->store,
         .session_host = *host,
-        .user = ticket.user,
         .script_most = boot_get_u64(r->boot, STR("sieve_script_most"), 0),
         .capabilities =
             {
                 .extensions = boot_get(r->boot, STR("sieve_extensions")),
                 .methods = boot_get(r->boot, STR("sieve_methods")),
                 .redirects = boot_get(r->boot, STR("sieve_redirects")),
-                .mechanisms = fields_get(f, STR("sasl")),
                 .has_unauthenticate = str_eq(boot_get(r->boot, STR("unauthenticate")), STR("yes")),
             },
     };
-    return managesieve_session_new(&args, out);
 }
 
-static void open_sieve(struct store_role *r, const struct link *l, const struct fields *f,
+static void open_sieve(struct store_role *r, struct link *l, const struct fields *f,
                        struct session_runner *runner)
 {
     struct session *core = NULL;
-    enum err e = new_sieve(r, l, f, session_runner_get_host(runner), &core);
+    struct ticket ticket;
+    struct managesieve_session_args args = get_sieve_args(r, session_runner_get_host(runner));
+    enum err e = check_ticket(r, l, f, SERVICE_SIEVE, &ticket);
     if (e == ERR_OK) {
+        args.user = ticket.user;
+        args.capabilities.mechanisms = fields_get(f, STR("sasl"));
+        e = managesieve_session_new(&args, &core);
+    }
+    if (e == ERR_OK) {
+        kept_attach(r->kept, runner, l, ticket.user, f);
         session_runner_start(runner, core);
         return;
     }
@@ -329,11 +332,25 @@ static enum err resume_imap(struct store_role *r, struct link *l, const struct f
     return ERR_OK;
 }
 
+static enum err resume_sieve(struct store_role *r, struct link *l, const struct fields *f,
+                             struct session_runner *runner, const struct kept_state *k)
+{
+    struct session *core = NULL;
+    struct managesieve_session_args args = get_sieve_args(r, session_runner_get_host(runner));
+    args.user = k->user;
+    kept_attach(r->kept, runner, l, k->user, f);
+    TRY(managesieve_session_resume(&args, &k->resume, &core));
+    session_runner_start(runner, core);
+    return ERR_OK;
+}
+
 /* A state that an edge kept: what it says, if it is good here. */
 static enum err open_state(struct store_role *r, const struct link *l, const struct fields *f,
                            struct str state, struct kept_state *out)
 {
-    if (link_get_peer(l) != ROLE_EDGE || !str_eq(fields_get(f, STR("service")), STR("imap"))) {
+    struct str service = fields_get(f, STR("service"));
+    bool is_ours = str_eq(service, STR("imap")) || str_eq(service, STR("sieve"));
+    if (link_get_peer(l) != ROLE_EDGE || !is_ours) {
         log_error("%s shows a state that it may not have", control_role_name(link_get_peer(l)));
         return ERR_TICKET;
     }
@@ -364,7 +381,9 @@ static void on_resume(void *owner, struct link *l, struct str head, struct str s
         stream_free(&s);
     } else {
         struct session_runner *runner = session_runner_new(r->group, s);
-        enum err e = resume_imap(r, l, &f, runner, &k);
+        bool is_imap = str_eq(fields_get(&f, STR("service")), STR("imap"));
+        enum err e =
+            is_imap ? resume_imap(r, l, &f, runner, &k) : resume_sieve(r, l, &f, runner, &k);
         if (e != ERR_OK) {
             log_info("a session cannot go on: %s", err_get_info(e)->meaning);
             session_runner_abort(runner);

@@ -11,6 +11,10 @@
  * A script is stored only when it compiles: what is run at delivery has been read by the same compiler, with the same limits. One that does
  * not is refused with the line of its first error, and whatever was there under that name stays.
  *
+ * Between commands a session can go on in another process (docs/dormancy.md): it is nothing but its user. A step ends with each answer,
+ * which is saved before the next command begins, so at most one command is in doubt when a process dies. What can be done twice is done
+ * again; DELETESCRIPT and RENAMESCRIPT are answered NO (TRYLATER). Of a long answer that was half said only the rest is.
+ *
  * A command is gathered whole, with its script; what is larger than a script may be goes by unread. A session that waits holds no
  * buffers. */
 #include "managesieve/session.h"
@@ -25,7 +29,13 @@
 
 #include <stdlib.h>
 
-enum { LINE_MOST = 16 * 1024, ARENA_MOST = 64 * 1024, TEXT_MOST = 1024, WARNINGS_MOST = 8 * 1024 };
+enum {
+    STATE_VERSION = 1,
+    LINE_MOST = 16 * 1024,
+    ARENA_MOST = 64 * 1024,
+    TEXT_MOST = 1024,
+    WARNINGS_MOST = 8 * 1024
+};
 
 enum phase {
     PHASE_GREETING,
@@ -52,6 +62,10 @@ struct managesieve_session {
     struct buf listed;   /* PHASE_LIST: the last name that was told */
     struct buf output;   /* PHASE_OUTPUT: what still has to leave */
     size_t output_at;
+    bool is_saved;    /* nothing changed since save() */
+    bool is_unsure;   /* the next command may have been carried out by another process */
+    uint64_t to_drop; /* octets of output that the client has already */
+    struct buf tail;  /* the last of them */
 };
 
 static struct managesieve_session *of(struct session *s)
@@ -333,6 +347,12 @@ static void run_command(struct managesieve_session *s, struct buf *out)
         managesieve_write_err(out, ERR_UNKNOWN_COMMAND);
         return;
     }
+    bool is_unsure = s->is_unsure;
+    s->is_unsure = false;
+    if (is_unsure && (what->run == run_deletescript || what->run == run_renamescript)) {
+        managesieve_write_err(out, ERR_UNAVAILABLE);
+        return;
+    }
     struct call x = {.c = &parsed.args, .arena = arena_new(ARENA_MOST), .out = out};
     what->run(s, &x);
     arena_free(&x.arena);
@@ -468,18 +488,64 @@ static enum session_want step_phase(struct managesieve_session *s, struct buf *o
     return SESSION_CLOSE;
 }
 
+/* Takes off what another process has said. False: that was something else. */
+static bool drop_said(struct managesieve_session *s, struct buf *out)
+{
+    size_t n = out->len < s->to_drop ? out->len : (size_t)s->to_drop;
+    if (n == s->to_drop) {
+        struct str said = str_sub(buf_str(out), 0, n);
+        struct str tail = buf_str(&s->tail);
+        size_t both = tail.n < said.n ? tail.n : said.n;
+        if (!str_eq(str_skip(said, said.n - both), str_skip(tail, tail.n - both))) {
+            return false;
+        }
+        buf_release(&s->tail);
+    }
+    s->to_drop -= n;
+    buf_consume(out, n);
+    return true;
+}
+
 static enum session_want step(struct session *base, struct buf *out)
 {
     struct managesieve_session *s = of(base);
     enum session_want want = SESSION_OUTPUT;
-    while (want == SESSION_OUTPUT && out->len < SESSION_OUTPUT_MOST) {
-        want = step_phase(s, out);
+    bool is_answered = false;
+    struct buf said = BUF_INIT(16 * (size_t)SESSION_OUTPUT_MOST);
+    while (want == SESSION_OUTPUT && !is_answered && said.len < SESSION_OUTPUT_MOST) {
+        want = step_phase(s, &said);
+        is_answered = s->phase == PHASE_READ && said.len > 0;
     }
+    s->is_saved = s->is_saved && said.len == 0;
+    if (s->to_drop > 0 && said.len > 0 && !drop_said(s, &said)) {
+        buf_clear(&said);
+        want = SESSION_CLOSE;
+    }
+    buf_add(out, buf_str(&said));
+    buf_release(&said);
     return want;
+}
+
+static bool save(struct session *base, struct session_save *out)
+{
+    struct managesieve_session *s = of(base);
+    struct imap_lost lost;
+    bool is_between = s->phase == PHASE_READ && !imap_framing_is_lost(s->framing, &lost)
+                      && imap_framing_get_partial(s->framing).n == 0 && s->to_drop == 0;
+    if (!is_between || s->is_saved) {
+        return false;
+    }
+    s->is_saved = true;
+    buf_add_char(out->state, STATE_VERSION);
+    buf_add(out->state, s->args.capabilities.mechanisms);
+    out->may_park = imap_framing_get_backlog(s->framing) == 0;
+    out->watch = SESSION_WATCH_NONE;
+    return true;
 }
 
 static void feed(struct session *base, struct str octets)
 {
+    of(base)->is_saved = false;
     imap_framing_feed(of(base)->framing, octets);
 }
 
@@ -509,6 +575,7 @@ static void free_session(struct session **base)
     buf_release(&s->listed);
     buf_release(&s->output);
     buf_release(&s->warnings);
+    buf_release(&s->tail);
     account_unref(&s->account);
     free(s);
 }
@@ -518,6 +585,8 @@ static const struct session_ops OPS = {
     .get_input_backlog = get_input_backlog,
     .step = step,
     .take_mark = take_mark,
+    .save = save,
+    .is_saved_by_step = true,
     .free = free_session,
 };
 
@@ -556,5 +625,23 @@ enum err managesieve_session_new(const struct managesieve_session_args *args, st
     list_init(&s->commit.node);
     s->commit.on_commit = on_commit;
     *out = &s->base;
+    return ERR_OK;
+}
+
+enum err managesieve_session_resume(const struct managesieve_session_args *args,
+                                    const struct session_resume *r, struct session **out)
+{
+    struct managesieve_session_args kept = *args;
+    if (r->state.n == 0 || r->state.p[0] != STATE_VERSION || r->literal_gone > 0) {
+        return ERR_UNSUPPORTED;
+    }
+    kept.capabilities.mechanisms = str_skip(r->state, 1);
+    TRY(managesieve_session_new(&kept, out));
+    struct managesieve_session *s = of(*out);
+    s->phase = PHASE_READ;
+    s->is_unsure = r->heard > 0;
+    s->to_drop = r->said;
+    s->tail = BUF_INIT(SESSION_SAID_TAIL_MOST);
+    buf_add(&s->tail, r->said_tail);
     return ERR_OK;
 }

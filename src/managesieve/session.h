@@ -23,5 +23,9 @@ struct managesieve_session_args {
 /* Opens the account (making it at the first login). Errors: those of store_open_account(). */
 MUST_USE enum err managesieve_session_new(const struct managesieve_session_args *args,
                                           struct session **out);
+/* The same for a session that another process had: what it saved (net/session.h) is in r, borrowed for the call; the mechanisms
+ * are in it, and not looked at in args. Errors: also ERR_UNSUPPORTED. */
+MUST_USE enum err managesieve_session_resume(const struct managesieve_session_args *args,
+                                             const struct session_resume *r, struct session **out);
 
 #endif

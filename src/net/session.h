@@ -34,8 +34,8 @@ struct session_host {
     /* The session wants to be stepped again soon. Must not step it from inside the call. */
     void (*wake)(void *owner);
     void *owner;
-    /* The same for news that nobody asked for: the host may let more gather for a moment, so that one packet carries them all (RFC 5383, 5: one
-     * radio wake-up). NULL: as wake. */
+    /* The same for news that nobody asked for: the host may let more gather for a moment, so that one packet carries them
+     * all (RFC 5383, 5: one radio wake-up). NULL: as wake. */
     void (*wake_soon)(void *owner);
 };
 
@@ -94,8 +94,8 @@ struct session_ops {
      * said now (in the middle of a command, say); what was appended to out->state is then of no use. A core that was
      * at rest and is stepped without input and without saying anything is still at rest. NULL: it dies with its process. */
     bool (*save)(struct session *s, struct session_save *out);
-    /* With save: what a step said is saved before the next one. For a core whose commands wait for others: then no output is ever behind
-     * the state that a process leaves when it dies. */
+    /* With save: what a step said is saved before the next one. For a core whose commands wait for others: then no output
+     * is ever behind the state that a process leaves when it dies. */
     bool is_saved_by_step;
     /* The peer is gone; only free may follow. */
     void (*free)(struct session **s);

@@ -9,7 +9,7 @@
 #include "wire/smtp_framing.h"
 #include "wire/smtp_scan.h"
 
-/* Shared by submission.c (envelope commands), submission_save.c (going on in another process), submission_terms.c (what MAIL asks for), submission_held.c (XHELD),
+/* Shared by submission.c (envelope commands), submission_save.c (going on elsewhere), submission_terms.c (what MAIL asks for), submission_held.c (XHELD),
  * submission_content.c (DATA, BDAT, BURL) and submission_ahead.c (BURLs to come). */
 
 enum {

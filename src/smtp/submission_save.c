@@ -1,8 +1,8 @@
 /* A submission session that outlives its process (docs/dormancy.md).
  *
- * What is kept is little: the client's name, and where the framer stands. A transaction is not kept: its envelope may be long, its
- * content is in a file of a process that is gone, and SMTP knows what to do when a server says "not now": the client sends the message again
- * (RFC 5321, 4.2.1, 4yz). So whoever was in a transaction goes on like this:
+ * What is kept is little: the client's name, and where the framer stands. A transaction is not kept: its envelope may be long,
+ * its content is in a file of a process that is gone, and SMTP knows what to do when a server says "not now": the client sends
+ * the message again (RFC 5321, 4.2.1, 4yz). So whoever was in a transaction goes on like this:
  *
  *     C: MAIL, RCPT    250           C: MAIL, RCPT     250             C: MAIL, RCPT     250
  *            (restart)               C: DATA           354             C: BDAT 9000
@@ -12,8 +12,8 @@
  *                                    C: MAIL           250             C: BDAT 90 LAST   451 4.3.2
  *
  * What a message needs to be doubled is that it was queued and not acknowledged: then nobody can know, and the client sends it again.
- * What was acknowledged is neither lost nor doubled, for the 250 leaves after the commit, and in one piece with a state in which the transaction
- * is over: the edge has both or none. To that end a step ends with each reply, and is saved before the next command begins
+ * What was acknowledged is neither lost nor doubled, for the 250 leaves after the commit, and in one piece with a state in which
+ * the transaction is over: the edge has both or none. To that end a step ends with each reply, and is saved before the next command begins
  * (session_ops.is_saved_by_step). So no output ever stands behind a state, and of the input that another process had heard only the first
  * command may have been carried out; all but one of them can be carried out twice.
  *

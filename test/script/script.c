@@ -204,13 +204,33 @@ static struct imap_session_args get_imap_args(struct script_session *x)
     };
 }
 
+static struct managesieve_session_args get_sieve_args(struct script_session *x)
+{
+    return (struct managesieve_session_args){
+        .store = x->script->store,
+        .session_host = {.wake = wake, .owner = x, .wake_soon = wake_soon},
+        .user = str_from_c(x->script->user),
+        .capabilities =
+            {
+                .extensions = STR("fileinto vacation"),
+                .methods = STR("mailto"),
+                .redirects = STR("4"),
+                .mechanisms = STR("PLAIN"),
+                .has_unauthenticate = true,
+            },
+    };
+}
+
 /* Goes on in another process. */
 static void resume(struct script_session *x, bool is_dead)
 {
     struct imap_session_args args = get_imap_args(x);
+    struct managesieve_session_args sieve_args = get_sieve_args(x);
+    sieve_args.capabilities.mechanisms = STR_EMPTY; /* they are in the state */
     struct session_resume r = kept_get_resume(&x->kept, is_dead);
     end_session(x);
-    enum err e = imap_session_resume(&args, &r, &x->core);
+    enum err e = x->is_managesieve ? managesieve_session_resume(&sieve_args, &r, &x->core)
+                                   : imap_session_resume(&args, &r, &x->core);
     if (e != ERR_OK) {
         (void)fprintf(stderr, "cannot resume: %s\n", err_get_info(e)->meaning);
         exit(1);
@@ -224,7 +244,7 @@ static void resume(struct script_session *x, bool is_dead)
 /* Its process dies, when there is something to go on with. */
 static void crash(struct script_session *x)
 {
-    if (x->kept.has_state && !x->is_managesieve && (x->core != NULL || x->is_parked)) {
+    if (x->kept.has_state && (x->core != NULL || x->is_parked)) {
         resume(x, true);
     }
 }
@@ -243,7 +263,8 @@ static bool park(struct script_session *x)
         return x->is_parked;
     }
     struct account *a = NULL;
-    struct str user = imap_session_get_saved_user(buf_str(&x->kept.state));
+    struct str user = x->is_managesieve ? str_from_c(x->script->user)
+                                        : imap_session_get_saved_user(buf_str(&x->kept.state));
     if (store_open_account(x->script->store, user, false, &a) != ERR_OK) {
         return false;
     }
@@ -392,24 +413,6 @@ static enum err open_imap(struct script_session *x)
     return imap_session_new(&args, &x->core);
 }
 
-static enum err open_managesieve(struct script *s, struct script_session *x)
-{
-    const struct managesieve_session_args args = {
-        .store = s->store,
-        .session_host = {.wake = wake, .owner = x, .wake_soon = wake_soon},
-        .user = str_from_c(s->user),
-        .capabilities =
-            {
-                .extensions = STR("fileinto vacation"),
-                .methods = STR("mailto"),
-                .redirects = STR("4"),
-                .mechanisms = STR("PLAIN"),
-                .has_unauthenticate = true,
-            },
-    };
-    return managesieve_session_new(&args, &x->core);
-}
-
 struct script_session *script_open(struct script *s, struct str name)
 {
     struct script_session *x = calloc(1, sizeof(*x));
@@ -424,7 +427,8 @@ struct script_session *script_open(struct script *s, struct str name)
     kept_init(&x->kept);
     list_init(&x->watch.node);
     x->is_managesieve = s->is_managesieve;
-    enum err e = x->is_managesieve ? open_managesieve(s, x) : open_imap(x);
+    struct managesieve_session_args sieve_args = get_sieve_args(x);
+    enum err e = x->is_managesieve ? managesieve_session_new(&sieve_args, &x->core) : open_imap(x);
     if (e != ERR_OK) {
         (void)fputs("cannot open a session\n", stderr);
         exit(1);

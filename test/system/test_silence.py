@@ -11,6 +11,7 @@ import time
 
 from lib.check import equal, eventually, limetta_only, message, run, true
 from lib.servers import PASSWORD, TOP, children
+from lib.sieve import open_sieve
 from lib.sink import Sink
 from lib.wire import Imap, open_imap, open_smtp
 
@@ -219,3 +220,23 @@ def test_submission_under_kills(make):
         time.sleep(1)  # what would come twice has time to
         got = subjects()
         equal([n for n, times in tries.items() if not 1 <= got.count(n) <= times], [], 'acknowledged once, there once')
+
+
+@limetta_only
+def test_managesieve_outlives_store(make):
+    """A ManageSieve session keeps its connection while its store worker dies, at rest, parked, and half through a script; what was
+    answered is there."""
+    with make(config={'park_after_s': 1, 'workers': 1}) as s:
+        resting, busy = open_sieve(s), open_sieve(s)
+        time.sleep(1.5)
+        kill(s, 'store')
+        busy.command('HAVESPACE "x" 100')
+        busy.send(b'PUTSCRIPT "work" {7+}\r\nkee')
+        resting.put('first', 'keep;\r\n')
+        kill(s, 'store')
+        busy.send(b'p;\r\n\r\n')
+        busy.until()
+        names = b''.join(resting.command('LISTSCRIPTS'))
+        true(b'"first"' in names and b'"work"' in names, names)
+        resting.close()
+        busy.close()
