@@ -60,9 +60,13 @@ void edge_metrics_write(const struct edge_counts *counts, struct buf *out)
     static const char *const HANDSHAKES[EDGE_HANDSHAKES] = {
         [EDGE_TLS_FULL] = "full", [EDGE_TLS_RESUMED] = "resumed", [EDGE_TLS_FAILED] = "failed"};
     static const char *const DIRECTIONS[] = {"in", "out"};
+    static const char *const RESUMES[] = {"resumed", "refused", "late"};
     const uint64_t octets[] = {counts->octets_in, counts->octets_out};
+    const uint64_t resumes[] = {counts->resumes, counts->resumes_refused, counts->resumes_late};
     add_sessions(counts, out);
     add_counter(out, "wakeups", "Parked sessions that went on", counts->wakeups);
+    begin(out, "resumes", "counter", "Sessions that went on in a process, or could not");
+    add_labelled(out, "resumes", "result", RESUMES, resumes, 3);
     add_counter(out, "keepalives", "Keep-alives said to silent clients", counts->keepalives);
     begin(out, "client_octets", "counter", "Octets from and to clients, without TLS and DEFLATE");
     add_labelled(out, "client_octets", "direction", DIRECTIONS, octets, 2);

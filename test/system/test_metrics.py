@@ -116,6 +116,26 @@ def test_counts(make):
         eventually(lambda: get(s, 'limetta_role_restarts_total', role='submit') == 1, 'the crash is counted')
 
 
+@limetta_only
+def test_parked(make):
+    """A session that rests is parked, what comes for it wakes it, and a restart of the store resumes it."""
+    with make(config={'park_after_s': 1, 'time_unit_ms': 100, 'workers': 1}) as s:
+        idle = open_imap(s, 'alice', PASSWORD)
+        idle.command('SELECT INBOX')
+        parked = {'service': 'imap', 'state': 'parked'}
+        eventually(lambda: get(s, 'limetta_sessions', **parked) == 1, 'it is parked')
+        equal(get(s, 'limetta_sessions', service='imap', state='live'), 0, 'and so not live')
+        woken, resumed = get(s, 'limetta_wakeups_total'), get(s, 'limetta_resumes_total', result='resumed')
+        idle.command('NOOP')
+        eventually(lambda: get(s, 'limetta_wakeups_total') > woken, 'it went on')
+        eventually(lambda: get(s, 'limetta_resumes_total', result='resumed') > resumed, 'in a process')
+        r = subprocess.run([s.program, 'restart', 'store', '--state', s.state], capture_output=True, timeout=60, check=False)
+        equal(r.returncode, 0)
+        idle.command('NOOP')
+        equal(get(s, 'limetta_resumes_total', result='refused') + get(s, 'limetta_resumes_total', result='late'), 0)
+        idle.close()
+
+
 def expressions():
     """Of the dashboard and of the alerts."""
     with open(os.path.join(TOP, 'etc', 'grafana', 'limetta.json')) as f:
