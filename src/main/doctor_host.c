@@ -127,17 +127,38 @@ static uint64_t read_number(const char *path, const char *key, uint64_t fallback
     return value;
 }
 
+static struct str next_word(struct str *line)
+{
+    while (line->n > 0 && line->p[0] == ' ') {
+        *line = str_skip(*line, 1);
+    }
+    return str_split(line, ' ');
+}
+
+/* Four or fewer hexadecimal digits. */
+static unsigned read_hex(struct str digits)
+{
+    static const char HEX[] = "0123456789ABCDEF";
+    unsigned value = 0;
+    for (size_t i = 0; i < digits.n && i < 4; i++) {
+        const char *at = strchr(HEX, digits.p[i]);
+        value = value * 16 + (at == NULL ? 0 : (unsigned)(at - HEX));
+    }
+    return value;
+}
+
 /* Ports in state LISTEN (0A): "  0: 0100007F:1F90 00000000:0000 0A ...". */
 static size_t read_listening(const char *path, uint16_t *ports, size_t count)
 {
-    char line[LINE_MOST];
+    char text[LINE_MOST];
     FILE *f = fopen(path, "re");
-    while (f != NULL && count < DOCTOR_PORTS_MOST && fgets(line, sizeof(line), f) != NULL) {
-        unsigned port = 0;
-        unsigned state = 0;
-        if (sscanf(line, " %*u: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x", &port, &state) == 2
-            && state == 0x0a) {
-            ports[count++] = (uint16_t)port;
+    while (f != NULL && count < DOCTOR_PORTS_MOST && fgets(text, sizeof(text), f) != NULL) {
+        struct str line = str_from_c(text);
+        (void)next_word(&line); /* its number */
+        struct str local = next_word(&line);
+        (void)next_word(&line); /* the other end */
+        if (str_eq(next_word(&line), STR("0A"))) {
+            ports[count++] = (uint16_t)read_hex(str_skip(local, str_find_char(local, ':') + 1));
         }
     }
     if (f != NULL) {
