@@ -10,6 +10,7 @@ import itertools
 import os
 import random
 import re
+import signal
 import time
 
 from lib.check import limetta_only
@@ -269,7 +270,7 @@ def begin(server, seed, rnd, kinds, log):
     return [Client(server, f'{kind[0]}{i}', mailbox, kind, log) for i, kind in enumerate(kinds)]
 
 
-def play(server, seed, steps, kinds=None, is_eager=False, nap_s=0):
+def play(server, seed, steps, kinds=None, is_eager=False, between=lambda: None):
     """is_eager: every client is checked after every step; else each now and then, so that news pile up."""
     rnd, log, serial = random.Random(seed), [], itertools.count()
     try:
@@ -279,7 +280,7 @@ def play(server, seed, steps, kinds=None, is_eager=False, nap_s=0):
             act(rnd, one, [x for x in clients if x is not one], serial)
             for x in clients if is_eager else ():
                 x.check()
-            time.sleep(nap_s)
+            between()
         for x in clients:
             x.check()
         truths = [x.check() for x in clients]
@@ -319,4 +320,18 @@ def test_clients_that_sleep(make):
     sleepy = {'time_unit_ms': 1, 'park_after_s': 2, 'max_idle_s': 0, 'idle_timeout_s': 86400}
     with make(config=sleepy) as s:
         for seed in range(25, 45):
-            play(s, seed, 60, random.Random(seed).choice(KINDS + KINDS_OF_TODAY), nap_s=0.01)
+            play(s, seed, 60, random.Random(seed).choice(KINDS + KINDS_OF_TODAY), between=lambda: time.sleep(0.01))
+
+
+@limetta_only
+def test_clients_whose_workers_die(make):
+    """D15, D27: store workers are killed between commands; nobody is cut off, nothing is told twice or not at all."""
+    def kill(server, steps):
+        if next(steps) % 15 == 14:  # few: the supervisor takes its time with what keeps dying
+            for pid in server.roles('store'):
+                os.kill(pid, signal.SIGKILL)
+
+    for seed in range(45, 48):
+        with make() as s:
+            steps = itertools.count()
+            play(s, seed, 60, random.Random(seed).choice(KINDS + KINDS_OF_TODAY), between=lambda s=s, n=steps: kill(s, n))
