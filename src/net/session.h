@@ -88,11 +88,12 @@ struct session_ops {
     /* After SESSION_MARK, once: says which, appends the input that was fed and not used to rest and forgets it. Step it again when
      * input means the new thing. NULL: it never wants that. */
     enum session_mark (*take_mark)(struct session *s, struct buf *rest);
-    /* Says what another process needs to go on, behind ALL output given so far and all input used so far (fed, less the backlog), at
-     * the beginning of a line of the output. Called after steps, unless it works on what it will say, and when its mark
-     * was taken (then: as it will be behind the mark). out is zero but for the buffer. False: nothing new since it was last asked, or it cannot be
-     * said now (in the middle of a command, say); what was appended to out->state is then of no use. A core that was
-     * at rest and is stepped without input and without saying anything is still at rest. NULL: it dies with its process. */
+    /* Says what another process needs to go on, behind ALL output given so far and all input used so far (fed, less the
+     * backlog), at the beginning of a line of the output. Called after steps, unless it works on what it will say, and when its
+     * mark was taken (then: as it will be behind the mark). out is zero but for the buffer. False: nothing new since it was
+     * last asked, or it cannot be said now (in the middle of a command, say); what was appended to out->state is then of no
+     * use. A core that was at rest and is stepped without input and without saying anything is still at rest. NULL: it dies
+     * with its process. */
     bool (*save)(struct session *s, struct session_save *out);
     /* With save: what a step said is saved before the next one. For a core whose commands wait for others: then no output
      * is ever behind the state that a process leaves when it dies. */

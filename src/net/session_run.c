@@ -14,9 +14,9 @@
  * When a core says MARK, what it said and the mark are written, and it is not stepped until the peer's mark has come; what comes
  * in meanwhile goes back as it is (session.h).
  *
- * A session that is kept says after its steps, behind the commit, where another process would have to go on (core's save); that leaves
- * with the output, in one piece (net/link.h). One that has nothing under way stands on the list `resting`, the one silent for longest first,
- * and is parked after a while: the core is freed, the peer has the last state.
+ * A session that is kept says after its steps, behind the commit, where another process would have to go on (core's save);
+ * that leaves with the output, in one piece (net/link.h). One that has nothing under way stands on the list `resting`, the one
+ * silent for longest first, and is parked after a while: the core is freed, the peer has the last state.
  *
  * When a core says CLOSE, what it said is written, the core is freed at once, and the stream is left to
  * stream_finish(). When the peer ends in good order (it may have piped in all its commands and closed its side), the
