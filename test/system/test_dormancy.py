@@ -377,16 +377,19 @@ async def prepare(server, user):
 
 
 def kill_workers(server):
-    before = server.roles('store')
-    for pid in before:
+    for pid in server.roles('store'):
         os.kill(pid, signal.SIGKILL)
-    return before
 
 
-async def kill_all(server, tasks, rounds):
+def restart_workers(server):
+    server.run('restart', 'store')
+
+
+async def strike(server, tasks, rounds, end_workers):
     for n in range(rounds):
         await asyncio.sleep(2 + random.random() * 4)
-        before = kill_workers(server)
+        before = server.roles('store')
+        await asyncio.to_thread(end_workers, server)
         end = time.monotonic() + 120
         while True:
             now = server.roles('store')
@@ -395,7 +398,7 @@ async def kill_all(server, tasks, rounds):
             true(time.monotonic() < end, 'the workers do not come back')
             await asyncio.sleep(0.1)
         check(tasks)
-        print(f'    round {n + 1}: {len(before)} workers killed')
+        print(f'    round {n + 1}: {len(before)} new workers')
 
 
 def check(tasks):
@@ -425,7 +428,7 @@ async def settle(server, clients):
         truth.writer.close()
 
 
-async def run(server, sessions, rounds):
+async def run(server, sessions, rounds, end_workers=kill_workers):
     users = [f'user{n}' for n in range(max(1, min(USERS, sessions // 8)))]
     for user in users:
         server.run('user', 'add', user, '--password-stdin', '--config', server.config, input=PASSWORD.encode() + b'\n')
@@ -447,7 +450,7 @@ async def run(server, sessions, rounds):
         check(tasks)
         await asyncio.sleep(0.2)
     print(f'    {sessions} sessions are there')
-    await kill_all(server, tasks, rounds)
+    await strike(server, tasks, rounds, end_workers)
     await asyncio.sleep(3)
     stop.set()
     _, late = await asyncio.wait(tasks, timeout=120)
@@ -464,3 +467,10 @@ def test_killed_workers(make):
     with make(users=(), config=CONFIG) as s:
         asyncio.run(run(s, SESSIONS, ROUNDS))
         true('was ended by SIGKILL' in s.log(), 'workers died')
+
+
+@limetta_only
+def test_restarted_workers(make):
+    """An operator restarts the workers, as for an upgrade."""
+    with make(users=(), config=CONFIG) as s:
+        asyncio.run(run(s, min(SESSIONS, 200), 3, restart_workers))

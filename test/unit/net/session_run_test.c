@@ -8,6 +8,8 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+enum { MUCH = 2 * STREAM_HIGH_WATER };
+
 struct toy {
     struct session base;
     const struct session_host *host;
@@ -81,6 +83,12 @@ static enum session_want toy_step(struct session *s, struct buf *out)
     case 's': /* store */
         t->is_waiting = true;
         t->role->waiting = t;
+        return SESSION_EVENT;
+    case 'e': /* says much, and has what it waits for at once */
+        memset(buf_reserve(out, MUCH), 'x', MUCH);
+        buf_commit(out, MUCH);
+        t->is_waiting = true;
+        t->host->wake(t->host->owner);
         return SESSION_EVENT;
     case 'l':
         t->to_say = 10 * 1024 * 1024;
@@ -496,6 +504,23 @@ static void test_woken_after_close(void **state)
     loop_run(r->loop);
 }
 
+/* What had come before the reader stopped is not forgotten. */
+static void test_slow_reader_of_one_who_waits(void **state)
+{
+    struct role *r = *state;
+    struct ear slow;
+    begin(r, &slow);
+    stream_pause(slow.s);
+    stream_write(slow.s, STR("e\n"));
+    loop_run(r->loop);
+    assert_int_equal(slow.heard.len, 0);
+    stream_resume(slow.s);
+    loop_run(r->loop);
+    assert_str(str_skip(buf_str(&slow.heard), MUCH), STR("stored\n"));
+    ear_release(&slow);
+    loop_run(r->loop);
+}
+
 /* A reader that stops is not talked to; another one is, meanwhile. */
 static void test_slow_reader(void **state)
 {
@@ -675,6 +700,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_reply_after_commit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_woken_after_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_slow_reader, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_slow_reader_of_one_who_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_input_backpressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_half_close, setup, teardown),
         cmocka_unit_test_setup_teardown(test_save, setup, teardown),
