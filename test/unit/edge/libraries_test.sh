@@ -1,5 +1,5 @@
 #!/bin/sh
-# The edge faces the network: it links libc, libuv, OpenSSL, zlib, libseccomp, and nothing else.
+# The edge and the gate face the network: they link libc, libuv, OpenSSL, zlib, libseccomp, and nothing else.
 # usage: libraries_test.sh PROGRAM
 set -eu
 libraries=$(objdump -p "$1" | awk '$1 == "NEEDED" { print $2 }')
