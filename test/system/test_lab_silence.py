@@ -1,4 +1,4 @@
-"""Silence, NATs and what keeps a dormant phone reachable (D10, D27, D36).
+"""Silence, NATs and what keeps a dormant phone reachable (D10, D27, D36, D38).
 
 An idle second is 3 ms long here (`time_unit_ms`), so two hours are 21.6 s, the keep-alive comes after 20.7 s of silence, and a NAT that waits for 2 h 4 min,
 as it should, waits for 22 s. A bad one waits for 12 s: an hour and seven minutes.
@@ -8,7 +8,7 @@ import socket
 import time
 
 from lab import Lab, needs_lab
-from lib.check import contains, equal, matches, message, true
+from lib.check import contains, equal, eventually, matches, message, true
 from lib.servers import PASSWORD
 from lib.wire import Imap
 from phone_day import Phone
@@ -110,6 +110,33 @@ def test_a_bad_nat(_):
         c.close()
         equal([l for l in server.log().split('\n') if ' error' in l], [])
         matches(server.log(), 'alice')
+
+
+@needs_lab
+def test_the_keep_alive_learns(_):
+    """Three phones behind a bad NAT come back before their old connections were given up: the NAT is found out, logged, and from then on a keep-alive
+    comes in time for it (D38)."""
+    users = ('alice', 'bob', 'carol')
+    with Lab(nat_timeout=BAD_S + 1) as lab, lab.serve(users=users, config=UNIT) as server:
+        hosts = [lab.dmz.v4] * len(users)
+        lost = sleepers(lab, users, hosts)
+        time.sleep(BAD_S + 2)
+        phones = sleepers(lab, users, hosts)
+        eventually(lambda: 'forgets silent connections' in server.log(), 'the network is found out')
+        for c in phones:
+            c.send(b'DONE\r\n')
+            contains(c.until(b'x')[-1], b'x OK')
+            c.send(b'x IDLE\r\n')
+            contains(c.response()[:1], b'+')
+        for _ in range(2):
+            for c in phones:
+                equal(c.response(), STILL_HERE)
+        for user, c in zip(users, phones):
+            deliver(lab, server, user, 'news')
+            contains(c.response(), b'* 1 EXISTS')
+            wake(c)
+        for c in lost:
+            c.close()
 
 
 @needs_lab
