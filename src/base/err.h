@@ -44,7 +44,7 @@ static inline void err_ignore(enum err e)
     } while (0)
 
 /* Releases a local at the end of its scope: CLEANUP(buf_cleanup) struct buf b = ...; */
-#define CLEANUP(fn) __attribute__((cleanup(fn)))
+#define CLEANUP(fn) __attribute__((cleanup(fn), unused))
 
 /* The row of e; for ERR_OK a row that says "OK". Never fails. */
 const struct err_info *err_get_info(enum err e);
