@@ -1,6 +1,6 @@
 /* The wake table.
  *
- * A parked session is somebody's phone asleep, and there may be a hundred thousand in a worker; so an entry is small (56 octets; with
+ * A parked session is somebody's phone asleep, and there may be a hundred thousand in a worker; so an entry is small (48 octets; with
  * what the maps need, some 150), and a commit looks only at the sessions of its own account.
  *
  *     user -> sleeper (link, id, mailbox) -> sleeper -> ...

@@ -284,7 +284,8 @@ static void step(struct session_runner *r)
 {
     struct session_group *g = r->group;
     if (stream_get_queued(r->stream) > STREAM_HIGH_WATER) {
-        r->want = SESSION_OUTPUT; /* whatever it waited for is there: on_drained makes it ready again */
+        r->want =
+            SESSION_OUTPUT; /* whatever it waited for is there: on_drained makes it ready again */
         return;
     }
     if (r->out.p == NULL && g->spares_count > 0) {
