@@ -49,10 +49,7 @@ bool firewall_find_zones(const struct firewall_layout *l, const struct firewall_
 {
     switch (n->way) {
     case FIREWALL_CLIENT_TO_IMAP:
-        *from = ZONE_OUTSIDE;
-        *to = ZONE_DMZ;
-        break;
-    case FIREWALL_CLIENT_TO_SUBMISSION: /* the edge takes its connections */
+    case FIREWALL_CLIENT_TO_SUBMISSION: /* the edge takes these connections, too */
         *from = ZONE_OUTSIDE;
         *to = ZONE_DMZ;
         break;
