@@ -49,7 +49,7 @@ def work_through(s):
 
 @limetta_only
 def test_no_socket_option(make):
-    """D24: no socket of any role is told SO_KEEPALIVE, TCP_USER_TIMEOUT or IP_RECVERR, from the start of the server to its end; libcurl's
+    """D13, D24: no socket of any role is told SO_KEEPALIVE, TCP_USER_TIMEOUT or IP_RECVERR, from the start of the server to its end; libcurl's
     neither. And none has TCP's keep-alive running."""
     with tempfile.TemporaryDirectory() as folder, Sink() as relay:
         calls = os.path.join(folder, 'calls')

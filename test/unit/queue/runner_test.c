@@ -495,7 +495,7 @@ static void test_silence(void **state)
     assert_true(has_got("anna("));
 }
 
-/* D23: one that is out of reach is given as long as TCP gives it, and then its time to answer; nothing is sent twice. */
+/* D13, D23: one that is out of reach is given as long as TCP gives it, and then its time to answer; nothing is sent twice. */
 static void test_out_of_reach(void **state)
 {
     worker.is_out_of_reach = true;
