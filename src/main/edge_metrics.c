@@ -54,7 +54,27 @@ static void add_labelled(struct buf *out, const char *name, const char *label,
     }
 }
 
-void edge_metrics_write(const struct edge_counts *counts, struct buf *out)
+/* Adds the label edge="..." to each sample of text. */
+static void add_edge(struct str text, struct str edge, struct buf *out)
+{
+    while (text.n > 0) {
+        struct str line = str_split(&text, '\n');
+        size_t end = str_find_char(line, '}');
+        size_t name = str_find_char(line, ' ');
+        if (str_starts(line, STR("#"))) {
+            buf_add(out, line);
+        } else if (end < line.n) {
+            buf_addf(out, "%.*s,edge=\"%.*s\"%.*s", STR_ARG(str_sub(line, 0, end)), STR_ARG(edge),
+                     STR_ARG(str_skip(line, end)));
+        } else {
+            buf_addf(out, "%.*s{edge=\"%.*s\"}%.*s", STR_ARG(str_sub(line, 0, name)), STR_ARG(edge),
+                     STR_ARG(str_skip(line, name)));
+        }
+        buf_add_char(out, '\n');
+    }
+}
+
+static void write_all(const struct edge_counts *counts, struct buf *out)
 {
     const char *reasons[SHED_REASONS];
     static const char *const HANDSHAKES[EDGE_HANDSHAKES] = {
@@ -77,4 +97,15 @@ void edge_metrics_write(const struct edge_counts *counts, struct buf *out)
         reasons[i] = edge_get_shed_name((enum edge_shed)i);
     }
     add_labelled(out, "shed", "reason", reasons, counts->shed, SHED_REASONS);
+}
+
+void edge_metrics_write(const struct edge_counts *counts, struct str edge, struct buf *out)
+{
+    CLEANUP(buf_release) struct buf text = BUF_INIT(out->cap);
+    if (edge.n == 0) {
+        write_all(counts, out);
+        return;
+    }
+    write_all(counts, &text);
+    add_edge(buf_str(&text), edge, out);
 }

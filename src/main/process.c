@@ -219,6 +219,7 @@ static const struct told FROM_CONFIG[] = {
     {"login_octets_minute", EDGE, CONFIG_login_octets_minute},
     {"login_failures_hour", EDGE, CONFIG_login_failures_hour},
     {"handshakes_second", EDGE, CONFIG_handshakes_second},
+    {"edges", EDGE, CONFIG_edges},
     {"connections_most", EDGE, CONFIG_connections_most},
     {"connections_per_address", EDGE, CONFIG_connections_per_address},
     {"tls_sessions_most", EDGE, CONFIG_tls_sessions_most},

@@ -91,7 +91,8 @@ static void tell_metrics(void *owner)
     struct edge_role *r = owner;
     CLEANUP(buf_release) struct buf text = BUF_INIT(CONTROL_PART_MOST);
     struct edge_counts counts = edge_get_counts(r->edge);
-    edge_metrics_write(&counts, &text);
+    bool is_one = boot_get_u64(r->boot, STR("edges"), 1) == 1;
+    edge_metrics_write(&counts, is_one ? STR_EMPTY : boot_get(r->boot, STR("index")), &text);
     boot_send_metrics(r->boot, buf_str(&text));
     timer_start(r->metrics, BOOT_METRICS_MS);
 }

@@ -425,7 +425,7 @@ static bool asks_outside(const struct config *c)
 /* The roles of this host, and the gate when there are other hosts. */
 static void add_processes(struct supervisor *s, const struct hosts *hosts)
 {
-    static const enum link_role ONE_EACH[] = {ROLE_SUBMIT, ROLE_CONVERT, ROLE_EDGE};
+    static const enum link_role ONE_EACH[] = {ROLE_SUBMIT, ROLE_CONVERT};
     const struct host *own = &hosts->at[0];
     if (hosts_has(own, ROLE_AUTH)) {
         if (asks_outside(s->context.config)) {
@@ -440,6 +440,11 @@ static void add_processes(struct supervisor *s, const struct hosts *hosts)
         if (hosts_has(own, ONE_EACH[i])) {
             add_process(s, ONE_EACH[i], 0);
         }
+    }
+    /* Other hosts count one edge a host. */
+    uint64_t edges = hosts->count > 1 ? 1 : config_get_u64(s->context.config, CONFIG_edges);
+    for (unsigned i = 0; hosts_has(own, ROLE_EDGE) && i < edges; i++) {
+        add_process(s, ROLE_EDGE, i);
     }
     if (hosts->count > 1) {
         add_process(s, ROLE_GATE, 0);
