@@ -69,8 +69,8 @@ struct listener *listener_new(struct loop *l, int fd,
                               void (*on_accept)(void *owner, int fd,
                                                 const struct sockaddr_storage *peer),
                               void *owner);
-/* fn(owner of on_accept) is told each time that the system has no descriptors left for one who waits. It says whether it freed some: then it is
- * tried again at once, else a little later. */
+/* fn(owner of on_accept) is told each time that the system has no descriptors left for one who waits. It says whether it freed some:
+ * then it is tried again at once, else a little later. */
 void listener_on_exhausted(struct listener *s, bool (*fn)(void *owner));
 /* Stops and resumes accepting (when connections run out). */
 void listener_pause(struct listener *s);
