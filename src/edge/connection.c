@@ -75,6 +75,7 @@ void connection_free(struct connection *c)
     CLEANUP(log_restore) uint32_t before = log_about(c->id);
     log_debug("the client is gone");
     connection_forget_stranger(c);
+    dialogue_free(&c->login);
     comeback_forget(c);
     list_remove(&c->node);
     silence_remove(&c->place);
@@ -408,7 +409,7 @@ static bool may_plaintext(const struct edge_settings *s, bool is_loopback)
            || (s->plaintext == EDGE_PLAINTEXT_LOOPBACK && is_loopback);
 }
 
-static void make_stranger(struct connection *c, bool is_back)
+static struct dialogue *make_dialogue(const struct connection *c, bool is_back)
 {
     const struct edge_settings *s = &c->edge->settings;
     struct dialogue_args args = {
@@ -426,20 +427,26 @@ static void make_stranger(struct connection *c, bool is_back)
         .is_back = is_back,
         .grudges = c->grudges,
     };
-    c->stranger = mem_new(sizeof(*c->stranger));
-    c->stranger->connection = c;
-    door_begin(c->stranger);
-    buf_init(&c->stranger->ticket, LINK_OPEN_MOST);
-    c->stranger->dialogue = c->service == SERVICE_SIEVE  ? dialogue_new_sieve(&args)
-                            : c->service == SERVICE_IMAP ? dialogue_new_imap(&args)
-                                                         : dialogue_new_submission(&args);
+    return c->service == SERVICE_SIEVE  ? dialogue_new_sieve(&args)
+           : c->service == SERVICE_IMAP ? dialogue_new_imap(&args)
+                                        : dialogue_new_submission(&args);
 }
 
-void connection_reopen(struct connection *c, struct str octets)
+static void make_stranger(struct connection *c, struct dialogue *d)
+{
+    c->stranger = mem_new(sizeof(*c->stranger));
+    c->stranger->connection = c;
+    c->stranger->dialogue = d;
+    door_begin(c->stranger);
+    buf_init(&c->stranger->ticket, LINK_OPEN_MOST);
+}
+
+/* Is a stranger again. */
+static void leave_session(struct connection *c, struct dialogue *d)
 {
     stream_free(&c->session);
     keep_free(&c->keep);
-    make_stranger(c, true);
+    make_stranger(c, d);
     comeback_forget(c);
     c->is_in = false;
     c->beat = 0;
@@ -448,13 +455,34 @@ void connection_reopen(struct connection *c, struct str octets)
     if (c->is_counted) {
         limits_note_return(c->edge->limits, &c->peer);
     }
-    if (c->is_tls) {
-        tell_tls(c);
-    }
+}
+
+static void talk_on(struct connection *c, struct str octets)
+{
     dialogue_feed(c->stranger->dialogue, octets);
     stream_set_handler(c->client, &DIALOGUE_CLIENT, c);
     idle_note_life(c);
     run(c);
+}
+
+void connection_reopen(struct connection *c, struct str octets)
+{
+    leave_session(c, make_dialogue(c, true));
+    if (c->is_tls) {
+        tell_tls(c);
+    }
+    talk_on(c, octets);
+}
+
+void connection_fail_login(struct connection *c, struct str octets)
+{
+    struct buf rest = BUF_INIT(KEEP_LOG_MOST);
+    buf_add(&rest, octets); /* its owner goes */
+    leave_session(c, c->login);
+    c->login = NULL;
+    dialogue_on_open_failed(c->stranger->dialogue);
+    talk_on(c, buf_str(&rest));
+    buf_release(&rest);
 }
 
 static void log_arrival(const struct connection *c)
@@ -480,7 +508,7 @@ void connection_new(struct edge *e, enum service service, struct stream *s,
     c->is_counted = is_counted;
     c->is_loopback = address_is_loopback(peer, local);
     silence_init_place(&c->place);
-    make_stranger(c, false);
+    make_stranger(c, make_dialogue(c, false));
     list_append(&e->connections, &c->node);
     e->count++;
     e->counts.of[service].strangers++;

@@ -27,6 +27,7 @@ struct connection {
     struct stream *client;
     struct stream *session;     /* NULL until logged in, and while the session is in no process */
     struct stranger *stranger;  /* NULL once logged in */
+    struct dialogue *login;     /* that logged in, until the session has said a state; else NULL */
     struct keep *keep;          /* NULL until logged in */
     struct silence_place place; /* in edge->silence */
     uint32_t id;                /* its name in the logs of all roles */
@@ -67,6 +68,8 @@ void connection_drop_given_back(struct connection *c);
 void connection_finish(struct connection *c);
 /* The session is gone: back to the dialogue, which is fed what the client said behind it. */
 void connection_reopen(struct connection *c, struct str octets);
+/* The session died before it could say that the login succeeded: it fails, and c->login goes on. octets: what the client said behind it. */
+void connection_fail_login(struct connection *c, struct str octets);
 /* Appends what a session's role is told of the client. */
 void connection_write_place(const struct connection *c, struct buf *head);
 /* The session is open: from here on octets pass through. */

@@ -15,8 +15,9 @@
  * came with the mark hold for behind it, and what the client said too early is what was noted: the change is made at once.
  *
  * The end: the session ends, the client is told what is left and closed; the client ends in good order, the session
- * hears it and may finish; the client is gone, so is the session. When a worker dies that never said a state, the client gets a BYE (or
- * 421) and may come back at once; nothing that was acknowledged is lost. */
+ * hears it and may finish; the client is gone, so is the session. When a worker dies before it answered the login, that fails, and the
+ * client may try again on its connection; when it never said a state otherwise, the client gets a BYE (or 421) and may come back at once.
+ * Nothing that was acknowledged is lost. */
 #include "edge/connection_priv.h"
 
 #include "base/log.h"
@@ -192,6 +193,11 @@ static bool outlive(struct connection *c)
         start_deflate(c);
         connection_drop_given_back(c);
     }
+    if (c->login != NULL && keep_is_quiet(c->keep) && keep_has_log(c->keep)) {
+        size_t known = dialogue_get_rest(c->login).n; /* to the dialogue, which said it */
+        connection_fail_login(c, str_skip(keep_get_log(c->keep), known));
+        return true;
+    }
     if (!keep_has_state(c->keep)) {
         log_info("a session that never said where it stands ends with its process");
         return false;
@@ -219,6 +225,7 @@ static void on_session_end(void *owner, enum err why)
 static void on_save(void *owner, const struct link_save *save)
 {
     struct connection *c = owner;
+    dialogue_free(&c->login);
     if (!keep_take(c->keep, save)) {
         log_warn("a session's state is of no use");
     }
@@ -301,6 +308,8 @@ void relay_start(struct connection *c)
         pass(c->client, c->session, rest);
     }
     c->grudges = dialogue_get_grudges(c->stranger->dialogue);
+    c->login = c->stranger->dialogue;
+    c->stranger->dialogue = NULL;
     connection_forget_stranger(c);
     c->is_in = true;
     c->edge->counts.of[c->service].strangers--;

@@ -201,18 +201,6 @@ static void test_roles_are_down(void **state)
     assert_heard(&w->client, "454 4.3.0 Temporarily unavailable; try again\r\n");
 }
 
-/* The worker dies in the middle of a session: a good-bye, and the connection ends. */
-static void test_worker_dies(void **state)
-{
-    struct world *w = *state;
-    struct role *store = log_in(w, &w->client, "ann");
-    link_free(&store->link);
-    loop_run(w->loop);
-    assert_true(has_heard(&w->client, "* BYE [UNAVAILABLE]"));
-    assert_int_equal(w->client.ended, 1);
-    assert_int_equal(edge_get_count(w->edge), 0);
-}
-
 /* A client that stops reading stops its session; the edge holds no more than its marks. */
 static void test_backpressure(void **state)
 {
@@ -488,7 +476,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
         cmocka_unit_test_setup_teardown(test_submission, setup, teardown),
         cmocka_unit_test_setup_teardown(test_roles_are_down, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_worker_dies, setup, teardown),
         cmocka_unit_test_setup_teardown(test_backpressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_login_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_house, setup, teardown),

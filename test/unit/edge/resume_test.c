@@ -243,6 +243,34 @@ static void test_without_a_state(void **state)
     assert_int_equal(edge_get_count(w->edge), 0);
 }
 
+/* The worker dies before it answered the login: that fails, nothing is silent, and the client may try again where it is. */
+static void test_died_at_login(void **state)
+{
+    struct world *w = *state;
+    connect_as(w, &w->client, SERVICE_IMAP, "127.0.0.1");
+    say(w, &w->client, "a LOGIN u p\r\nb NOOP\r\n");
+    reply_yes(w, USER, STR_EMPTY);
+    struct role *r = &w->stores[home()];
+    say(w, &w->client, "c NOOP\r\n");
+    assert_heard(&r->session, "b NOOP\r\nc NOOP\r\n");
+    buf_clear(&w->client.heard);
+    die(w, r);
+    assert_true(has_heard(&w->client, "a NO [UNAVAILABLE] "));
+    assert_true(has_heard(&w->client, "\r\nb OK "));
+    assert_true(has_heard(&w->client, "\r\nc OK "));
+    assert_int_equal(edge_get_counts(w->edge).of[SERVICE_IMAP].sessions, 0);
+    assert_int_equal(edge_get_counts(w->edge).of[SERVICE_IMAP].strangers, 1);
+    come_back(w, r);
+    buf_clear(&w->client.heard);
+    say(w, &w->client, "d LOGIN u p\r\n");
+    reply_yes(w, USER, STR_EMPTY);
+    save(w, r, "d OK in\r\n", "one", 0, true);
+    assert_heard(&w->client, "d OK in\r\n");
+    die(w, r); /* from here on its state holds */
+    assert_heard(&w->client, "d OK in\r\n");
+    assert_int_equal(edge_get_counts(w->edge).of[SERVICE_IMAP].sessions, 1);
+}
+
 /* The new worker does not take the state. */
 static void test_refused(void **state)
 {
@@ -439,6 +467,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_died_while_parked, setup, teardown),
         cmocka_unit_test_setup_teardown(test_never_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_a_state, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_died_at_login, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadly, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waiting_client_is_stopped, setup, teardown),
