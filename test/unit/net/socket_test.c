@@ -81,8 +81,8 @@ static void run(struct world *w)
     timer_free(&t);
 }
 
-/* D13, D26: "unreachable" while a connection lives is no end of it (RFC 1122, 4.2.3.9): what is to be said is said later, what is to be heard
- * is heard later. */
+/* D13, D26: "unreachable" while a connection lives is no end of it (RFC 1122, 4.2.3.9): what is to be said is said later, what
+ * is to be heard is heard later. */
 static void test_unreachable_is_soft(void **state)
 {
     static const int SOFT[] = {EHOSTUNREACH, ENETUNREACH, ENOBUFS, EINTR};
