@@ -8,25 +8,20 @@
  *                                   '-- no <-------------------------------------no--'
  *                                        '-- held back, longer each time (delays.h) --> "no"
  *
- * Nothing tells an unknown user from a wrong password: somebody unknown has a made-up verifier (the same every time, for
- * the site key makes it), costs the same Argon2id run, fails at the same step, waits the same time and hears the same
- * words. The answer to every failure comes a whole number of DELAY_FIRST_MS after the question, so that what was looked
- * at meanwhile
- * does not show either. Every "no" for a reason that the client may know (TLS first, unknown mechanism, overload) is
- * decided before any
- * verifier is read.
+ * Nothing tells an unknown user from a wrong password: somebody unknown has a made-up verifier (the same every time,
+ * for the site key makes it), costs the same Argon2id run, fails at the same step, waits the same time and hears the
+ * same words. The answer to every failure comes a whole number of DELAY_FIRST_MS after the question, so that what was
+ * looked at meanwhile does not show either. Every "no" for a reason that the client may know (TLS first, unknown
+ * mechanism, overload) is decided before any verifier is read.
  *
  * Users without a verifier here are for somebody else to judge (auth_outside): LDAP for passwords, the issuer for
- * tokens. A token names
- * its user by itself; that user, and whom the client says it wants to be, must be the same account. Aliases and
- * catch-alls are for mail
- * and mean nobody here.
- * Edges have shares of all that (shares.h), because one of them may be in other hands.
+ * tokens. A token names its user by itself; that user, and whom the client says it wants to be, must be the same
+ * account. Aliases and catch-alls are for mail and mean nobody here. Edges have shares of all that (shares.h),
+ * because one of them may be in other hands.
  *
- * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer; of one address AUTH_HELD_BACK_MOST are held back and
- * AUTH_CHECKS_MOST checked, and beyond that the answer is "unavailable", and the attempt is not looked at: so guessing
- * side by
- * side ends soon, too. In a full table the one that has waited longest makes room. */
+ * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer; of one address AUTH_HELD_BACK_MOST are held
+ * back and AUTH_CHECKS_MOST checked, and beyond that the answer is "unavailable", and the attempt is not looked at:
+ * so guessing side by side ends soon, too. In a full table the one that has waited longest makes room. */
 #include "auth/auth.h"
 
 #include "auth/attempt.h"
@@ -67,9 +62,8 @@ static void make_up(const struct auth *a, const char *what, struct str name, uin
     (void)crypto_generichash_final(&s, out, n);
 }
 
-/* The verifier of name, or a made-up one; true when there is such a user. Does the same work either way. is_outside: is
- * set when
- * somebody else knows the password. */
+/* The verifier of name, or a made-up one; true when there is such a user. Does the same work either way. is_outside:
+ * is set when somebody else knows the password. */
 static bool find_verifier(struct auth *a, struct str name, struct verifier *out, bool *is_outside)
 {
     *is_outside = false;
@@ -500,9 +494,8 @@ static void work(struct auth *a)
     }
 }
 
-/* Guesses at one account, through one edge, side by side: beyond some they are not looked at. Whoever logged in lately
- * with the same password is not
- * among them, and for an edge that was taken over the others do not pay. */
+/* Guesses at one account, through one edge, side by side: beyond some they are not looked at. Whoever logged in
+ * lately with the same password is not among them, and for an edge that was taken over the others do not pay. */
 static bool is_account_full(const struct auth *a, const struct attempt *of)
 {
     uint64_t guessed = str_hash(exchange_get_user(of->exchange));
@@ -634,9 +627,9 @@ static bool is_place_full(const struct auth *a, uint64_t place)
     return held_back >= AUTH_HELD_BACK_MOST || checks >= AUTH_CHECKS_MOST;
 }
 
-/* In a full table, of the edge that has most of it, whoever has waited longest makes room: a client that does not go on
- * is forgotten, a guesser hears his
- * "no" early. So many addresses together lock nobody out, for a login takes a moment. False: all are being checked. */
+/* In a full table, of the edge that has most of it, whoever has waited longest makes room: a client that does not go
+ * on is forgotten, a guesser hears his "no" early. So many addresses together lock nobody out, for a login takes a
+ * moment. False: all are being checked. */
 static bool make_room(struct auth *a, const struct share *of)
 {
     const struct share *largest = shares_find_largest(a->shares);

@@ -19,8 +19,8 @@ void delays_free(struct delays **d);
  * without failures halves the count. */
 uint64_t delays_fail(struct delays *d, struct str address, uint64_t now_ms);
 /* The same for failures at one account, from wherever they are said to come: it slows down who lies about addresses.
- * Four count as one, since a
- * user with several devices has one wrong password on all. name: whether there is such a user makes no difference. */
+ * Four count as one, since a user with several devices has one wrong password on all. name: whether there is such a
+ * user makes no difference. */
 uint64_t delays_fail_account(struct delays *d, struct str name, uint64_t now_ms);
 /* The same number for addresses that are counted as one (an IPv6 /64). */
 uint64_t delays_get_place(struct str address);

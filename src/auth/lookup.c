@@ -11,10 +11,9 @@
  * Entities, such as the submission server's own login, get no mail.
  *
  * An alias is followed until only accounts and foreign addresses are left. An alias that is being followed is passed
- * over, so
- * "anna: anna, bob@example.net" keeps a copy, and a circle ends where it began: whoever asks the same way twice finds the
- * account behind it, or nobody. One that was followed to its end is not followed again. With bounds on depth, targets and
- * steps every look-up ends, whatever the table says.
+ * over, so "anna: anna, bob@example.net" keeps a copy, and a circle ends where it began: whoever asks the same way
+ * twice finds the account behind it, or nobody. One that was followed to its end is not followed again. With bounds
+ * on depth, targets and steps every look-up ends, whatever the table says.
  *
  * A detail goes on to local targets that have none of their own, as in "info: anna" for info+x@; foreign systems may not
  * know of details. */

@@ -1,8 +1,7 @@
 /* Shares of edges.
  *
  * An edge says where its clients are, so limits by address (delays.h) hold for clients and not for an edge that lies.
- * What it cannot choose is its
- * own name, which comes with the link. By that name it has
+ * What it cannot choose is its own name, which comes with the link. By that name it has
  *
  *     a number of logins within a minute,
  *     its attempts in the table, where in a full one the edge that has most of them makes room,

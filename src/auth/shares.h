@@ -8,9 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What each edge has of auth, so that one that was taken over costs the others nothing: its logins within a minute, its
- * place in the table of
- * attempts, its turn at the processor. */
+/* What each edge has of auth, so that one that was taken over costs the others nothing: its logins within a minute,
+ * its place in the table of attempts, its turn at the processor. */
 struct shares;
 
 enum { SHARES_MOST = 128, SHARES_MINUTE_MS = 60 * 1000 };

@@ -9,11 +9,10 @@
 #include <stdbool.h>
 
 /* How a role starts. The supervisor reads the configuration, opens what needs rights, then forks and execs
- * limetta-edge, -auth, -store, -submit or -convert with a control socket (SOCK_SEQPACKET) as descriptor 3. Over it come,
- * in this order:
- * settings, listening sockets, "start"; later: links to peers (a new one replaces the old one of the same peer), settings
- * with new values and "start" again, a new place for the log, "stop".
- * So a role needs no configuration parser, no paths and no rights of its own. */
+ * limetta-edge, -auth, -store, -submit or -convert with a control socket (SOCK_SEQPACKET) as descriptor 3. Over it
+ * come, in this order: settings, listening sockets, "start"; later: links to peers (a new one replaces the old one of
+ * the same peer), settings with new values and "start" again, a new place for the log, "stop". So a role needs no
+ * configuration parser, no paths and no rights of its own. */
 struct boot;
 
 /* Who is at the other end of a link. */

@@ -14,9 +14,8 @@
  *       8+k     v  value
  *
  * CONTROL_LISTENER, CONTROL_PEER, CONTROL_JOIN and CONTROL_LOG carry exactly one descriptor (SCM_RIGHTS), the others
- * none. A role believes its
- * supervisor no more than it believes a client: every field is checked, and a descriptor that comes with a bad packet
- * is closed, not leaked. The supervisor checks a role's packets with the same code. */
+ * none. A role believes its supervisor no more than it believes a client: every field is checked, and a descriptor
+ * that comes with a bad packet is closed, not leaked. The supervisor checks a role's packets with the same code. */
 #include "main/control.h"
 
 #include "base/scan.h"

@@ -53,9 +53,8 @@ MUST_USE enum err control_send_setting(int fd, struct str key, struct str value)
 MUST_USE enum err control_send_metrics(int fd, struct str text);
 
 /* Takes one packet. out->key and out->value borrow from packet; out->fd is the caller's to close (close-on-exec).
- * is_waiting: block until something comes.
- * Errors: ERR_PEER_GONE (orderly end), ERR_UNAVAILABLE (nothing there, or the time is over), ERR_SYNTAX (a packet
- * that breaks the table; its descriptors are closed), ERR_IO. */
+ * is_waiting: block until something comes. Errors: ERR_PEER_GONE (orderly end), ERR_UNAVAILABLE (nothing there, or
+ * the time is over), ERR_SYNTAX (a packet that breaks the table; its descriptors are closed), ERR_IO. */
 MUST_USE enum err control_receive(int fd, bool is_waiting, char packet[CONTROL_PACKET_MOST],
                                   struct control_message *out);
 

@@ -16,13 +16,10 @@
  * Nothing here knows what the roles say: their octets go through, with backpressure, and the gate holds at most a
  * high-water mark each way.
  *
- * Is the other host still there? TCP keep-alive is not used (RFC 5383, 4.2), and short time-outs would cut links that a
- * firewall's
- * restart interrupts for a minute. So after ping_ms without an octet one PING goes out. A host that was started again
- * answers it with
- * a reset, which ends the link at once; one that is really gone is given up after dead_ms, which is some minutes.
- * Silence that we caused ourselves, by
- * not reading, counts for nothing. */
+ * Is the other host still there? TCP keep-alive is not used (RFC 5383, 4.2), and short time-outs would cut links that
+ * a firewall's restart interrupts for a minute. So after ping_ms without an octet one PING goes out. A host that was
+ * started again answers it with a reset, which ends the link at once; one that is really gone is given up after
+ * dead_ms, which is some minutes. Silence that we caused ourselves, by not reading, counts for nothing. */
 #include "main/gate_link.h"
 
 #include "base/buf.h"

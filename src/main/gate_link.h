@@ -11,8 +11,8 @@
 #include <stdint.h>
 
 /* One connection between the gates of two hosts: TLS, then a word about who wants whom, then the octets of a link
- * between two roles, with a
- * question now and then whether the other end is still there. gate_link.c has the byte table. */
+ * between two roles, with a question now and then whether the other end is still there. gate_link.c has the byte
+ * table. */
 struct gate_link;
 
 enum { GATE_SHAKE_MS = 30 * 1000 }; /* for the handshake and the first words */

@@ -1,20 +1,16 @@
 /* The links between this host and others.
  *
- * A seat is one link that there should be: our store 3 with the edge of dmz1. They are all known from the configuration,
- * so a host, whatever it does, fills
- * its own seats and no more. The host that has the other's address connects; when both have it, the one whose name sorts
- * first.
+ * A seat is one link that there should be: our store 3 with the edge of dmz1. They are all known from the
+ * configuration, so a host, whatever it does, fills its own seats and no more. The host that has the other's address
+ * connects; when both have it, the one whose name sorts first.
  *
  *     seat:  empty --connect, TLS, HELLO, WELCOME--> open --either end goes--> empty, after a pause that doubles (0.1 to
  * 10 s)
  *
  * What a host may cost before its certificate is known: strangers are bounded altogether and by address, and so are
- * connections within ten
- * seconds by address; each has GATE_SHAKE_MS. So a neighbour that floods this port fills its own share. What it may cost
- * after that:
- * a seat that is taken again ends the link that had it (which may be half dead), at most once in SEAT_AGAIN_MS. What a
- * link then carries is bounded by
- * the roles (net/link.c, auth/).
+ * connections within ten seconds by address; each has GATE_SHAKE_MS. So a neighbour that floods this port fills its
+ * own share. What it may cost after that: a seat that is taken again ends the link that had it (which may be half
+ * dead), at most once in SEAT_AGAIN_MS. What a link then carries is bounded by the roles (net/link.c, auth/).
  *
  * Everything that is refused is logged with name and address; of refusals that come thick, one line a second says how
  * many there were. */

@@ -9,9 +9,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
-/* All links that this host should have with others: a seat for each. Makes those that we make, takes those that others
- * make, again and again.
- * gate_seats.c says what stands against a host that was taken over. */
+/* All links that this host should have with others: a seat for each. Makes those that we make, takes those that
+ * others make, again and again. gate_seats.c says what stands against a host that was taken over. */
 struct gate_seats;
 
 struct gate_seats_args {

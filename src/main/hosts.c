@@ -1,15 +1,14 @@
 /* The hosts of one mail system.
  *
- * A link between hosts stands when all of these agree: the table of who may talk to whom (the same as between processes
- * of one host, without
- * convert, which has no business with another host), the section link of the configuration (what that host is for), and the
- * certificate that it shows. So an edge that was taken over gets what an edge gets, whatever it claims to be, and a
- * certificate that was stolen is worth nothing any more when its section is gone.
+ * A link between hosts stands when all of these agree: the table of who may talk to whom (the same as between
+ * processes of one host, without convert, which has no business with another host), the section link of the
+ * configuration (what that host is for), and the certificate that it shows. So an edge that was taken over gets what
+ * an edge gets, whatever it claims to be, and a certificate that was stolen is worth nothing any more when its
+ * section is gone.
  *
- * Store workers have numbers that are the same everywhere, because an account belongs to a number: hosts share them out
- * as ranges.
- * Edges and submission servers are told apart by the order of the file. There is one auth, and a role that runs here is
- * used before the same one elsewhere. */
+ * Store workers have numbers that are the same everywhere, because an account belongs to a number: hosts share them
+ * out as ranges. Edges and submission servers are told apart by the order of the file. There is one auth, and a role
+ * that runs here is used before the same one elsewhere. */
 #include "main/hosts.h"
 
 enum { WORKERS_MOST = 64 };

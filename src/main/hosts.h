@@ -11,9 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which roles run on which host of one mail system, and who may therefore join whom. Read from the configuration by the
- * supervisor
- * and by the gate; a pure table. */
+/* Which roles run on which host of one mail system, and who may therefore join whom. Read from the configuration by
+ * the supervisor and by the gate; a pure table. */
 enum { HOSTS_MOST = 65 };
 
 struct host {

@@ -1,9 +1,9 @@
 /* Certificates for links.
  *
  * One authority a mail system, self-signed, able to sign certificates of hosts and nothing below them (pathlen 0). A
- * host's certificate
- * is for both ends of TLS, since who connects is a matter of firewalls, and says name and roles (link_identity.h). Keys are
- * P-256 and are made where the certificate is: what is copied to a host is made for that host alone. */
+ * host's certificate is for both ends of TLS, since who connects is a matter of firewalls, and says name and roles
+ * (link_identity.h). Keys are P-256 and are made where the certificate is: what is copied to a host is made for that
+ * host alone. */
 #include "main/link_ca.h"
 
 #include "main/x509_parts.h"

@@ -4,13 +4,10 @@
  *     limetta link-cert issue NAME --roles "ROLE ..." --out FOLDER [--days N] [--renew] [--state DIR]
  *     limetta link-cert show [FILE ...] [--state DIR]
  *
- * Run where auth runs: issue also hands on what a host of these roles needs of auth's keys, which is the public half of
- * the ticket key for
- * store and submit, and the submission server's own password for submit. So FOLDER is all that must be copied to a host,
- * into keys/ of its
- * state folder, and an edge's holds nothing but its certificate. Nothing is overwritten, except with --renew; the
- * authority's
- * key never leaves the folder it was made in. */
+ * Run where auth runs: issue also hands on what a host of these roles needs of auth's keys, which is the public half
+ * of the ticket key for store and submit, and the submission server's own password for submit. So FOLDER is all that
+ * must be copied to a host, into keys/ of its state folder, and an edge's holds nothing but its certificate. Nothing
+ * is overwritten, except with --renew; the authority's key never leaves the folder it was made in. */
 #include "main/link_cert.h"
 
 #include "base/buf.h"

@@ -1,12 +1,10 @@
 /* limetta-gate: the process that joins hosts.
  *
- * Roles know only links that the supervisor gave them, and that stays so: for each link to another host the gate makes a
- * socket pair, hands
- * one end to the supervisor, who hands it to the role with the name that the certificate said, and passes octets between
- * the other end
- * and TLS 1.3, where both sides showed a certificate of this system's own authority (limetta link-cert). A role that was
- * taken over
- * holds no link key; a gate that was taken over holds no mail, no verifier and no ticket key.
+ * Roles know only links that the supervisor gave them, and that stays so: for each link to another host the gate
+ * makes a socket pair, hands one end to the supervisor, who hands it to the role with the name that the certificate
+ * said, and passes octets between the other end and TLS 1.3, where both sides showed a certificate of this system's
+ * own authority (limetta link-cert). A role that was taken over holds no link key; a gate that was taken over holds
+ * no mail, no verifier and no ticket key.
  *
  * It has no file once it runs: certificates come as settings, so new ones need a new gate. It links libc, libuv, OpenSSL and
  * libseccomp, as the edge does, because what stands at its port is read by strangers before a certificate is known. */

@@ -22,9 +22,8 @@
  *     queue/             outgoing mail         submit's folder
  *     tls-cert.pem, tls-key.pem   unless the configuration names others
  *
- * A host that runs some of the roles only has what these need: no users.db without auth, no accounts without store, and
- * of the ticket
- * keys the public one, which comes from auth's host (limetta link-cert).
+ * A host that runs some of the roles only has what these need: no users.db without auth, no accounts without store,
+ * and of the ticket keys the public one, which comes from auth's host (limetta link-cert).
  */
 struct state {
     char dir[PATH_MAX]; /* absolute */
@@ -50,24 +49,21 @@ struct state {
 /* The name of a host without a link certificate, which no certificate may have. */
 #define STATE_LOCAL_NAME "local"
 
-/* Prepares dir for hosts->at[0] and fills s. When the configuration offers TLS and there is no certificate, its setting
- * tls becomes "off".
- * Returns an exit code after one clear line on standard error; on EXIT_FINE state_release() is due. */
+/* Prepares dir for hosts->at[0] and fills s. When the configuration offers TLS and there is no certificate, its
+ * setting tls becomes "off". Returns an exit code after one clear line on standard error; on EXIT_FINE
+ * state_release() is due. */
 struct hosts;
 struct host;
 int state_prepare(const char *dir, struct config *c, const struct hosts *hosts, struct state *s);
 /* Makes what auth has in keys/ of a folder that is there, unless it has it, and reads it: for who hands it to other
- * hosts. Returns an exit code likewise;
- * on EXIT_FINE state_release() is due. */
+ * hosts. Returns an exit code likewise; on EXIT_FINE state_release() is due. */
 int state_read_keys(const char *dir, struct state *s);
 void state_release(struct state *s);
-/* Reads what links need anew, for a gate that is started again; when it is not usable, or says another name, the old one
- * stays, and that
- * is logged. */
+/* Reads what links need anew, for a gate that is started again; when it is not usable, or says another name, the old
+ * one stays, and that is logged. */
 void state_renew_link(struct state *s, const struct config *c, const struct host *own);
-/* Reads certificate and key as state_prepare() does, for the folder of now, into two buffers that become the caller's.
- * Returns an
- * exit code likewise; then there is nothing to release. */
+/* Reads certificate and key as state_prepare() does, for the folder of now, into two buffers that become the
+ * caller's. Returns an exit code likewise; then there is nothing to release. */
 int state_read_tls(const struct state *now, struct config *c, struct buf *cert, struct buf *key);
 
 /* Gives dir, auth/, accounts/ and queue/ with all below them to uid and gid. Does nothing unless we are root. */

@@ -137,10 +137,9 @@ static struct process *find_process(struct supervisor *s, enum link_role role, u
     return NULL;
 }
 
-/* The gate has a link to a role of another host, for one of ours ("store 3"). It is believed about who is there, for it
- * saw the certificate;
- * not about who may talk to whom, nor that a role of another host has the number of one of ours. What is not wanted is
- * closed, which the gate hears. */
+/* The gate has a link to a role of another host, for one of ours ("store 3"). It is believed about who is there, for
+ * it saw the certificate; not about who may talk to whom, nor that a role of another host has the number of one of
+ * ours. What is not wanted is closed, which the gate hears. */
 static void take_join(struct process *gate, const struct control_message *m)
 {
     struct supervisor *s = gate->supervisor;

@@ -1,8 +1,7 @@
 /* Parts of a certificate: what the self-signed one of the first hour and those of links between hosts have in common.
  *
  * RFC 5280 profile, as small as clients accept: version 3, a random serial number (two certificates of one name must
- * differ in it), names in
- * subjectAltName. The certificate is good from an hour ago, for hosts whose clocks are late. */
+ * differ in it), names in subjectAltName. The certificate is good from an hour ago, for hosts whose clocks are late. */
 #include "main/x509_parts.h"
 
 #include <openssl/bio.h>

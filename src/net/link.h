@@ -64,8 +64,7 @@ void link_free(struct link **l);
 enum link_role link_get_peer(const struct link *l);
 unsigned link_get_index(const struct link *l);
 /* Which host the peer lives on, as the supervisor said: of a link between hosts it stands in the certificate, so the
- * peer cannot choose it.
- * Tickets and sealed states are bound to it. Copies; at most LINK_NAME_MOST octets count. */
+ * peer cannot choose it. Tickets and sealed states are bound to it. Copies; at most LINK_NAME_MOST octets count. */
 void link_set_name(struct link *l, struct str name);
 /* Borrowed for the link's life; empty: nobody said. */
 struct str link_get_name(const struct link *l);
@@ -89,8 +88,7 @@ void link_reply(struct link *l, uint32_t id, struct str body);
 /* ---- sessions that outlive their process (docs/dormancy.md) ----
  *
  * The side that runs a session sends its state with the octets that it speaks of (link_save()). The side that has the
- * client keeps it,
- * and opens the session with it again, elsewhere or later (link_resume()). */
+ * client keeps it, and opens the session with it again, elsewhere or later (link_resume()). */
 
 enum { LINK_STATE_MOST = 26 * 1024, LINK_SAVE_MOST = 64 * 1024 };
 
@@ -117,15 +115,13 @@ bool link_can_save(const struct stream *s);
 /* Sends octets and then the state, at once or not at all: the last LINK_SAVE_MOST octets and the state never come apart. */
 void link_save(struct stream *s, const struct link_save *save, struct str octets);
 /* Takes the session from its process: the last state that was sent holds, and link_wake() may be told the id. False
- * (then nothing
- * happened): octets or states are still waiting for the road. */
+ * (then nothing happened): octets or states are still waiting for the road. */
 bool link_park(struct stream **s, uint32_t *id);
 /* Tells the peer that something came for its parked session. */
 void link_wake(struct link *l, uint32_t id);
 
 /* Hears the states of s from now on, with the owner of its handler; to be said after stream_set_handler(). What came
- * before the link broke
- * is then given to the last octet, also when s is paused. */
+ * before the link broke is then given to the last octet, also when s is paused. */
 void link_set_keeper(struct stream *s, const struct link_keeper *k);
 /* True when s ended because its link did, and not by its peer's wish. */
 bool link_was_cut(const struct stream *s);

@@ -16,9 +16,9 @@
  * (tls_sessions.c). */
 struct tls_context;
 
-/* A server's identity. cert_pem: the certificate, then its chain; key_pem: its key, without a passphrase. sessions_most: how
- * many sessions are kept for clients to resume, each some 400 octets; 0: none.
- * Errors: ERR_SYNTAX (no PEM, no certificate, key and certificate do not fit), ERR_IO. */
+/* A server's identity. cert_pem: the certificate, then its chain; key_pem: its key, without a passphrase.
+ * sessions_most: how many sessions are kept for clients to resume, each some 400 octets; 0: none. Errors: ERR_SYNTAX
+ * (no PEM, no certificate, key and certificate do not fit), ERR_IO. */
 MUST_USE enum err tls_server_context_new(struct str cert_pem, struct str key_pem,
                                          size_t sessions_most, struct tls_context **out);
 /* What a client trusts: the certificates in anchors_pem, and nothing else; empty means the system's. A certificate in
@@ -40,9 +40,8 @@ struct tls_mutual {
 /* Errors: ERR_SYNTAX (no PEM, or key and certificate do not fit), ERR_IO. */
 MUST_USE enum err tls_mutual_context_new(const struct tls_mutual *m, bool is_server,
                                          struct tls_context **out);
-/* What a certificate says of itself: the URIs in its subjectAltName, a space between (appended to uris, which the caller
- * made), and from when until
- * when it is good, Unix time. Errors: ERR_SYNTAX. */
+/* What a certificate says of itself: the URIs in its subjectAltName, a space between (appended to uris, which the
+ * caller made), and from when until when it is good, Unix time. Errors: ERR_SYNTAX. */
 struct tls_identity {
     struct buf uris;
     int64_t from_s;
@@ -75,17 +74,14 @@ struct tls_dane {
     size_t anchor_count;
 };
 /* A client that believes the TLSA records of a mail server and nobody else (DANE, RFC 7672, 3.1): usage 2 (then the
- * certificate must be
- * for host or also) and 3 (then no name matters). Other usages and what cannot be understood are passed over; when
- * nothing is left it
- * encrypts for whoever answers (2.2). c: an opportunistic context. */
+ * certificate must be for host or also) and 3 (then no name matters). Other usages and what cannot be understood are
+ * passed over; when nothing is left it encrypts for whoever answers (2.2). c: an opportunistic context. */
 struct stream *tls_client_new_dane(struct loop *l, struct tls_context *c, struct stream *under,
                                    const struct tls_dane *dane);
 /* Can it be used? */
 bool tls_anchor_is_usable(const struct tls_anchor *a);
-/* The client may come back and resume this session: a server says it of who has proven to be no stranger. Costs nothing
- * on its
- * own: in TLS 1.3 the id leaves with the next octets written. s must be a TLS stream that is ready. */
+/* The client may come back and resume this session: a server says it of who has proven to be no stranger. Costs
+ * nothing on its own: in TLS 1.3 the id leaves with the next octets written. s must be a TLS stream that is ready. */
 void tls_keep_session(struct stream *s);
 /* Who hears, once, that the handshake is done, before the first octets; the handler's owner is told. s must be a TLS
  * stream. */

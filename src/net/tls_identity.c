@@ -1,11 +1,9 @@
 /* Who a certificate says it is: for links between hosts, where both ends show one.
  *
- * These certificates come from an authority of the mail system's own, and nobody else's is believed: no public authority
- * can make one. What they say
- * stands in URIs of the subjectAltName (RFC 5280, 4.2.1.6), which hold what we mean and are no host names, so a
- * certificate for a link is never
- * mistaken for one of a web server, nor the other way round. TLS 1.3 only, nothing resumed: every connection shows its
- * certificate. */
+ * These certificates come from an authority of the mail system's own, and nobody else's is believed: no public
+ * authority can make one. What they say stands in URIs of the subjectAltName (RFC 5280, 4.2.1.6), which hold what we
+ * mean and are no host names, so a certificate for a link is never mistaken for one of a web server, nor the other
+ * way round. TLS 1.3 only, nothing resumed: every connection shows its certificate. */
 #include "net/tls_priv.h"
 
 #include "base/log.h"

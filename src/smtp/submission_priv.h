@@ -9,8 +9,8 @@
 #include "wire/smtp_framing.h"
 #include "wire/smtp_scan.h"
 
-/* Shared by submission.c (envelope commands), submission_save.c (going on elsewhere), submission_terms.c (what MAIL asks
- * for), submission_held.c (XHELD), submission_content.c (DATA, BDAT, BURL) and submission_ahead.c (BURLs to come). */
+/* Shared by submission.c (envelope commands), submission_save.c (going on elsewhere), submission_terms.c (what MAIL
+ * asks for), submission_held.c (XHELD), submission_content.c (DATA, BDAT, BURL) and submission_ahead.c (BURLs to come). */
 
 enum {
     TRANSACTION_MOST = 16 * 1024 * 1024, /* octets of envelope: 10,000 of the longest recipients */

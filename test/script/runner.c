@@ -22,17 +22,15 @@
  *
  * With --one-octet each octet of a client arrives by itself; nothing else may change.
  *
- * Verbs: @advance 29m, 5s, 100ms | @pace 4s (from now on every step of a session takes so long) |
- * @window 100ms (from now on news gather for so long before a session that waits hears them) |
- * @managesieve (sessions opened later speak that, not IMAP; their greeting is the OK of a login) |
- * @user NAME (of sessions opened later) | @shared NAME (theirs) | @limit 3 (their MESSAGELIMIT; 0: none) |
- * @open NAME (then expect the greeting) | @close NAME |
- * @restart (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) | @mailboxes PREFIX N |
- * @index (everything is put into the text index) |
- * @keep NAME (from now on it stays in its process, whatever the mode) |
- * @park NAME (it leaves its process; it must be able to) | @crash NAME [N] (its process dies; the last N octets it said since it
- * could be saved did not reach the client) | @dies NAME N (the same, after its next N steps) |
- * @send NAME octets with \r \n \\ \xHH (raw) | @quiet NAME (it says nothing) | @ended NAME (it hung up). */
+ * Verbs: @advance 29m, 5s, 100ms | @pace 4s (from now on every step of a session takes so long) | @window 100ms (from
+ * now on news gather for so long before a session that waits hears them) | @managesieve (sessions opened later speak
+ * that, not IMAP; their greeting is the OK of a login) | @user NAME (of sessions opened later) | @shared NAME
+ * (theirs) | @limit 3 (their MESSAGELIMIT; 0: none) | @open NAME (then expect the greeting) | @close NAME | @restart
+ * (everything is closed, the store opened again) | @fill MAILBOX N (appends N messages) | @mailboxes PREFIX N |
+ * @index (everything is put into the text index) | @keep NAME (from now on it stays in its process, whatever the
+ * mode) | @park NAME (it leaves its process; it must be able to) | @crash NAME [N] (its process dies; the last N
+ * octets it said since it could be saved did not reach the client) | @dies NAME N (the same, after its next N steps)
+ * | @send NAME octets with \r \n \\ \xHH (raw) | @quiet NAME (it says nothing) | @ended NAME (it hung up). */
 #include "script.h"
 
 #include "base/buf.h"
