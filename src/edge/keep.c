@@ -26,6 +26,8 @@
 
 enum { LOG_KEEP = 1024 }; /* octets of memory that an empty log may hold on to */
 
+static const uint64_t COUNT_MOST = INT64_MAX / 2; /* so that a difference of two is no overflow */
+
 /* What passed since the state. */
 struct passed {
     struct buf log;
@@ -162,7 +164,7 @@ bool keep_take(struct keep *k, const struct link_save *save)
     struct passed *p = get_passed(k);
     drop_state(k);
     k->tries = 0;
-    if (save->used > INT64_MAX || save->literal > INT64_MAX
+    if (save->used > COUNT_MOST || save->literal > COUNT_MOST
         || !move_to(p, (int64_t)save->used, save->literal)) {
         lose(k);
         return false;

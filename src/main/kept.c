@@ -19,28 +19,33 @@
  *
  * An edge can hand back an older state of a session, or hand it back twice: it gets a session of the same user, which learns anew what
  * the client knows already. It can do so until the state is too old, also when the client is gone; what is taken over keeps the sessions
- * that it has, for a while, and wins no others. */
+ * that it has, for a while, and wins no others. A session is there once: when it comes back while it is here already, the one that is here
+ * ends. So many copies of one state cost no more than one, and of refusals one line a second is logged. */
 #include "main/kept.h"
 
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/scan.h"
 #include "main/seal.h"
 
 #include <stdlib.h>
 
-enum { FORMAT = 1 };
+enum { FORMAT = 1, KEY_MOST = 512 };
 
 static const uint64_t FUTURE_MS = 5 * 60 * 1000; /* a clock that was set back a little */
 
 struct kept_desk {
     struct seal *seal;
     struct kept_settings settings;
+    struct map *here; /* of struct kept: the sessions that are in this process, by make_key() */
+    struct log_pace pace;
 };
 
 /* Of one session. */
 struct kept {
     struct kept_desk *desk;
+    struct session_runner *runner;
     struct link *link;  /* may be gone before us; then nothing is parked any more */
     struct str service; /* these borrow from octets */
     struct str edge;
@@ -56,6 +61,7 @@ enum err kept_desk_new(const struct kept_settings *s, struct kept_desk **out)
     *out = mem_new(sizeof(**out));
     (*out)->seal = seal;
     (*out)->settings = *s;
+    (*out)->here = map_new();
     return ERR_OK;
 }
 
@@ -63,6 +69,7 @@ void kept_desk_free(struct kept_desk **d)
 {
     if (*d != NULL) {
         seal_free(&(*d)->seal);
+        map_free(&(*d)->here);
         free(*d);
         *d = NULL;
     }
@@ -93,9 +100,36 @@ static void on_park(void *owner, const struct session_save *save, uint32_t id)
     }
 }
 
+/* Service, edge and nonce. The first two have no zero in them, the last a fixed length. */
+static struct str make_key(const struct kept *k, struct buf *out)
+{
+    buf_add(out, k->service);
+    buf_add_char(out, '\0');
+    buf_add(out, k->edge);
+    buf_add_char(out, '\0');
+    buf_add(out, k->nonce);
+    return buf_str(out);
+}
+
 static void free_kept(void *owner)
 {
-    free(owner);
+    struct kept *k = owner;
+    CLEANUP(buf_release) struct buf room = BUF_INIT(KEY_MOST);
+    struct str key = make_key(k, &room);
+    if (map_find(k->desk->here, key) == k) {
+        (void)map_remove(k->desk->here, key);
+    }
+    free(k);
+}
+
+/* It is here now, and nowhere else. */
+static void come_in(struct kept *k)
+{
+    CLEANUP(buf_release) struct buf room = BUF_INIT(KEY_MOST);
+    struct kept *old = map_put(k->desk->here, make_key(k, &room), k);
+    if (old != NULL) {
+        session_runner_abort(old->runner);
+    }
 }
 
 static struct str put(char **at, struct str s)
@@ -118,12 +152,14 @@ void kept_attach(struct kept_desk *d, struct session_runner *r, struct link *l, 
     struct kept *k = mem_new(sizeof(*k) + service.n + edge.n + nonce.n + user.n);
     char *at = k->octets;
     k->desk = d;
+    k->runner = r;
     k->link = l;
     k->service = put(&at, service);
     k->edge = put(&at, edge);
     k->nonce = put(&at, nonce);
     k->user = put(&at, user);
     session_runner_keep(r, &KEEPER, k);
+    come_in(k);
 }
 
 /* ---- what comes back ---- */
@@ -181,7 +217,10 @@ enum err kept_open(struct kept_desk *d, const struct link *l, const struct field
         why = "what came with it makes no sense";
     }
     if (e != ERR_OK) {
-        log_warn("a state from %.*s is refused: %s", STR_ARG(label.edge), why);
+        const char *others = log_pace(&d->pace, d->settings.wall_ms(d->settings.owner));
+        if (others != NULL) {
+            log_warn("a state from %.*s is refused: %s%s", STR_ARG(label.edge), why, others);
+        }
         kept_state_release(out);
         return ERR_TICKET;
     }

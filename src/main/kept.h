@@ -28,7 +28,7 @@ MUST_USE enum err kept_desk_new(const struct kept_settings *s, struct kept_desk 
 void kept_desk_free(struct kept_desk **d);
 
 /* Lets the session of r outlive this process: to be said before it starts. head: of the message that opened or resumed it, over l. A
- * session without a nonce is not kept. */
+ * session without a nonce is not kept. Another runner that has the same session (service, edge, nonce) is aborted. */
 void kept_attach(struct kept_desk *d, struct session_runner *r, struct link *l, struct str user,
                  const struct fields *head);
 

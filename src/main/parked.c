@@ -8,6 +8,9 @@
  *
  * An entry wakes once: who was woken resumes, and is parked again with a new id.
  *
+ * What an edge may have noted here is bounded (PARKED_MOST for each link), for a PARK costs it some octets, and it need not be true.
+ * Whoever finds no room is woken at once: he lives on, and is only not asleep.
+ *
  * After a restart the edges show their parked sessions to us, with states from before. What happened between the state and our start
  * we do not know, and finding out is what resuming does. So these are doubtful: they are woken in small portions, by and by, find
  * that nothing happened (or what happened), and are parked again. */
@@ -16,6 +19,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
+#include "base/vec.h"
 
 #include <stdlib.h>
 
@@ -34,10 +38,18 @@ struct sleeper {
     uint32_t id;
 };
 
+/* How many of a link are in the table. */
+struct share {
+    const struct link *link;
+    size_t count;
+};
+
 struct parked {
     struct map *households; /* by user */
     struct map *sleepers;   /* by link and id */
     struct list doubtful;
+    VEC(struct share) shares;
+    size_t most; /* of a link */
 };
 
 struct key {
@@ -50,19 +62,32 @@ static struct str key_str(const struct key *k)
     return str_make((const char *)k, sizeof(*k));
 }
 
-struct parked *parked_new(void)
+struct parked *parked_new(size_t most)
 {
     struct parked *p = mem_new(sizeof(*p));
+    p->most = most;
     p->households = map_new();
     p->sleepers = map_new();
     list_init(&p->doubtful);
     return p;
 }
 
+static struct share *get_share(struct parked *p, const struct link *l)
+{
+    for (size_t i = 0; i < p->shares.count; i++) {
+        if (p->shares.at[i].link == l) {
+            return &p->shares.at[i];
+        }
+    }
+    vec_push(&p->shares, ((struct share){.link = l}));
+    return &p->shares.at[p->shares.count - 1];
+}
+
 static void drop(struct parked *p, struct sleeper *s)
 {
     struct key key = {s->link, s->id};
     struct household *h = s->household;
+    get_share(p, s->link)->count--;
     (void)map_remove(p->sleepers, key_str(&key));
     list_remove(&s->node);
     free(s);
@@ -87,6 +112,7 @@ void parked_free(struct parked **p)
     }
     map_free(&gone->households);
     map_free(&gone->sleepers);
+    vec_release(&gone->shares);
     free(gone);
 }
 
@@ -103,11 +129,18 @@ static struct household *get_household(struct parked *p, struct str user)
     return h;
 }
 
+/* NULL: there is no room, and it was woken. */
 static struct sleeper *add(struct parked *p, struct link *l, uint32_t id)
 {
-    struct sleeper *s = mem_new(sizeof(*s));
     struct key key = {l, id};
     parked_forget(p, l, id);
+    struct share *share = get_share(p, l);
+    if (share->count >= p->most) {
+        link_wake(l, id);
+        return NULL;
+    }
+    share->count++;
+    struct sleeper *s = mem_new(sizeof(*s));
     list_init(&s->node);
     s->link = l;
     s->id = id;
@@ -122,6 +155,9 @@ void parked_add(struct parked *p, struct link *l, struct str user, const struct 
         return;
     }
     struct sleeper *s = add(p, l, id);
+    if (s == NULL) {
+        return;
+    }
     s->household = get_household(p, user);
     s->mailbox_id = save->watch == SESSION_WATCH_MAILBOX ? save->mailbox_id : 0;
     list_append(&s->household->sleepers, &s->node);
@@ -130,7 +166,9 @@ void parked_add(struct parked *p, struct link *l, struct str user, const struct 
 void parked_doubt(struct parked *p, struct link *l, uint32_t id)
 {
     struct sleeper *s = add(p, l, id);
-    list_append(&p->doubtful, &s->node);
+    if (s != NULL) {
+        list_append(&p->doubtful, &s->node);
+    }
 }
 
 void parked_forget(struct parked *p, const struct link *l, uint32_t id)
@@ -153,6 +191,8 @@ void parked_forget_link(struct parked *p, const struct link *l)
             drop(p, s);
         }
     }
+    size_t share = (size_t)(get_share(p, l) - p->shares.at);
+    vec_remove(&p->shares, share);
 }
 
 static void wake(struct parked *p, struct sleeper *s)

@@ -11,7 +11,11 @@
 /* The wake table of a store worker: which parked sessions want to hear of what. All that a worker has of them. */
 struct parked;
 
-struct parked *parked_new(void);
+/* Of one link, as a store worker has it: as many as a link may have sessions. */
+enum { PARKED_MOST = 1024 * 1024 };
+
+/* most: entries of one link; a session for which there is no room is woken at once. */
+struct parked *parked_new(size_t most);
 void parked_free(struct parked **p);
 
 /* A session of user is parked at the other end of l as id, and is to be woken by what save says; SESSION_WATCH_NONE: by nothing, and

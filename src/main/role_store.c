@@ -458,7 +458,7 @@ static enum err start_parking(struct store_role *r)
         .wall_ms = wall_ms,
         .owner = r,
     };
-    r->parked = parked_new();
+    r->parked = parked_new(PARKED_MOST);
     r->doubts = timer_new(r->loop, on_doubts, r);
     return kept_desk_new(&settings, &r->kept);
 }

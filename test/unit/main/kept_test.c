@@ -251,7 +251,7 @@ static int setup(void **state)
     w.group = session_group_new(w.loop, NULL, NULL);
     session_group_set_park(w.group, 1000);
     w.desk = new_desk(&w, KEY);
-    w.parked = parked_new();
+    w.parked = parked_new(1000);
     stream_pair(w.loop, &near, &far);
     w.store = link_new(w.loop, far, ROLE_EDGE, 0, &STORE, &w);
     w.edge = link_new(w.loop, near, ROLE_STORE, 0, &EDGE, &w);
@@ -408,6 +408,58 @@ static void test_doubtful(void **state)
     assert_int_equal(parked_get_count(w->parked), 1);
 }
 
+/* D43: an edge that parks without end fills its own share of the table; the others are woken, and what was there stays. */
+static void test_table_is_bounded(void **state)
+{
+    struct world *w = *state;
+    struct session_save any = {.watch = SESSION_WATCH_ACCOUNT};
+    for (uint32_t i = 10000; i < 20000; i++) {
+        if (i % 2 == 0) {
+            parked_doubt(w->parked, w->store, i);
+        } else {
+            parked_add(w->parked, w->store, STR("carl"), &any, i);
+        }
+    }
+    assert_int_equal(parked_get_count(w->parked), 1000);
+    parked_add(w->parked, w->edge, STR("carl"), &any, 1); /* another link has its own */
+    assert_int_equal(parked_get_count(w->parked), 1001);
+    parked_add(w->parked, w->store, STR("carl"), &any, 10001); /* the same one again */
+    assert_int_equal(parked_get_count(w->parked), 1001);
+    parked_forget(w->parked, w->store, 10001);
+    parked_add(w->parked, w->store, STR("carl"), &any, 30000);
+    assert_int_equal(parked_get_count(w->parked), 1001);
+    parked_forget_link(w->parked, w->store);
+    assert_int_equal(parked_get_count(w->parked), 1);
+    parked_add(w->parked, w->store, STR("carl"), &any, 5);
+    assert_int_equal(parked_get_count(w->parked), 2);
+}
+
+/* D43: a session that an edge opens or resumes many times over is there once. */
+static void test_one_at_a_time(void **state)
+{
+    struct world *w = *state;
+    struct ear ears[3];
+    struct buf head = BUF_INIT(1000);
+    fields_add(&head, STR("service"), STR("imap"));
+    fields_add(&head, STR("nonce"), NONCE);
+    assert_int_equal(session_group_get_count(w->group), 0);
+    for (size_t i = 0; i < 3; i++) {
+        ear_put(&ears[i], link_open(w->edge, buf_str(&head)));
+        loop_run(w->loop);
+        assert_int_equal(session_group_get_count(w->group), 1);
+    }
+    assert_int_equal(ears[0].ended, 1);
+    assert_int_equal(ears[1].ended, 1);
+    assert_int_equal(ears[2].ended, 0);
+    stream_free(&ears[2].s);
+    loop_run(w->loop);
+    assert_int_equal(session_group_get_count(w->group), 0);
+    for (size_t i = 0; i < 3; i++) {
+        ear_release(&ears[i]);
+    }
+    buf_release(&head);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -420,6 +472,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_woken_by_its_mailbox, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_sleepers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_doubtful, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_table_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_at_a_time, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
