@@ -27,6 +27,8 @@ enum {
     PER_ADDRESS_MOST = 1000,
     STRANGERS_MOST = 4000,
     LOGIN_OCTETS_MOST = 256 * 1024,
+    NEARLY_PART = 16,
+    BREATH_MS = 100,
     DESCRIPTORS_ASIDE = 64, /* links, listening sockets, the loop's own */
     TLS_SESSIONS_MOST = 20000,
     KEEP_ALIVE_LEAST_S = 7200,
@@ -47,9 +49,51 @@ struct edge_role {
     struct buf tls_cert; /* what it was made from */
     struct timer *stopping;
     struct timer *metrics;
+    struct timer *breath; /* the ports are paused until it goes off */
     struct port ports[64];
     size_t port_count;
 };
+
+/* As many as are wanted, and as there are descriptors for; some are for links, and for those who hear their last words. */
+static size_t read_connections_most(const struct boot *b)
+{
+    uint64_t wanted = boot_get_u64(b, STR("connections_most"), CONNECTIONS_MOST);
+    struct rlimit fds;
+    if (getrlimit(RLIMIT_NOFILE, &fds) != 0) {
+        return wanted;
+    }
+    uint64_t aside = fds.rlim_cur / 8;
+    aside = DESCRIPTORS_ASIDE + (aside < STREAM_FINISHERS_MOST ? aside : STREAM_FINISHERS_MOST);
+    uint64_t most = fds.rlim_cur > 2 * aside ? fds.rlim_cur - aside : aside;
+    return wanted < most ? wanted : most;
+}
+
+/* It has brothers that may have more room. Which of them gets a connection is chance, so one fills up before the others. */
+static bool is_nearly_full(const struct edge_role *r)
+{
+    if (boot_get_u64(r->boot, STR("edges"), 1) <= 1) {
+        return false;
+    }
+    size_t most = read_connections_most(r->boot);
+    return edge_get_count(r->edge) >= most - most / NEARLY_PART;
+}
+
+/* For a while who comes is the others' guest, if they take him. */
+static void pause_ports(struct edge_role *r)
+{
+    for (size_t i = 0; i < r->port_count; i++) {
+        listener_pause(r->ports[i].listener);
+    }
+    timer_start(r->breath, BREATH_MS);
+}
+
+static void on_breath(void *owner)
+{
+    struct edge_role *r = owner;
+    for (size_t i = 0; i < r->port_count; i++) {
+        listener_resume(r->ports[i].listener);
+    }
+}
 
 static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
 {
@@ -58,6 +102,9 @@ static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
     socklen_t len = sizeof(local);
     (void)getsockname(fd, (struct sockaddr *)&local, &len);
     edge_accept(p->role->edge, p->service, stream_from_fd(p->role->loop, fd), peer, &local);
+    if (is_nearly_full(p->role)) {
+        pause_ports(p->role);
+    }
 }
 
 static bool on_exhausted(void *owner)
@@ -172,20 +219,6 @@ static enum err make_tls(struct edge_role *r)
     buf_clear(&r->tls_cert);
     buf_add(&r->tls_cert, cert);
     return ERR_OK;
-}
-
-/* As many as are wanted, and as there are descriptors for; some are for links, and for those who hear their last words. */
-static size_t read_connections_most(const struct boot *b)
-{
-    uint64_t wanted = boot_get_u64(b, STR("connections_most"), CONNECTIONS_MOST);
-    struct rlimit fds;
-    if (getrlimit(RLIMIT_NOFILE, &fds) != 0) {
-        return wanted;
-    }
-    uint64_t aside = fds.rlim_cur / 8;
-    aside = DESCRIPTORS_ASIDE + (aside < STREAM_FINISHERS_MOST ? aside : STREAM_FINISHERS_MOST);
-    uint64_t most = fds.rlim_cur > 2 * aside ? fds.rlim_cur - aside : aside;
-    return wanted < most ? wanted : most;
 }
 
 /* limetta reload. A context is made only for another certificate: with the old one go the sessions that clients could resume. */
@@ -330,6 +363,7 @@ static enum err start(struct edge_role *r)
     TRY(confine(r->boot, ROLE_EDGE, STR_EMPTY));
     on_settings(r); /* only now it is known how many descriptors there are */
     r->stopping = timer_new(r->loop, on_stopping, r);
+    r->breath = timer_new(r->loop, on_breath, r);
     open_ports(r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     r->metrics = timer_new(r->loop, tell_metrics, r);
@@ -357,6 +391,7 @@ int main(void)
     edge_free(&r.edge);
     timer_free(&r.stopping);
     timer_free(&r.metrics);
+    timer_free(&r.breath);
     tls_context_free(&r.tls);
     buf_release(&r.tls_cert);
     boot_free(&r.boot);
