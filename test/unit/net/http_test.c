@@ -6,6 +6,7 @@
 #include "net/tls.h"
 #include "unit.h"
 
+#include "base/list.h"
 #include "base/mem.h"
 
 #include <arpa/inet.h>
@@ -16,10 +17,12 @@
 enum { BIG = 100000 };
 
 struct visit {
+    struct list node; /* in visits */
     struct stream *s;
     struct buf heard;
 };
 
+static struct list visits;
 static struct loop *loop;
 static struct http *http;
 static struct tls_context *server_context;
@@ -80,6 +83,7 @@ static void on_drained(void *owner)
 static void on_end(void *owner, enum err why)
 {
     struct visit *v = owner;
+    list_remove(&v->node);
     stream_free(&v->s);
     buf_release(&v->heard);
     free(v);
@@ -89,6 +93,7 @@ static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
 {
     static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
     struct visit *v = mem_new(sizeof(*v));
+    list_append(&visits, &v->node);
     v->heard = BUF_INIT(65536);
     v->s = stream_from_fd(loop, fd);
     if (!is_plain) {
@@ -102,6 +107,7 @@ static int set_up(void **state)
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t n = sizeof(here);
     CLEANUP(buf_release) struct buf key = BUF_INIT(65536);
+    list_init(&visits);
     loop = loop_new();
     cert = BUF_INIT(65536);
     cert_make("mta-sts.x.test", &cert, &key);
@@ -126,6 +132,9 @@ static int tear_down(void **state)
 {
     http_free(&http);
     listener_free(&listener);
+    while (!list_is_empty(&visits)) {
+        on_end(list_entry(visits.next, struct visit, node), ERR_PEER_GONE);
+    }
     tls_context_free(&server_context);
     loop_free(&loop);
     buf_release(&cert);

@@ -704,6 +704,7 @@ static void test_park(void **state)
     loop_run(w->loop);
     assert_null(w->a.woken);
     buf_release(&w->b.opened.heard);
+    buf_release(&ear.heard);
     ear_put(&ear, link_resume(w->a.link, STR("again"), STR("S")));
     loop_run(w->loop);
     assert_str(buf_str(&w->b.head), STR("again+S"));

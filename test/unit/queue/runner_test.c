@@ -510,10 +510,13 @@ static void test_out_of_reach(void **state)
     submit("anna@here.test", "anna", 0);
     loop_advance(loop, 15 * 60 * SECOND);
     assert_int_equal(worker.sessions, 2);
+    struct visit *unheard = last_visit;
     worker.is_out_of_reach = false;
     loop_advance(loop, 3 * 60 * SECOND);
     assert_int_equal(worker.sessions, 3); /* TCP would have given up by now */
     assert_int_equal(count(), 0);
+    stream_resume(unheard->stream);
+    loop_run(loop);
 }
 
 /* One that sends an octet a minute is given up just the same: only whole replies count (RFC 5321, 4.5.3.2). */
