@@ -19,6 +19,7 @@
 #include <ldap.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum { REASON_MOST = 128, TEXT_MOST = 4096, ENTRIES_MOST = 2 };
 
@@ -91,9 +92,33 @@ static int bind_as(LDAP *l, const char *dn, struct str password)
     return ldap_sasl_bind_s(l, dn, LDAP_SASL_SIMPLE, &secret, NULL, NULL, NULL);
 }
 
+/* The library asks for TCP keep-alives, every 75 seconds if need be; RFC 5383, 4.2, does not want them (D24). */
+static int refuse_keepalive(LDAP *l, Sockbuf *sockbuf, LDAPURLDesc *server, struct sockaddr *at,
+                            struct ldap_conncb *self)
+{
+    ber_socket_t fd = -1;
+    int off = 0;
+    (void)l;
+    (void)server;
+    (void)at;
+    (void)self;
+    if (ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_GET_FD, &fd) == 1) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &off, sizeof(off));
+    }
+    return 0;
+}
+
+static void on_disconnect(LDAP *l, Sockbuf *sockbuf, struct ldap_conncb *self)
+{
+    (void)l;
+    (void)sockbuf;
+    (void)self;
+}
+
 static int connect_to(const struct binder *b, LDAP **out)
 {
     const struct binder_config *c = &b->config;
+    static struct ldap_conncb connected = {refuse_keepalive, on_disconnect, NULL};
     int version = LDAP_VERSION3;
     struct timeval timeout = {.tv_sec = (time_t)c->timeout_s};
     int code = ldap_initialize(out, b->url);
@@ -102,6 +127,7 @@ static int connect_to(const struct binder *b, LDAP **out)
     }
     (void)ldap_set_option(*out, LDAP_OPT_PROTOCOL_VERSION, &version);
     (void)ldap_set_option(*out, LDAP_OPT_REFERRALS, LDAP_OPT_OFF);
+    (void)ldap_set_option(*out, LDAP_OPT_CONNECT_CB, &connected);
     (void)ldap_set_option(*out, LDAP_OPT_NETWORK_TIMEOUT, &timeout);
     (void)ldap_set_option(*out, LDAP_OPT_TIMEOUT, &timeout);
     return c->has_starttls ? ldap_start_tls_s(*out, NULL, NULL) : LDAP_SUCCESS;
