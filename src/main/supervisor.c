@@ -3,8 +3,9 @@
  *     process:  (none) --start--> running --READY--> ready --dies--> waiting --timer--> running ...
  *                                    '--dies before any READY, before all were ready once--> give up
  *
- * A role that died is started again after a pause that doubles with each crash (0.1 to 30 s) and is forgotten after a minute
- * of life. Links belong to two processes: when one starts, each running peer gets the other end of a new pair.
+ * A role that died is started again after a pause that doubles with each crash (0.1 to 30 s) and is forgotten after five
+ * seconds of life, for clients wait meanwhile. Links belong to two processes: when one starts, each running peer gets the other end of a
+ * new pair.
  *
  * Stopping goes from the outside in, so that nobody talks to a role that is gone: edge (clients hear goodbye), submit, then
  * auth, convert and stores. Each stage has STOP_STAGE_MS; who is late is killed, which costs nothing but sessions: what was
@@ -25,7 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { RESTART_FIRST_MS = 100, RESTART_MOST_MS = 30 * 1000, STEADY_MS = 60 * 1000 };
+enum { RESTART_FIRST_MS = 100, RESTART_MOST_MS = 30 * 1000, STEADY_MS = 5 * 1000 };
 enum { STOP_STAGE_MS = 10 * 1000, SAME_SIGNAL_MS = 300, STAGES = 3 };
 
 static void advance_stop(struct supervisor *s);
