@@ -25,7 +25,8 @@
  *
  * What is told without a command (NOTIFY, IDLE) and a command's news are saved with the octets that tell them. What the client heard
  * beyond that ends with a line, and may be told once more: EXISTS and FETCH say what is, VANISHED what is not. EXPUNGE counts, so
- * it never goes out without its state (news.c). */
+ * it goes out with its state (news.c); where that had no room for it, and the command is not one that says the same again, the
+ * connection ends. */
 #include "imap/again.h"
 
 #include "base/log.h"
@@ -125,9 +126,18 @@ static bool is_mid_line(const struct again *a)
     return a->drop > 0 && !is_line;
 }
 
+/* Behind what was said nothing can follow that the client would understand: amid a line, or when it counts less messages now
+ * than the state does. */
+static bool is_astray(const struct again *a)
+{
+    static const struct str EXPUNGE = {" EXPUNGE\r\n", 10};
+    struct str tail = str_make(a->tail, a->tail_len);
+    return is_mid_line(a) || (a->drop > 0 && str_find_str(tail, EXPUNGE) < tail.n);
+}
+
 static void end_session(struct imap_session *s)
 {
-    log_info("a session of %.*s cannot go on amid a line", STR_ARG(s->args.user));
+    log_info("a session of %.*s cannot go on behind what was said", STR_ARG(s->args.user));
     s->again->drop = 0;
     s->phase = PHASE_BYE;
 }
@@ -157,7 +167,7 @@ void again_say(struct imap_session *s, struct buf *out)
         return;
     }
     if (a->drop > 0 && !is_command) {
-        if (is_mid_line(a)) {
+        if (is_astray(a)) {
             end_session(s);
             return;
         }
@@ -194,6 +204,10 @@ bool again_refuses(struct imap_session *s, struct buf *out)
         return false;
     }
     a->has_command = false;
+    if (!is_mid_line(a) && is_astray(a)) {
+        end_session(s);
+        return true;
+    }
     stop_dropping(a, out);
     if (is_select(cmd->what)) {
         relay_free(&s->far);
@@ -209,7 +223,7 @@ bool again_rest(struct imap_session *s, struct buf *out)
     if (a == NULL || a->fed < a->heard) {
         return true;
     }
-    if (is_mid_line(a) || (a->drop > 0 && a->tag.len > 0)) {
+    if (is_astray(a) || (a->drop > 0 && a->tag.len > 0)) {
         end_session(
             s); /* the commands said less than before: their replies may have been dropped */
         return false;
@@ -241,7 +255,7 @@ static bool agrees(const struct again *a, const char *octets, size_t n)
 static void give_up(struct imap_session *s, struct buf *out)
 {
     struct again *a = s->again;
-    if (is_mid_line(a) || a->tag.len == 0 || resume_selected(s, buf_str(&a->state)) != ERR_OK) {
+    if (is_astray(a) || a->tag.len == 0 || resume_selected(s, buf_str(&a->state)) != ERR_OK) {
         end_session(s);
         return;
     }

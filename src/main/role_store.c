@@ -74,6 +74,16 @@ struct store_role {
     struct log_pace pace; /* of lines about what a peer may not have */
 };
 
+/* A peer does what it may not, which it can do as often as it likes. */
+static void log_presumption(struct store_role *r, const struct link *l, const char *what)
+{
+    const char *others = log_pace(&r->pace, loop_now_ms(r->loop));
+    if (others != NULL) {
+        log_warn("%s of %.*s %s%s", control_role_name(link_get_peer(l)), STR_ARG(link_get_name(l)),
+                 what, others);
+    }
+}
+
 /* ---- sessions ---- */
 
 static uint64_t wall_ms(void *owner)
@@ -117,7 +127,7 @@ static enum err check_ticket(struct store_role *r, const struct link *l, const s
 {
     struct str nonce = fields_get(f, STR("nonce"));
     if (nonce.n != TICKET_NONCE_SIZE) {
-        log_info("a session without a nonce is refused");
+        log_presumption(r, l, "wants a session without a nonce");
         return ERR_TICKET;
     }
     struct ticket_use use = {
@@ -129,7 +139,7 @@ static enum err check_ticket(struct store_role *r, const struct link *l, const s
     TRY(ticket_check(r->checker, fields_get(f, STR("ticket")), &use, out));
     unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
     if (ticket_get_worker(out->user, workers) != boot_get_index(r->boot)) {
-        log_warn("a ticket for an account of another worker is refused");
+        log_presumption(r, l, "shows a ticket for an account of another worker");
         return ERR_TICKET;
     }
     return ERR_OK;
@@ -286,7 +296,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     struct store_role *r = owner;
     struct fields f;
     if (fields_parse(head, &f) != ERR_OK) {
-        log_error("%s sent a broken open message", control_role_name(link_get_peer(l)));
+        log_presumption(r, l, "sent a broken open message");
         stream_free(&s);
         return;
     }
@@ -306,11 +316,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     } else if (peer == ROLE_STORE && str_eq(service, STR("peer"))) {
         open_imap_peer(r, &f, session_runner_new(r->group, s));
     } else {
-        const char *others = log_pace(&r->pace, loop_now_ms(r->loop));
-        if (others != NULL) {
-            log_warn("%s of %.*s asked for a session that it may not have%s",
-                     control_role_name(peer), STR_ARG(link_get_name(l)), others);
-        }
+        log_presumption(r, l, "asked for a session that it may not have");
         stream_free(&s);
     }
     fields_release(&f);
@@ -351,13 +357,13 @@ static enum err open_state(struct store_role *r, const struct link *l, const str
     struct str service = fields_get(f, STR("service"));
     bool is_ours = str_eq(service, STR("imap")) || str_eq(service, STR("sieve"));
     if (link_get_peer(l) != ROLE_EDGE || !is_ours) {
-        log_error("%s shows a state that it may not have", control_role_name(link_get_peer(l)));
+        log_presumption(r, l, "shows a state that it may not have");
         return ERR_TICKET;
     }
     TRY(kept_open(r->kept, l, f, state, out));
     unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
     if (ticket_get_worker(out->user, workers) != boot_get_index(r->boot)) {
-        log_warn("a state for an account of another worker is refused");
+        log_presumption(r, l, "shows a state for an account of another worker");
         kept_state_release(out);
         return ERR_TICKET;
     }
@@ -371,7 +377,7 @@ static void on_resume(void *owner, struct link *l, struct str head, struct str s
     struct fields f;
     struct kept_state k;
     if (fields_parse(head, &f) != ERR_OK) {
-        log_error("%s sent a broken resume message", control_role_name(link_get_peer(l)));
+        log_presumption(r, l, "sent a broken resume message");
         stream_free(&s);
         return;
     }
@@ -417,7 +423,7 @@ static void on_park(void *owner, struct link *l, uint32_t id, struct str head, s
     struct fields f;
     struct kept_state k;
     if (fields_parse(head, &f) != ERR_OK) {
-        log_error("%s sent a broken park message", control_role_name(link_get_peer(l)));
+        log_presumption(r, l, "sent a broken park message");
         return;
     }
     bool is_good = open_state(r, l, &f, state, &k) == ERR_OK;

@@ -134,6 +134,16 @@ static void find_recipient(void *owner, struct str address,
     answer(asker, routes_write_key(outgoing_get_routes(r->outgoing), domain, &key), &NOBODY);
 }
 
+/* A peer does what it may not, which it can do as often as it likes. */
+static void log_presumption(struct submit_role *r, const struct link *l, const char *what)
+{
+    const char *others = log_pace(&r->pace, loop_now_ms(r->loop));
+    if (others != NULL) {
+        log_warn("%s of %.*s %s%s", control_role_name(link_get_peer(l)), STR_ARG(link_get_name(l)),
+                 what, others);
+    }
+}
+
 /* ---- sessions ---- */
 
 static enum err check_ticket(struct submit_role *r, const struct link *l, const struct fields *f,
@@ -141,7 +151,7 @@ static enum err check_ticket(struct submit_role *r, const struct link *l, const 
 {
     struct str nonce = fields_get(f, STR("nonce"));
     if (nonce.n != TICKET_NONCE_SIZE) {
-        log_info("a session without a nonce is refused");
+        log_presumption(r, l, "wants a session without a nonce");
         return ERR_TICKET;
     }
     struct ticket_use use = {
@@ -301,7 +311,7 @@ static void on_resume(void *owner, struct link *l, struct str head, struct str s
     struct fields f;
     struct kept_state k;
     if (fields_parse(head, &f) != ERR_OK) {
-        log_error("%s sent a broken resume message", control_role_name(link_get_peer(l)));
+        log_presumption(r, l, "sent a broken resume message");
         stream_free(&s);
         return;
     }
@@ -310,8 +320,7 @@ static void on_resume(void *owner, struct link *l, struct str head, struct str s
     bool may =
         link_get_peer(l) == ROLE_EDGE && str_eq(fields_get(&f, STR("service")), STR("submit"));
     if (!may || kept_open(r->kept, l, &f, state, &k) != ERR_OK) {
-        log_info("a session that %s wants to go on with is refused",
-                 control_role_name(link_get_peer(l)));
+        log_presumption(r, l, "wants to go on with a session that it may not have");
         stream_free(&s);
     } else {
         struct session_runner *runner = session_runner_new(r->group, s);
@@ -366,21 +375,12 @@ static void open_inject(struct submit_role *r, struct str head, struct stream *s
     session_runner_start(runner, inject_session_new(&args, head));
 }
 
-static void log_presumption(struct submit_role *r, const struct link *l, const char *what)
-{
-    const char *others = log_pace(&r->pace, loop_now_ms(r->loop));
-    if (others != NULL) {
-        log_warn("%s of %.*s asked for %s that it may not have%s",
-                 control_role_name(link_get_peer(l)), STR_ARG(link_get_name(l)), what, others);
-    }
-}
-
 static void on_open(void *owner, struct link *l, struct str head, struct stream *s)
 {
     struct submit_role *r = owner;
     struct fields f;
     if (fields_parse(head, &f) != ERR_OK) {
-        log_error("%s sent a broken open message", control_role_name(link_get_peer(l)));
+        log_presumption(r, l, "sent a broken open message");
         stream_free(&s);
         return;
     }
@@ -393,7 +393,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
                && str_eq(fields_get(&f, STR("service")), STR("inject"))) {
         open_inject(r, head, s);
     } else {
-        log_presumption(r, l, "a session");
+        log_presumption(r, l, "asked for a session that it may not have");
         stream_free(&s);
     }
     fields_release(&f);
@@ -521,7 +521,7 @@ static void on_request(void *owner, struct link *l, uint32_t id, struct str body
         && str_eq(fields_get(&f, STR("op")), STR("post"))) {
         webhooks_post(r->webhooks, &asker, id, &f);
     } else {
-        log_presumption(r, l, "a thing");
+        log_presumption(r, l, "asked for a thing that it may not have");
         link_reply(l, id, STR("result=failed\n"));
     }
     if (e == ERR_OK) {

@@ -230,13 +230,40 @@ static void test_heard(void **state)
     end(&w);
 }
 
+/* EXPUNGE was told, and the state did not hold it (it had no room): numbers would mean other messages from here on. */
+static void test_told_expunge(void **state)
+{
+    (void)state;
+    static const struct {
+        struct str input;
+        uint64_t heard;
+    } CASES[] = {
+        {STR("d STORE 1 +FLAGS \\Seen\r\n"), 24}, /* may have changed something */
+        {STR("d FETCH 1 UID\r\n"), 15},           /* says something else now */
+        {STR("d FET"), 5},
+        {STR(""), 0},
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct world w;
+        struct saved saved;
+        struct session_resume r = {
+            .said = 13, .said_tail = STR("* 1 EXPUNGE\r\n"), .heard = CASES[i].heard};
+        begin(&w);
+        save(&w, &saved);
+        assert_int_equal(resume(&w, &saved, &r), ERR_OK);
+        assert_str(say(&w, CASES[i].input), STR(""));
+        assert_true(w.is_over);
+        saved_release(&saved);
+        end(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_lost),
-        cmocka_unit_test(test_said),
-        cmocka_unit_test(test_heard),
+        cmocka_unit_test(test_refused),      cmocka_unit_test(test_lost),
+        cmocka_unit_test(test_said),         cmocka_unit_test(test_heard),
+        cmocka_unit_test(test_told_expunge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
