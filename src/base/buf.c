@@ -107,6 +107,18 @@ void buf_add_c(struct buf *b, const char *c_string)
     buf_add(b, str_from_c(c_string));
 }
 
+void buf_add_quoted(struct buf *b, struct str s)
+{
+    buf_add_char(b, '"');
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] == '"' || s.p[i] == '\\') {
+            buf_add_char(b, '\\');
+        }
+        buf_add_char(b, s.p[i]);
+    }
+    buf_add_char(b, '"');
+}
+
 void buf_add_u64(struct buf *b, uint64_t v)
 {
     char digits[20];

@@ -38,6 +38,9 @@ void buf_shrink(struct buf *b);
 void buf_add(struct buf *b, struct str s);
 void buf_add_char(struct buf *b, char c);
 void buf_add_c(struct buf *b, const char *c_string);
+/* A quoted string as IMAP (RFC 9051) and mail headers (RFC 5322, 3.2.4) have it: backslashes before quotes and backslashes.
+ * The owner sees to it that s holds nothing that may not stand in one. */
+void buf_add_quoted(struct buf *b, struct str s);
 void buf_add_u64(struct buf *b, uint64_t v);
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void buf_vaddf(struct buf *b, const char *format, va_list args)

@@ -180,18 +180,6 @@ static bool is_atom(struct str s, const char *more)
     return s.n > 0;
 }
 
-static void write_quoted(struct buf *out, struct str s)
-{
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\') {
-            buf_add_char(out, '\\');
-        }
-        buf_add_char(out, s.p[i]);
-    }
-    buf_add_char(out, '"');
-}
-
 /* A display name, or the name of a group. */
 static void write_phrase(struct fold *f, struct str name)
 {
@@ -201,7 +189,7 @@ static void write_phrase(struct fold *f, struct str name)
         fold_text(f, name); /* encoded words among them */
     } else {
         CLEANUP(buf_release) struct buf quoted = BUF_INIT(2 * name.n + 2);
-        write_quoted(&quoted, name);
+        buf_add_quoted(&quoted, name);
         fold_token(f, buf_str(&quoted), 0);
     }
 }
@@ -215,7 +203,7 @@ static enum err write_spec(struct buf *out, const struct address *a)
     if (is_atom(a->mailbox, ".")) {
         buf_add(out, a->mailbox);
     } else {
-        write_quoted(out, a->mailbox);
+        buf_add_quoted(out, a->mailbox);
     }
     if (a->host.n > 0) {
         buf_add_char(out, '@');
@@ -268,7 +256,7 @@ static void write_param(struct fold *f, const struct param *p)
     buf_add(&out, p->name);
     if (!header_has_8bit(p->value)) {
         buf_add_char(&out, '=');
-        write_quoted(&out, p->value);
+        buf_add_quoted(&out, p->value);
         fold_token(f, buf_str(&out), 0);
         return;
     }

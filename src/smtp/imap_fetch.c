@@ -177,20 +177,6 @@ static void start_command(struct imap_fetch *f, enum state state)
     f->state = state;
 }
 
-/* A quoted string. The owner sees to it that s holds no control and no 8-bit octet: a URL cannot, and a password that
- * does needs a server with AUTH=PLAIN. */
-static void write_quoted(struct buf *out, struct str s)
-{
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\') {
-            buf_add_char(out, '\\');
-        }
-        buf_add_char(out, s.p[i]);
-    }
-    buf_add_char(out, '"');
-}
-
 static void ask_capability(struct imap_fetch *f)
 {
     f->has_starttls = false;
@@ -233,9 +219,9 @@ static void log_in(struct imap_fetch *f)
     }
     start_command(f, AT_LOGIN);
     buf_add(&f->out, STR("LOGIN "));
-    write_quoted(&f->out, buf_str(&f->user));
+    buf_add_quoted(&f->out, buf_str(&f->user));
     buf_add_char(&f->out, ' ');
-    write_quoted(&f->out, buf_str(&f->password));
+    buf_add_quoted(&f->out, buf_str(&f->password));
     buf_add(&f->out, STR("\r\n"));
 }
 
@@ -275,7 +261,7 @@ void imap_fetch_ask(struct imap_fetch *f, struct str url, bool may_be_binary)
     buf_clear(&q->url);
     buf_add(&q->url, str_sub(url, 0, URL_MOST));
     buf_add(&f->out, is_binary ? STR("URLFETCH (") : STR("URLFETCH "));
-    write_quoted(&f->out, buf_str(&q->url));
+    buf_add_quoted(&f->out, buf_str(&q->url));
     buf_add(&f->out, is_binary ? STR(" BINARY)\r\n") : STR("\r\n"));
 }
 

@@ -1,6 +1,7 @@
-/* What the dialogues share: how a conversation that ended early is told, and the test message. */
+/* What the dialogues share: how a conversation that ended early is told, a login, and the test message. */
 #include "tools/check_dialogue.h"
 
+#include "base/base64.h"
 #include "tools/check_octets.h"
 
 #include <time.h>
@@ -31,6 +32,19 @@ bool check_went_well(const struct check_dialogue *d, enum talk_result r, const c
         return false;
     }
     return false;
+}
+
+void check_plain_write(const struct check_dialogue *d, struct buf *out)
+{
+    size_t n = d->user.n + d->password.n + 2;
+    struct buf secret = BUF_INIT(n);
+    (void)buf_reserve(&secret, n);
+    buf_add_char(&secret, '\0');
+    buf_add(&secret, d->user);
+    buf_add_char(&secret, '\0');
+    buf_add(&secret, d->password);
+    base64_write(out, buf_str(&secret));
+    buf_wipe(&secret);
 }
 
 void check_message_write(const struct check_dialogue *d, bool is_binary, struct buf *out)

@@ -30,6 +30,9 @@ struct check_dialogue {
 /* Finds what a conversation ended with, if it was not in order. during: "EHLO". False: it is over. */
 bool check_went_well(const struct check_dialogue *d, enum talk_result r, const char *during);
 
+/* Appends what AUTHENTICATE PLAIN is answered (RFC 4616), in base64. out is wiped by its owner, and reserved before, so
+ * that no copy of it stays behind when it grows. */
+void check_plain_write(const struct check_dialogue *d, struct buf *out);
 /* Appends the message of this run: a header, then the octets of tools/check_octets.h. */
 void check_message_write(const struct check_dialogue *d, bool is_binary, struct buf *out);
 

@@ -4,7 +4,6 @@
  * change an octet; without it, only what text may carry is tried, for a server may store lines as it likes. */
 #include "tools/check_dialogue.h"
 
-#include "base/base64.h"
 #include "tools/check_octets.h"
 #include "tools/check_words.h"
 #include "wire/imap_scan.h"
@@ -32,35 +31,16 @@ static bool step(struct check_dialogue *d, const char *command, struct imap_answ
 
 /* ---- login ---- */
 
-static void write_quoted(struct buf *out, struct str s)
-{
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\') {
-            buf_add_char(out, '\\');
-        }
-        buf_add_char(out, s.p[i]);
-    }
-    buf_add_char(out, '"');
-}
-
 static enum talk_result log_in_plain(struct check_dialogue *d, struct imap_answer *a)
 {
-    struct buf secret = BUF_INIT(LINE_MOST);
     struct buf line = BUF_INIT(LINE_MOST * 2);
-    (void)buf_reserve(&secret, d->user.n + d->password.n + 2);
     (void)buf_reserve(&line, (d->user.n + d->password.n) * 2 + 64);
-    buf_add_char(&secret, '\0');
-    buf_add(&secret, d->user);
-    buf_add_char(&secret, '\0');
-    buf_add(&secret, d->password);
-    base64_write(&line, buf_str(&secret));
+    check_plain_write(d, &line);
     buf_add_c(&line, "\r\n");
     enum talk_result r = talk_imap(d->talk, STR("AUTHENTICATE PLAIN"), a);
     if (r == TALK_OK && a->has_continue) {
         r = talk_imap_go_on(d->talk, buf_str(&line), a);
     }
-    buf_wipe(&secret);
     buf_wipe(&line);
     return r;
 }
@@ -70,9 +50,9 @@ static enum talk_result log_in_simple(struct check_dialogue *d, struct imap_answ
     struct buf line = BUF_INIT(LINE_MOST);
     (void)buf_reserve(&line, (d->user.n + d->password.n) * 2 + 64);
     buf_add_c(&line, "LOGIN ");
-    write_quoted(&line, d->user);
+    buf_add_quoted(&line, d->user);
     buf_add_char(&line, ' ');
-    write_quoted(&line, d->password);
+    buf_add_quoted(&line, d->password);
     enum talk_result r = talk_imap(d->talk, buf_str(&line), a);
     buf_wipe(&line);
     return r;

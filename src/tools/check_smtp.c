@@ -7,7 +7,6 @@
  * On port 25 the question is only whether it is the same server that answers; neither mail nor a login is ever given (D5). */
 #include "tools/check_dialogue.h"
 
-#include "base/base64.h"
 #include "tools/check_octets.h"
 #include "tools/check_words.h"
 
@@ -246,22 +245,15 @@ void check_smtp_intercepted(struct check_dialogue *d, struct str genuine)
 bool check_smtp_login(struct check_dialogue *d)
 {
     struct smtp_reply r = SMTP_REPLY_INIT;
-    struct buf secret = BUF_INIT(CONTENT_MOST);
     struct buf line = BUF_INIT(CONTENT_MOST);
     if (!d->leg->cert.is_good) {
         check_find(d->leg, FINDING_LOGIN_WITHHELD, "the certificate does not prove who this is");
         return false;
     }
-    (void)buf_reserve(&secret, d->user.n + d->password.n + 2);
     (void)buf_reserve(&line, (d->user.n + d->password.n) * 2 + 64);
-    buf_add_char(&secret, '\0');
-    buf_add(&secret, d->user);
-    buf_add_char(&secret, '\0');
-    buf_add(&secret, d->password);
     buf_add_c(&line, "AUTH PLAIN ");
-    base64_write(&line, buf_str(&secret));
+    check_plain_write(d, &line);
     bool is_in = check_went_well(d, talk_smtp(d->talk, buf_str(&line), &r), "AUTH");
-    buf_wipe(&secret);
     buf_wipe(&line);
     if (is_in && r.code != 235) {
         check_find(d->leg, FINDING_LOGIN_REFUSED, "AUTH PLAIN: %d %.*s", r.code,

@@ -33,18 +33,6 @@ static bool may_quote(struct str s, bool is_utf8)
     return is_ascii || (is_utf8 && utf8_is_valid(s));
 }
 
-static void write_quoted(struct buf *out, struct str s)
-{
-    buf_add_char(out, '"');
-    for (size_t i = 0; i < s.n; i++) {
-        if (s.p[i] == '"' || s.p[i] == '\\') {
-            buf_add_char(out, '\\');
-        }
-        buf_add_char(out, s.p[i]);
-    }
-    buf_add_char(out, '"');
-}
-
 void imap_write_literal_head(struct buf *out, uint64_t n, bool is_binary)
 {
     buf_add_c(out, is_binary ? "~{" : "{");
@@ -62,7 +50,7 @@ void imap_write_client_literal_head(struct buf *out, uint64_t n, bool is_sync)
 void imap_write_text(struct buf *out, struct str s, bool is_utf8)
 {
     if (may_quote(s, is_utf8)) {
-        write_quoted(out, s);
+        buf_add_quoted(out, s);
         return;
     }
     imap_write_literal_head(out, s.n, false);

@@ -33,6 +33,10 @@ static void test_verbs(void **state)
     buf_clear(&b);
     buf_add_le32(&b, 0x01020304);
     assert_str(buf_str(&b), STR("\x04\x03\x02\x01"));
+    buf_clear(&b);
+    buf_add_quoted(&b, STR("a \"b\" \\c"));
+    buf_add_quoted(&b, STR(""));
+    assert_str(buf_str(&b), STR("\"a \\\"b\\\" \\\\c\"\"\""));
 }
 
 int main(void)
