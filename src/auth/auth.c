@@ -769,6 +769,12 @@ static void cancel(struct auth *a, const struct auth_asker *asker, uint32_t id,
                    const struct fields *f)
 {
     struct attempt *t = find_waiting(a, asker, f);
+    if (t != NULL && exchange_is_refused(t->exchange)) {
+        t->request = id;
+        t->asked_ms = loop_now_ms(a->o.loop);
+        fail(t); /* its token was judged: to go before the "no" is no way round the count */
+        return;
+    }
     if (t != NULL) {
         attempt_free(t);
     }

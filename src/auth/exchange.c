@@ -282,6 +282,11 @@ void exchange_refuse_token(struct exchange *x, struct str scope, struct str conf
     bearer_write_refusal(out, x->is_xoauth, scope, configuration);
 }
 
+bool exchange_is_refused(const struct exchange *x)
+{
+    return x->is_refused;
+}
+
 enum exchange_state exchange_step(struct exchange *x, struct str message, struct buf *out)
 {
     if (!take_message(x, message)) {

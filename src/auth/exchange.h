@@ -47,6 +47,7 @@ enum exchange_state exchange_step(struct exchange *x, struct str message, struct
  * EXCHANGE_NO. scope, configuration: as of bearer_write_refusal(). */
 void exchange_refuse_token(struct exchange *x, struct str scope, struct str configuration,
                            struct buf *out);
+bool exchange_is_refused(const struct exchange *x);
 
 /* Valid after EXCHANGE_PASSWORD, EXCHANGE_YES and EXCHANGE_NO; borrowed until the exchange is freed. Empty when the client
  * gave none, or none that could be an account. Prepared (names.h). */

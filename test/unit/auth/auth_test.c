@@ -811,6 +811,25 @@ static void test_token(void **state)
     assert_no(f, "UNAVAILABLE");
 }
 
+/* Whoever goes when his token was refused, and does not wait for the "no", has failed all the same. */
+static void test_token_cancelled(void **state)
+{
+    struct fixture *f = *state;
+    f->outside.has_tokens = true;
+    bring_token(f, "OAUTHBEARER", STR("n,,\1auth=Bearer x\1\1"), "10.0.0.1");
+    answer(f, ERR_OK, "result=no\n");
+    struct buf b = BUF_INIT(200);
+    buf_addf(&b, "op=cancel\nexchange=%llu\n",
+             (unsigned long long)fields_get_u64(&f->said, STR("exchange"), 0));
+    assert_int_equal(auth_get_counts(f->auth).failed, 0);
+    ask(f, &f->edge, buf_str(&b));
+    assert_int_equal(auth_get_counts(f->auth).failed, 1);
+    assert_int_equal(auth_get_counts(f->auth).attempts, 1); /* its place is taken for a while */
+    loop_advance(f->loop, DELAY_MOST_MS);
+    assert_int_equal(auth_get_counts(f->auth).attempts, 0);
+    buf_release(&b);
+}
+
 /* The client goes while somebody is asked: the answer is nobody's. */
 static void test_outside_forgotten(void **state)
 {
@@ -862,6 +881,7 @@ int main(void)
         TEST(test_outside_users),
         TEST(test_outside_time),
         TEST(test_token),
+        TEST(test_token_cancelled),
         TEST(test_outside_forgotten),
         TEST(test_same_shape),
         TEST(test_bound_of_an_account),
