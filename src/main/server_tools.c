@@ -184,7 +184,8 @@ static void print_restarted(struct str answer)
 int tool_restart(int argc, char **argv)
 {
     static const char USAGE[] =
-        "limetta restart store|auth|submit|convert|all-but-edge ... | store.N [--state DIR]";
+        "limetta restart store|auth|submit|convert|verify|gate|all-but-edge | store.N [--state "
+        "DIR]";
     CLEANUP(buf_release) struct buf answer = BUF_INIT(DESK_ANSWER_MOST);
     CLEANUP(buf_release) struct buf request = BUF_INIT(REQUEST_MOST);
     const char *state = "state";
