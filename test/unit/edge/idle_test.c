@@ -142,6 +142,22 @@ static void test_age(void **state)
     close_diary(w, &d);
 }
 
+/* A shorter max_idle_s: the keep-alive comes a 24th of it before its end. */
+static void test_shorter(void **state)
+{
+    struct world *w = *state;
+    struct edge_settings s = SETTINGS;
+    struct diary d;
+    s.max_idle_ms = 2400 * SECOND;
+    open_edge(w, s);
+    (void)begin(w, &d);
+    uint64_t start = loop_now_ms(w->loop);
+    loop_advance(w->loop, 2400 * SECOND);
+    assert_int_equal(d.count, 1);
+    assert_int_equal(d.at_ms[0] - start, 2300 * SECOND);
+    close_diary(w, &d);
+}
+
 /* D19: operators may allow more, or all; then silence is nothing at all, until the autologout. */
 static void test_longer(void **state)
 {
@@ -346,6 +362,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_keep_alive, setup, teardown),
         cmocka_unit_test_setup_teardown(test_idle_days, setup, teardown),
         cmocka_unit_test_setup_teardown(test_age, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_shorter, setup, teardown),
         cmocka_unit_test_setup_teardown(test_longer, setup, teardown),
         cmocka_unit_test_setup_teardown(test_out_of_reach, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_at_rest, setup, teardown),
