@@ -271,7 +271,7 @@ static void on_session_mark(void *owner, uint8_t mark)
 bool connection_is_at_rest(const struct connection *c)
 {
     return c->is_in && c->mark == 0 && c->is_line_done
-           && (keep_is_quiet(c->keep) || !keep_has_state(c->keep));
+           && (keep_is_quiet(c->keep) || c->login != NULL);
 }
 
 static void tie(struct connection *c)

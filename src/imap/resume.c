@@ -219,8 +219,9 @@ bool imap_session_save(struct session *base, struct session_save *out)
         left_out++;
     }
     bool is_written = left_out < LEAVE_MOST;
+    s->is_unsaved = false;
+    out->is_too_large = !is_written;
     if (is_written) {
-        s->is_unsaved = false;
         out->literal = saved.phase == SAVED_LITERAL ? saved.command.left : 0;
         out->may_park = left_out == LEAVE_NOTHING && is_at_rest(s, &saved);
         out->watch = get_watch(s);

@@ -52,6 +52,8 @@ enum { SESSION_STATE_MOST = 24 * 1024, SESSION_SAID_TAIL_MOST = 64 };
 struct session_save {
     /* Append the state to it: at most SESSION_STATE_MOST octets, the first a version. */
     struct buf *state;
+    /* With false: there is something new, and it does not fit. What was saved before is void, and the session dies with this process. */
+    bool is_too_large;
     /* Octets of input that come next and are not needed again if this process dies: of a literal that is streamed; else 0. */
     uint64_t literal;
     /* Nothing is under way: it can leave this process until input or a change comes. */

@@ -316,7 +316,7 @@ static void step(struct session_runner *r)
 }
 
 /* Asks the core where it stands. False: it does not say, or that cannot be kept. */
-static bool ask_state(struct session_runner *r)
+static bool ask_state(struct session_runner *r, bool *is_void)
 {
     struct session_group *g = r->group;
     struct session_save save = {.state = &g->state};
@@ -324,6 +324,7 @@ static bool ask_state(struct session_runner *r)
     buf_clear(&g->sealed);
     if (r->core->ops->save == NULL || !r->core->ops->save(r->core, &save) || g->state.is_full
         || !r->keeper->seal(r->keeper_owner, &save, &g->sealed) || g->sealed.is_full) {
+        *is_void = save.is_too_large;
         return false;
     }
     r->saved = save;
@@ -335,12 +336,13 @@ static void write_said(struct session_runner *r, size_t unused, uint8_t mark)
 {
     struct session_group *g = r->group;
     bool is_kept = r->keeper != NULL && r->want != SESSION_CLOSE;
-    bool has_state = is_kept && ask_state(r);
-    r->saved.may_park = r->saved.may_park && (has_state || r->out.len == 0);
-    if (is_kept && (has_state || mark != 0)) {
+    bool is_void = false;
+    bool has_state = is_kept && ask_state(r, &is_void);
+    r->saved.may_park = r->saved.may_park && (has_state || (r->out.len == 0 && !is_void));
+    if (is_kept && (has_state || is_void || mark != 0)) {
         struct link_save save = {
             .used = r->fed - unused,
-            .literal = r->saved.literal,
+            .literal = has_state ? r->saved.literal : 0,
             .state = has_state ? buf_str(&g->sealed) : STR_EMPTY,
             .may_park = r->saved.may_park,
             .mark = mark,
