@@ -271,6 +271,17 @@ static void check_ldap(struct doctor *d)
     }
 }
 
+static void check_tokens(struct doctor *d)
+{
+    if (config_get(d->config, CONFIG_oauth_introspection).n > 0
+        && config_get(d->config, CONFIG_oauth_scope).n == 0
+        && config_get(d->config, CONFIG_oauth_audience).n == 0) {
+        doctor_say(d, DOCTOR_WARNING, "any-token",
+                   "a token for whatever service of the issuer opens mail; say oauth_scope or "
+                   "oauth_audience");
+    }
+}
+
 void doctor_check_config(struct doctor *d)
 {
     check_login(d);
@@ -279,6 +290,7 @@ void doctor_check_config(struct doctor *d)
     check_relay(d);
     check_lmtp(d);
     check_ldap(d);
+    check_tokens(d);
     if (!d->has_domains) {
         doctor_say(d, DOCTOR_WARNING, "no-domains",
                    "domains is not set: mail is only local for %.*s",

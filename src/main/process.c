@@ -8,6 +8,7 @@
  * only. */
 #include "main/process.h"
 
+#include "base/base64.h"
 #include "base/log.h"
 #include "main/control.h"
 #include "sieve/script.h"
@@ -16,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <openssl/evp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -356,6 +358,26 @@ static void tell_script(struct teller *t, const char *key, struct str path)
     tell(t, STORE, key, buf_str(&text));
 }
 
+/* Each role has a key of its own, made of the one in the state folder, so that neither can seal what the other would open. */
+static void tell_seal_key(struct teller *t, struct str key)
+{
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    size_t size = 0;
+    const char *role = t->role == STORE ? "store" : "submit";
+    CLEANUP(buf_wipe) struct buf own = BUF_INIT(2 * EVP_MAX_MD_SIZE);
+    if ((t->role & (STORE | SUBMIT)) == 0 || key.n == 0) {
+        return;
+    }
+    if (EVP_Q_mac(NULL, "HMAC", NULL, "SHA256", NULL, key.p, key.n, (const unsigned char *)role,
+                  strlen(role), mac, sizeof(mac), &size)
+        == NULL) {
+        t->err = t->err == ERR_OK ? ERR_IO : t->err;
+        return;
+    }
+    hex_write(&own, str_make((const char *)mac, size));
+    tell(t, STORE | SUBMIT, "seal_key", buf_str(&own));
+}
+
 static void tell_state(struct teller *t, const struct process_context *x)
 {
     const struct state *s = x->state;
@@ -372,7 +394,7 @@ static void tell_state(struct teller *t, const struct process_context *x)
     tell(t, EDGE, "tls_key", buf_str(&s->tls_key));
     tell(t, AUTH, "ticket_private", buf_str(&s->ticket_private));
     tell(t, STORE | SUBMIT, "ticket_public", buf_str(&s->ticket_public));
-    tell(t, STORE | SUBMIT, "seal_key", buf_str(&s->seal_key));
+    tell_seal_key(t, buf_str(&s->seal_key));
     tell_path(t, AUTH, "users_path", s, "auth/users.db");
     tell_path(t, STORE, "accounts_dir", s, "accounts");
     tell_path(t, SUBMIT, "queue_dir", s, "queue");

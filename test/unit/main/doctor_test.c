@@ -82,6 +82,7 @@ static void test_settings(void **state)
         {GOOD "lmtp_listen = \"192.0.2.7\"\n", "lmtp-network", DOCTOR_NOTE},
         {GOOD "lmtp_listen = \"::\"\nlmtp_allow = \"0.0.0.0/0\"\n", "open-lmtp", DOCTOR_ERROR},
         {GOOD "ldap_url = \"ldap://l.example\"\nldap_starttls = no\n", "ldap-tls", DOCTOR_ERROR},
+        {GOOD "oauth_introspection = \"https://i.example/\"\n", "any-token", DOCTOR_WARNING},
     };
     for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
         struct config *c = read_config(ROWS[i].text);
