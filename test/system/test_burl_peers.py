@@ -89,7 +89,7 @@ def test_from_dovecot_as_it_is(make):
         url = sign(c, 'Sent', message('whole'))
         c.close()
         with make(config=allow(far)) as s:
-            equal(submit(s, [url + ' LAST'])[0][:9], '554 5.6.6')
+            true(submit(s, [url + ' LAST'])[0][:9] in ('554 5.6.6', '451 4.4.1'), 'refused, for now or for ever')
         matches(far.log(), r'imap-urlauth-login: Panic: file sasl-server.c.*MECH_SEC_PRIVATE')
     finally:
         far.stop(must_be_clean=False)

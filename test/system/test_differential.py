@@ -143,7 +143,7 @@ def against(kind):
     scenarios, reasons = read_scenarios(), read_reasons()
     users = [f'user{i}' for i in range(len(scenarios))]
     found = []
-    with make('limetta', users=users, config={'connections_per_address': 1000}) as ours, make(kind, users=users) as theirs:
+    with make('limetta', users=users, config={'connections_per_address': 1000, 'news_window_ms': 0}) as ours, make(kind, users=users) as theirs:
         for user, scenario in zip(users, scenarios):
             found += compare(ours, theirs, scenario, user, reasons)
     true(not found, f'{len(found)} differences\n' + '\n'.join(found))

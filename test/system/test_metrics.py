@@ -229,7 +229,7 @@ class Prometheus:
 @limetta_only
 def test_prometheus(make):
     """A real Prometheus scrapes us without a complaint, understands each expression, and its alerts are quiet."""
-    with make() as s, Prometheus(s) as p:
+    with make(config={'park_after_s': 0}) as s, Prometheus(s) as p:
         clients = use(s)
         eventually(lambda: p.query('up{job="limetta"} == 1'), 'it is scraped', timeout_s=60)
         eventually(lambda: p.query('limetta_sessions{service="imap",state="live"} == 1'), 'a session is seen', timeout_s=60)

@@ -21,6 +21,7 @@ EXTENSIONS = {
     'QUOTA': ['QUOTA', 'QUOTASET', 'QUOTA=RES-STORAGE', 'QUOTA=RES-MESSAGE', 'QUOTA=RES-MAILBOX'],
     'LMTP': [], 'ALIASES': [], 'SENDERS': [], 'LOOPS': [], 'DUPLICATES': [], 'QUEUE': [], 'OUTBOX': [],
     'FULLTEXT': [], 'NEXT-HOP': [], 'DANE': [], 'MTA-STS': [], 'STREAM': [], 'RESYNC': [], 'BURL-HOSTS': [],
+    'OAUTH': [], 'LDAP': [],
 }
 # MD-9: what ManageSieve's SIEVE has to list.
 SIEVE = {

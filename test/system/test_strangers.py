@@ -179,7 +179,7 @@ def test_auth_forgets_passwords(make):
 
 
 # The edge has an option, at two hours at least (test_silence.py); the path checker's probes ask who refused them, until they are connected.
-MAY_NAME = {'role_edge.c': {'SO_KEEPALIVE', 'TCP_KEEPIDLE', 'TCP_KEEPINTVL'}, 'check_reach.c': {'IP_RECVERR', 'IPV6_RECVERR'}}
+MAY_NAME = {'bind.c': {'SO_KEEPALIVE'}, 'role_edge.c': {'SO_KEEPALIVE', 'TCP_KEEPIDLE', 'TCP_KEEPINTVL'}, 'check_reach.c': {'IP_RECVERR', 'IPV6_RECVERR'}}
 
 
 @limetta_only

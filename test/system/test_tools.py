@@ -97,7 +97,7 @@ def test_aliases(make):
 def test_every_command_explains_itself(make):
     """--help behind a command prints its own lines, and does nothing."""
     with make() as s:
-        for name in re.findall(r'limetta (\w+)', tool(s, '--help')[1]):
+        for name in re.findall(r'limetta (\w[\w-]*)', tool(s, '--help')[1]):
             code, out, err = tool(s, name, 'remove', '--help')
             equal((code, err), (0, []), name)
             true(all(f'limetta {name} ' in l or l == 'limetta(1) says more.' for l in out.rstrip('\n').split('\n')), out)
