@@ -319,30 +319,31 @@ static int open_more(const struct config *c, const struct hosts *hosts, const st
 
 /* With the ports open. */
 static int run_open(const struct serve_args *a, struct config **c, const struct hosts *hosts,
-                    struct listenings *listenings, struct supervise_options *o)
+                    struct listenings *listenings, const struct supervise_options *given)
 {
+    struct supervise_options all = *given;
     struct state state;
     char path[PATH_MAX];
     int code = state_prepare(a->state, *c, hosts, &state);
     if (code != EXIT_FINE) {
         return code; /* and the process ends */
     }
-    code = open_more(*c, hosts, &state, o, listenings);
+    code = open_more(*c, hosts, &state, &all, listenings);
     if (code != EXIT_FINE) {
         state_release(&state);
         return code;
     }
     bool has_lmtp =
         config_get(*c, CONFIG_lmtp_listen).n > 0 && hosts_has(&hosts->at[0], ROLE_SUBMIT);
-    struct ready_line r = {&state, &hosts->at[0], o->port_offset, has_lmtp};
-    o->config = c;
-    o->config_path = a->config == NULL ? NULL : realpath(a->config, path);
-    o->state = &state;
-    o->hosts = hosts;
-    o->listenings = listenings;
-    o->on_ready = on_ready;
-    o->owner = &r;
-    code = supervise(o);
+    struct ready_line r = {&state, &hosts->at[0], all.port_offset, has_lmtp};
+    all.config = c;
+    all.config_path = a->config == NULL ? NULL : realpath(a->config, path);
+    all.state = &state;
+    all.hosts = hosts;
+    all.listenings = listenings;
+    all.on_ready = on_ready;
+    all.owner = &r;
+    code = supervise(&all);
     state_release(&state);
     return code;
 }
