@@ -152,6 +152,7 @@ static void test_values(void **state)
     assert_str(config_get(c, CONFIG_log_level), STR("debug"));
     assert_true(config_is_on(c, CONFIG_tls_self_signed));
     assert_str(config_get(c, CONFIG_plaintext_login), STR("loopback"));
+    assert_int_equal(config_get_u64(c, CONFIG_relay_port), 587); /* D4 */
     config_free(&c);
 }
 
