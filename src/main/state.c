@@ -377,7 +377,7 @@ static int get_link(const struct config *c, const struct host *own, struct state
     }
     get_tls_path(c, CONFIG_link_cert, s, "keys/link-cert.pem", path);
     struct tls_identity said = {.uris = BUF_INIT(PEM_MOST)};
-    struct link_identity who;
+    struct link_identity who = {.roles = 0};
     if (code == EXIT_FINE
         && (certificate_check(buf_str(&s->link_cert), buf_str(&s->link_key)) != ERR_OK
             || tls_read_identity(buf_str(&s->link_cert), &said) != ERR_OK

@@ -18,13 +18,13 @@ enum script_life { SCRIPT_LIVES, SCRIPT_PARKS, SCRIPT_CRASHES };
 struct script *script_new(void);
 void script_set_life(struct script *s, enum script_life life);
 /* From now on the session is not among them. */
-void script_keep(struct script_session *s);
+void script_keep(struct script_session *x);
 /* false: the session cannot leave its process now. */
-bool script_park(struct script_session *s);
+bool script_park(struct script_session *x);
 /* The process dies, and another one goes on. unheard: the last octets that it said since it could be saved did not reach the client. */
-void script_crash(struct script_session *s, size_t unheard);
+void script_crash(struct script_session *x, size_t unheard);
 /* The same, after so many steps from now on. */
-void script_crash_after(struct script_session *s, unsigned steps);
+void script_crash_after(struct script_session *x, unsigned steps);
 /* Removes the folder, too. */
 void script_free(struct script **s);
 
