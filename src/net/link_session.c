@@ -330,9 +330,8 @@ static void session_write(struct stream *s, struct str octets)
     }
     if (octets.n > 0) {
         backlog_add(&k->out, octets);
-        s->is_over_high = s->is_over_high || backlog_len(&k->out) > STREAM_HIGH_WATER;
+        link_session_pump(k); /* the road may be free again for what waited */
     }
-    wait_for_road(k);
 }
 
 static void session_mark(struct stream *s, uint8_t mark)

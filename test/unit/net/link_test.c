@@ -538,6 +538,39 @@ static void test_peer_never_reads(void **state)
     buf_release(&b);
 }
 
+static void hear_and_pause(void *owner, struct str octets)
+{
+    struct ear *e = owner;
+    buf_add(&e->heard, octets);
+    stream_pause(e->s);
+}
+
+/* The road takes more before it says that it drained: what a session says then goes out with what it had waiting. */
+static void test_road_is_free_again(void **state)
+{
+    enum { PIECE = 32 * 1024 };
+    static char octets[65536];
+    static const struct stream_handler STEPS = {hear_and_pause, ear_on_drained, ear_on_end};
+    struct world *w = *state;
+    struct stream *first = link_open(w->b.link, STR("1"));
+    struct stream *second = link_open(w->b.link, STR("2"));
+    struct ear far = {.s = w->raw, .heard = BUF_INIT(1 << 20)};
+    stream_pause(w->raw);
+    stream_pair_set_piece(w->raw, PIECE);
+    stream_set_handler(w->raw, &STEPS, &far);
+    stream_write(first, str_make(octets, sizeof(octets)));
+    stream_write(second, STR("waits; "));
+    assert_int_equal(stream_get_queued(second), 7);
+    stream_resume(w->raw);
+    loop_run(w->loop);
+    assert_int_equal(far.heard.len, PIECE); /* and more than the low-water mark is left */
+    stream_write(second, STR("goes"));
+    assert_int_equal(stream_get_queued(second), 0);
+    stream_free(&first);
+    stream_free(&second);
+    buf_release(&far.heard);
+}
+
 /* ---- states ---- */
 
 static void on_save(void *owner, const struct link_save *save)
@@ -774,6 +807,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_window_is_kept, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_late_frames_are_dropped, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_peer_never_reads, setup_raw, teardown),
+        cmocka_unit_test_setup_teardown(test_road_is_free_again, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_save, setup, teardown),
         cmocka_unit_test_setup_teardown(test_save_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_save_long, setup, teardown),
