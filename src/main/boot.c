@@ -221,7 +221,7 @@ static enum log_level get_log_level(const struct boot *b)
     return LOG_LEVEL_INFO;
 }
 
-void boot_start_log(struct boot *b)
+static void start_log(struct boot *b)
 {
     struct str role = boot_get(b, STR("role"));
     struct str index = boot_get(b, STR("index"));
@@ -232,6 +232,18 @@ void boot_start_log(struct boot *b)
         (void)snprintf(b->log_name, sizeof(b->log_name), "%.*s", STR_ARG(str_sub(role, 0, 16)));
     }
     log_init(b->log_name, get_log_level(b));
+}
+
+enum err boot_begin(const char *role, struct boot **out)
+{
+    log_init(role, LOG_LEVEL_INFO);
+    enum err e = boot_receive(CONTROL_CHILD_FD, out);
+    if (e != ERR_OK) {
+        log_error("this program is started by limetta serve");
+        return e;
+    }
+    start_log(*out);
+    return ERR_OK;
 }
 
 unsigned boot_get_index(const struct boot *b)

@@ -33,6 +33,9 @@ struct boot_handler {
     void (*on_settings)(void *owner);
 };
 
+/* How a role's main() begins: receives from CONTROL_CHILD_FD, and starts the log by settings role, index and log_level: "auth", "store.3",
+ * which the log borrows until boot_free(). What fails is logged, for the role as it is named here. Errors: those of boot_receive(). */
+MUST_USE enum err boot_begin(const char *role, struct boot **out);
 /* Blocks until "start". Errors: ERR_SYNTAX, ERR_IO. */
 MUST_USE enum err boot_receive(int control_fd, struct boot **out);
 void boot_free(struct boot **b);
@@ -40,8 +43,6 @@ void boot_free(struct boot **b);
 struct str boot_get(const struct boot *b, struct str key);
 /* A number setting; fallback when absent. */
 uint64_t boot_get_u64(const struct boot *b, struct str key, uint64_t fallback);
-/* Starts the log by settings role, index and log_level: "auth", "store.3". The log borrows the name until boot_free(). */
-void boot_start_log(struct boot *b);
 unsigned boot_get_index(const struct boot *b); /* which of several instances we are */
 /* Listening sockets: name ("imap", "submission", "sieve", "metrics"). Start with *at = 0; the callee takes fd. */
 bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd);

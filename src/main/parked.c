@@ -23,6 +23,8 @@
 
 #include <stdlib.h>
 
+enum { DOUBTS_MS = 20, DOUBTS_PORTION = 32 };
+
 /* The sessions of one account. */
 struct household {
     struct list sleepers;
@@ -48,6 +50,8 @@ struct parked {
     struct map *households; /* by user */
     struct map *sleepers;   /* by link and id */
     struct list doubtful;
+    struct timer *doubts;
+    bool is_doubting; /* the timer runs */
     VEC(struct share) shares;
     size_t most; /* of a link */
 };
@@ -62,13 +66,16 @@ static struct str key_str(const struct key *k)
     return str_make((const char *)k, sizeof(*k));
 }
 
-struct parked *parked_new(size_t most)
+static void on_doubts(void *owner);
+
+struct parked *parked_new(struct loop *l, size_t most)
 {
     struct parked *p = mem_new(sizeof(*p));
     p->most = most;
     p->households = map_new();
     p->sleepers = map_new();
     list_init(&p->doubtful);
+    p->doubts = timer_new(l, on_doubts, p);
     return p;
 }
 
@@ -112,6 +119,7 @@ void parked_free(struct parked **p)
     }
     map_free(&gone->households);
     map_free(&gone->sleepers);
+    timer_free(&gone->doubts);
     vec_release(&gone->shares);
     free(gone);
 }
@@ -163,14 +171,6 @@ void parked_add(struct parked *p, struct link *l, struct str user, const struct 
     list_append(&s->household->sleepers, &s->node);
 }
 
-void parked_doubt(struct parked *p, struct link *l, uint32_t id)
-{
-    struct sleeper *s = add(p, l, id);
-    if (s != NULL) {
-        list_append(&p->doubtful, &s->node);
-    }
-}
-
 void parked_forget(struct parked *p, const struct link *l, uint32_t id)
 {
     struct key key = {l, id};
@@ -219,12 +219,33 @@ void parked_note_change(struct parked *p, struct str user, uint64_t mailbox_id)
     }
 }
 
-bool parked_wake_doubtful(struct parked *p, unsigned most)
+/* ---- the doubtful ---- */
+
+static void start_doubts(struct parked *p)
 {
-    for (unsigned i = 0; i < most && !list_is_empty(&p->doubtful); i++) {
+    if (!p->is_doubting && !list_is_empty(&p->doubtful)) {
+        p->is_doubting = true;
+        timer_start(p->doubts, DOUBTS_MS);
+    }
+}
+
+static void on_doubts(void *owner)
+{
+    struct parked *p = owner;
+    p->is_doubting = false;
+    for (unsigned i = 0; i < DOUBTS_PORTION && !list_is_empty(&p->doubtful); i++) {
         wake(p, list_entry(p->doubtful.next, struct sleeper, node));
     }
-    return !list_is_empty(&p->doubtful);
+    start_doubts(p);
+}
+
+void parked_doubt(struct parked *p, struct link *l, uint32_t id)
+{
+    struct sleeper *s = add(p, l, id);
+    if (s != NULL) {
+        list_append(&p->doubtful, &s->node);
+        start_doubts(p);
+    }
 }
 
 size_t parked_get_count(const struct parked *p)

@@ -3,6 +3,7 @@
 
 #include "base/str.h"
 #include "net/link.h"
+#include "net/loop.h"
 #include "net/session.h"
 
 #include <stddef.h>
@@ -14,8 +15,8 @@ struct parked;
 /* Of one link, as a store worker has it: as many as a link may have sessions. */
 enum { PARKED_MOST = 1024 * 1024 };
 
-/* most: entries of one link; a session for which there is no room is woken at once. */
-struct parked *parked_new(size_t most);
+/* most: entries of one link; a session for which there is no room is woken at once. l is borrowed. */
+struct parked *parked_new(struct loop *l, size_t most);
 void parked_free(struct parked **p);
 
 /* A session of user is parked at the other end of l as id, and is to be woken by what save says; SESSION_WATCH_NONE: by nothing, and
@@ -30,9 +31,8 @@ void parked_forget_link(struct parked *p, const struct link *l);
 void parked_note_change(struct parked *p, struct str user, uint64_t mailbox_id);
 size_t parked_get_count(const struct parked *p);
 
-/* Wakes whom we do not know well enough to let sleep: at most so many with each call. */
+/* A session of which we do not know well enough what would wake it, parked at the other end of l as id: it is woken from the loop, by
+ * and by with all others like it. */
 void parked_doubt(struct parked *p, struct link *l, uint32_t id);
-/* False: there are no more. */
-bool parked_wake_doubtful(struct parked *p, unsigned most);
 
 #endif

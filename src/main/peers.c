@@ -2,6 +2,7 @@
  * link, and what still hung on the old one hears its end first. */
 #include "main/peers.h"
 
+#include "main/control.h"
 #include "net/stream.h"
 
 #include <string.h>
@@ -56,6 +57,15 @@ void peers_drop(struct peers *p, struct link *l)
         }
     }
     link_free(&l);
+}
+
+void peers_log_presumption(struct peers *p, const struct link *l, const char *what)
+{
+    const char *others = log_pace(&p->pace, loop_now_ms(p->loop));
+    if (others != NULL) {
+        log_warn("%s of %.*s %s%s", control_role_name(link_get_peer(l)), STR_ARG(link_get_name(l)),
+                 what, others);
+    }
 }
 
 void peers_release(struct peers *p)

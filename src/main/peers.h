@@ -1,6 +1,7 @@
 #ifndef LIMETTA_MAIN_PEERS_H
 #define LIMETTA_MAIN_PEERS_H
 
+#include "base/log.h"
 #include "base/vec.h"
 #include "main/boot.h"
 #include "net/link.h"
@@ -16,6 +17,7 @@ struct peers {
     const struct link_handler *handler;
     void *owner; /* of the handler */
     VEC(struct link *) links;
+    struct log_pace pace; /* of lines about what a peer may not have */
 };
 
 /* Borrows everything for the life of p. handler must have on_down, which calls peers_drop(). */
@@ -28,6 +30,8 @@ struct link *peers_find(const struct peers *p, enum link_role role, unsigned ind
 struct link *peers_find_any(const struct peers *p, enum link_role role);
 /* Frees the link: for a handler's on_down. */
 void peers_drop(struct peers *p, struct link *l);
+/* The peer at the other end of l did what it may not ("asked for ..."). It can do so as often as it likes: one line a second is logged. */
+void peers_log_presumption(struct peers *p, const struct link *l, const char *what);
 /* All links go down. */
 void peers_release(struct peers *p);
 

@@ -200,12 +200,9 @@ int main(void)
     static const struct boot_handler HANDLER = {.on_peer = on_peer, .on_stop = on_stop};
     struct auth_role r = {.loop = NULL};
     wipe_freed_memory();
-    log_init("auth", LOG_LEVEL_INFO);
-    if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
-        log_error("this program is started by limetta serve");
+    if (boot_begin("auth", &r.boot) != ERR_OK) {
         return 3;
     }
-    boot_start_log(r.boot);
     r.loop = loop_new();
     loop_wipe_reads(r.loop);
     peers_init(&r.peers, r.loop, &LINK_HANDLER, &r);

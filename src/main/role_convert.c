@@ -156,12 +156,9 @@ static void run(struct convert_role *r)
 int main(void)
 {
     struct convert_role r = {.tools = 0};
-    log_init("convert", LOG_LEVEL_INFO);
-    if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
-        log_error("this program is started by limetta serve");
+    if (boot_begin("convert", &r.boot) != ERR_OK) {
         return 3;
     }
-    boot_start_log(r.boot);
     r.loop = loop_new();
     enum err e = find_and_confine(&r);
     if (e != ERR_OK) {

@@ -374,12 +374,9 @@ static enum err start(struct edge_role *r)
 int main(void)
 {
     struct edge_role r = {.tls_cert = BUF_INIT(CONTROL_VALUE_MOST)};
-    log_init("edge", LOG_LEVEL_INFO);
-    if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
-        log_error("this program is started by limetta serve");
+    if (boot_begin("edge", &r.boot) != ERR_OK) {
         return 3;
     }
-    boot_start_log(r.boot);
     r.loop = loop_new();
     enum err e = start(&r);
     if (e == ERR_OK) {

@@ -11,6 +11,7 @@
 #include "main/boot.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "main/control.h"
 #include "main/gate_seats.h"
 #include "main/hosts.h"
@@ -189,13 +190,10 @@ static void close_all(struct gate_role *r)
 
 int main(void)
 {
-    struct gate_role *r = calloc(1, sizeof(*r)); /* the table of hosts is too large for a stack */
-    log_init("gate", LOG_LEVEL_INFO);
-    if (r == NULL || boot_receive(CONTROL_CHILD_FD, &r->boot) != ERR_OK) {
-        log_error("this program is started by limetta serve");
+    struct gate_role *r = mem_new(sizeof(*r)); /* the table of hosts is too large for a stack */
+    if (boot_begin("gate", &r->boot) != ERR_OK) {
         return 3;
     }
-    boot_start_log(r->boot);
     r->loop = loop_new();
     enum err e = start(r);
     if (e == ERR_OK) {

@@ -42,7 +42,7 @@
 #include <unistd.h>
 
 enum { SIEVE_PORT = 4190, URL_MOST = 1024 };
-enum { DOUBTS_MS = 20, DOUBTS_PORTION = 32, SECOND_MS = 1000 };
+enum { SECOND_MS = 1000 };
 enum { TICK_MS = 250, INDEX_BUDGET = 32 * 1024, REFUSAL_MOST = 1024, TRACE_ROOM = 128 * 1024 };
 
 struct store_role {
@@ -54,8 +54,6 @@ struct store_role {
     struct drain drain;
     struct kept_desk *kept;
     struct parked *parked;
-    struct timer *doubts;
-    bool is_doubting; /* the timer runs */
     struct timer *tick;
     bool is_ticking;
     struct indexer *indexer;
@@ -71,18 +69,7 @@ struct store_role {
     struct timer *metrics;
     struct latencies latencies;
     struct buf sieve_url;
-    struct log_pace pace; /* of lines about what a peer may not have */
 };
-
-/* A peer does what it may not, which it can do as often as it likes. */
-static void log_presumption(struct store_role *r, const struct link *l, const char *what)
-{
-    const char *others = log_pace(&r->pace, loop_now_ms(r->loop));
-    if (others != NULL) {
-        log_warn("%s of %.*s %s%s", control_role_name(link_get_peer(l)), STR_ARG(link_get_name(l)),
-                 what, others);
-    }
-}
 
 /* ---- sessions ---- */
 
@@ -127,7 +114,7 @@ static enum err check_ticket(struct store_role *r, const struct link *l, const s
 {
     struct str nonce = fields_get(f, STR("nonce"));
     if (nonce.n != TICKET_NONCE_SIZE) {
-        log_presumption(r, l, "wants a session without a nonce");
+        peers_log_presumption(&r->peers, l, "wants a session without a nonce");
         return ERR_TICKET;
     }
     struct ticket_use use = {
@@ -139,7 +126,7 @@ static enum err check_ticket(struct store_role *r, const struct link *l, const s
     TRY(ticket_check(r->checker, fields_get(f, STR("ticket")), &use, out));
     unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
     if (ticket_get_worker(out->user, workers) != boot_get_index(r->boot)) {
-        log_presumption(r, l, "shows a ticket for an account of another worker");
+        peers_log_presumption(&r->peers, l, "shows a ticket for an account of another worker");
         return ERR_TICKET;
     }
     return ERR_OK;
@@ -296,7 +283,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     struct store_role *r = owner;
     struct fields f;
     if (fields_parse(head, &f) != ERR_OK) {
-        log_presumption(r, l, "sent a broken open message");
+        peers_log_presumption(&r->peers, l, "sent a broken open message");
         stream_free(&s);
         return;
     }
@@ -316,7 +303,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     } else if (peer == ROLE_STORE && str_eq(service, STR("peer"))) {
         open_imap_peer(r, &f, session_runner_new(r->group, s));
     } else {
-        log_presumption(r, l, "asked for a session that it may not have");
+        peers_log_presumption(&r->peers, l, "asked for a session that it may not have");
         stream_free(&s);
     }
     fields_release(&f);
@@ -357,13 +344,13 @@ static enum err open_state(struct store_role *r, const struct link *l, const str
     struct str service = fields_get(f, STR("service"));
     bool is_ours = str_eq(service, STR("imap")) || str_eq(service, STR("sieve"));
     if (link_get_peer(l) != ROLE_EDGE || !is_ours) {
-        log_presumption(r, l, "shows a state that it may not have");
+        peers_log_presumption(&r->peers, l, "shows a state that it may not have");
         return ERR_TICKET;
     }
     TRY(kept_open(r->kept, l, f, state, out));
     unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
     if (ticket_get_worker(out->user, workers) != boot_get_index(r->boot)) {
-        log_presumption(r, l, "shows a state for an account of another worker");
+        peers_log_presumption(&r->peers, l, "shows a state for an account of another worker");
         kept_state_release(out);
         return ERR_TICKET;
     }
@@ -377,7 +364,7 @@ static void on_resume(void *owner, struct link *l, struct str head, struct str s
     struct fields f;
     struct kept_state k;
     if (fields_parse(head, &f) != ERR_OK) {
-        log_presumption(r, l, "sent a broken resume message");
+        peers_log_presumption(&r->peers, l, "sent a broken resume message");
         stream_free(&s);
         return;
     }
@@ -399,23 +386,6 @@ static void on_resume(void *owner, struct link *l, struct str head, struct str s
     fields_release(&f);
 }
 
-static void doubt(struct store_role *r)
-{
-    if (!r->is_doubting) {
-        r->is_doubting = true;
-        timer_start(r->doubts, DOUBTS_MS);
-    }
-}
-
-static void on_doubts(void *owner)
-{
-    struct store_role *r = owner;
-    r->is_doubting = false;
-    if (parked_wake_doubtful(r->parked, DOUBTS_PORTION)) {
-        doubt(r);
-    }
-}
-
 /* A session that was parked before we started. A state that is not good is refused when it is used. */
 static void on_park(void *owner, struct link *l, uint32_t id, struct str head, struct str state)
 {
@@ -423,13 +393,12 @@ static void on_park(void *owner, struct link *l, uint32_t id, struct str head, s
     struct fields f;
     struct kept_state k;
     if (fields_parse(head, &f) != ERR_OK) {
-        log_presumption(r, l, "sent a broken park message");
+        peers_log_presumption(&r->peers, l, "sent a broken park message");
         return;
     }
     bool is_good = open_state(r, l, &f, state, &k) == ERR_OK;
     if (!is_good || k.watch.watch != SESSION_WATCH_NONE) {
         parked_doubt(r->parked, l, id);
-        doubt(r);
     }
     if (is_good) {
         kept_state_release(&k);
@@ -464,8 +433,7 @@ static enum err start_parking(struct store_role *r)
         .wall_ms = wall_ms,
         .owner = r,
     };
-    r->parked = parked_new(PARKED_MOST);
-    r->doubts = timer_new(r->loop, on_doubts, r);
+    r->parked = parked_new(r->loop, PARKED_MOST);
     return kept_desk_new(&settings, &r->kept);
 }
 
@@ -785,7 +753,6 @@ static void close_all(struct store_role *r)
     store_free(&r->store);
     kept_desk_free(&r->kept);
     parked_free(&r->parked);
-    timer_free(&r->doubts);
     ticket_checker_free(&r->checker);
     boot_free(&r->boot);
     loop_free(&r->loop);
@@ -794,12 +761,9 @@ static void close_all(struct store_role *r)
 int main(void)
 {
     struct store_role r = {.sieve_url = BUF_INIT(URL_MOST)};
-    log_init("store", LOG_LEVEL_INFO);
-    if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
-        log_error("this program is started by limetta serve");
+    if (boot_begin("store", &r.boot) != ERR_OK) {
         return 3;
     }
-    boot_start_log(r.boot);
     r.loop = loop_new();
     r.imap_host = (struct imap_host){.wall_ms = wall_ms,
                                      .clock_us = clock_us,

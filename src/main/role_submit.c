@@ -73,7 +73,6 @@ struct submit_role {
     struct queue_desk *desk;
     struct timer *metrics;
     struct peers peers;
-    struct log_pace pace; /* of lines about what a peer may not have */
 };
 
 /* ---- who is a recipient ---- */
@@ -134,16 +133,6 @@ static void find_recipient(void *owner, struct str address,
     answer(asker, routes_write_key(outgoing_get_routes(r->outgoing), domain, &key), &NOBODY);
 }
 
-/* A peer does what it may not, which it can do as often as it likes. */
-static void log_presumption(struct submit_role *r, const struct link *l, const char *what)
-{
-    const char *others = log_pace(&r->pace, loop_now_ms(r->loop));
-    if (others != NULL) {
-        log_warn("%s of %.*s %s%s", control_role_name(link_get_peer(l)), STR_ARG(link_get_name(l)),
-                 what, others);
-    }
-}
-
 /* ---- sessions ---- */
 
 static enum err check_ticket(struct submit_role *r, const struct link *l, const struct fields *f,
@@ -151,7 +140,7 @@ static enum err check_ticket(struct submit_role *r, const struct link *l, const 
 {
     struct str nonce = fields_get(f, STR("nonce"));
     if (nonce.n != TICKET_NONCE_SIZE) {
-        log_presumption(r, l, "wants a session without a nonce");
+        peers_log_presumption(&r->peers, l, "wants a session without a nonce");
         return ERR_TICKET;
     }
     struct ticket_use use = {
@@ -311,7 +300,7 @@ static void on_resume(void *owner, struct link *l, struct str head, struct str s
     struct fields f;
     struct kept_state k;
     if (fields_parse(head, &f) != ERR_OK) {
-        log_presumption(r, l, "sent a broken resume message");
+        peers_log_presumption(&r->peers, l, "sent a broken resume message");
         stream_free(&s);
         return;
     }
@@ -320,7 +309,7 @@ static void on_resume(void *owner, struct link *l, struct str head, struct str s
     bool may =
         link_get_peer(l) == ROLE_EDGE && str_eq(fields_get(&f, STR("service")), STR("submit"));
     if (!may || kept_open(r->kept, l, &f, state, &k) != ERR_OK) {
-        log_presumption(r, l, "wants to go on with a session that it may not have");
+        peers_log_presumption(&r->peers, l, "wants to go on with a session that it may not have");
         stream_free(&s);
     } else {
         struct session_runner *runner = session_runner_new(r->group, s);
@@ -380,7 +369,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     struct submit_role *r = owner;
     struct fields f;
     if (fields_parse(head, &f) != ERR_OK) {
-        log_presumption(r, l, "sent a broken open message");
+        peers_log_presumption(&r->peers, l, "sent a broken open message");
         stream_free(&s);
         return;
     }
@@ -393,7 +382,7 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
                && str_eq(fields_get(&f, STR("service")), STR("inject"))) {
         open_inject(r, head, s);
     } else {
-        log_presumption(r, l, "asked for a session that it may not have");
+        peers_log_presumption(&r->peers, l, "asked for a session that it may not have");
         stream_free(&s);
     }
     fields_release(&f);
@@ -521,7 +510,7 @@ static void on_request(void *owner, struct link *l, uint32_t id, struct str body
         && str_eq(fields_get(&f, STR("op")), STR("post"))) {
         webhooks_post(r->webhooks, &asker, id, &f);
     } else {
-        log_presumption(r, l, "asked for a thing that it may not have");
+        peers_log_presumption(&r->peers, l, "asked for a thing that it may not have");
         link_reply(l, id, STR("result=failed\n"));
     }
     if (e == ERR_OK) {
@@ -655,12 +644,9 @@ int main(void)
 {
     struct submit_role r = {.loop = NULL};
     lookups_init(&r.lookups, &r.peers);
-    log_init("submit", LOG_LEVEL_INFO);
-    if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
-        log_error("this program is started by limetta serve");
+    if (boot_begin("submit", &r.boot) != ERR_OK) {
         return 3;
     }
-    boot_start_log(r.boot);
     r.loop = loop_new();
     enum err e = open_and_confine(&r);
     if (e != ERR_OK) {

@@ -204,12 +204,9 @@ int main(void)
     static const struct boot_handler HANDLER = {.on_peer = on_peer, .on_stop = on_stop};
     struct verify_role r = {.loop = NULL};
     (void)mallopt(M_PERTURB, 0xa5); /* what is freed, by libraries too, is overwritten */
-    log_init("verify", LOG_LEVEL_INFO);
-    if (boot_receive(CONTROL_CHILD_FD, &r.boot) != ERR_OK) {
-        log_error("this program is started by limetta serve");
+    if (boot_begin("verify", &r.boot) != ERR_OK) {
         return 3;
     }
-    boot_start_log(r.boot);
     r.loop = loop_new();
     loop_wipe_reads(r.loop);
     list_init(&r.questions);
