@@ -418,6 +418,7 @@ static struct dialogue *make_dialogue(const struct connection *c, bool is_back)
         .has_certificate = s->tls_context != NULL,
         .may_plaintext = may_plaintext(s, c->is_loopback),
         .has_tokens = s->has_tokens,
+        .heartbeat_clients = s->heartbeat_clients,
         .is_without_scram = s->is_without_scram,
         .message_most = s->message_most,
         .sieve = s->sieve,
@@ -449,7 +450,7 @@ static void leave_session(struct connection *c, struct dialogue *d)
     make_stranger(c, d);
     comeback_forget(c);
     c->is_in = false;
-    c->beat = 0;
+    c->user_beat = 0;
     c->edge->counts.of[c->service].sessions--;
     c->edge->counts.of[c->service].strangers++;
     if (c->is_counted) {

@@ -42,10 +42,11 @@ struct connection {
     bool is_in;      /* logged in */
     bool is_loopback;
     bool is_tls;
-    bool is_peer_done; /* the client sends no more */
-    bool is_owing;     /* when we looked last, its host had not confirmed all that we sent */
-    uint8_t beat;      /* 1 + of settings.heartbeats; 0: none */
-    bool is_line_done; /* what the session said last ended with a line */
+    bool is_peer_done;   /* the client sends no more */
+    bool is_owing;       /* when we looked last, its host had not confirmed all that we sent */
+    uint8_t user_beat;   /* heartbeats: 1 + place of the rule; 0: none */
+    uint8_t client_beat; /* the same, by what the client says of itself */
+    bool is_line_done;   /* what the session said last ended with a line */
     bool is_compressed;
     uint8_t mark; /* the session said it, and gives back what came too early; 0: no */
     struct dialogue_grudges grudges; /* once logged in: of the time before */

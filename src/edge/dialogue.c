@@ -136,6 +136,11 @@ struct dialogue_grudges dialogue_get_grudges(const struct dialogue *d)
     return d->grudges;
 }
 
+uint16_t dialogue_get_heartbeat_s(const struct dialogue *d)
+{
+    return d->heartbeat_s;
+}
+
 /* What the owner must do before anything else can be said; INPUT when that is nothing. */
 static enum dialogue_want get_want(struct dialogue *d)
 {

@@ -44,6 +44,7 @@ struct dialogue_args {
     uint64_t hold_most_s;     /* for EHLO's FUTURERELEASE; 0: not offered */
     int64_t now_s;            /* Unix time when the client came, for the same */
     struct dialogue_sieve sieve;
+    struct str heartbeat_clients; /* wire/heartbeats.h; borrowed */
     /* The client has been here before (RFC 8437): it is not greeted, and its faults are not forgotten. */
     bool is_back;
     struct dialogue_grudges grudges;
@@ -76,6 +77,8 @@ enum dialogue_want dialogue_step(struct dialogue *d, struct buf *out);
 uint64_t dialogue_get_commands(const struct dialogue *d);
 
 struct dialogue_grudges dialogue_get_grudges(const struct dialogue *d);
+/* What the client said that it is, as heartbeats_find_client() has it; 0: it did not say, or only before TLS. */
+uint16_t dialogue_get_heartbeat_s(const struct dialogue *d);
 
 /* TLS is there: the handshake is done. has_binding: tls_get_binding() has data. */
 void dialogue_on_tls(struct dialogue *d, bool has_binding);

@@ -42,6 +42,7 @@ struct dialogue {
     bool is_tls;
     bool has_binding;
     struct dialogue_grudges grudges;
+    uint16_t heartbeat_s; /* of IMAP: dialogue_get_heartbeat_s() */
     uint64_t commands;
     struct buf out; /* said, and not yet fetched by step */
 };

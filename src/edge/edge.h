@@ -39,8 +39,9 @@ struct edge_settings {
     uint64_t hold_most_s;     /* for EHLO's FUTURERELEASE; 0: not offered */
     uint64_t second_ms;       /* the length of a second of the idle rules */
     bool is_adaptive;         /* keep-alives are shortened for networks that forget earlier */
-    struct str heartbeats;    /* user:seconds between spaces: who is to hear something that often */
-    uint64_t login_timeout_ms; /* without a command, before login */
+    struct str heartbeats;    /* users who are to hear something more often (wire/heartbeats.h) */
+    struct str heartbeat_clients; /* the same, of clients */
+    uint64_t login_timeout_ms;    /* without a command, before login */
     uint64_t
         max_idle_ms; /* an IMAP session says something before it was silent for so long; 0: it does not */
     uint64_t

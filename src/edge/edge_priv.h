@@ -22,7 +22,7 @@ struct edge {
     struct networks *networks; /* NULL: keep-alives are the same for all */
     struct map *newest;        /* with networks: struct connection, by home_key */
     uint64_t home_secret;
-    unsigned beats;            /* lengths in heartbeats that have a rule */
+    unsigned beats;            /* lengths of heartbeats that have a rule */
     struct silence *deadlines; /* of strangers: to be logged in */
     struct handshakes *handshakes;
     uint64_t shed_logged_ms; /* 0: never */
@@ -43,7 +43,7 @@ enum idle_rule {
     IDLE_SIEVE,
     IDLE_SESSION,                            /* no keep-alive */
     IDLE_AGAIN,                              /* was due, and could not */
-    IDLE_BEAT,                               /* the first of IDLE_BEATS: what heartbeats asks for */
+    IDLE_BEAT,                               /* the first of IDLE_BEATS: a heartbeat */
     IDLE_KEEP_ALIVE = IDLE_BEAT + IDLE_BEATS /* the first of NETWORKS_RUNGS */
 };
 
@@ -75,6 +75,8 @@ void idle_note_heard(struct connection *c);
 void idle_note_said(struct connection *c);
 /* c is about to be logged in as user. */
 void idle_note_user(struct connection *c, struct str user);
+/* The client of c said what it is: how often it is to hear something, as heartbeats_find_client() has it; 0: it said nothing. */
+void idle_note_client(struct connection *c, uint16_t heartbeat_s);
 /* Says something to a silent session, so that it is known in a minute whether it hears. */
 void idle_try(struct connection *c);
 

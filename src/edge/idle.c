@@ -22,6 +22,7 @@
 #include "edge/connection_priv.h"
 
 #include "base/log.h"
+#include "wire/heartbeats.h"
 
 enum { AGAIN_S = 60, DAY_S = 86400, NETWORKS_MOST = 4096 };
 
@@ -31,25 +32,30 @@ static const uint64_t SIEVE_LEAST_S = 1800; /* RFC 5804, 1.2 */
 
 static bool has_keep_alive(const struct connection *c)
 {
-    bool is_wanted = c->edge->settings.max_idle_ms > 0 || c->beat > 0;
+    bool is_wanted = c->edge->settings.max_idle_ms > 0 || c->user_beat > 0 || c->client_beat > 0;
     return c->is_in && c->service == SERVICE_IMAP && is_wanted;
 }
 
-/* The network's rung, or the client's own wish when that is shorter. */
+/* The rule with the shorter silence; IDLE_SESSION: there is none yet. beat: as in struct connection. */
+static uint8_t choose(const struct edge *e, uint8_t rule, uint8_t beat)
+{
+    uint8_t other = (uint8_t)(IDLE_BEAT + beat - 1);
+    bool is_shorter =
+        beat > 0
+        && (rule == IDLE_SESSION
+            || silence_get_rule_ms(e->silence, other) < silence_get_rule_ms(e->silence, rule));
+    return is_shorter ? other : rule;
+}
+
+/* The network's rung, or the user's or the client's heartbeat when that is shorter. */
 static uint8_t get_keep_alive_rule(const struct connection *c)
 {
     const struct edge *e = c->edge;
-    uint8_t beat = (uint8_t)(IDLE_BEAT + c->beat - 1);
-    if (e->settings.max_idle_ms == 0) {
-        return beat;
-    }
     unsigned rung = e->networks == NULL || c->is_loopback
                         ? 0
                         : networks_get_rung(e->networks, &c->peer, loop_now_ms(e->loop));
-    uint8_t rule = (uint8_t)(IDLE_KEEP_ALIVE + rung);
-    bool is_beat = c->beat > 0
-                   && silence_get_rule_ms(e->silence, beat) < silence_get_rule_ms(e->silence, rule);
-    return is_beat ? beat : rule;
+    uint8_t rule = e->settings.max_idle_ms == 0 ? IDLE_SESSION : (uint8_t)(IDLE_KEEP_ALIVE + rung);
+    return choose(e, choose(e, rule, c->user_beat), c->client_beat);
 }
 
 static uint8_t get_rule(const struct connection *c)
@@ -179,44 +185,31 @@ struct connection *idle_find_stranger(const struct edge *e, const struct connect
 
 /* ---- heartbeats ---- */
 
-/* The next "user:seconds"; 0 seconds: that is none. False: the list is over. */
-static bool next_beat(struct str *list, struct str *user, uint64_t *s)
+/* 1 + the place of the rule for s seconds, made when it is new; 0: no room. */
+static uint8_t find_beat(struct edge *e, struct silence *silence, uint64_t s)
 {
-    *list = str_trim(*list);
-    if (list->n == 0) {
-        return false;
-    }
-    struct str word = str_split(list, ' ');
-    size_t colon = str_find_last_char(word, ':');
-    *user = str_sub(word, 0, colon);
-    bool is_fine = colon < word.n && str_to_u64(str_skip(word, colon + 1), UINT32_MAX, s);
-    *s = is_fine && *s >= AGAIN_S ? *s : 0;
-    return true;
-}
-
-/* 1 + the place of the rule for s seconds, made when it is new; 0: there is none, or no room. */
-static uint8_t find_beat(const struct edge *e, const struct silence *silence, uint64_t s)
-{
+    uint64_t ms = s * e->settings.second_ms;
     for (unsigned i = 0; i < e->beats; i++) {
-        if (silence_get_rule_ms(silence, (uint8_t)(IDLE_BEAT + i)) == s * e->settings.second_ms) {
+        if (silence_get_rule_ms(silence, (uint8_t)(IDLE_BEAT + i)) == ms) {
             return (uint8_t)(i + 1);
         }
     }
-    return 0;
+    if (e->beats == IDLE_BEATS) {
+        return 0;
+    }
+    silence_set_rule(silence, (uint8_t)(IDLE_BEAT + e->beats), ms);
+    return (uint8_t)++e->beats;
 }
 
-static void make_beats(struct edge *e, struct silence *silence)
+/* A rule for each length in a list of settings. */
+static void make_beats(struct edge *e, struct silence *silence, struct str list)
 {
-    struct str list = e->settings.heartbeats;
-    struct str user = STR_EMPTY;
+    struct str who = STR_EMPTY;
     uint64_t s = 0;
-    while (next_beat(&list, &user, &s)) {
-        if (s == 0 || e->beats == IDLE_BEATS) {
-            log_warn("heartbeats: not user:seconds, less than a minute, or too many lengths: %.*s",
-                     STR_ARG(user));
-        } else if (find_beat(e, silence, s) == 0) {
-            silence_set_rule(silence, (uint8_t)(IDLE_BEAT + e->beats), s * e->settings.second_ms);
-            e->beats++;
+    while (heartbeats_next(&list, &who, &s)) {
+        if (s == 0 || find_beat(e, silence, s) == 0) {
+            log_warn("heartbeats: no name and seconds from %d to %d, or too many lengths: %.*s",
+                     HEARTBEAT_LEAST_S, HEARTBEAT_MOST_S, STR_ARG(who));
         }
     }
 }
@@ -227,10 +220,22 @@ void idle_note_user(struct connection *c, struct str user)
     struct str name = STR_EMPTY;
     uint64_t s = 0;
     comeback_note_user(c, user);
-    while (c->service == SERVICE_IMAP && next_beat(&list, &name, &s)) {
-        if (str_eq(name, user)) {
-            c->beat = find_beat(c->edge, c->edge->silence, s);
+    while (c->service == SERVICE_IMAP && heartbeats_next(&list, &name, &s)) {
+        if (s > 0 && str_eq(name, user)) {
+            c->user_beat = find_beat(c->edge, c->edge->silence, s);
         }
+    }
+}
+
+void idle_note_client(struct connection *c, uint16_t heartbeat_s)
+{
+    uint8_t before = c->client_beat;
+    if (heartbeat_s != 0) {
+        bool has_one = heartbeat_s >= HEARTBEAT_LEAST_S && heartbeat_s <= HEARTBEAT_MOST_S;
+        c->client_beat = has_one ? find_beat(c->edge, c->edge->silence, heartbeat_s) : 0;
+    }
+    if (c->is_in && c->client_beat != before) {
+        idle_note_life(c);
     }
 }
 
@@ -252,6 +257,7 @@ struct silence *idle_new(struct edge *e)
         silence_set_rule(silence, (uint8_t)(IDLE_KEEP_ALIVE + i),
                          networks_get_rung_ms(e->networks, i));
     }
-    make_beats(e, silence);
+    make_beats(e, silence, s->heartbeats);
+    make_beats(e, silence, s->heartbeat_clients);
     return silence;
 }

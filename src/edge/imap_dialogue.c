@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/base64.h"
 #include "base/mem.h"
+#include "wire/heartbeats.h"
 #include "wire/imap_scan.h"
 #include "wire/imap_write.h"
 
@@ -21,7 +22,6 @@
 enum {
     LITERAL_MOST = 2 * 1024,
     MESSAGE_MOST = 16 * 1024,
-    ID_PAIRS_MOST = 30,
     TAG_MOST = 256 /* it goes into the open message */
 };
 
@@ -102,33 +102,15 @@ static void run_logout(struct imap_dialogue *d, struct scan *c)
     }
 }
 
-/* id_params_list = "(" *(string SP nstring) ")" / nil (RFC 2971, 4) */
-static void scan_id_params(struct scan *c, struct arena *a)
-{
-    struct str value = STR_EMPTY;
-    if (scan_accept_word(c, STR("NIL"))) {
-        return;
-    }
-    scan_require(c, '(', "a list or NIL");
-    for (int i = 0; !scan_accept(c, ')') && scan_is_ok(c); i++) {
-        if (i > 0) {
-            scan_sp(c);
-        }
-        (void)scan_string(c, a);
-        scan_sp(c);
-        (void)scan_nstring(c, a, &value);
-        if (i == ID_PAIRS_MOST) {
-            scan_fail(c, ERR_SYNTAX, "at most 30 fields");
-        }
-    }
-}
-
 static void run_id(struct imap_dialogue *d, struct scan *c)
 {
     struct arena *a = arena_new(FRAMED_COMMAND_MOST);
+    struct imap_id id;
     scan_sp(c);
-    scan_id_params(c, a);
+    scan_id_params(c, a, &id);
     if (has_ended(d, c)) {
+        d->framed.base.heartbeat_s =
+            heartbeats_find_client(d->framed.base.args.heartbeat_clients, &id);
         buf_add_c(&d->framed.base.out, "* ID (\"name\" \"Limetta\")\r\n");
         reply(d, STR("OK"), STR("Pleased to meet you"));
     }
@@ -150,6 +132,7 @@ static void run_starttls(struct imap_dialogue *d, struct scan *c)
     }
     reply(d, STR("OK"), STR("Begin TLS now"));
     imap_framing_drop_rest(d->framed.framing);
+    d->framed.base.heartbeat_s = 0; /* it may have been somebody in between who said it */
     d->framed.base.state = AT_TLS;
 }
 

@@ -229,6 +229,7 @@ static void on_save(void *owner, const struct link_save *save)
     if (!keep_take(c->keep, save)) {
         log_warn("a session's state is of no use");
     }
+    idle_note_client(c, save->heartbeat_s);
 }
 
 static void on_park(void *owner)
@@ -308,6 +309,7 @@ void relay_start(struct connection *c)
         pass(c->client, c->session, rest);
     }
     c->grudges = dialogue_get_grudges(c->stranger->dialogue);
+    idle_note_client(c, dialogue_get_heartbeat_s(c->stranger->dialogue));
     c->login = c->stranger->dialogue;
     c->stranger->dialogue = NULL;
     connection_forget_stranger(c);

@@ -221,6 +221,7 @@ bool imap_session_save(struct session *base, struct session_save *out)
     bool is_written = left_out < LEAVE_MOST;
     s->is_unsaved = false;
     out->is_too_large = !is_written;
+    out->heartbeat_s = s->heartbeat_s;
     if (is_written) {
         out->literal = saved.phase == SAVED_LITERAL ? saved.command.left : 0;
         out->may_park = left_out == LEAVE_NOTHING && is_at_rest(s, &saved);

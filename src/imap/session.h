@@ -31,8 +31,9 @@ struct imap_session_args {
     struct str
         submit_entities;       /* authorization ids that submit+ URLs open for; borrowed likewise */
     struct str media_entities; /* the same for stream; borrowed likewise */
-    bool may_unauthenticate;   /* UNAUTHENTICATE is offered */
-    struct str quota_admins;   /* users who see and set everybody's quota; the same */
+    struct str heartbeat_clients; /* wire/heartbeats.h; borrowed likewise */
+    bool may_unauthenticate;      /* UNAUTHENTICATE is offered */
+    struct str quota_admins;      /* users who see and set everybody's quota; the same */
     struct str server_admin;   /* URI of who runs the server; empty: not told; borrowed likewise */
     struct str server_comment; /* a note for all users; the same */
     uint64_t message_most;     /* largest message taken, octets; as the store's */

@@ -99,6 +99,7 @@ struct imap_session {
     bool is_over;           /* LOGOUT or BYE was said */
     bool is_broken;         /* nothing that could be said would be understood: close at once */
     bool is_compressed;     /* COMPRESS was given */
+    uint16_t heartbeat_s;   /* session_save.heartbeat_s */
     bool owes_capability;   /* the list of the login waits for DEFLATE */
     enum session_mark mark; /* due behind the tagged reply; 0: none */
     struct cmd cmd;

@@ -204,6 +204,7 @@ static const struct told FROM_CONFIG[] = {
     {"max_idle_s", EDGE, CONFIG_max_idle_s},
     {"keep_alive_adaptive", EDGE, CONFIG_keep_alive_adaptive},
     {"heartbeats", EDGE, CONFIG_heartbeats},
+    {"heartbeat_clients", EDGE | STORE, CONFIG_heartbeat_clients},
     {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
     {"park_after_s", STORE | SUBMIT, CONFIG_park_after_s},
     {"resume_wait_s", EDGE, CONFIG_resume_wait_s},

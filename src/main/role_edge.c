@@ -296,6 +296,7 @@ static enum err make_edge(struct edge_role *r)
         .second_ms = second_ms,
         .is_adaptive = str_eq(boot_get(b, STR("keep_alive_adaptive")), STR("yes")),
         .heartbeats = boot_get(b, STR("heartbeats")),
+        .heartbeat_clients = boot_get(b, STR("heartbeat_clients")),
         .max_idle_ms = second_ms * boot_get_u64(b, STR("max_idle_s"), MAX_IDLE_S),
         .idle_timeout_ms = second_ms * read_idle_timeout_s(b),
         .submission_timeout_ms =

@@ -143,6 +143,7 @@ static struct imap_session_args get_imap_args(struct store_role *r, const struct
         .host_names = boot_get(r->boot, STR("host_names")),
         .submit_entities = boot_get(r->boot, STR("submit_entities")),
         .media_entities = boot_get(r->boot, STR("media_entities")),
+        .heartbeat_clients = boot_get(r->boot, STR("heartbeat_clients")),
         .may_unauthenticate = str_eq(boot_get(r->boot, STR("unauthenticate")), STR("yes")),
         .quota_admins = boot_get(r->boot, STR("quota_admins")),
         .server_admin = boot_get(r->boot, STR("server_admin")),

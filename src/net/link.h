@@ -100,6 +100,7 @@ struct link_save {
     bool may_park;
     uint8_t
         mark; /* comes right behind it, as by stream_mark(); the state holds from there on. 0: none */
+    uint16_t heartbeat_s; /* session_save.heartbeat_s; 0: nothing new is said of it */
 };
 
 /* Who keeps states of a session. */

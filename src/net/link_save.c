@@ -9,7 +9,7 @@
  *     8        literal
  *     1        1: may park
  *     1        mark that follows, or 0
- *     2        zero
+ *     2        heartbeat_s
  *     4        length of the state
  *     length   state
  *     rest     octets
@@ -34,7 +34,7 @@ static void write_record(struct buf *out, const struct link_save *save)
     buf_add_le64(out, save->literal);
     buf_add_char(out, save->may_park ? MAY_PARK : 0);
     buf_add_char(out, (char)save->mark);
-    buf_add_le16(out, 0);
+    buf_add_le16(out, save->heartbeat_s);
     buf_add_le32(out, (uint32_t)save->state.n);
     buf_add(out, save->state);
 }
@@ -45,10 +45,9 @@ static bool read_record(struct scan *c, struct link_save *out)
     out->used = scan_le64(c);
     out->literal = scan_le64(c);
     struct str bits = scan_take(c, 2, "flags");
-    uint16_t zero = scan_le16(c);
+    out->heartbeat_s = scan_le16(c);
     uint32_t n = scan_le32(c);
-    if (!scan_is_ok(c) || zero != 0 || n > LINK_STATE_MOST
-        || ((uint8_t)bits.p[0] & ~MAY_PARK) != 0) {
+    if (!scan_is_ok(c) || n > LINK_STATE_MOST || ((uint8_t)bits.p[0] & ~MAY_PARK) != 0) {
         return false;
     }
     out->may_park = bits.p[0] == MAY_PARK;

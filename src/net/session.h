@@ -60,6 +60,9 @@ struct session_save {
     bool may_park;
     enum session_watch watch; /* with may_park */
     uint64_t mailbox_id;      /* with SESSION_WATCH_MAILBOX */
+    /* How often the client is to hear something, by what it said of itself (wire/heartbeats.h); 0: it said nothing to this core. Not a
+     * part of the state, but for the edge, which remembers it. */
+    uint16_t heartbeat_s;
 };
 
 /* What a core is made of again; an argument of x_session_resume(). The state is as it was saved, but maybe by another version of

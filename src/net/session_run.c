@@ -325,6 +325,7 @@ static bool ask_state(struct session_runner *r, bool *is_void)
     if (r->core->ops->save == NULL || !r->core->ops->save(r->core, &save) || g->state.is_full
         || !r->keeper->seal(r->keeper_owner, &save, &g->sealed) || g->sealed.is_full) {
         *is_void = save.is_too_large;
+        r->saved.heartbeat_s = save.heartbeat_s;
         return false;
     }
     r->saved = save;
@@ -346,6 +347,7 @@ static void write_said(struct session_runner *r, size_t unused, uint8_t mark)
             .state = has_state ? buf_str(&g->sealed) : STR_EMPTY,
             .may_park = r->saved.may_park,
             .mark = mark,
+            .heartbeat_s = r->saved.heartbeat_s,
         };
         link_save(r->stream, &save, buf_str(&r->out));
         return;

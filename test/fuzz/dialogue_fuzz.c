@@ -91,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .may_plaintext = (data[0] & 16) != 0,
         .message_most = 1000,
         .sieve = {.extensions = STR("fileinto")},
+        .heartbeat_clients = STR("a*b?:60 x?y/1.*:90 *:100"),
     };
     struct run r = {.choices = data[1]};
     r.d = (data[0] & 64) != 0  ? dialogue_new_sieve(&args)

@@ -120,6 +120,38 @@ static enum err resume(struct world *w, const struct saved *saved, struct sessio
     return imap_session_resume(&args, r, &w->core);
 }
 
+/* What a client says of itself leaves with the state, as seconds: only where somebody asked for it, and until another ID. */
+static void test_heartbeat(void **state)
+{
+    static const struct {
+        struct str list;
+        struct str said;
+        uint16_t heartbeat_s;
+    } CASES[] = {
+        {STR(""), STR("d ID (\"name\" \"imapflow\")\r\n"), 0},
+        {STR("imapflow:300"), STR("d NOOP\r\n"), 0},
+        {STR("imapflow:300"), STR("d ID (\"name\" \"imapflow\")\r\n"), 300},
+        {STR("imapflow:300"), STR("d ID (\"name\" \"imapflow\")\r\ne NOOP\r\n"), 300},
+        {STR("imapflow:300"), STR("d ID (\"name\" \"imapflow\" x)\r\n"), 0},
+        {STR("imapflow:300"), STR("d ID (\"name\" \"imapflow\")\r\ne ID NIL\r\n"), 65535},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct world w;
+        begin(&w);
+        w.core->ops->free(&w.core);
+        struct imap_session_args args = get_args(&w);
+        args.heartbeat_clients = CASES[i].list;
+        assert_int_equal(imap_session_new(&args, &w.core), ERR_OK);
+        settle(&w);
+        (void)say(&w, CASES[i].said);
+        struct session_save save = {.state = &w.state};
+        assert_true(w.core->ops->save(w.core, &save));
+        assert_int_equal(save.heartbeat_s, CASES[i].heartbeat_s);
+        end(&w);
+    }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -263,7 +295,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),      cmocka_unit_test(test_lost),
         cmocka_unit_test(test_said),         cmocka_unit_test(test_heard),
-        cmocka_unit_test(test_told_expunge),
+        cmocka_unit_test(test_told_expunge), cmocka_unit_test(test_heartbeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

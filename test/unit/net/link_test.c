@@ -578,6 +578,9 @@ static void on_save(void *owner, const struct link_save *save)
     struct ear *e = owner;
     buf_addf(&e->heard, "[%llu,%llu,%d:%.*s]", (unsigned long long)save->used,
              (unsigned long long)save->literal, save->may_park, STR_ARG(save->state));
+    if (save->heartbeat_s != 0) {
+        buf_addf(&e->heard, "(%u)", (unsigned)save->heartbeat_s);
+    }
 }
 
 static void on_parked(void *owner)
@@ -614,11 +617,11 @@ static void test_save(void **state)
     save(w, 5, "S", STR("bc"));
     stream_write(w->b.opened.s, STR("d"));
     save(w, 6, "T", STR_EMPTY);
-    struct link_save last = {.used = 7, .literal = 9, .mark = 3};
+    struct link_save last = {.used = 7, .literal = 9, .mark = 3, .heartbeat_s = 65535};
     link_save(w->b.opened.s, &last, STR("e"));
     stream_write(w->b.opened.s, STR("f"));
     loop_run(w->loop);
-    assert_str(buf_str(&ear.heard), STR("abc[5,0,1:S]d[6,0,1:T]e[7,9,0:]<3>f"));
+    assert_str(buf_str(&ear.heard), STR("abc[5,0,1:S]d[6,0,1:T]e[7,9,0:](65535)<3>f"));
     ear_release(&ear);
 }
 
