@@ -116,6 +116,26 @@ struct str str_split(struct str *s, char sep)
     return head;
 }
 
+static bool has_word(struct str words, struct str word, bool (*is_same)(struct str a, struct str b))
+{
+    while (words.n > 0 && word.n > 0) {
+        if (is_same(str_split(&words, ' '), word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool str_has_word(struct str words, struct str word)
+{
+    return has_word(words, word, str_eq);
+}
+
+bool str_has_word_nocase(struct str words, struct str word)
+{
+    return has_word(words, word, str_eq_nocase);
+}
+
 bool str_to_u64(struct str s, uint64_t max, uint64_t *out)
 {
     uint64_t v = 0;

@@ -62,6 +62,10 @@ struct str str_trim(struct str s);
 /* Cuts s at the first sep: the part before is returned, *s becomes the part behind sep.
  * Without sep returns all of *s and leaves it empty. */
 struct str str_split(struct str *s, char sep);
+/* Is word one of words, which have spaces between? An empty word is not. */
+bool str_has_word(struct str words, struct str word);
+/* The same, with ASCII letters of either case. */
+bool str_has_word_nocase(struct str words, struct str word);
 
 /* The whole of s as a decimal number, no sign, no spaces; false when it is not one or exceeds max. */
 bool str_to_u64(struct str s, uint64_t max, uint64_t *out);

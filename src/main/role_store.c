@@ -17,10 +17,10 @@
 #include "imap/peer.h"
 #include "imap/session.h"
 #include "imap/url_serve.h"
+#include "main/admission.h"
 #include "main/control.h"
 #include "main/deliver.h"
 #include "main/drain.h"
-#include "main/kept.h"
 #include "main/latencies.h"
 #include "main/outbox_run.h"
 #include "main/parked.h"
@@ -49,10 +49,9 @@ struct store_role {
     struct loop *loop;
     struct boot *boot;
     struct store *store;
-    struct ticket_checker *checker;
+    struct admission admission;
     struct session_group *group;
     struct drain drain;
-    struct kept_desk *kept;
     struct parked *parked;
     struct timer *tick;
     bool is_ticking;
@@ -107,31 +106,6 @@ static struct stream *open_peer(void *owner, struct str user, struct str head)
     return near;
 }
 
-/* Whose session the open message asks for. A ticket is good for the edge at the other end of the link and for no other,
- * whatever the message says. Errors: ERR_TICKET, ERR_UNAVAILABLE. */
-static enum err check_ticket(struct store_role *r, const struct link *l, const struct fields *f,
-                             enum service service, struct ticket *out)
-{
-    struct str nonce = fields_get(f, STR("nonce"));
-    if (nonce.n != TICKET_NONCE_SIZE) {
-        peers_log_presumption(&r->peers, l, "wants a session without a nonce");
-        return ERR_TICKET;
-    }
-    struct ticket_use use = {
-        .service = service,
-        .edge_id = link_get_name(l),
-        .nonce = (const uint8_t *)nonce.p,
-        .now_ms = loop_wall_ms(r->loop),
-    };
-    TRY(ticket_check(r->checker, fields_get(f, STR("ticket")), &use, out));
-    unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
-    if (ticket_get_worker(out->user, workers) != boot_get_index(r->boot)) {
-        peers_log_presumption(&r->peers, l, "shows a ticket for an account of another worker");
-        return ERR_TICKET;
-    }
-    return ERR_OK;
-}
-
 /* What is the same for all sessions of this worker. */
 static struct imap_session_args get_imap_args(struct store_role *r, const struct session_host *host)
 {
@@ -158,14 +132,14 @@ static enum err new_imap(struct store_role *r, struct link *l, const struct fiel
                          struct session_runner *runner, struct session **out)
 {
     struct ticket ticket;
-    TRY(check_ticket(r, l, f, SERVICE_IMAP, &ticket));
+    TRY(admission_check_ticket(&r->admission, l, f, SERVICE_IMAP, &ticket));
     log_debug("imap session of %.*s", STR_ARG(ticket.user));
     struct imap_session_args args = get_imap_args(r, session_runner_get_host(runner));
     args.user = ticket.user;
     args.tag = fields_get(f, STR("tag"));
     args.local = fields_get(f, STR("local"));
     args.port = (uint16_t)fields_get_u64(f, STR("port"), 0);
-    kept_attach(r->kept, runner, l, ticket.user, f);
+    kept_attach(r->admission.kept, runner, l, ticket.user, f);
     return imap_session_new(&args, out);
 }
 
@@ -207,14 +181,14 @@ static void open_sieve(struct store_role *r, struct link *l, const struct fields
     struct session *core = NULL;
     struct ticket ticket;
     struct managesieve_session_args args = get_sieve_args(r, session_runner_get_host(runner));
-    enum err e = check_ticket(r, l, f, SERVICE_SIEVE, &ticket);
+    enum err e = admission_check_ticket(&r->admission, l, f, SERVICE_SIEVE, &ticket);
     if (e == ERR_OK) {
         args.user = ticket.user;
         args.capabilities.mechanisms = fields_get(f, STR("sasl"));
         e = managesieve_session_new(&args, &core);
     }
     if (e == ERR_OK) {
-        kept_attach(r->kept, runner, l, ticket.user, f);
+        kept_attach(r->admission.kept, runner, l, ticket.user, f);
         session_runner_start(runner, core);
         return;
     }
@@ -253,8 +227,7 @@ static uint64_t get_delivered_most(const struct store_role *r)
 static void on_outgoing(void *owner, struct str user)
 {
     struct store_role *r = owner;
-    unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
-    if (ticket_get_worker(user, workers) == boot_get_index(r->boot)) {
+    if (admission_is_ours(&r->admission, user)) {
         outbox_run_add(r->outbox, user);
     }
 }
@@ -320,7 +293,7 @@ static enum err resume_imap(struct store_role *r, struct link *l, const struct f
     args.user = k->user;
     args.local = fields_get(f, STR("local"));
     args.port = (uint16_t)fields_get_u64(f, STR("port"), 0);
-    kept_attach(r->kept, runner, l, k->user, f);
+    kept_attach(r->admission.kept, runner, l, k->user, f);
     TRY(imap_session_resume(&args, &k->resume, &core));
     session_runner_resume(runner, core);
     return ERR_OK;
@@ -332,59 +305,24 @@ static enum err resume_sieve(struct store_role *r, struct link *l, const struct 
     struct session *core = NULL;
     struct managesieve_session_args args = get_sieve_args(r, session_runner_get_host(runner));
     args.user = k->user;
-    kept_attach(r->kept, runner, l, k->user, f);
+    kept_attach(r->admission.kept, runner, l, k->user, f);
     TRY(managesieve_session_resume(&args, &k->resume, &core));
     session_runner_start(runner, core);
     return ERR_OK;
 }
 
-/* A state that an edge kept: what it says, if it is good here. */
-static enum err open_state(struct store_role *r, const struct link *l, const struct fields *f,
-                           struct str state, struct kept_state *out)
+static enum err resume(void *owner, struct link *l, const struct fields *f,
+                       struct session_runner *runner, const struct kept_state *k)
 {
-    struct str service = fields_get(f, STR("service"));
-    bool is_ours = str_eq(service, STR("imap")) || str_eq(service, STR("sieve"));
-    if (link_get_peer(l) != ROLE_EDGE || !is_ours) {
-        peers_log_presumption(&r->peers, l, "shows a state that it may not have");
-        return ERR_TICKET;
-    }
-    TRY(kept_open(r->kept, l, f, state, out));
-    unsigned workers = (unsigned)boot_get_u64(r->boot, STR("workers"), 1);
-    if (ticket_get_worker(out->user, workers) != boot_get_index(r->boot)) {
-        peers_log_presumption(&r->peers, l, "shows a state for an account of another worker");
-        kept_state_release(out);
-        return ERR_TICKET;
-    }
-    return ERR_OK;
+    bool is_imap = str_eq(fields_get(f, STR("service")), STR("imap"));
+    return is_imap ? resume_imap(owner, l, f, runner, k) : resume_sieve(owner, l, f, runner, k);
 }
 
 static void on_resume(void *owner, struct link *l, struct str head, struct str state,
                       struct stream *s)
 {
     struct store_role *r = owner;
-    struct fields f;
-    struct kept_state k;
-    if (fields_parse(head, &f) != ERR_OK) {
-        peers_log_presumption(&r->peers, l, "sent a broken resume message");
-        stream_free(&s);
-        return;
-    }
-    CLEANUP(log_restore)
-    uint32_t before = log_about((uint32_t)fields_get_u64(&f, STR("log"), 0));
-    if (open_state(r, l, &f, state, &k) != ERR_OK) {
-        stream_free(&s);
-    } else {
-        struct session_runner *runner = session_runner_new(r->group, s);
-        bool is_imap = str_eq(fields_get(&f, STR("service")), STR("imap"));
-        enum err e =
-            is_imap ? resume_imap(r, l, &f, runner, &k) : resume_sieve(r, l, &f, runner, &k);
-        if (e != ERR_OK) {
-            log_info("a session cannot go on: %s", err_get_info(e)->meaning);
-            session_runner_abort(runner);
-        }
-        kept_state_release(&k);
-    }
-    fields_release(&f);
+    admission_resume(&r->admission, r->group, l, head, state, s);
 }
 
 /* A session that was parked before we started. A state that is not good is refused when it is used. */
@@ -397,7 +335,7 @@ static void on_park(void *owner, struct link *l, uint32_t id, struct str head, s
         peers_log_presumption(&r->peers, l, "sent a broken park message");
         return;
     }
-    bool is_good = open_state(r, l, &f, state, &k) == ERR_OK;
+    bool is_good = admission_open_state(&r->admission, l, &f, state, &k) == ERR_OK;
     if (!is_good || k.watch.watch != SESSION_WATCH_NONE) {
         parked_doubt(r->parked, l, id);
     }
@@ -424,18 +362,20 @@ static void on_change(void *owner, struct str user, uint64_t mailbox_id)
     parked_note_change(((struct store_role *)owner)->parked, user, mailbox_id);
 }
 
-static enum err start_parking(struct store_role *r)
+static enum err start_admission(struct store_role *r)
 {
-    const struct boot *b = r->boot;
-    struct kept_settings settings = {
-        .seal_key = boot_get(b, STR("seal_key")),
-        .life_ms = SECOND_MS * boot_get_u64(b, STR("parked_life_s"), 0),
+    struct admission_settings settings = {
+        .boot = r->boot,
+        .loop = r->loop,
+        .peers = &r->peers,
+        .services = STR("imap sieve"),
+        .is_worker = true,
+        .resume = resume,
         .on_park = on_parked,
-        .wall_ms = wall_ms,
         .owner = r,
     };
     r->parked = parked_new(r->loop, PARKED_MOST);
-    return kept_desk_new(&settings, &r->kept);
+    return admission_init(&r->admission, &settings);
 }
 
 /* ---- turns ---- */
@@ -682,9 +622,7 @@ static enum err open_and_confine(struct store_role *r)
         log_error("setting accounts_dir is missing");
         return ERR_SYNTAX;
     }
-    TRY(ticket_checker_new(boot_get(r->boot, STR("ticket_public")), &r->checker));
-    ticket_checker_begin(r->checker, loop_wall_ms(r->loop));
-    TRY(start_parking(r));
+    TRY(start_admission(r));
     tzset(); /* reads a file */
     TRY(confine(r->boot, ROLE_STORE, dir));
     struct store_config config = {
@@ -752,9 +690,8 @@ static void close_all(struct store_role *r)
     timer_free(&r->index);
     indexer_free(&r->indexer);
     store_free(&r->store);
-    kept_desk_free(&r->kept);
+    admission_release(&r->admission);
     parked_free(&r->parked);
-    ticket_checker_free(&r->checker);
     boot_free(&r->boot);
     loop_free(&r->loop);
 }

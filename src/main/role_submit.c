@@ -13,10 +13,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "main/admission.h"
 #include "main/control.h"
 #include "main/drain.h"
 #include "main/inject_session.h"
-#include "main/kept.h"
 #include "main/lmtp_gate.h"
 #include "main/lookups.h"
 #include "main/outgoing.h"
@@ -57,7 +57,7 @@ enum {
 struct submit_role {
     struct loop *loop;
     struct boot *boot;
-    struct ticket_checker *checker;
+    struct admission admission;
     struct outgoing *outgoing;
     struct burl_hosts burl_hosts;
     struct queue *queue;
@@ -66,7 +66,6 @@ struct submit_role {
     struct runner *runner;
     struct webhooks *webhooks;
     struct session_group *group;
-    struct kept_desk *kept;
     struct drain drain;
     struct lookups lookups;
     struct lmtp_gate *gate;
@@ -134,23 +133,6 @@ static void find_recipient(void *owner, struct str address,
 }
 
 /* ---- sessions ---- */
-
-static enum err check_ticket(struct submit_role *r, const struct link *l, const struct fields *f,
-                             struct ticket *out)
-{
-    struct str nonce = fields_get(f, STR("nonce"));
-    if (nonce.n != TICKET_NONCE_SIZE) {
-        peers_log_presumption(&r->peers, l, "wants a session without a nonce");
-        return ERR_TICKET;
-    }
-    struct ticket_use use = {
-        .service = SERVICE_SUBMIT,
-        .edge_id = link_get_name(l),
-        .nonce = (const uint8_t *)nonce.p,
-        .now_ms = loop_wall_ms(r->loop),
-    };
-    return ticket_check(r->checker, fields_get(f, STR("ticket")), &use, out);
-}
 
 /* What an address without a domain gets: the first local domain, or our own name. */
 static struct str get_domain(const struct submit_role *r)
@@ -268,11 +250,11 @@ static void open_submit(struct submit_role *r, struct link *l, const struct fiel
 {
     struct session_runner *runner = session_runner_new(r->group, s);
     struct ticket ticket;
-    enum err e = check_ticket(r, l, f, &ticket);
+    enum err e = admission_check_ticket(&r->admission, l, f, SERVICE_SUBMIT, &ticket);
     if (e == ERR_OK) {
         struct submit_session_args args =
             get_args(r, f, ticket.user, session_runner_get_host(runner));
-        kept_attach(r->kept, runner, l, ticket.user, f);
+        kept_attach(r->admission.kept, runner, l, ticket.user, f);
         session_runner_start(runner, submit_session_new(&args));
         return;
     }
@@ -282,12 +264,13 @@ static void open_submit(struct submit_role *r, struct link *l, const struct fiel
 }
 
 /* A session that another process had, or that was parked. */
-static enum err resume_submit(struct submit_role *r, struct link *l, const struct fields *f,
+static enum err resume_submit(void *owner, struct link *l, const struct fields *f,
                               struct session_runner *runner, const struct kept_state *k)
 {
+    struct submit_role *r = owner;
     struct session *core = NULL;
     struct submit_session_args args = get_args(r, f, k->user, session_runner_get_host(runner));
-    kept_attach(r->kept, runner, l, k->user, f);
+    kept_attach(r->admission.kept, runner, l, k->user, f);
     TRY(submit_session_resume(&args, &k->resume, &core));
     session_runner_start(runner, core);
     return ERR_OK;
@@ -297,30 +280,7 @@ static void on_resume(void *owner, struct link *l, struct str head, struct str s
                       struct stream *s)
 {
     struct submit_role *r = owner;
-    struct fields f;
-    struct kept_state k;
-    if (fields_parse(head, &f) != ERR_OK) {
-        peers_log_presumption(&r->peers, l, "sent a broken resume message");
-        stream_free(&s);
-        return;
-    }
-    CLEANUP(log_restore)
-    uint32_t before = log_about((uint32_t)fields_get_u64(&f, STR("log"), 0));
-    bool may =
-        link_get_peer(l) == ROLE_EDGE && str_eq(fields_get(&f, STR("service")), STR("submit"));
-    if (!may || kept_open(r->kept, l, &f, state, &k) != ERR_OK) {
-        peers_log_presumption(&r->peers, l, "wants to go on with a session that it may not have");
-        stream_free(&s);
-    } else {
-        struct session_runner *runner = session_runner_new(r->group, s);
-        enum err e = resume_submit(r, l, &f, runner, &k);
-        if (e != ERR_OK) {
-            log_info("a session cannot go on: %s", err_get_info(e)->meaning);
-            session_runner_abort(runner);
-        }
-        kept_state_release(&k);
-    }
-    fields_release(&f);
+    admission_resume(&r->admission, r->group, l, head, state, s);
 }
 
 /* Sessions that rest here wait for their clients alone: nothing of ours wakes them. */
@@ -333,21 +293,17 @@ static void on_park(void *owner, struct link *l, uint32_t id, struct str head, s
     (void)state;
 }
 
-static uint64_t get_wall_ms(void *owner)
+static enum err start_admission(struct submit_role *r)
 {
-    return loop_wall_ms(((struct submit_role *)owner)->loop);
-}
-
-static enum err start_parking(struct submit_role *r)
-{
-    const struct boot *b = r->boot;
-    struct kept_settings settings = {
-        .seal_key = boot_get(b, STR("seal_key")),
-        .life_ms = SECOND_MS * boot_get_u64(b, STR("parked_life_s"), 0),
-        .wall_ms = get_wall_ms,
+    struct admission_settings settings = {
+        .boot = r->boot,
+        .loop = r->loop,
+        .peers = &r->peers,
+        .services = STR("submit"),
+        .resume = resume_submit,
         .owner = r,
     };
-    return kept_desk_new(&settings, &r->kept);
+    return admission_init(&r->admission, &settings);
 }
 
 /* What an account sends by itself, from its worker. */
@@ -576,9 +532,7 @@ static enum err open_and_confine(struct submit_role *r)
         log_error("setting queue_dir is missing");
         return ERR_SYNTAX;
     }
-    TRY(ticket_checker_new(boot_get(r->boot, STR("ticket_public")), &r->checker));
-    ticket_checker_begin(r->checker, loop_wall_ms(r->loop));
-    TRY(start_parking(r));
+    TRY(start_admission(r));
     TRY(outgoing_new(r->loop, r->boot, &r->outgoing));
     TRY(burl_hosts_init(&r->burl_hosts, r->boot));
     TRY(confine(r->boot, ROLE_SUBMIT, dir));
@@ -634,8 +588,7 @@ static void close_all(struct submit_role *r)
     queue_close(&r->queue);
     rates_close(&r->rates);
     outgoing_free(&r->outgoing);
-    kept_desk_free(&r->kept);
-    ticket_checker_free(&r->checker);
+    admission_release(&r->admission);
     boot_free(&r->boot);
     loop_free(&r->loop);
 }

@@ -27,6 +27,20 @@ static void test_splits(void **state)
     assert_int_equal(str_find_str(STR("hello"), STR("lo")), 3);
 }
 
+static void test_words(void **state)
+{
+    (void)state;
+    assert_true(str_has_word(STR("a bc  d"), STR("a")));
+    assert_true(str_has_word(STR("a bc  d"), STR("bc")));
+    assert_true(str_has_word(STR("a bc  d"), STR("d")));
+    assert_false(str_has_word(STR("a bc  d"), STR("b")));
+    assert_false(str_has_word(STR("a bc  d"), STR("a bc")));
+    assert_false(str_has_word(STR("a bc  d"), STR("")));
+    assert_false(str_has_word(STR(""), STR("")));
+    assert_false(str_has_word(STR("a bc  d"), STR("BC")));
+    assert_true(str_has_word_nocase(STR("a bc  d"), STR("BC")));
+}
+
 static void test_numbers(void **state)
 {
     (void)state;
@@ -43,6 +57,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_compares),
         cmocka_unit_test(test_splits),
+        cmocka_unit_test(test_words),
         cmocka_unit_test(test_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
