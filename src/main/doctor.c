@@ -1,6 +1,7 @@
 /* limetta doctor: the rules one after the other, and what they found.
  *
- *     limetta doctor [--config FILE] [--state DIR] [--port-offset N] [--json] [--strict]
+ *     limetta doctor [--config FILE] [--state DIR] [--listen ADDR] [--port-offset N] [--json]
+ *                    [--strict]
  *
  * Each finding has a level, the name of its rule, and words that say what to do. Behind them stands what listens where, and what that
  * exposes: RFC 5383, 8, wants operators to decide that with open eyes. Works on a host whose server runs, stands still, or has
@@ -117,33 +118,43 @@ struct doctor_args {
     const char *state;
     const char *config;
     const char *offset;
+    const char *listen;
     bool is_json;
     bool is_strict;
 };
 
-/* As limetta serve takes it, but that a running server knows its own. */
-static int get_offset(const struct doctor_args *a, const struct config *c, unsigned *out)
+/* What a running server says of itself. False: none runs. */
+static bool ask_where(const char *state, struct buf *answer, struct fields *out)
+{
+    int fd = desk_link_open(state, "control");
+    bool is_there = fd >= 0 && desk_link_ask(fd, STR("op=where\n"), answer) == ERR_OK
+                    && fields_parse(desk_link_find_end(buf_str(answer)), out) == ERR_OK;
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return is_there;
+}
+
+/* Where it listens: as limetta serve takes it, but that a running server knows its own. listen: room for d->listen. */
+static int find_ports(const struct doctor_args *a, struct doctor *d, struct buf *listen)
 {
     CLEANUP(buf_release) struct buf answer = BUF_INIT(OUT_MOST);
+    const struct config *c = d->config;
     struct fields f;
     uint64_t v = config_get(c, CONFIG_port_offset).n > 0 ? config_get_u64(c, CONFIG_port_offset)
                  : geteuid() != 0                        ? OFFSET_WITHOUT_ROOT
                                                          : 0;
-    int fd = desk_link_open(a->state, "control");
-    if (a->offset != NULL) {
-        if (!str_to_u64(str_from_c(a->offset), PORT_OFFSET_MOST, &v)) {
-            return tool_fail(EXIT_USAGE, "--port-offset must be a number from 0 to %d",
-                             PORT_OFFSET_MOST);
-        }
-    } else if (fd >= 0 && desk_link_ask(fd, STR("op=where\n"), &answer) == ERR_OK
-               && fields_parse(desk_link_find_end(buf_str(&answer)), &f) == ERR_OK) {
+    if (ask_where(a->state, &answer, &f)) {
         v = fields_get_u64(&f, STR("offset"), v);
+        buf_add(listen, fields_get(&f, STR("listen")));
         fields_release(&f);
     }
-    if (fd >= 0) {
-        (void)close(fd);
+    if (a->offset != NULL && !str_to_u64(str_from_c(a->offset), PORT_OFFSET_MOST, &v)) {
+        return tool_fail(EXIT_USAGE, "--port-offset must be a number from 0 to %d",
+                         PORT_OFFSET_MOST);
     }
-    *out = (unsigned)v;
+    d->offset = (unsigned)v;
+    d->listen = a->listen != NULL ? str_from_c(a->listen) : buf_str(listen);
     return EXIT_FINE;
 }
 
@@ -152,9 +163,10 @@ static int examine(const struct doctor_args *a, struct config *c)
     struct doctor d = {.config = c, .dir = a->state, .config_path = a->config};
     struct doctor_service services[DOCTOR_SERVICES_MOST];
     uint16_t ports[DOCTOR_PORTS_MOST];
+    CLEANUP(buf_release) struct buf listen = BUF_INIT(OUT_MOST);
     d.has_domains = config_get(c, CONFIG_domains).n > 0;
     int code = serve_check_config(c);
-    code = code == EXIT_FINE ? get_offset(a, c, &d.offset) : code;
+    code = code == EXIT_FINE ? find_ports(a, &d, &listen) : code;
     if (code != EXIT_FINE) {
         return code;
     }
@@ -179,15 +191,19 @@ static int examine(const struct doctor_args *a, struct config *c)
 
 int tool_doctor(int argc, char **argv)
 {
-    static const char USAGE[] = "limetta doctor [--config FILE] [--state DIR] [--port-offset N] "
-                                "[--json] [--strict]";
+    static const char USAGE[] = "limetta doctor [--config FILE] [--state DIR] [--listen ADDR] "
+                                "[--port-offset N] [--json] [--strict]";
     struct doctor_args a = {.state = "state"};
     struct tool_words words = {.most = 0};
     struct config *c = NULL;
     const struct tool_option options[] = {
-        {"--state", &a.state, NULL},        {"--config", &a.config, NULL},
-        {"--port-offset", &a.offset, NULL}, {"--json", NULL, &a.is_json},
-        {"--strict", NULL, &a.is_strict},   {NULL, NULL, NULL},
+        {"--state", &a.state, NULL},
+        {"--config", &a.config, NULL},
+        {"--port-offset", &a.offset, NULL},
+        {"--listen", &a.listen, NULL},
+        {"--json", NULL, &a.is_json},
+        {"--strict", NULL, &a.is_strict},
+        {NULL, NULL, NULL},
     };
     int code = tool_parse(argc, argv, options, USAGE, &words);
     if (code != EXIT_FINE) {

@@ -56,7 +56,8 @@ struct doctor {
     const char *dir;             /* the state folder; may not be there yet */
     const char *config_path;     /* NULL: none */
     unsigned offset;
-    bool has_domains; /* the file names domains */
+    struct str listen; /* in place of the setting; empty: that counts. Borrowed */
+    bool has_domains;  /* the file names domains */
     struct doctor_host host;
     VEC(struct doctor_finding) findings;
 };
@@ -73,6 +74,8 @@ void doctor_check_ports(struct doctor *d, const struct doctor_service *services,
 void doctor_check_config(struct doctor *d);
 void doctor_check_tls(struct doctor *d);
 void doctor_check_files(struct doctor *d);
+/* False: there is no state folder, which is noted; then there is nothing in it to look at. */
+bool doctor_find_state(struct doctor *d);
 void doctor_check_host(struct doctor *d);
 
 /* Asks this host; state: the server's control socket may answer. ports: receives what listening points to. */

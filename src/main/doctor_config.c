@@ -6,11 +6,14 @@
 
 #include "main/listen.h"
 #include "net/network.h"
+#include "net/resolve.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
 enum { TWO_HOURS_S = 7200, NEARLY_S = 6900, SECOND_MS = 1000, SMTP_PORT = 25, HTTPS_PORT = 443 };
+
+static const struct str ALL_ADDRESSES = {"all addresses", sizeof("all addresses") - 1};
 
 static bool is_one_of(unsigned port, const unsigned *ports, size_t count)
 {
@@ -71,6 +74,20 @@ static void check_listening(struct doctor *d, const struct doctor_service *s)
     }
 }
 
+static void check_addresses(struct doctor *d, const struct doctor_service *s)
+{
+    struct str list = str_eq(s->addresses, ALL_ADDRESSES) ? STR_EMPTY : s->addresses;
+    while (list.n > 0) {
+        struct sockaddr_storage at;
+        struct str one = str_split(&list, ' ');
+        if (one.n > 0 && !resolve_numeric(one, (uint16_t)s->port, &at)) {
+            doctor_say(d, DOCTOR_ERROR, "no-address",
+                       "%s cannot listen on %.*s: that is no IPv4 or IPv6 address", s->name,
+                       STR_ARG(one));
+        }
+    }
+}
+
 void doctor_check_ports(struct doctor *d, const struct doctor_service *services, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -86,6 +103,7 @@ void doctor_check_ports(struct doctor *d, const struct doctor_service *services,
             }
         }
         check_port(d, s);
+        check_addresses(d, s);
         check_listening(d, s);
     }
     if (d->offset != 0) {
@@ -100,8 +118,8 @@ void doctor_check_ports(struct doctor *d, const struct doctor_service *services,
 size_t doctor_list_services(const struct doctor *d, struct doctor_service out[DOCTOR_SERVICES_MOST])
 {
     const struct config *c = d->config;
-    struct str clients =
-        config_get(c, CONFIG_listen).n > 0 ? config_get(c, CONFIG_listen) : STR("all addresses");
+    struct str clients = d->listen.n > 0 ? d->listen : config_get(c, CONFIG_listen);
+    clients = str_trim(clients).n > 0 ? clients : ALL_ADDRESSES;
     struct str roles = config_get(c, CONFIG_roles);
     bool has_edge = roles.n == 0 || str_find_str(roles, STR("edge")) < roles.n;
     bool has_submit = roles.n == 0 || str_find_str(roles, STR("submit")) < roles.n;

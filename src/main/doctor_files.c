@@ -1,7 +1,7 @@
 /* Rules on files: the certificate, and who may read what.
  *
  * Permission bits and owners only: what an access control list or a mount adds is beyond us. A file that is not there is no
- * finding of these rules, but for a certificate: the state folder may not have been made yet. */
+ * finding of these rules, but for a certificate, and for the state folder itself: it may not have been made yet, or be another one. */
 #include "main/certificate.h"
 #include "main/doctor.h"
 #include "main/state.h"
@@ -9,6 +9,7 @@
 
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum {
@@ -36,6 +37,25 @@ static void get_path(const struct doctor *d, enum config_id id, const char *name
     } else {
         make_path(d, name, out);
     }
+}
+
+bool doctor_find_state(struct doctor *d)
+{
+    struct stat st;
+    if (stat(d->dir, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return true;
+    }
+    for (size_t i = 0; i < d->findings.count; i++) {
+        if (strcmp(d->findings.at[i].rule, "no-state") == 0) {
+            return false;
+        }
+    }
+    doctor_say(d, DOCTOR_WARNING, "no-state",
+               "there is no state folder %s: either another one is meant (--state), or the server "
+               "has never run, which makes it; nothing in it could be looked at, a certificate "
+               "neither",
+               d->dir);
+    return false;
 }
 
 /* ---- the certificate ---- */
@@ -107,6 +127,9 @@ void doctor_check_tls(struct doctor *d)
     }
     get_path(d, CONFIG_tls_cert, "tls-cert.pem", cert_path);
     get_path(d, CONFIG_tls_key, "tls-key.pem", key_path);
+    if (config_get(d->config, CONFIG_tls_cert).n == 0 && !doctor_find_state(d)) {
+        return;
+    }
     enum err e = state_read_file(cert_path, &cert);
     if (e == ERR_NOT_FOUND && config_is_on(d->config, CONFIG_tls_self_signed)) {
         doctor_say(d, DOCTOR_WARNING, "self-signed",
@@ -143,6 +166,9 @@ static void check_mode(struct doctor *d, const char *path, mode_t bits, const ch
 
 static void check_state(struct doctor *d)
 {
+    if (!doctor_find_state(d)) {
+        return;
+    }
     static const struct {
         const char *name;
         const char *rule;

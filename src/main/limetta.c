@@ -132,7 +132,7 @@ struct command {
 static const struct command COMMANDS[] = {
     {"serve", serve, false, "[--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]\n"},
     {"doctor", tool_doctor, false,
-     "[--config FILE] [--state DIR] [--port-offset N] [--json] [--strict]\n"},
+     "[--config FILE] [--state DIR] [--listen ADDR] [--port-offset N] [--json] [--strict]\n"},
     {"status", tool_status, false, "[--json] [--watch] [--state DIR]\n"},
     {"reload", tool_reload, false, "[--state DIR]\n"},
     {"restart", tool_restart, false,

@@ -4,8 +4,8 @@
  *     op=reload                       type=setting, type=certificate (main/reload.h); type=end
  *     op=restart roles=<names> index=<number or nothing>    type=restarted role= index= pid=, as they come back; type=end
  *     op=status                       type=server; a type=role for each process, with its metrics; type=end
- *     op=where                        type=end dir= config= offset= tls=0|1: its folder, what it reads, its ports, whether it
- *                                     has a certificate
+ *     op=where                        type=end dir= config= offset= listen= tls=0|1: its folder, what it reads, its ports and
+ *                                     their addresses (empty: all), whether it has a certificate
  *
  * type=end says result=ok, or result=no why=<words>.
  *
@@ -207,6 +207,9 @@ static void answer_where(struct supervisor *s, struct desk_visit *v)
     fields_add(&out, STR("config"), config == NULL ? STR_EMPTY : str_from_c(config));
     fields_add_u64(&out, STR("tls"), s->options->state->tls_cert.len > 0 ? 1 : 0);
     fields_add_u64(&out, STR("offset"), s->options->port_offset);
+    fields_add(&out, STR("listen"),
+               s->options->listen != NULL ? str_from_c(s->options->listen)
+                                          : config_get(s->context.config, CONFIG_listen));
     buf_add_char(&out, '\n');
     desk_answer(v, buf_str(&out));
 }

@@ -361,7 +361,8 @@ static int run_hosts(const struct serve_args *a, struct config **config, const s
     if (code != EXIT_FINE) {
         return code;
     }
-    struct supervise_options o = {.port_offset = offset, .metrics_fd = -1, .control_fd = -1};
+    struct supervise_options o = {
+        .port_offset = offset, .listen = a->listen, .metrics_fd = -1, .control_fd = -1};
     code = config_is_on(c, CONFIG_metrics) ? listen_open_metrics(offset, &o.metrics_fd) : EXIT_FINE;
     if (code == EXIT_FINE) {
         code = run_open(a, config, hosts, &listenings, &o);

@@ -13,8 +13,9 @@ struct supervise_options {
     const struct hosts *hosts;
     const struct listenings *listenings;
     unsigned port_offset;
-    int metrics_fd; /* listening socket, taken; -1: none */
-    int control_fd; /* likewise, of the tools */
+    const char *listen; /* where clients come in, in place of the setting; NULL: that counts */
+    int metrics_fd;     /* listening socket, taken; -1: none */
+    int control_fd;     /* likewise, of the tools */
     void (*on_ready)(void *owner);
     void *owner;
 };

@@ -185,6 +185,12 @@ void firewall_print(const struct firewall_config *c, const struct firewall_layou
     (void)printf("        counter drop comment \"no rule\"\n    }\n}\n");
 }
 
+/* One host is all that is in its zone. */
+static const char *get_table_name(const struct firewall_layout *l, enum firewall_zone zone)
+{
+    return zone == ZONE_DMZ && !l->has_inside ? "server" : ZONES[zone];
+}
+
 void firewall_print_table(const struct firewall_config *c, const struct firewall_layout *l)
 {
     (void)printf(
@@ -197,8 +203,8 @@ void firewall_print_table(const struct firewall_config *c, const struct firewall
             continue;
         }
         struct str target = firewall_get_target(l, n);
-        (void)printf("| %s%s%.*s | %s%s%.*s | %s %u | %s | ", ZONES[from],
-                     n->from.n > 0 ? ": " : "", STR_ARG(n->from), ZONES[to],
+        (void)printf("| %s%s%.*s | %s%s%.*s | %s %u | %s | ", get_table_name(l, from),
+                     n->from.n > 0 ? ": " : "", STR_ARG(n->from), get_table_name(l, to),
                      target.n > 0 ? ": " : "", STR_ARG(target), n->is_udp ? "UDP" : "TCP", n->port,
                      n->why);
         if (n->is_udp) {

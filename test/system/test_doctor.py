@@ -45,6 +45,11 @@ def test_running(make):
         ports = {e['service']: e['port'] - s.offset for e in found['exposure']}
         equal(ports, {'IMAP': 143, 'submission': 587, 'ManageSieve': 4190, 'LMTP': 24, 'metrics': 9143})
         true(all(e['exposes'] and e['addresses'] for e in found['exposure']), found['exposure'])
+
+        def heard(*more):
+            return {e['addresses'] for e in doctor(s, *more)[1]['exposure'] if e['service'] in ('IMAP', 'submission', 'ManageSieve')}
+        equal(heard(), {s.host}, 'a server that was started with --listen says so')
+        equal(heard('--listen', '192.0.2.1 ::1'), {'192.0.2.1 ::1'})
         r = subprocess.run([s.program, 'doctor', '--state', s.state, '--config', s.config], capture_output=True, timeout=60, check=False)
         matches(r.stdout.decode(), r'(?m)^warning: self-signed: ')
         contains(r.stdout.decode(), f'port {143 + s.offset}')
@@ -60,6 +65,11 @@ def test_running(make):
             equal(rules(s, '--port-offset', str(s.offset)) - BASE, {'port-taken'}, pid)
         equal(rules(s, '--port-offset', '300') - BASE, {'http-port'}, 'D34: 143 + 300 is HTTPS')
         equal(rules(s, '--port-offset', '0') - BASE, set())
+        equal(heard(), {'all addresses'})
+        equal(rules(s, '--port-offset', '0', '--listen', 'nowhere') - BASE, {'no-address'})
+        missing = doctor(s, '--port-offset', '0', '--state', os.path.join(s.dir, 'missing'))
+        equal({f['rule'] for f in missing[1]['findings']} - HOST - BASE, {'no-state'})
+        equal(missing[0], 0, 'before its first start a server lacks nothing')
 
 
 @limetta_only

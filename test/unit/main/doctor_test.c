@@ -147,6 +147,70 @@ static void test_ports(void **state)
     config_free(&c);
 }
 
+/* Where it listens: as it was started, else as the file says. */
+static void test_addresses(void **state)
+{
+    static const struct {
+        const char *file;
+        const char *listen;
+        const char *seen;
+        const char *rule; /* thrice: of each service for clients */
+    } ROWS[] = {
+        {GOOD, "", "all addresses", NULL},
+        {GOOD "listen = \"192.0.2.7 2001:db8::7\"\n", "", "192.0.2.7 2001:db8::7", NULL},
+        {GOOD "listen = \"192.0.2.7\"\n", "127.0.0.1", "127.0.0.1", NULL},
+        {GOOD, " ", "all addresses", NULL},
+        {GOOD "listen = \"mail.example\"\n", "", "mail.example", "no-address"},
+        {GOOD, "192.0.2.7 192.0.2.300", "192.0.2.7 192.0.2.300", "no-address"},
+    };
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        struct config *c = read_config(ROWS[i].file);
+        struct doctor d = {.config = c, .dir = "/nowhere", .has_domains = true};
+        struct doctor_service services[DOCTOR_SERVICES_MOST];
+        d.listen = str_from_c(ROWS[i].listen);
+        d.host = make_host();
+        size_t count = doctor_list_services(&d, services);
+        assert_true(count >= 3);
+        for (size_t k = 0; k < 3; k++) {
+            assert_str(services[k].addresses, str_from_c(ROWS[i].seen));
+        }
+        doctor_check_ports(&d, services, count);
+        assert_int_equal(d.findings.count, ROWS[i].rule == NULL ? 0 : 3);
+        for (size_t k = 0; k < d.findings.count; k++) {
+            assert_string_equal(d.findings.at[k].rule, ROWS[i].rule);
+            assert_int_equal(d.findings.at[k].level, DOCTOR_ERROR);
+        }
+        doctor_release(&d);
+        config_free(&c);
+    }
+}
+
+/* Without a state folder that is what is said, once, and not that its certificate is missing; one elsewhere is looked for all the same. */
+static void test_no_state(void **state)
+{
+    struct config *c = read_config(GOOD);
+    struct doctor d = {.config = c, .dir = "/nowhere/at/all", .has_domains = true};
+    d.host = make_host();
+    doctor_check_tls(&d);
+    doctor_check_files(&d);
+    assert_found(&d, "no-state", DOCTOR_WARNING);
+    doctor_release(&d);
+    config_free(&c);
+    c = read_config(GOOD "tls_cert = \"/nowhere/cert.pem\"\n");
+    d.config = c;
+    doctor_check_tls(&d);
+    assert_found(&d, "no-tls", DOCTOR_ERROR);
+    doctor_release(&d);
+    d.dir = "/"; /* which is there */
+    config_free(&c);
+    c = read_config(GOOD);
+    d.config = c;
+    doctor_check_tls(&d);
+    assert_found(&d, "no-tls", DOCTOR_ERROR);
+    doctor_release(&d);
+    config_free(&c);
+}
+
 /* Who listens: we when we run, nobody when we do not. */
 static void test_listening(void **state)
 {
@@ -240,7 +304,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_wrong), cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_ports),         cmocka_unit_test(test_listening),
+        cmocka_unit_test(test_ports),         cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_no_state),      cmocka_unit_test(test_listening),
         cmocka_unit_test(test_host),          cmocka_unit_test(test_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
