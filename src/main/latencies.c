@@ -5,21 +5,22 @@
  * when a server becomes slow, not to profile it. A command costs two readings of the clock and an increment. */
 #include "main/latencies.h"
 
-/* The commands of each group; the last one has all others. */
+enum group { SELECT, FETCH, STORE, SEARCH, APPEND, COPY, EXPUNGE, LIST, CONVERT, OTHER };
+
+static const char *const NAMES[LATENCY_GROUPS] = {
+    "select", "fetch", "store", "search", "append", "copy", "expunge", "list", "convert", "other",
+};
+
 static const struct {
-    const char *name;
-    const char *commands;
-} GROUPS[LATENCY_GROUPS] = {
-    {"select", "SELECT EXAMINE"},
-    {"fetch", "FETCH"},
-    {"store", "STORE"},
-    {"search", "SEARCH ESEARCH SORT THREAD"},
-    {"append", "APPEND"},
-    {"copy", "COPY MOVE"},
-    {"expunge", "EXPUNGE CLOSE"},
-    {"list", "LIST LSUB STATUS"},
-    {"convert", "CONVERT URLFETCH"},
-    {"other", ""},
+    struct str command;
+    enum group group;
+} GROUPS[] = {
+    {{"FETCH", 5}, FETCH},    {{"STORE", 5}, STORE},     {{"SELECT", 6}, SELECT},
+    {{"EXAMINE", 7}, SELECT}, {{"SEARCH", 6}, SEARCH},   {{"ESEARCH", 7}, SEARCH},
+    {{"SORT", 4}, SEARCH},    {{"THREAD", 6}, SEARCH},   {{"APPEND", 6}, APPEND},
+    {{"COPY", 4}, COPY},      {{"MOVE", 4}, COPY},       {{"EXPUNGE", 7}, EXPUNGE},
+    {{"CLOSE", 5}, EXPUNGE},  {{"LIST", 4}, LIST},       {{"LSUB", 4}, LIST},
+    {{"STATUS", 6}, LIST},    {{"CONVERT", 7}, CONVERT}, {{"URLFETCH", 8}, CONVERT},
 };
 
 static const struct {
@@ -31,31 +32,28 @@ static const struct {
     {1000000, "1.0"}, {3000000, "3.0"}, {10000000, "10.0"},
 };
 
-static bool has_word(struct str words, struct str word)
+static enum group find_group(struct str command)
 {
-    while (words.n > 0) {
-        if (str_eq(str_split(&words, ' '), word)) {
-            return true;
+    for (size_t i = 0; i < sizeof(GROUPS) / sizeof(GROUPS[0]); i++) {
+        if (str_eq(GROUPS[i].command, command)) {
+            return GROUPS[i].group;
         }
     }
-    return false;
+    return OTHER;
 }
 
 void latencies_add(struct latencies *l, struct str command, uint64_t took_us)
 {
-    size_t group = 0;
     size_t bucket = 0;
     if (str_eq(command, STR("IDLE"))) {
         return; /* it takes as long as its client likes */
     }
-    while (group + 1 < LATENCY_GROUPS && !has_word(str_from_c(GROUPS[group].commands), command)) {
-        group++;
-    }
     while (bucket < LATENCY_BUCKETS && took_us > BOUNDS[bucket].us) {
         bucket++;
     }
-    l->of[group].counts[bucket]++;
-    l->of[group].sum_us += took_us;
+    struct latency *of = &l->of[find_group(command)];
+    of->counts[bucket]++;
+    of->sum_us += took_us;
 }
 
 static uint64_t get_count(const struct latency *l)
@@ -90,7 +88,7 @@ void latencies_write(const struct latencies *l, unsigned worker, struct buf *out
               "tagged reply.\n");
     for (size_t i = 0; i < LATENCY_GROUPS; i++) {
         if (get_count(&l->of[i]) > 0) {
-            write_group(&l->of[i], GROUPS[i].name, worker, out);
+            write_group(&l->of[i], NAMES[i], worker, out);
         }
     }
 }
