@@ -1,10 +1,10 @@
-/* Who waits for which descriptor: one epoll set of our own, which libuv watches as a single descriptor.
+/* Who waits for which descriptor: one epoll set of our own, in which the process sleeps.
  *
  * libuv's own handle for a descriptor is 160 octets, its table has a place for each number up to the highest, and a handle is freed in
  * libuv's time. Of a hundred thousand connections nearly all wait for one thing, for hours. So what we keep of each is 32 octets inside its
  * owner, and the kernel keeps the rest.
  *
- * libuv says that something is ready; then a batch is fetched and told. An owner may go amid a batch, be it his turn or not: what is left
+ * What is ready is fetched and told in batches. An owner may go amid a batch, be it his turn or not: what is left
  * of the batch then forgets him. What a batch says that nobody wants to hear any more is dropped.
  *
  * An error or a hang-up is told as whatever its owner waits for: reading or writing will say what is wrong. Who waits for nothing is not in
@@ -39,13 +39,11 @@ static void tell(struct io *io, uint32_t ready)
     }
 }
 
-static void on_ready(uv_poll_t *poll, int status, int events)
+void loop_io_wait(struct loop *l, int most_ms)
 {
-    struct loop *l = poll->data;
     struct io_batch batch = {.next = 0};
-    (void)status;
-    (void)events;
-    batch.count = epoll_wait(l->epoll, batch.at, BATCH, 0);
+    batch.count = epoll_wait(l->epoll, batch.at, BATCH, most_ms); /* -1: a signal */
+    loop_look_at_clock(l);
     l->batch = &batch;
     while (batch.next < batch.count) {
         const struct epoll_event *e = &batch.at[batch.next++];
@@ -59,18 +57,14 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 void loop_io_init(struct loop *l)
 {
     l->epoll = epoll_create1(EPOLL_CLOEXEC);
-    int failed = l->epoll < 0 ? -errno : uv_poll_init(&l->uv, &l->poll, l->epoll);
-    if (failed != 0) {
-        log_error("no set of descriptors: %s", uv_strerror(failed));
+    if (l->epoll < 0) {
+        log_error("no set of descriptors: %s", strerrordesc_np(errno));
         abort();
     }
-    l->poll.data = l;
-    uv_poll_start(&l->poll, UV_READABLE, on_ready);
 }
 
 void loop_io_release(struct loop *l)
 {
-    uv_close((uv_handle_t *)&l->poll, NULL);
     (void)close(l->epoll);
 }
 

@@ -27,13 +27,22 @@ struct timer_heap {
     uint64_t next_order; /* timers due at the same time fire in the order they were started */
 };
 
+/* Readiness of a descriptor (real loop only). Borrows fd, which must outlive it. All zeros: none. */
+struct io {
+    struct loop *loop;
+    void (*fn)(void *owner, unsigned events);
+    void *owner;
+    int fd;
+    uint8_t events; /* that it waits for */
+};
+
 enum { LOOP_SCRATCH_SIZE = 64 * 1024 };
 
 struct loop {
     bool is_fake;
     bool is_stopped;
     bool wipes_reads; /* see loop_wipe_reads() */
-    uint64_t now_ms;  /* fake only */
+    uint64_t now_ms;
     uint64_t wall_ms; /* fake only: Unix time at now_ms == 0 */
     struct list deferred;
     struct list late[LATE_STAGES];
@@ -47,14 +56,12 @@ struct loop {
     /* Fake only: see stream_set_fake_connect(). */
     bool (*on_connect)(void *owner, const struct sockaddr_storage *to, struct stream *s);
     void *connect_owner;
+    /* The rest: real only. */
     struct io_batch *batch; /* what is being told of descriptors; NULL: nothing */
-    int epoll;              /* the rest: real only */
-    uv_poll_t poll;         /* of epoll */
+    int epoll;
+    struct io uv_io; /* of uv's own set */
     uv_loop_t uv;
-    uv_prepare_t prepare;
-    uv_idle_t idle;
-    uv_timer_t alarm;
-    uint64_t alarm_ms; /* when alarm goes off; 0: not armed */
+    bool is_uv_due; /* uv was given something that it has yet to look at */
 };
 
 void late_init(struct late *t, void (*fn)(struct late *t));
@@ -73,14 +80,6 @@ bool timers_next(const struct loop *l, uint64_t *due_ms);
 /* Fires what is due at now_ms and was started before this call. */
 void timers_fire(struct loop *l, uint64_t now_ms);
 
-/* Readiness of a descriptor (real loop only). Borrows fd, which must outlive it. All zeros: none. */
-struct io {
-    struct loop *loop;
-    void (*fn)(void *owner, unsigned events);
-    void *owner;
-    int fd;
-    uint8_t events; /* that it waits for */
-};
 enum { IO_READ = 1, IO_WRITE = 2 };
 void io_init(struct io *io, struct loop *l, int fd, void (*fn)(void *owner, unsigned events),
              void *owner);
@@ -92,7 +91,10 @@ void io_set(struct io *io, unsigned events);
 void io_free(struct io **io);
 
 void loop_io_init(struct loop *l);
+/* Sleeps until something is ready, at most so long (-1: for ever), and tells it. */
+void loop_io_wait(struct loop *l, int most_ms);
 void loop_io_release(struct loop *l);
+void loop_look_at_clock(struct loop *l);
 void loop_uv_init(struct loop *l);
 void loop_uv_release(struct loop *l);
 

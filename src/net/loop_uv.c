@@ -1,9 +1,10 @@
-/* The real back end: turns, signals, time and worker threads over libuv; descriptors: loop_io.c.
+/* The real back end: turns, time and listening sockets of our own (descriptors: loop_io.c), signals and worker threads over libuv.
  *
- * libuv only tells us what is ready; reading and writing are our own system calls, because that lets one buffer serve
- * all connections (an idle one owns none) and lets a turn end in one write a socket. The turn's end sits in libuv's
- * prepare phase, the last before it sleeps: timers and descriptors of this iteration have been heard by then. When a
- * turn has more to do than fits, an idle handle keeps libuv from sleeping. All timers hang on one libuv timer.
+ *     timers -> turn (loop.c) -> sleep, until a descriptor is ready or a timer is due -> tell descriptors -> timers ...
+ *
+ * A short command wakes each process once, so what a turn costs besides is what many short commands cost: one system call to sleep.
+ * When a turn has more to do than fits, the sleep is only a look. libuv is a guest: its descriptor is one among ours, and it is run
+ * when that is ready, or when it was given something that it has yet to register there (is_uv_due).
  *
  * libuv closes handles in its own time, so their memory is freed in its close callback, not in x_free(). */
 #include "base/log.h"
@@ -12,6 +13,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <time.h>
@@ -27,6 +29,7 @@ struct fd_watch {
 
 struct signal_watch {
     uv_signal_t handle; /* first: freed as the handle */
+    struct loop *loop;
     void (*fn)(void *owner);
     void *owner;
 };
@@ -55,67 +58,35 @@ static void free_handle(uv_handle_t *h)
     free(h);
 }
 
-static void on_alarm(uv_timer_t *alarm)
+void loop_look_at_clock(struct loop *l)
 {
-    struct loop *l = alarm->data;
-    l->alarm_ms = 0;
-    timers_fire(l, uv_now(&l->uv));
+    l->now_ms = uv_hrtime() / 1000000;
 }
 
-static void set_alarm(struct loop *l)
+static void on_uv(void *owner, unsigned events)
 {
-    uint64_t due = 0;
-    if (!timers_next(l, &due)) {
-        if (l->alarm_ms != 0) {
-            uv_timer_stop(&l->alarm);
-            l->alarm_ms = 0;
-        }
-        return;
-    }
-    if (due != l->alarm_ms) {
-        uint64_t now = uv_now(&l->uv);
-        uv_timer_start(&l->alarm, on_alarm, due > now ? due - now : 0, 0);
-        l->alarm_ms = due;
-    }
-}
-
-static void on_idle(uv_idle_t *idle)
-{
-    (void)idle;
-}
-
-static void on_prepare(uv_prepare_t *prepare)
-{
-    struct loop *l = prepare->data;
-    if (loop_finish_turn(l)) {
-        uv_idle_stop(&l->idle);
-    } else {
-        uv_idle_start(&l->idle, on_idle);
-    }
-    set_alarm(l);
+    struct loop *l = owner;
+    (void)events;
+    l->is_uv_due = false;
+    uv_run(&l->uv, UV_RUN_NOWAIT);
 }
 
 void loop_uv_init(struct loop *l)
 {
     int failed = uv_loop_init(&l->uv);
-    failed |= uv_prepare_init(&l->uv, &l->prepare);
-    failed |= uv_idle_init(&l->uv, &l->idle);
-    failed |= uv_timer_init(&l->uv, &l->alarm);
     if (failed != 0) {
         log_error("no event loop: %s", uv_strerror(failed));
         abort();
     }
-    l->prepare.data = l;
-    l->alarm.data = l;
-    uv_prepare_start(&l->prepare, on_prepare);
+    loop_look_at_clock(l);
     loop_io_init(l);
+    io_init(&l->uv_io, l, uv_backend_fd(&l->uv), on_uv, l);
+    io_set(&l->uv_io, IO_READ);
 }
 
 void loop_uv_release(struct loop *l)
 {
-    uv_close((uv_handle_t *)&l->prepare, NULL);
-    uv_close((uv_handle_t *)&l->idle, NULL);
-    uv_close((uv_handle_t *)&l->alarm, NULL);
+    io_release(&l->uv_io);
     loop_io_release(l);
     uv_run(&l->uv, UV_RUN_DEFAULT);
     int busy = uv_loop_close(&l->uv);
@@ -124,7 +95,7 @@ void loop_uv_release(struct loop *l)
 
 uint64_t loop_now_ms(const struct loop *l)
 {
-    return l->is_fake ? l->now_ms : uv_now(&l->uv);
+    return l->now_ms;
 }
 
 uint64_t loop_clock_us(const struct loop *l)
@@ -154,22 +125,46 @@ static void run_fake(struct loop *l)
              && (!loop_finish_turn(l) || (timers_next(l, &due) && due <= l->now_ms)));
 }
 
+/* How long there is nothing to do by the clock; -1: for ever. */
+static int get_sleep_ms(const struct loop *l)
+{
+    uint64_t due = 0;
+    if (!timers_next(l, &due)) {
+        return -1;
+    }
+    uint64_t ms = due > l->now_ms ? due - l->now_ms : 0;
+    return ms < INT_MAX ? (int)ms : INT_MAX;
+}
+
+static void run_real(struct loop *l)
+{
+    loop_look_at_clock(l);
+    while (!l->is_stopped) {
+        timers_fire(l, l->now_ms);
+        bool is_quiet = loop_finish_turn(l);
+        if (l->is_uv_due) {
+            on_uv(l, 0);
+            is_quiet = false; /* what it told may have more to do */
+        }
+        if (!l->is_stopped) {
+            loop_io_wait(l, is_quiet ? get_sleep_ms(l) : 0);
+        }
+    }
+}
+
 void loop_run(struct loop *l)
 {
     l->is_stopped = false;
     if (l->is_fake) {
         run_fake(l);
-        return;
+    } else {
+        run_real(l);
     }
-    uv_run(&l->uv, UV_RUN_DEFAULT);
 }
 
 void loop_stop(struct loop *l)
 {
     l->is_stopped = true;
-    if (!l->is_fake) {
-        uv_stop(&l->uv);
-    }
 }
 
 void loop_advance(struct loop *l, uint64_t ms)
@@ -234,18 +229,22 @@ struct signal_watch *signal_watch_new(struct loop *l, int signum, void (*fn)(voi
 {
     struct signal_watch *w = mem_new(sizeof(*w));
     assert(!l->is_fake);
+    w->loop = l;
     w->fn = fn;
     w->owner = owner;
     int failed = uv_signal_init(&l->uv, &w->handle);
     failed |= uv_signal_start(&w->handle, on_signal, signum);
     assert(failed == 0);
+    l->is_uv_due = true;
     return w;
 }
 
 void signal_watch_free(struct signal_watch **w)
 {
     if (*w != NULL) {
+        struct loop *l = (*w)->loop;
         uv_signal_stop(&(*w)->handle);
+        l->is_uv_due = true;
         uv_close((uv_handle_t *)&(*w)->handle, free_handle);
         *w = NULL;
     }
@@ -278,6 +277,7 @@ void loop_work(struct loop *l, void (*work)(void *owner), void (*done)(void *own
     w->owner = owner;
     int failed = uv_queue_work(&l->uv, &w->request, on_work, on_work_done);
     assert(failed == 0);
+    l->is_uv_due = true;
 }
 
 static bool is_out_of_descriptors(int errnum)
