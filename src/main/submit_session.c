@@ -406,11 +406,20 @@ static struct submit_session *make(const struct submit_session_args *args)
     return s;
 }
 
+/* What the caller lent for the time of the call, the core has copied; nothing else of it may be looked at from here on. */
+static void use_strings_of_core(struct submit_session *s)
+{
+    s->args.submission = (struct submission_args){
+        .user = submission_get_user(s->core),
+        .peer = submission_get_peer(s->core),
+    };
+}
+
 struct session *submit_session_new(const struct submit_session_args *args)
 {
     struct submit_session *s = make(args);
     s->core = submission_new(&args->submission, &s->host);
-    s->args.submission.user = submission_get_user(s->core);
+    use_strings_of_core(s);
     return &s->base;
 }
 
@@ -424,7 +433,7 @@ enum err submit_session_resume(const struct submit_session_args *args,
         free(s);
         return e;
     }
-    s->args.submission.user = submission_get_user(s->core);
+    use_strings_of_core(s);
     *out = &s->base;
     return ERR_OK;
 }

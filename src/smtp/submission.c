@@ -505,3 +505,8 @@ struct str submission_get_user(const struct session *session)
 {
     return ((const struct submission *)session)->args.user;
 }
+
+struct str submission_get_peer(const struct session *session)
+{
+    return ((const struct submission *)session)->args.peer;
+}

@@ -104,8 +104,9 @@ MUST_USE enum err submission_resume(const struct submission_args *args,
                                     const struct submission_host *host,
                                     const struct session_resume *r, struct session **out);
 
-/* The authorization identity it was made for. Borrowed. */
+/* The authorization identity it was made for, and the client's address. Borrowed. */
 struct str submission_get_user(const struct session *s);
+struct str submission_get_peer(const struct session *s);
 
 /* Answers; each calls host->base.wake. */
 /* ERR_OK: user is the account here, or empty: a foreign address that we take. ERR_NO_USER, ERR_NO_RELAY, ERR_UNAVAILABLE. */
