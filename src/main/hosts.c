@@ -168,15 +168,28 @@ static unsigned count_worker(const struct hosts *h, unsigned worker)
     return count;
 }
 
+/* The role that one of ours connects to and that runs nowhere; ROLE_COUNT: there is none. Auth and stores connect to nobody: when the
+ * hosts of all edges were locked out, or have not been made yet, they run all the same. */
+static enum link_role find_missing(const struct hosts *h)
+{
+    static const enum link_role NEEDED[] = {ROLE_AUTH, ROLE_STORE, ROLE_SUBMIT};
+    bool has_edge = hosts_has(&h->at[0], ROLE_EDGE);
+    bool has_submit = hosts_has(&h->at[0], ROLE_SUBMIT);
+    for (size_t i = 0; (has_edge || has_submit) && i < sizeof(NEEDED) / sizeof(NEEDED[0]); i++) {
+        if (count_role(h, NEEDED[i]) == 0) {
+            return NEEDED[i];
+        }
+    }
+    return ROLE_COUNT;
+}
+
 enum err hosts_check(const struct hosts *h, struct buf *why)
 {
-    static const enum link_role NEEDED[] = {ROLE_EDGE, ROLE_AUTH, ROLE_STORE, ROLE_SUBMIT};
-    for (size_t i = 0; i < sizeof(NEEDED) / sizeof(NEEDED[0]); i++) {
-        if (count_role(h, NEEDED[i]) == 0) {
-            buf_addf(why, "roles: no host runs %s; name it here, or in a section link",
-                     ROLES[NEEDED[i]].name);
-            return ERR_SYNTAX;
-        }
+    enum link_role missing = find_missing(h);
+    if (missing != ROLE_COUNT) {
+        buf_addf(why, "roles: no host runs %s; name it here, or in a section link",
+                 ROLES[missing].name);
+        return ERR_SYNTAX;
     }
     if (count_role(h, ROLE_AUTH) > 1) {
         buf_add_c(why, "roles: auth must run on one host only");

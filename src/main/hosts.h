@@ -38,7 +38,7 @@ MUST_USE enum err hosts_init(struct hosts *h, struct str name, struct str roles,
 void hosts_release(struct hosts *h);
 /* One more host, a message as config_get_link() has it. Errors: ERR_SYNTAX, as above. */
 MUST_USE enum err hosts_add(struct hosts *h, struct str message, struct buf *why);
-/* When all are there: does every role run somewhere, every worker once? Errors: ERR_SYNTAX, as above. */
+/* When all are there: does what our roles connect to run somewhere, every worker once? Errors: ERR_SYNTAX, as above. */
 MUST_USE enum err hosts_check(const struct hosts *h, struct buf *why);
 
 bool hosts_has(const struct host *host, enum link_role role);

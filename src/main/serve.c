@@ -311,8 +311,9 @@ static int open_more(const struct config *c, const struct hosts *hosts, const st
     }
     code = code == EXIT_FINE ? open_desks(s, has_submit, listenings, &o->control_fd) : code;
     struct str link = config_get(c, CONFIG_link_listen);
-    if (code == EXIT_FINE && link.n > 0 && hosts->count == 1) {
-        return tool_fail(EXIT_USAGE, "link_listen: there is no section link for who may connect");
+    if (link.n > 0 && hosts->count == 1) {
+        log_warn("link_listen: there is no section link, so nobody may connect: not listening");
+        return code;
     }
     return code == EXIT_FINE ? listen_open_link(link, o->port_offset, listenings) : code;
 }

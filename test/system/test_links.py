@@ -136,13 +136,44 @@ def test_wrong_layouts(make):
                                  'store worker 0 runs on several hosts'),
                                 ({'roles': 'edge submit', 'link': {'inside': {'roles': 'auth store', 'workers': '0-2'}}},
                                  'store worker 3 runs on no host'),
-                                ({'roles': 'edge submit', 'link': {'inside': {'roles': 'auth store', 'workers': '3-0'}}}, 'as 0-3 or 5'),
-                                ({'roles': 'edge auth store submit', 'link_listen': '127.0.0.1', 'link': {}}, 'no section link')):
+                                ({'roles': 'edge submit', 'link': {'inside': {'roles': 'auth store', 'workers': '3-0'}}}, 'as 0-3 or 5')):
             s.dmz1.settings = {**settings, 'port_offset': s.dmz1.offset}
             s.dmz1.write()
             r = s.dmz1.run('serve', '--config', s.dmz1.config, '--listen', '127.0.0.1', check=False)
             equal(r.returncode, 2, settings)
             contains(r.stderr.decode(), words)
+
+
+@limetta_only
+def test_lock_out(make):
+    """D41: docs/deploy-dmz.md, "Renewing and locking out": a section taken away, reload, restart gate. The other edge goes on; also the last one
+    can be locked out, and the host inside runs and starts without any."""
+    a, b, c = free_offsets(3)
+    quick = {'domains': 'localhost', 'hostname': 'localhost', 'plaintext_login': 'loopback'}
+    inside = {'inside': {'roles': 'auth store', 'address': '127.0.0.1', 'port': 9144 + c}}
+    with System({
+        'dmz1': {'roles': 'edge submit', 'offset': a, 'config': {**quick, 'roles': 'edge submit', 'link': inside}},
+        'dmz2': {'roles': 'edge submit', 'offset': b, 'config': {**quick, 'roles': 'edge submit', 'link': inside}},
+        'inside': {'roles': 'auth store convert', 'offset': c, 'config': {
+            **quick, 'roles': 'auth store convert', 'link_listen': '127.0.0.1',
+            'link': {'dmz1': {'roles': 'edge submit'}, 'dmz2': {'roles': 'edge submit'}}}},
+    }) as s:
+        s.start()
+        for host in (s.dmz1, s.dmz2):
+            eventually(lambda: can_log_in(host), 'links stand')
+        for host, left in ((s.dmz1, ['dmz2']), (s.dmz2, [])):
+            s.inside.settings['link'] = {n: {'roles': 'edge submit'} for n in left}
+            s.inside.write()
+            contains(s.inside.run('reload').stdout.decode(), 'link')
+            s.inside.run('restart', 'gate')
+            eventually(lambda: 'no section link is called so' in s.inside.log(), 'refused')
+            true(not can_log_in(host), 'locked out')
+            for other in left:
+                eventually(lambda: can_log_in(s.hosts[other]), 'the other one goes on')
+        s.inside.shut_down()
+        s.start('inside')
+        eventually(lambda: 'nobody may connect' in s.inside.log(), 'it starts')
+        eventually(lambda: s.inside.run('status', check=False).returncode == 0, 'and runs')
 
 
 @limetta_only
