@@ -368,6 +368,7 @@ static void on_octets(void *owner, struct str octets)
 static void on_drained(void *owner)
 {
     struct deflate *d = owner;
+    d->base.is_over_high = true; /* it was: by what was below before the layer, or by a flush */
     (void)stream_check_water(&d->base);
 }
 

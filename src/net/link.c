@@ -317,8 +317,8 @@ static bool on_end_frame(struct link *l)
         link_session_fail(s, ERR_PEER_GONE);
         return true;
     }
-    if (s->has_heard_end) {
-        return refuse(l, "a session is closed twice");
+    if (s->has_heard_end || s->is_park_due) {
+        return refuse(l, "a session that was over is closed");
     }
     link_session_hear_end(s);
     return true;

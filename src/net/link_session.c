@@ -151,7 +151,8 @@ static void deliver(void *owner)
     if (!s->is_end_due || s->end == ERR_OK || is_kept) {
         link_session_give(s, is_kept);
     }
-    bool is_end_now = s->is_end_due && (s->end != ERR_OK || !s->base.is_paused);
+    bool is_waiting = s->base.is_paused && !s->base.has_ended;
+    bool is_end_now = s->is_end_due && (s->end != ERR_OK || !is_waiting);
     if (!s->base.is_freed && is_end_now) {
         (void)stream_give_end(&s->base, s->end);
     }

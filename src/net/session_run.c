@@ -310,8 +310,9 @@ static void step(struct session_runner *r)
     if (r->want == SESSION_OUTPUT) {
         make_ready(r);
     }
-    if (r->core->ops->get_input_backlog(r->core) <= SESSION_BACKLOG_MOST / 2) {
-        stream_resume(r->stream);
+    bool has_room = r->core->ops->get_input_backlog(r->core) <= SESSION_BACKLOG_MOST / 2;
+    if (has_room || r->want == SESSION_INPUT) {
+        stream_resume(r->stream); /* what it has is not enough for it, however much it is */
     }
 }
 

@@ -244,7 +244,8 @@ static bool shake_hands(struct tls *t)
     if (t->on_ready != NULL && t->base.handler != NULL) {
         t->on_ready(t->base.owner);
     }
-    return !t->base.is_freed;
+    return !t->base.is_freed
+           && stream_check_water(&t->base); /* the stream below may have taken all at once */
 }
 
 /* Decodes as much as fits into the loop's buffer. why: the end that was met, if *is_end. */
@@ -345,6 +346,7 @@ static void on_octets(void *owner, struct str octets)
 static void on_drained(void *owner)
 {
     struct tls *t = owner;
+    t->base.is_over_high = true; /* it was: maybe by what was below before the layer */
     (void)stream_check_water(&t->base);
 }
 

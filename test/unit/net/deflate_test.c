@@ -346,6 +346,20 @@ static void test_freed_inside(void **state)
     assert_int_equal(w->user.why, ERR_OK);
 }
 
+/* Who stops because of what was written before the layer began is told when that has left. */
+static void test_drained(void **state)
+{
+    static char octets[BIG];
+    struct world *w = *state;
+    stream_write(w->far, str_make(octets, sizeof(octets)));
+    ear_put(&w->user, deflate_new(w->pool, w->far, STR_EMPTY));
+    w->far = NULL;
+    assert_true(stream_get_queued(w->user.s) > STREAM_HIGH_WATER);
+    loop_run(w->loop);
+    assert_int_equal(stream_get_queued(w->user.s), 0);
+    assert_int_equal(w->user.drained, 1);
+}
+
 /* An idle stream keeps what its peer has said, and little else. */
 static void test_memory(void **state)
 {
@@ -406,6 +420,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_strip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
         cmocka_unit_test_setup_teardown(test_freed_inside, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_drained, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -747,6 +747,45 @@ static void test_park(void **state)
     ear_release(&ear);
 }
 
+/* A session that its peer forgot and then closes makes no sense, though its user has not yet taken what came before. */
+static void test_closed_after_park(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    struct buf b = BUF_INIT(1000);
+    ear_put(&ear, link_open(w->b.link, STR("head")));
+    link_set_keeper(ear.s, &KEEPER);
+    stream_shutdown(ear.s);
+    stream_pause(ear.s);
+    add_frame(&b, 2, 0x80000000, STR("octets"));
+    add_frame(&b, 8, 0x80000000, STR(""));
+    add_frame(&b, 4, 0x80000000, STR(""));
+    stream_write(w->raw, buf_str(&b));
+    loop_run(w->loop);
+    assert_int_equal(w->b.downs, 1);
+    assert_str(buf_str(&ear.heard), STR("octets"));
+    assert_int_equal(ear.why, ERR_PEER_GONE);
+    buf_release(&b);
+    ear_release(&ear);
+}
+
+/* Who has heard the orderly end hears of a failure behind it, also when it paused. */
+static void test_end_then_cut(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    open_kept(w, &ear);
+    stream_shutdown(w->b.opened.s);
+    loop_run(w->loop);
+    assert_int_equal(ear.ended, 1);
+    stream_pause(ear.s);
+    link_free(&w->b.link);
+    loop_run(w->loop);
+    assert_int_equal(ear.ended, 2);
+    assert_int_equal(ear.why, ERR_PEER_GONE);
+    ear_release(&ear);
+}
+
 /* A successor is asked to watch a session that it does not know, and is told when it need not. */
 static void test_keep_again(void **state)
 {
@@ -817,6 +856,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reset_is_no_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_park, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_closed_after_park, setup_raw, teardown),
+        cmocka_unit_test_setup_teardown(test_end_then_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_keep_again, setup, teardown),
         cmocka_unit_test(test_broken_states),
     };

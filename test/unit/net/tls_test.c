@@ -352,9 +352,53 @@ static void test_dane(void **state)
     assert_false(tls_anchor_is_usable(&(struct tls_anchor){3, 0, 0, STR_EMPTY}));
 }
 
+struct writer {
+    struct loop *loop;
+    struct ear ear;
+};
+
+static void on_drained_stop(void *owner)
+{
+    struct writer *w = owner;
+    w->ear.drained++;
+    loop_stop(w->loop);
+}
+
+static void on_end_stop(void *owner, enum err why)
+{
+    struct writer *w = owner;
+    w->ear.why = why;
+    loop_stop(w->loop);
+}
+
+/* What was written before the handshake leaves at once, and the stream below never was full: it is told all the same. */
+static void test_early_drained(void **state)
+{
+    enum { EARLY = 100 * 1024 };
+    static const struct stream_handler WRITER = {ear_on_octets, on_drained_stop, on_end_stop};
+    static char octets[EARLY];
+    struct world *w = *state;
+    struct loop *l = loop_new();
+    struct writer client = {.loop = l};
+    struct ear server;
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+    ear_put(&server, tls_server_new(l, w->server_context, stream_from_fd(l, fds[0])));
+    client.ear.s =
+        tls_client_new(l, w->client_context, stream_from_fd(l, fds[1]), STR("mail.example"));
+    stream_set_handler(client.ear.s, &WRITER, &client);
+    stream_write(client.ear.s, str_make(octets, sizeof(octets)));
+    loop_run(l);
+    assert_int_equal(client.ear.drained, 1);
+    ear_release(&client.ear);
+    ear_release(&server);
+    loop_free(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_early_drained, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_identities, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wrong_name, setup, teardown),
         cmocka_unit_test_setup_teardown(test_dane, setup, teardown),
