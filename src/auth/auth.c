@@ -824,11 +824,8 @@ static void sender(struct auth *a, const struct auth_asker *asker, uint32_t id,
                    const struct fields *f)
 {
     struct str user = fields_get(f, STR("user"));
-    enum err e = ERR_NOT_AUTHORIZED;
-    for (struct str all = a->o.senders_of_all; all.n > 0 && e != ERR_OK;) {
-        e = str_eq(str_split(&all, ' '), user) && user.n > 0 ? ERR_OK : e;
-    }
-    if (e != ERR_OK) {
+    enum err e = ERR_OK;
+    if (!str_has_word(a->o.senders_of_all, user)) {
         e = lookup_sender(a->o.users, &a->o.addresses, a->o.is_alias_shared, user,
                           fields_get(f, STR("address")));
     }

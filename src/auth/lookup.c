@@ -65,18 +65,6 @@ void lookup_release(struct lookup *l)
     vec_release(&l->targets);
 }
 
-static bool is_local_domain(struct str domains, struct str domain)
-{
-    struct str rest = domains;
-    while (rest.n > 0) {
-        struct str one = str_split(&rest, ' ');
-        if (one.n > 0 && str_eq_nocase(one, domain)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A copy that stays as long as the answer. */
 static struct str keep(struct buf *octets, struct str s)
 {
@@ -231,7 +219,7 @@ static void add_line(struct follower *f, struct str target)
     bool is_plain = str_find_char(local, '"') == local.n && f->from->raw.p[0] != '"';
     buf_add(&f->targets, local);
     if (f->from->detail.p != NULL && detail.p == NULL && is_plain
-        && is_local_domain(f->search->config->domains, domain)) {
+        && str_has_word_nocase(f->search->config->domains, domain)) {
         buf_add_char(&f->targets, f->search->config->delimiters.p[0]);
         buf_add(&f->targets, f->from->detail);
     }
@@ -276,7 +264,7 @@ static void follow(struct search *x, struct str address)
     if (parts_make(x->config, address, &p) != ERR_OK || x->err != ERR_OK) {
         return;
     }
-    if (!is_local_domain(x->config->domains, p.domain)) {
+    if (!str_has_word_nocase(x->config->domains, p.domain)) {
         add_target(x, address, STR_EMPTY);
         return;
     }
@@ -325,7 +313,7 @@ enum err lookup_address(struct users *u, const struct lookup_config *c, struct s
     CLEANUP(parts_release) struct parts p;
     enum err e = parts_make(c, address, &p);
     struct str key = STR_EMPTY;
-    if (e != ERR_OK || !is_local_domain(c->domains, p.domain)) {
+    if (e != ERR_OK || !str_has_word_nocase(c->domains, p.domain)) {
         return ERR_NO_USER;
     }
     (void)buf_reserve(&x.keys, LOOKUP_OCTETS_MOST);
@@ -382,7 +370,7 @@ enum err lookup_sender(struct users *u, const struct lookup_config *c, bool is_s
             return e;
         }
     }
-    if (!is_local_domain(c->domains, p.domain)) {
+    if (!str_has_word_nocase(c->domains, p.domain)) {
         return ERR_NOT_AUTHORIZED;
     }
     if (is_called(user, &p, p.local) || is_called(user, &p, p.base)) {
@@ -399,5 +387,5 @@ enum err lookup_sender(struct users *u, const struct lookup_config *c, bool is_s
 
 bool lookup_is_local(const struct lookup_config *c, struct str domain)
 {
-    return is_local_domain(c->domains, domain);
+    return str_has_word_nocase(c->domains, domain);
 }

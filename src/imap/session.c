@@ -111,8 +111,8 @@ struct url_asker session_get_url_asker(const struct imap_session *s)
 {
     return (struct url_asker){
         .user = s->args.asker,
-        .is_submit_entity = url_is_listed(s->args.submit_entities, s->args.asker),
-        .is_media_entity = url_is_listed(s->args.media_entities, s->args.asker),
+        .is_submit_entity = str_has_word(s->args.submit_entities, s->args.asker),
+        .is_media_entity = str_has_word(s->args.media_entities, s->args.asker),
     };
 }
 

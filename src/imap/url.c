@@ -22,35 +22,13 @@ static bool is_own_address(struct str host, struct str local)
     return local.n > 0 && str_eq_nocase(host, local);
 }
 
-bool url_is_listed(struct str list, struct str user)
-{
-    while (list.n > 0) {
-        struct str word = str_split(&list, ' ');
-        if (word.n > 0 && str_eq(word, user)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool is_own_name(struct str names, struct str host)
-{
-    while (names.n > 0) {
-        struct str name = str_split(&names, ' ');
-        if (name.n > 0 && str_eq_nocase(name, host)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* A name alone is enough: it is ours at the standard port, too, behind whatever forwards that to us. An address is ours
  * only with the port that the connection came to. */
 bool url_is_here(const struct imap_url *u, const struct url_server *server)
 {
     enum { IMAP_PORT = 143 };
     uint16_t port = u->port == 0 ? IMAP_PORT : u->port;
-    if (is_own_name(server->host_names, u->host)) {
+    if (str_has_word_nocase(server->host_names, u->host)) {
         return port == server->port || port == IMAP_PORT;
     }
     return is_own_address(u->host, server->local) && port == server->port;

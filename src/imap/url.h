@@ -31,8 +31,6 @@ struct url_asker {
 
 /* Is the URL's host and port this server? Only for absolute URLs. */
 bool url_is_here(const struct imap_url *u, const struct url_server *server);
-/* Is user one of the words in list, which has SP between them? */
-bool url_is_listed(struct str list, struct str user);
 
 /* May asker read the authorized URL u, whose owner's account is owner, at this time? Checks that u names one message,
  * access identifier, expiry, mechanism and token. The answer is the same for every reason.

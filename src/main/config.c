@@ -66,16 +66,6 @@ const struct config_key *config_find_link_key(size_t i)
     return i < LINK_KEYS ? &LINK[i] : NULL;
 }
 
-static bool is_member(struct str list, struct str word)
-{
-    while (list.n > 0) {
-        if (str_eq(str_split(&list, ' '), word)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool has_control(struct str s)
 {
     for (size_t i = 0; i < s.n; i++) {
@@ -98,11 +88,11 @@ static bool is_right(const struct config_key *k, struct str v)
     case CONFIG_WORD:
         return str_find_char(v, ' ') == v.n;
     case CONFIG_NUMBER:
-        return is_number(k, v) || (v.n > 0 && is_member(str_from_c(k->choices), v));
+        return is_number(k, v) || str_has_word(str_from_c(k->choices), v);
     case CONFIG_CHOICE:
-        return v.n > 0 && is_member(str_from_c(k->choices), v);
+        return str_has_word(str_from_c(k->choices), v);
     case CONFIG_SWITCH:
-        return v.n > 0 && is_member(STR("yes no"), v);
+        return str_has_word(STR("yes no"), v);
     case CONFIG_PATH:
         return v.n == 0 || v.p[0] == '/';
     case CONFIG_TEXT:

@@ -147,18 +147,6 @@ static int check_certificate(const struct reload *r, int64_t *until_s)
     return EXIT_FINE;
 }
 
-/* Only an edge has a certificate. */
-static bool has_edge(const struct config *c)
-{
-    struct str words = config_get(c, CONFIG_roles);
-    while (words.n > 0) {
-        if (str_eq(str_split(&words, ' '), STR("edge"))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int read_certificate(const struct state *s, struct reload *r, struct buf *report)
 {
     int64_t until_s = 0;
@@ -193,7 +181,9 @@ int reload_read(const char *path, const struct config *now, const struct state *
     }
     int code = serve_check_config(r.config);
     serve_complete_config(r.config);
-    code = code == EXIT_FINE && has_edge(r.config) ? read_certificate(s, &r, report) : code;
+    if (code == EXIT_FINE && str_has_word(config_get(r.config, CONFIG_roles), STR("edge"))) {
+        code = read_certificate(s, &r, report); /* which only an edge has */
+    }
     if (code != EXIT_FINE) {
         reload_release(&r);
         return code;

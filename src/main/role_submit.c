@@ -100,13 +100,12 @@ static enum sender_check get_sender_check(const struct submit_role *r, struct st
         [SENDER_CHECK_FROM] = "from",
     };
     struct str word = boot_get(r->boot, STR("sender_check"));
-    struct str all = boot_get(r->boot, STR("sender_any"));
     unsigned i = SENDER_CHECK_FROM;
+    if (str_has_word(boot_get(r->boot, STR("sender_any")), user)) {
+        return SENDER_CHECK_NOTHING;
+    }
     while (i > SENDER_CHECK_NOTHING && !str_eq(word, str_from_c(WORDS[i]))) {
         i--;
-    }
-    while (all.n > 0) {
-        i = str_eq(str_split(&all, ' '), user) ? SENDER_CHECK_NOTHING : i;
     }
     return (enum sender_check)i;
 }

@@ -342,13 +342,7 @@ static void on_v6(void *owner, enum err e, const struct dns_answer *a)
 
 static bool is_our_name(const struct mx_args *args, struct str name)
 {
-    struct str names = args->host_names;
-    bool is_ours = str_eq_nocase(name, args->hostname);
-    while (names.n > 0 && !is_ours) {
-        struct str one = str_split(&names, ' ');
-        is_ours = one.n > 0 && str_eq_nocase(name, one);
-    }
-    return is_ours;
+    return str_eq_nocase(name, args->hostname) || str_has_word_nocase(args->host_names, name);
 }
 
 static bool is_before(const struct candidate *a, const struct candidate *b)

@@ -41,13 +41,7 @@ bool runner_is_local(struct str domains, struct str address)
 {
     size_t at = str_find_last_char(address, '@');
     struct str domain = str_skip(address, at + 1);
-    while (domains.n > 0) {
-        struct str one = str_split(&domains, ' ');
-        if (one.n > 0 && str_eq_nocase(one, domain)) {
-            return true;
-        }
-    }
-    return false;
+    return str_has_word_nocase(domains, domain);
 }
 
 uint32_t runner_get_random(void)

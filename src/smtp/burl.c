@@ -17,16 +17,6 @@
 
 enum { IMAP_PORT = 143 };
 
-static bool is_listed(struct str names, struct str host)
-{
-    while (names.n > 0) {
-        if (str_eq_nocase(str_split(&names, ' '), host)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static const struct burl_host *find_host(const struct burl_policy *p, const struct imap_url *u)
 {
     uint16_t port = u->port == 0 ? IMAP_PORT : u->port;
@@ -43,7 +33,7 @@ static bool is_own_host(const struct burl_policy *p, const struct imap_url *u)
 {
     struct str host = u->host;
     uint16_t port = u->port == 0 ? IMAP_PORT : u->port;
-    if (is_listed(p->host_names, host)) {
+    if (str_has_word_nocase(p->host_names, host)) {
         return port == p->imap_port || port == IMAP_PORT;
     }
     if (port != p->imap_port) {

@@ -109,11 +109,8 @@ static void run_helo(struct submission *s, struct str args)
 /* A name of several labels, an address literal, or one of ours. */
 static bool is_qualified(const struct submission *s, struct str domain)
 {
-    struct str ours = s->args.domains;
-    bool is_ours = str_eq_nocase(domain, s->args.domain);
-    while (ours.n > 0 && !is_ours) {
-        is_ours = str_eq_nocase(str_split(&ours, ' '), domain);
-    }
+    bool is_ours =
+        str_eq_nocase(domain, s->args.domain) || str_has_word_nocase(s->args.domains, domain);
     return is_ours || domain.n == 0 || domain.p[0] == '[' || str_find_char(domain, '.') < domain.n;
 }
 

@@ -83,17 +83,6 @@ void introspector_free(struct introspector **i)
 
 /* ---- the answer ---- */
 
-static bool has_word(const char *words, struct str word)
-{
-    struct str rest = str_from_c(words);
-    while (rest.n > 0) {
-        if (str_eq(str_split(&rest, ' '), word)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* "aud" is a string or several (RFC 7662, 2.2). */
 static bool has_audience(const json_t *audience, struct str wanted)
 {
@@ -127,7 +116,7 @@ static enum err judge(const struct introspector_config *c, const json_t *o, int6
         return ERR_AUTH_FAILED;
     }
     const char *scope = json_string_value(json_object_get(o, "scope"));
-    if (c->scope.n > 0 && (scope == NULL || !has_word(scope, c->scope))) {
+    if (c->scope.n > 0 && (scope == NULL || !str_has_word(str_from_c(scope), c->scope))) {
         return ERR_AUTH_FAILED;
     }
     if (c->audience.n > 0 && !has_audience(json_object_get(o, "aud"), c->audience)) {

@@ -91,7 +91,7 @@ static void write_root(const struct imap_session *s, struct buf *out)
 
 static bool is_admin(const struct imap_session *s)
 {
-    return url_is_listed(s->args.quota_admins, s->args.asker);
+    return str_has_word(s->args.quota_admins, s->args.asker);
 }
 
 /* The session may see the root called so. Nobody else learns whether there is one. */
