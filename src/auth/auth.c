@@ -24,33 +24,13 @@
  * so guessing side by side ends soon, too. In a full table the one that has waited longest makes room. */
 #include "auth/auth.h"
 
-#include "auth/attempt.h"
-#include "auth/checks.h"
-#include "auth/delays.h"
+#include "auth/auth_priv.h"
 #include "base/log.h"
-#include "base/map.h"
+#include "base/mem.h"
 #include "net/fields.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-struct auth {
-    struct auth_options o;
-    struct sasl *sasl;
-    struct delays *delays;
-    struct checks *checks;
-    struct shares *shares;
-    struct list at_work;  /* attempts that a helper thread has */
-    struct map *attempts; /* by id */
-    struct list order;
-    uint64_t next_id;
-    struct auth_counts counts;
-    uint64_t users_version;
-    struct verifier dummy;
-    uint8_t site_key[SITE_KEY_SIZE];
-    enum err find_err; /* of the last look into the database */
-};
 
 /* The part of a made-up verifier that `what` names. */
 static void make_up(const struct auth *a, const char *what, struct str name, uint8_t *out, size_t n)
@@ -102,10 +82,7 @@ enum err auth_new(const struct auth_options *o, struct auth **out)
 {
     struct verifier dummy;
     TRY(verifier_make_dummy(&o->cost, &dummy));
-    struct auth *a = calloc(1, sizeof(*a));
-    if (a == NULL) {
-        abort();
-    }
+    struct auth *a = mem_new(sizeof(*a));
     a->o = *o;
     a->dummy = dummy;
     users_get_site_key(o->users, a->site_key);
@@ -200,8 +177,7 @@ static void reply_no(const struct auth_asker *asker, uint32_t id, enum err why, 
     buf_release(&b);
 }
 
-/* Ends the attempt with a reason that the client may know, at once. */
-static void refuse(struct attempt *t, enum err why)
+void attempt_refuse(struct attempt *t, enum err why)
 {
     struct auth_asker asker = t->asker;
     uint32_t request = t->request;
@@ -213,10 +189,10 @@ static void refuse(struct attempt *t, enum err why)
 
 static void on_held_back(void *owner)
 {
-    refuse(owner, ERR_AUTH_FAILED);
+    attempt_refuse(owner, ERR_AUTH_FAILED);
 }
 
-static void fail(struct attempt *t)
+void attempt_fail(struct attempt *t)
 {
     struct auth *a = t->auth;
     CLEANUP(log_restore) uint32_t before = log_about(t->about);
@@ -238,8 +214,7 @@ static void fail(struct attempt *t)
     timer_start(t->timer, delay_ms);
 }
 
-/* The client has proved to be user: a ticket. data: SCRAM's last server message. */
-static void give_ticket(struct attempt *t, struct str user, struct str data)
+void attempt_give_ticket(struct attempt *t, struct str user, struct str data)
 {
     struct auth *a = t->auth;
     delays_succeed(a->delays, str_from_c(t->address));
@@ -254,7 +229,7 @@ static void give_ticket(struct attempt *t, struct str user, struct str data)
     struct buf octets = BUF_INIT(LINK_OPEN_MOST);
     if (ticket_issue(a->o.signer, &ticket, &octets) != ERR_OK) {
         buf_release(&octets);
-        refuse(t, ERR_UNAVAILABLE);
+        attempt_refuse(t, ERR_UNAVAILABLE);
         return;
     }
     CLEANUP(log_restore) uint32_t before = log_about(t->about);
@@ -272,15 +247,14 @@ static void give_ticket(struct attempt *t, struct str user, struct str data)
     buf_release(&octets);
 }
 
-/* The client is who it says; may it be whom it wants to be? */
-static void succeed(struct attempt *t, struct str data)
+void attempt_succeed(struct attempt *t, struct str data)
 {
     struct str user = exchange_get_user(t->exchange);
     if (!str_eq(user, exchange_get_authzid(t->exchange))) {
-        refuse(t, ERR_NOT_AUTHORIZED);
+        attempt_refuse(t, ERR_NOT_AUTHORIZED);
         return;
     }
-    give_ticket(t, user, data);
+    attempt_give_ticket(t, user, data);
 }
 
 /* On a helper thread: touches this attempt only, which nobody changes meanwhile. */
@@ -299,159 +273,14 @@ static void take_result(struct attempt *t)
     struct str password = exchange_get_password(t->exchange);
     struct str user = exchange_get_user(t->exchange);
     if (!t->is_known || password.n == 0 || !t->fits) {
-        fail(t);
+        attempt_fail(t);
         return;
     }
     look_for_changes(a);
     if (a->users_version == t->users_version) {
         checks_remember(a->checks, user, password, loop_now_ms(a->o.loop));
     }
-    succeed(t, STR_EMPTY);
-}
-
-/* ---- somebody else is asked ---- */
-
-static void challenge(struct attempt *t, struct str data);
-
-static void ask_outside(struct attempt *t, struct buf *body,
-                        void (*answer)(void *asker, enum err e, struct str body))
-{
-    const struct auth_outside *outside = t->auth->o.outside;
-    t->state = ATTEMPT_OUTSIDE;
-    timer_stop(t->timer);
-    outside->ask(outside->owner, buf_str(body), answer, t);
-    buf_wipe(body);
-}
-
-/* What was answered: ERR_OK, ERR_AUTH_FAILED, or that it cannot be told now. user: whom it names, appended. */
-static enum err read_verdict(enum err e, struct str body, struct buf *user)
-{
-    struct fields f;
-    if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
-        return ERR_UNAVAILABLE;
-    }
-    struct str result = fields_get(&f, STR("result"));
-    buf_add(user, fields_get(&f, STR("user")));
-    e = str_eq(result, STR("ok"))   ? ERR_OK
-        : str_eq(result, STR("no")) ? ERR_AUTH_FAILED
-                                    : ERR_UNAVAILABLE;
-    fields_release(&f);
-    return e;
-}
-
-/* The user that somebody else answers for becomes ours, if that is allowed. */
-static enum err make_user(struct auth *a, struct str name)
-{
-    struct verifier v;
-    if (!a->o.outside->makes_users) {
-        return ERR_AUTH_FAILED;
-    }
-    TRY(verifier_make_outside(&v));
-    enum err e = users_add(a->o.users, name, USER_PERSON, &v);
-    if (e == ERR_OK) {
-        log_info("user %.*s is new here", STR_ARG(name));
-    }
-    return e == ERR_EXISTS ? ERR_OK : e;
-}
-
-static void on_bound(void *owner, enum err e, struct str body)
-{
-    struct attempt *t = owner;
-    struct str user = exchange_get_user(t->exchange);
-    struct buf unused = BUF_INIT(EXCHANGE_MESSAGE_MOST);
-    t->state = ATTEMPT_CLIENT;
-    e = read_verdict(e, body, &unused);
-    buf_release(&unused);
-    if (e == ERR_OK && !t->is_known) {
-        e = make_user(t->auth, user);
-    }
-    if (e == ERR_OK) {
-        succeed(t, STR_EMPTY);
-    } else if (e == ERR_AUTH_FAILED) {
-        fail(t);
-    } else {
-        refuse(t, ERR_UNAVAILABLE);
-    }
-}
-
-static void ask_for_password(struct attempt *t)
-{
-    struct buf body = BUF_INIT(LINK_MESSAGE_MOST);
-    fields_add(&body, STR("op"), STR("password"));
-    fields_add(&body, STR("user"), exchange_get_user(t->exchange));
-    fields_add(&body, STR("password"), exchange_get_password(t->exchange));
-    ask_outside(t, &body, on_bound);
-}
-
-/* The account that a name from elsewhere means: a user's name, or name@domain with a domain of ours. False: none that
- * could be one. */
-static bool find_account(struct auth *a, struct str name, struct buf *out)
-{
-    buf_clear(out);
-    if (name_prepare(name, false, out) != ERR_OK) {
-        return false;
-    }
-    if (users_find(a->o.users, buf_str(out), NULL, NULL) == ERR_OK) {
-        return true;
-    }
-    size_t at = str_find_last_char(name, '@');
-    if (at < name.n && lookup_is_local(&a->o.addresses, str_skip(name, at + 1))) {
-        buf_clear(out);
-        return name_prepare(str_sub(name, 0, at), false, out) == ERR_OK;
-    }
-    return true;
-}
-
-/* Whose the token is, as an account; and is it who the client wants to be? */
-static enum err judge_token(struct attempt *t, struct str named)
-{
-    struct auth *a = t->auth;
-    CLEANUP(buf_release) struct buf user = BUF_INIT(NAME_MOST + 1);
-    CLEANUP(buf_release) struct buf wanted = BUF_INIT(NAME_MOST + 1);
-    struct str authzid = exchange_get_authzid(t->exchange);
-    if (!find_account(a, named, &user)
-        || (authzid.n > 0
-            && (!find_account(a, authzid, &wanted) || !str_eq(buf_str(&user), buf_str(&wanted))))) {
-        return ERR_AUTH_FAILED;
-    }
-    enum user_kind kind = USER_PERSON;
-    enum err e = users_find(a->o.users, buf_str(&user), NULL, &kind);
-    if (e == ERR_NOT_FOUND) {
-        e = make_user(a, buf_str(&user));
-    } else if (e == ERR_OK && kind != USER_PERSON) {
-        e = ERR_AUTH_FAILED;
-    }
-    (void)snprintf(t->account, sizeof(t->account), "%.*s", STR_ARG(buf_str(&user)));
-    return e;
-}
-
-static void on_token_judged(void *owner, enum err e, struct str body)
-{
-    struct attempt *t = owner;
-    struct auth *a = t->auth;
-    CLEANUP(buf_release) struct buf named = BUF_INIT(EXCHANGE_MESSAGE_MOST);
-    t->state = ATTEMPT_CLIENT;
-    e = read_verdict(e, body, &named);
-    if (e == ERR_OK) {
-        e = judge_token(t, buf_str(&named));
-    }
-    if (e == ERR_OK) {
-        give_ticket(t, str_from_c(t->account), STR_EMPTY);
-    } else if (e == ERR_AUTH_FAILED) {
-        CLEANUP(buf_release) struct buf out = BUF_INIT(EXCHANGE_MESSAGE_MOST);
-        exchange_refuse_token(t->exchange, a->o.outside->scope, a->o.outside->configuration, &out);
-        challenge(t, buf_str(&out));
-    } else {
-        refuse(t, ERR_UNAVAILABLE);
-    }
-}
-
-static void ask_for_token(struct attempt *t)
-{
-    struct buf body = BUF_INIT(LINK_MESSAGE_MOST);
-    fields_add(&body, STR("op"), STR("token"));
-    fields_add(&body, STR("token"), exchange_get_token(t->exchange));
-    ask_outside(t, &body, on_token_judged);
+    attempt_succeed(t, STR_EMPTY);
 }
 
 /* ---- a password ---- */
@@ -519,20 +348,20 @@ static void check_password(struct attempt *t)
     bool is_outside = false;
     t->is_known = find_verifier(a, user, &t->verifier, &is_outside);
     if (a->find_err != ERR_OK) {
-        refuse(t, ERR_UNAVAILABLE);
+        attempt_refuse(t, ERR_UNAVAILABLE);
         return;
     }
     if (t->is_known && checks_has(a->checks, user, password, loop_now_ms(a->o.loop))) {
-        succeed(t, STR_EMPTY);
+        attempt_succeed(t, STR_EMPTY);
         return;
     }
     if (is_account_full(a, t)) {
-        refuse(t, ERR_UNAVAILABLE);
+        attempt_refuse(t, ERR_UNAVAILABLE);
         return;
     }
     bool has_outside = a->o.outside != NULL && a->o.outside->has_passwords;
     if (has_outside && (is_outside || !t->is_known) && user.n > 0 && password.n > 0) {
-        ask_for_password(t);
+        outside_ask_for_password(t);
         return;
     }
     t->state = ATTEMPT_CHECK;
@@ -541,7 +370,7 @@ static void check_password(struct attempt *t)
     work(a);
 }
 
-static void challenge(struct attempt *t, struct str data)
+void attempt_challenge(struct attempt *t, struct str data)
 {
     struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
     fields_add(&b, STR("result"), STR("challenge"));
@@ -560,29 +389,29 @@ static void step(struct attempt *t, struct str message)
     a->find_err = ERR_OK;
     enum exchange_state state = exchange_step(t->exchange, message, &out);
     if (a->find_err != ERR_OK) {
-        refuse(t, ERR_UNAVAILABLE);
+        attempt_refuse(t, ERR_UNAVAILABLE);
         buf_release(&out);
         return;
     }
     switch (state) {
     case EXCHANGE_CHALLENGE:
         if (exchange_get_user(t->exchange).n > 0 && is_account_full(a, t)) {
-            refuse(t, ERR_UNAVAILABLE); /* SCRAM, which says who first */
+            attempt_refuse(t, ERR_UNAVAILABLE); /* SCRAM, which says who first */
             break;
         }
-        challenge(t, buf_str(&out));
+        attempt_challenge(t, buf_str(&out));
         break;
     case EXCHANGE_PASSWORD:
         check_password(t);
         break;
     case EXCHANGE_TOKEN:
-        ask_for_token(t);
+        outside_ask_for_token(t);
         break;
     case EXCHANGE_YES:
-        succeed(t, buf_str(&out));
+        attempt_succeed(t, buf_str(&out));
         break;
     case EXCHANGE_NO:
-        fail(t);
+        attempt_fail(t);
         break;
     }
     buf_release(&out);
@@ -648,7 +477,7 @@ static bool make_room(struct auth *a, const struct share *of)
             return true;
         }
         if (t->state == ATTEMPT_CHECK && !t->is_at_work && largest != of) {
-            refuse(t, ERR_UNAVAILABLE); /* a flood, and not the asker's own */
+            attempt_refuse(t, ERR_UNAVAILABLE); /* a flood, and not the asker's own */
             return true;
         }
     }
@@ -711,10 +540,7 @@ static void start(struct auth *a, const struct auth_asker *asker, uint32_t id,
         reply_no(asker, id, e, 0);
         return;
     }
-    struct attempt *t = calloc(1, sizeof(*t));
-    if (t == NULL) {
-        abort();
-    }
+    struct attempt *t = mem_new(sizeof(*t));
     t->auth = a;
     t->id = a->next_id++;
     t->about = (uint32_t)fields_get_u64(f, STR("log"), 0);
@@ -772,67 +598,13 @@ static void cancel(struct auth *a, const struct auth_asker *asker, uint32_t id,
     if (t != NULL && exchange_is_refused(t->exchange)) {
         t->request = id;
         t->asked_ms = loop_now_ms(a->o.loop);
-        fail(t); /* its token was judged: to go before the "no" is no way round the count */
+        attempt_fail(t); /* its token was judged: to go before the "no" is no way round the count */
         return;
     }
     if (t != NULL) {
         attempt_free(t);
     }
     reply_no(asker, id, ERR_AUTH_CANCELLED, 0);
-}
-
-static void add_targets(struct buf *b, const struct lookup *l)
-{
-    CLEANUP(buf_release) struct buf addresses = BUF_INIT(LOOKUP_OCTETS_MOST);
-    CLEANUP(buf_release) struct buf users = BUF_INIT(LOOKUP_OCTETS_MOST);
-    for (size_t i = 0; i < l->targets.count; i++) {
-        const struct lookup_target *t = &l->targets.at[i];
-        const char *space = i > 0 ? " " : "";
-        buf_addf(&addresses, "%s%.*s", space, STR_ARG(t->address));
-        buf_add_c(&users, space);
-        buf_add(&users, t->user.n > 0 ? t->user : STR(".")); /* which is nobody's name */
-    }
-    fields_add(b, STR("targets"), buf_str(&addresses));
-    fields_add(b, STR("users"), buf_str(&users));
-}
-
-static void lookup(struct auth *a, const struct auth_asker *asker, uint32_t id,
-                   const struct fields *f)
-{
-    CLEANUP(lookup_release) struct lookup l;
-    struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
-    lookup_init(&l);
-    enum err e = lookup_address(a->o.users, &a->o.addresses, fields_get(f, STR("address")), &l);
-    fields_add(&b, STR("result"),
-               e == ERR_OK        ? STR("ok")
-               : e == ERR_NO_USER ? STR("no")
-                                  : STR("later"));
-    if (e == ERR_OK && l.user.n > 0) {
-        fields_add(&b, STR("user"), l.user);
-        fields_add(&b, STR("detail"), l.detail);
-    } else if (e == ERR_OK) {
-        add_targets(&b, &l);
-    } else if (e != ERR_NO_USER) {
-        log_warn("an address cannot be looked up: %s", err_get_info(e)->meaning);
-    }
-    bool is_whole = buf_err(&b) == ERR_OK;
-    asker->reply(asker->peer, id, is_whole ? buf_str(&b) : STR("result=later\n"));
-    buf_release(&b);
-}
-
-static void sender(struct auth *a, const struct auth_asker *asker, uint32_t id,
-                   const struct fields *f)
-{
-    struct str user = fields_get(f, STR("user"));
-    enum err e = ERR_OK;
-    if (!str_has_word(a->o.senders_of_all, user)) {
-        e = lookup_sender(a->o.users, &a->o.addresses, a->o.is_alias_shared, user,
-                          fields_get(f, STR("address")));
-    }
-    asker->reply(asker->peer, id,
-                 e == ERR_OK               ? STR("result=ok\n")
-                 : e == ERR_NOT_AUTHORIZED ? STR("result=no\n")
-                                           : STR("result=later\n"));
 }
 
 void auth_request(struct auth *a, const struct auth_asker *asker, uint32_t id, struct str body)
@@ -843,9 +615,11 @@ void auth_request(struct auth *a, const struct auth_asker *asker, uint32_t id, s
         void (*run)(struct auth *a, const struct auth_asker *asker, uint32_t id,
                     const struct fields *f);
     } OPERATIONS[] = {
-        {"start", ROLE_EDGE, start},     {"continue", ROLE_EDGE, go_on},
-        {"cancel", ROLE_EDGE, cancel},   {"lookup", ROLE_SUBMIT, lookup},
-        {"sender", ROLE_SUBMIT, sender},
+        {"start", ROLE_EDGE, start},
+        {"continue", ROLE_EDGE, go_on},
+        {"cancel", ROLE_EDGE, cancel},
+        {"lookup", ROLE_SUBMIT, auth_lookup},
+        {"sender", ROLE_SUBMIT, auth_check_sender},
     };
     struct fields f;
     enum err e = fields_parse(body, &f);
