@@ -4,26 +4,17 @@
  * packets are NOOPs with long tags, which the server must give back. */
 #include "tools/check_dialogue.h"
 
+#include "tools/check_steps.h"
 #include "tools/check_words.h"
 
-enum { BULK_COMMANDS = 24, BULK_WIDTH = 120, BULK_MOST = 64 * 1024, SHOWN_MOST = 200 };
+enum { BULK_COMMANDS = 24, BULK_WIDTH = 120, BULK_MOST = 64 * 1024 };
 
 static bool hear_greeting(struct check_dialogue *d, struct imap_answer *a)
 {
     enum talk_result result = talk_imap_greeting(d->talk, a);
     struct str text = buf_str(&a->lines);
     struct str line = str_split(&text, '\n');
-    buf_add(&d->leg->greeting, line);
-    if (result == TALK_FOREIGN) {
-        check_find(d->leg, FINDING_GREETING_FOREIGN, "it says: %.*s", STR_ARG(line));
-        return false;
-    }
-    if (result == TALK_SILENT) {
-        check_find(d->leg, FINDING_GREETING_MISSING, "nothing was said within %llu s",
-                   (unsigned long long)(d->talk->timeout_ms / 1000));
-        return false;
-    }
-    if (!check_went_well(d, result, "the greeting")) {
+    if (!check_hear_greeting(d, result, line)) {
         return false;
     }
     if (!str_starts_nocase(line, STR("OK"))) {
@@ -38,55 +29,26 @@ static bool hear_greeting(struct check_dialogue *d, struct imap_answer *a)
 
 static bool hear_offers(struct check_dialogue *d, struct imap_answer *a)
 {
-    bool is_tls = d->talk->is_tls;
-    struct buf *words = is_tls ? &d->leg->tls : &d->leg->plain;
+    struct buf *words = d->talk->is_tls ? &d->leg->tls : &d->leg->plain;
     struct str said = STR_EMPTY;
     if (!check_went_well(d, talk_imap(d->talk, STR("CAPABILITY"), a), "CAPABILITY")) {
         return false;
     }
     if (a->status != IMAP_STATUS_OK || !imap_answer_find_capability(a, &said)) {
         check_find(d->leg, FINDING_COMMAND_REFUSED, "CAPABILITY is answered %.*s",
-                   STR_ARG(str_sub(buf_str(&a->text), 0, SHOWN_MOST)));
+                   STR_ARG(str_sub(buf_str(&a->text), 0, CHECK_SHOWN_MOST)));
         return false;
     }
     check_words_take_capability(said, words);
-    d->leg->has_plain = d->leg->has_plain || !is_tls;
-    d->leg->has_tls = is_tls;
-    struct str masked = check_words_find_masked(words);
-    if (masked.n > 0) {
-        check_find(d->leg, FINDING_WORD_MASKED, "%.*s stands where something else was offered",
-                   STR_ARG(masked));
-    }
+    check_note_offers(d, words);
     return true;
 }
 
 static bool start_tls(struct check_dialogue *d, struct imap_answer *a)
 {
-    bool is_offered = check_words_has(&d->leg->plain, STR("STARTTLS"));
-    bool is_masked = check_has(d->leg, FINDING_WORD_MASKED);
-    if (!check_went_well(d, talk_imap(d->talk, STR("STARTTLS"), a), "STARTTLS")) {
-        return false;
-    }
-    bool is_taken = a->status == IMAP_STATUS_OK;
-    if (!is_offered && (is_taken || is_masked)) {
-        check_find(d->leg, FINDING_STARTTLS_STRIPPED,
-                   is_taken ? "STARTTLS is not offered, and works"
-                            : "a masked word stands where STARTTLS was offered, and it is refused");
-    } else if (!is_taken) {
-        check_find(d->leg, is_offered ? FINDING_STARTTLS_REFUSED : FINDING_STARTTLS_MISSING,
-                   "STARTTLS is %soffered, and answered %.*s", is_offered ? "" : "not ",
-                   STR_ARG(str_sub(buf_str(&a->text), 0, SHOWN_MOST)));
-    }
-    if (!is_taken || !check_went_well(d, talk_start_tls(d->talk), "the handshake of TLS")) {
-        return false;
-    }
-    if (d->talk->has_octets_before) {
-        check_find(d->leg, FINDING_TLS_INJECTED, "octets came between STARTTLS and TLS");
-    }
-    if (d->on_tls != NULL) {
-        d->on_tls(d->owner);
-    }
-    return true;
+    return check_went_well(d, talk_imap(d->talk, STR("STARTTLS"), a), "STARTTLS")
+           && check_start_tls(d, a->status == IMAP_STATUS_OK,
+                              str_sub(buf_str(&a->text), 0, CHECK_SHOWN_MOST));
 }
 
 /* More than a packet holds, both ways, after small things passed. */
@@ -104,15 +66,7 @@ static bool try_bulk(struct check_dialogue *d, struct imap_answer *a)
         result = talk_imap_hear(d->talk, a);
     }
     d->talk->tag_width = 0;
-    if (result == TALK_SILENT) {
-        unsigned unsent = d->count_unsent == NULL ? 0 : d->count_unsent(d->owner);
-        check_find(d->leg, FINDING_LARGE_STALL, "small packets pass, %zu octets at once do not; %s",
-                   out.len,
-                   unsent > 0 ? "they do not reach the server's side"
-                              : "they, or the answer, are lost");
-        return false;
-    }
-    return check_went_well(d, result, "many NOOPs at once");
+    return check_end_bulk(d, result, out.len);
 }
 
 /* Whoever offers a word knows its command; BAD is the answer of one that does not. False: the conversation is over. */
@@ -128,7 +82,7 @@ bool check_imap_try(struct check_dialogue *d, const struct buf *words, const cha
         }
         if (is_open && a.status == IMAP_STATUS_BAD) {
             check_find(d->leg, FINDING_COMMAND_REFUSED, "%s is offered, and %s is answered %.*s",
-                       word, command, STR_ARG(str_sub(buf_str(&a.text), 0, SHOWN_MOST)));
+                       word, command, STR_ARG(str_sub(buf_str(&a.text), 0, CHECK_SHOWN_MOST)));
         }
     }
     imap_answer_release(&a);
@@ -151,9 +105,7 @@ bool check_imap_start(struct check_dialogue *d)
     bool is_good = hear_greeting(d, &a) && hear_offers(d, &a)
                    && check_imap_try(d, &d->leg->plain, "ID", "ID NIL") && start_tls(d, &a)
                    && judge_tls(d, &a);
-    if (d->talk->has_bare_lf) {
-        check_find(d->leg, FINDING_LINE_ENDS, "lines end in LF alone");
-    }
+    check_note_line_ends(d);
     imap_answer_release(&a);
     return is_good;
 }
@@ -184,11 +136,8 @@ static void hear_first_line(struct check_dialogue *d, struct str begin)
     struct str line = STR_EMPTY;
     talk_expect(d->talk);
     enum talk_result r = talk_line(d->talk, &line);
-    buf_add(&d->leg->greeting, str_sub(line, 0, SHOWN_MOST));
-    if (r == TALK_SILENT) {
-        check_find(d->leg, FINDING_GREETING_MISSING, "nothing was said within %llu s",
-                   (unsigned long long)(d->talk->timeout_ms / 1000));
-    } else if (check_went_well(d, r, "the greeting") && !str_starts_nocase(line, begin)) {
+    if (check_hear_greeting(d, r, str_sub(line, 0, CHECK_SHOWN_MOST))
+        && !str_starts_nocase(line, begin)) {
         check_find(d->leg, FINDING_GREETING_FOREIGN, "it says: %.*s",
                    STR_ARG(buf_str(&d->leg->greeting)));
     }

@@ -8,27 +8,17 @@
 #include "tools/check_dialogue.h"
 
 #include "tools/check_octets.h"
+#include "tools/check_steps.h"
 #include "tools/check_words.h"
 
-enum { BULK_COMMANDS = 4, BULK_FILL = 480, CONTENT_MOST = 128 * 1024, SHOWN_MOST = 200 };
+enum { BULK_COMMANDS = 4, BULK_FILL = 480, CONTENT_MOST = 128 * 1024 };
 
 static bool hear_greeting(struct check_dialogue *d, struct smtp_reply *r)
 {
     talk_expect(d->talk);
     enum talk_result result = talk_smtp_hear(d->talk, r);
     struct str text = buf_str(&r->text);
-    buf_add(&d->leg->greeting, str_split(&text, '\n'));
-    if (result == TALK_FOREIGN) {
-        check_find(d->leg, FINDING_GREETING_FOREIGN, "it says: %.*s",
-                   STR_ARG(buf_str(&d->leg->greeting)));
-        return false;
-    }
-    if (result == TALK_SILENT) {
-        check_find(d->leg, FINDING_GREETING_MISSING, "nothing was said within %llu s",
-                   (unsigned long long)(d->talk->timeout_ms / 1000));
-        return false;
-    }
-    if (!check_went_well(d, result, "the greeting")) {
+    if (!check_hear_greeting(d, result, str_split(&text, '\n'))) {
         return false;
     }
     if (r->code != 220) {
@@ -42,7 +32,7 @@ static bool hear_greeting(struct check_dialogue *d, struct smtp_reply *r)
 
 static bool say_helo(struct check_dialogue *d, const char *verb, struct smtp_reply *r)
 {
-    CLEANUP(buf_release) struct buf line = BUF_INIT(SHOWN_MOST * 4);
+    CLEANUP(buf_release) struct buf line = BUF_INIT(CHECK_SHOWN_MOST * 4);
     buf_addf(&line, "%s %.*s", verb, STR_ARG(d->helo));
     return check_went_well(d, talk_smtp(d->talk, buf_str(&line), r), verb);
 }
@@ -57,20 +47,15 @@ static bool hear_offers(struct check_dialogue *d, struct smtp_reply *r)
     }
     if (r->code / 100 != 2) {
         check_find(d->leg, FINDING_EHLO_REFUSED, "%s TLS: %d %.*s", is_tls ? "under" : "before",
-                   r->code, STR_ARG(str_sub(buf_str(&r->text), 0, SHOWN_MOST)));
+                   r->code, STR_ARG(str_sub(buf_str(&r->text), 0, CHECK_SHOWN_MOST)));
         return say_helo(d, "HELO", r) && r->code == 250;
     }
     check_words_take_ehlo(r, is_tls ? &d->leg->name_tls : &d->leg->name_plain, words);
-    d->leg->has_plain = d->leg->has_plain || !is_tls;
-    d->leg->has_tls = is_tls;
-    struct str masked = check_words_find_masked(words);
     if (words->len == 0) {
         check_find(d->leg, FINDING_EHLO_DOWNGRADED, "EHLO %s TLS is answered like HELO",
                    is_tls ? "under" : "before");
-    } else if (masked.n > 0) {
-        check_find(d->leg, FINDING_WORD_MASKED, "%.*s stands where something else was offered",
-                   STR_ARG(masked));
     }
+    check_note_offers(d, words);
     return true;
 }
 
@@ -88,7 +73,7 @@ static bool try_command(struct check_dialogue *d, struct str word, const char *c
     if (r->code == 500 || r->code == 502) {
         check_find(d->leg, FINDING_COMMAND_REFUSED, "%.*s is offered, and %s is answered %d %.*s",
                    STR_ARG(word), command, r->code,
-                   STR_ARG(str_sub(buf_str(&r->text), 0, SHOWN_MOST)));
+                   STR_ARG(str_sub(buf_str(&r->text), 0, CHECK_SHOWN_MOST)));
     }
     return true;
 }
@@ -102,31 +87,12 @@ static bool try_commands(struct check_dialogue *d, struct smtp_reply *r)
 /* True: TLS stands. */
 static bool start_tls(struct check_dialogue *d, struct smtp_reply *r)
 {
-    bool is_offered = check_words_has(&d->leg->plain, STR("STARTTLS"));
-    bool is_masked = check_has(d->leg, FINDING_WORD_MASKED);
+    CLEANUP(buf_release) struct buf answer = BUF_INIT(2 * CHECK_SHOWN_MOST);
     if (!check_went_well(d, talk_smtp(d->talk, STR("STARTTLS"), r), "STARTTLS")) {
         return false;
     }
-    bool is_taken = r->code == 220;
-    if (!is_offered && (is_taken || is_masked)) {
-        check_find(d->leg, FINDING_STARTTLS_STRIPPED,
-                   is_taken ? "STARTTLS is not offered, and works"
-                            : "a masked word stands where STARTTLS was offered, and it is refused");
-    } else if (!is_taken) {
-        check_find(d->leg, is_offered ? FINDING_STARTTLS_REFUSED : FINDING_STARTTLS_MISSING,
-                   "STARTTLS is %soffered, and answered %d %.*s", is_offered ? "" : "not ", r->code,
-                   STR_ARG(str_sub(buf_str(&r->text), 0, SHOWN_MOST)));
-    }
-    if (!is_taken || !check_went_well(d, talk_start_tls(d->talk), "the handshake of TLS")) {
-        return false;
-    }
-    if (d->talk->has_octets_before) {
-        check_find(d->leg, FINDING_TLS_INJECTED, "octets came between STARTTLS and TLS");
-    }
-    if (d->on_tls != NULL) {
-        d->on_tls(d->owner);
-    }
-    return true;
+    buf_addf(&answer, "%d %.*s", r->code, STR_ARG(str_sub(buf_str(&r->text), 0, CHECK_SHOWN_MOST)));
+    return check_start_tls(d, r->code == 220, buf_str(&answer));
 }
 
 /* More than a packet holds, after small things passed. In few commands, and short enough (RFC 5321, 4.5.3.1.4): some servers
@@ -144,15 +110,7 @@ static bool try_bulk(struct check_dialogue *d, struct smtp_reply *r)
     for (int i = 0; i < BULK_COMMANDS && result == TALK_OK; i++) {
         result = talk_smtp_hear(d->talk, r);
     }
-    if (result == TALK_SILENT) {
-        unsigned unsent = d->count_unsent == NULL ? 0 : d->count_unsent(d->owner);
-        check_find(d->leg, FINDING_LARGE_STALL, "small packets pass, %zu octets at once do not; %s",
-                   out.len,
-                   unsent > 0 ? "they do not reach the server's side"
-                              : "they, or the answer, are lost");
-        return false;
-    }
-    return check_went_well(d, result, "many NOOPs at once");
+    return check_end_bulk(d, result, out.len);
 }
 
 static bool judge_tls(struct check_dialogue *d, struct smtp_reply *r)
@@ -168,19 +126,12 @@ static bool judge_tls(struct check_dialogue *d, struct smtp_reply *r)
     return try_commands(d, r) && try_bulk(d, r);
 }
 
-static void note_line_ends(struct check_dialogue *d)
-{
-    if (d->talk->has_bare_lf) {
-        check_find(d->leg, FINDING_LINE_ENDS, "lines end in LF alone");
-    }
-}
-
 bool check_smtp_start(struct check_dialogue *d)
 {
     struct smtp_reply r = SMTP_REPLY_INIT;
     bool is_good = hear_greeting(d, &r) && hear_offers(d, &r) && try_commands(d, &r)
                    && start_tls(d, &r) && judge_tls(d, &r);
-    note_line_ends(d);
+    check_note_line_ends(d);
     smtp_reply_release(&r);
     return is_good;
 }
@@ -257,37 +208,30 @@ bool check_smtp_login(struct check_dialogue *d)
     buf_wipe(&line);
     if (is_in && r.code != 235) {
         check_find(d->leg, FINDING_LOGIN_REFUSED, "AUTH PLAIN: %d %.*s", r.code,
-                   STR_ARG(str_sub(buf_str(&r.text), 0, SHOWN_MOST)));
+                   STR_ARG(str_sub(buf_str(&r.text), 0, CHECK_SHOWN_MOST)));
     }
     is_in = is_in && r.code == 235;
     smtp_reply_release(&r);
     return is_in;
 }
 
-/* One command of the transaction; what is refused is found. */
-static bool step(struct check_dialogue *d, struct str command, struct smtp_reply *r)
-{
-    struct str shown = str_sub(command, 0, str_find_char(command, '\r'));
-    if (!check_went_well(d, talk_smtp(d->talk, command, r), "the test message")) {
-        return false;
-    }
-    if (r->code / 100 != 2) {
-        bool is_unknown = r->code == 500 || r->code == 502;
-        check_find(d->leg, is_unknown ? FINDING_COMMAND_REFUSED : FINDING_MAIL_REFUSED,
-                   "%.*s: %d %.*s", STR_ARG(shown), r->code,
-                   STR_ARG(str_sub(buf_str(&r->text), 0, SHOWN_MOST)));
-    }
-    return r->code / 100 == 2;
-}
-
-static bool is_accepted(struct check_dialogue *d, const struct smtp_reply *r)
+/* Was what was said taken? What is refused is found. */
+static bool is_accepted(struct check_dialogue *d, struct str said, const struct smtp_reply *r)
 {
     bool is_unknown = r->code == 500 || r->code == 502;
     if (r->code / 100 != 2) {
         check_find(d->leg, is_unknown ? FINDING_COMMAND_REFUSED : FINDING_MAIL_REFUSED,
-                   "BDAT: %d %.*s", r->code, STR_ARG(str_sub(buf_str(&r->text), 0, SHOWN_MOST)));
+                   "%.*s: %d %.*s", STR_ARG(said), r->code,
+                   STR_ARG(str_sub(buf_str(&r->text), 0, CHECK_SHOWN_MOST)));
     }
     return r->code / 100 == 2;
+}
+
+/* One command of the transaction. */
+static bool step(struct check_dialogue *d, struct str command, struct smtp_reply *r)
+{
+    return check_went_well(d, talk_smtp(d->talk, command, r), "the test message")
+           && is_accepted(d, command, r);
 }
 
 /* Hears a reply; a server that waits for octets that were lost gets others. */
@@ -314,7 +258,7 @@ static bool send_content(struct check_dialogue *d, struct str content, struct sm
     enum talk_result result = talk_say(d->talk, buf_str(&out));
     for (int i = 0; i < 2 && result == TALK_OK; i++) {
         result = i == 0 ? talk_smtp_hear(d->talk, r) : hear_padded(d, r);
-        if (result == TALK_OK && !is_accepted(d, r)) {
+        if (result == TALK_OK && !is_accepted(d, STR("BDAT"), r)) {
             return false;
         }
     }
