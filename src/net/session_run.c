@@ -364,12 +364,15 @@ static void write_mark(struct session_runner *r)
     struct buf rest = BUF_INIT(OUTPUT_CAP);
     r->mark = r->core->ops->take_mark(r->core, &rest);
     write_said(r, rest.len, (uint8_t)r->mark);
-    r->is_marked = true;
+    r->is_marked = !r->is_peer_done; /* who is done says no marks any more: see on_end() */
     r->fed = 0;
     list_remove(&r->ready);
     stream_write(r->stream, buf_str(&rest));
     buf_release(&rest);
     stream_resume(r->stream);
+    if (!r->is_marked) {
+        make_ready(r);
+    }
 }
 
 /* ---- rest ---- */

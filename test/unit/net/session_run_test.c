@@ -306,6 +306,22 @@ static void test_mark(void **state)
     end_linked(r, &k);
 }
 
+/* Nobody answers the mark any more: the session ends, and does not wait for that. */
+static void test_mark_of_who_is_done(void **state)
+{
+    struct role *r = *state;
+    struct linked k;
+    begin_linked(r, &k);
+    stream_write(k.client.s, STR("m\n"));
+    stream_shutdown(k.client.s);
+    loop_run(r->loop);
+    assert_str(buf_str(&k.client.heard), STR("marked\n<1>"));
+    assert_int_equal(k.client.ended, 1);
+    assert_int_equal(k.client.why, ERR_OK);
+    assert_int_equal(session_group_get_count(r->group), 0);
+    end_linked(r, &k);
+}
+
 static void on_save(void *owner, const struct link_save *save)
 {
     struct ear *e = owner;
@@ -695,6 +711,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_answers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mark, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_mark_of_who_is_done, setup, teardown),
         cmocka_unit_test_setup_teardown(test_mark_is_not_answered, setup, teardown),
         cmocka_unit_test_setup_teardown(test_marks_out_of_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reply_after_commit, setup, teardown),
