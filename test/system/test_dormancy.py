@@ -2,6 +2,7 @@
 every store worker is killed, ten times over. No connection ends, no command stays without its tagged answer, nothing is told twice, and in the
 end each client knows what the store knows."""
 import asyncio
+import json
 import os
 import random
 import re
@@ -386,9 +387,12 @@ def restart_workers(server):
 
 
 async def strike(server, tasks, rounds, end_workers):
+    parked = 0
     for n in range(rounds):
         await asyncio.sleep(2 + random.random() * 4)
         before = server.roles('store')
+        said = await asyncio.to_thread(server.run, 'status', '--json')
+        parked = max(parked, json.loads(said.stdout)['parked'])
         await asyncio.to_thread(end_workers, server)
         end = time.monotonic() + 120
         while True:
@@ -399,6 +403,8 @@ async def strike(server, tasks, rounds, end_workers):
             await asyncio.sleep(0.1)
         check(tasks)
         print(f'    round {n + 1}: {len(before)} new workers')
+    true(parked > 0, 'some slept while they were not needed')
+    print(f'    {parked} slept at once')
 
 
 def check(tasks):
