@@ -139,6 +139,10 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
 {
     struct buf what = BUF_INIT(2 * VALUE_MOST);
     buf_vaddf(&what, format, args);
+    for (size_t i = 0; i < what.len; i++) {
+        what.p[i] =
+            what.p[i] >= ' ' && what.p[i] < 0x7f ? what.p[i] : '?'; /* a terminal may read it */
+    }
     (void)fprintf(stderr, "limetta: %s:%d: ", cfg->filename == NULL ? "?" : cfg->filename,
                   cfg->line);
     struct str rest = buf_str(&what);
@@ -149,6 +153,8 @@ __attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const cha
                       STR_ARG(name));
     } else if (str_starts(rest, STR("unexpected token '{'"))) {
         (void)fprintf(stderr, "several words stand in one pair of quotes, as in \"a b\"\n");
+    } else if (str_eq(rest, STR("premature end of file"))) {
+        (void)fprintf(stderr, "the file ends within a value: is a quote missing?\n");
     } else {
         (void)fprintf(stderr, "%.*s\n", STR_ARG(rest));
     }
@@ -254,8 +260,10 @@ static enum err load(const char *path, struct buf *octets)
     while (!octets->is_full && (n = fread(part, 1, sizeof(part), file)) > 0) {
         buf_add(octets, str_make(part, n));
     }
-    enum err e = ferror(file) ? err_from_errno(errno) : ERR_OK;
+    int why = errno;
+    enum err e = ferror(file) ? err_from_errno(why) : ERR_OK;
     (void)fclose(file);
+    errno = why; /* for who words it */
     return e;
 }
 
@@ -385,13 +393,17 @@ static enum err parse(struct config *c, FILE *file, const char *path)
     return e;
 }
 
-/* Blanks "# ..." outside quotes: libconfuse counts a comment as three lines, and then names the wrong one. */
-static void blank_comments(char *p, size_t n)
+/* Blanks "# ..." outside quotes: libconfuse counts a comment as three lines, and then names the wrong one. Returns the line of a
+ * section that nothing closes, which libconfuse takes for whole; 0: there is none. */
+static unsigned prepare(char *p, size_t n)
 {
     char quote = '\0';
     bool is_comment = false;
+    unsigned line = 1;
+    unsigned open = 0;
     for (size_t i = 0; i < n; i++) {
         if (p[i] == '\n') {
+            line++;
             is_comment = false;
         } else if (is_comment) {
             p[i] = ' ';
@@ -404,8 +416,13 @@ static void blank_comments(char *p, size_t n)
             p[i] = ' ';
         } else if (p[i] == '"' || p[i] == '\'') {
             quote = p[i];
+        } else if (p[i] == '{') {
+            open = line;
+        } else if (p[i] == '}') {
+            open = 0;
         }
     }
+    return quote == '\0' ? open : 0;
 }
 
 static enum err read_file(struct config *c, const char *path)
@@ -413,16 +430,20 @@ static enum err read_file(struct config *c, const char *path)
     struct buf octets = BUF_INIT(FILE_MOST);
     enum err e = load(path, &octets);
     if (e != ERR_OK) {
-        (void)fprintf(stderr, "limetta: cannot read %s: %s\n", path, err_get_info(e)->meaning);
+        (void)fprintf(stderr, "limetta: cannot read %s: %s\n", path, strerrordesc_np(errno));
     } else if (octets.is_full) {
         (void)fprintf(stderr, "limetta: %s: a configuration has at most 1 MiB\n", path);
         e = ERR_SYNTAX;
     } else if (octets.len > 0) {
-        blank_comments(octets.p, octets.len);
+        unsigned open = prepare(octets.p, octets.len);
         FILE *file = fmemopen(octets.p, octets.len, "r");
         e = file == NULL ? ERR_IO : parse(c, file, path);
         if (file != NULL) {
             (void)fclose(file);
+        }
+        if (e == ERR_OK && open > 0) {
+            (void)fprintf(stderr, "limetta: %s:%u: this section has no } at its end\n", path, open);
+            e = ERR_SYNTAX;
         }
     }
     if (octets.p != NULL) {

@@ -14,6 +14,7 @@
 #include "tools/json_text.h"
 #include "tools/tool.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,9 +65,11 @@ static void print_text(const struct doctor *d, const struct doctor_service *serv
             }
         }
     }
-    (void)printf("%zu errors, %zu warnings, %zu notes; the server %s\n",
-                 count_level(d, DOCTOR_ERROR), count_level(d, DOCTOR_WARNING),
-                 count_level(d, DOCTOR_NOTE), d->host.is_running ? "runs" : "does not run");
+    for (int level = DOCTOR_LEVELS - 1; level >= 0; level--) {
+        size_t n = count_level(d, (enum doctor_level)level);
+        (void)printf("%zu %s%s%s", n, LEVELS[level], n == 1 ? "" : "s", level > 0 ? ", " : "; ");
+    }
+    (void)printf("the server %s\n", d->host.is_running ? "runs" : "does not run");
     (void)printf("What this host exposes:\n");
     for (size_t i = 0; i < count; i++) {
         const struct doctor_service *s = &services[i];
@@ -208,6 +211,9 @@ int tool_doctor(int argc, char **argv)
     int code = tool_parse(argc, argv, options, USAGE, &words);
     if (code != EXIT_FINE) {
         return code;
+    }
+    if (access(a.state, R_OK | X_OK) != 0 && errno == EACCES) {
+        return tool_fail(EXIT_ENVIRONMENT, "%s: %s", a.state, tool_explain(ERR_NO_PERMISSION));
     }
     enum err e = config_read(a.config, &c);
     if (e != ERR_OK) {

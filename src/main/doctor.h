@@ -47,6 +47,7 @@ struct doctor_host {
     uint64_t
         conntrack_s; /* this host's firewall forgets silent connections; 0: it does not look at them */
     uint64_t roles_as_root;    /* processes of roles that run as root */
+    uint64_t roles_as_nobody;  /* and as nobody, whom other programs may use, too */
     const uint16_t *listening; /* TCP ports that somebody listens on */
     size_t listening_count;
 };
@@ -65,6 +66,8 @@ struct doctor {
 void doctor_say(struct doctor *d, enum doctor_level level, const char *rule, const char *format,
                 ...) __attribute__((format(printf, 4, 5)));
 void doctor_release(struct doctor *d);
+/* Does the role run on this host? */
+bool doctor_has_role(const struct doctor *d, struct str role);
 /* Fills in the services of this host; how many there are. */
 size_t doctor_list_services(const struct doctor *d,
                             struct doctor_service out[DOCTOR_SERVICES_MOST]);

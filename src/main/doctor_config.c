@@ -106,7 +106,7 @@ void doctor_check_ports(struct doctor *d, const struct doctor_service *services,
         check_addresses(d, s);
         check_listening(d, s);
     }
-    if (d->offset != 0) {
+    if (d->offset != 0 && doctor_has_role(d, STR("edge"))) {
         doctor_say(
             d, DOCTOR_WARNING, "other-ports",
             "clients look for IMAP on port 143 and submission on 587 (RFC 5383, 3); here they "
@@ -115,16 +115,24 @@ void doctor_check_ports(struct doctor *d, const struct doctor_service *services,
     }
 }
 
+bool doctor_has_role(const struct doctor *d, struct str role)
+{
+    struct str roles = config_get(d->config, CONFIG_roles);
+    while (roles.n > 0) {
+        if (str_eq(str_split(&roles, ' '), role)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t doctor_list_services(const struct doctor *d, struct doctor_service out[DOCTOR_SERVICES_MOST])
 {
     const struct config *c = d->config;
     struct str clients = d->listen.n > 0 ? d->listen : config_get(c, CONFIG_listen);
     clients = str_trim(clients).n > 0 ? clients : ALL_ADDRESSES;
-    struct str roles = config_get(c, CONFIG_roles);
-    bool has_edge = roles.n == 0 || str_find_str(roles, STR("edge")) < roles.n;
-    bool has_submit = roles.n == 0 || str_find_str(roles, STR("submit")) < roles.n;
     size_t n = 0;
-    if (has_edge) {
+    if (doctor_has_role(d, STR("edge"))) {
         out[n++] = (struct doctor_service){"IMAP", PORT_IMAP + d->offset, clients,
                                            "logins; the mail of who logs in", true};
         out[n++] = (struct doctor_service){"submission", PORT_SUBMISSION + d->offset, clients,
@@ -132,7 +140,7 @@ size_t doctor_list_services(const struct doctor *d, struct doctor_service out[DO
         out[n++] = (struct doctor_service){"ManageSieve", PORT_SIEVE + d->offset, clients,
                                            "logins; the scripts of who logs in", true};
     }
-    if (has_submit && config_get(c, CONFIG_lmtp_listen).n > 0) {
+    if (doctor_has_role(d, STR("submit")) && config_get(c, CONFIG_lmtp_listen).n > 0) {
         out[n++] = (struct doctor_service){"LMTP", PORT_LMTP + d->offset,
                                            config_get(c, CONFIG_lmtp_listen),
                                            "delivery to every account, without a password", false};
@@ -302,8 +310,10 @@ static void check_tokens(struct doctor *d)
 
 void doctor_check_config(struct doctor *d)
 {
-    check_login(d);
-    check_silence(d);
+    if (doctor_has_role(d, STR("edge"))) {
+        check_login(d);
+        check_silence(d);
+    }
     check_tests(d);
     check_relay(d);
     check_lmtp(d);
@@ -311,7 +321,7 @@ void doctor_check_config(struct doctor *d)
     check_tokens(d);
     if (!d->has_domains) {
         doctor_say(d, DOCTOR_WARNING, "no-domains",
-                   "domains is not set: mail is only local for %.*s",
+                   "domains is not set: nothing but mail for %.*s is taken as our own",
                    STR_ARG(config_get(d->config, CONFIG_domains)));
     }
 }

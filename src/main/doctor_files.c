@@ -6,6 +6,7 @@
 #include "main/doctor.h"
 #include "main/state.h"
 #include "net/tls.h"
+#include "tools/tool.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -120,6 +121,9 @@ void doctor_check_tls(struct doctor *d)
     char key_path[PATH_MAX];
     CLEANUP(buf_release) struct buf cert = BUF_INIT(PEM_MOST);
     CLEANUP(buf_wipe) struct buf key = BUF_INIT(PEM_MOST);
+    if (!doctor_has_role(d, STR("edge"))) {
+        return; /* links have their own certificates (limetta link-cert show) */
+    }
     if (str_eq(config_get(d->config, CONFIG_tls), STR("off"))) {
         doctor_say(d, DOCTOR_ERROR, "no-tls",
                    "tls = off: mail and passwords can be read on the way");
@@ -137,15 +141,16 @@ void doctor_check_tls(struct doctor *d)
         return;
     }
     if (e == ERR_NOT_FOUND) {
-        doctor_say(d, DOCTOR_ERROR, "no-tls", "there is no certificate %s, and so no TLS",
-                   cert_path);
+        bool is_needed = config_get(d->config, CONFIG_tls_cert).n > 0
+                         || str_eq(config_get(d->config, CONFIG_tls), STR("required"));
+        doctor_say(d, DOCTOR_ERROR, "no-tls", "there is no certificate %s, and so no %s", cert_path,
+                   is_needed ? "start" : "TLS");
         return;
     }
     const char *path = e == ERR_OK ? key_path : cert_path;
     e = e == ERR_OK ? state_read_file(key_path, &key) : e;
     if (e != ERR_OK) {
-        doctor_say(d, DOCTOR_ERROR, "certificate-unreadable", "%s: %s", path,
-                   err_get_info(e)->meaning);
+        doctor_say(d, DOCTOR_ERROR, "certificate-unreadable", "%s: %s", path, tool_explain(e));
         return;
     }
     check_pair(d, cert_path, key_path, buf_str(&cert), buf_str(&key));

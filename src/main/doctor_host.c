@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <linux/landlock.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -48,11 +49,29 @@ static void check_clock(struct doctor *d)
 static void check_descriptors(struct doctor *d)
 {
     uint64_t most = config_get_u64(d->config, CONFIG_connections_most);
-    if (d->host.descriptors < most + DESCRIPTORS_SPARE) {
+    if (doctor_has_role(d, STR("edge")) && d->host.descriptors < most + DESCRIPTORS_SPARE) {
         doctor_say(d, DOCTOR_WARNING, "descriptors",
                    "a process may have %" PRIu64 " descriptors, connections_most = %" PRIu64
                    " needs %" PRIu64 "; raise the limit (LimitNOFILE=), or lower the setting",
                    d->host.descriptors, most, most + DESCRIPTORS_SPARE);
+    }
+}
+
+static void check_user(struct doctor *d)
+{
+    if (d->host.roles_as_root > 0) {
+        doctor_say(d, DOCTOR_ERROR, "roles-as-root",
+                   "%" PRIu64
+                   " roles run as root: the setting user, or a folder above the state folder, "
+                   "keeps them from becoming somebody else",
+                   d->host.roles_as_root);
+    }
+    if (d->host.roles_as_nobody > 0) {
+        doctor_say(d, DOCTOR_WARNING, "roles-as-nobody",
+                   "%" PRIu64
+                   " roles run as nobody, and so may other programs, which can then read mail: "
+                   "make a system user limetta, and restart",
+                   d->host.roles_as_nobody);
     }
 }
 
@@ -87,13 +106,7 @@ void doctor_check_host(struct doctor *d)
             " s: nf_conntrack_tcp_timeout_established must be 7440 or more (RFC 5382, REQ-5)",
             d->host.conntrack_s);
     }
-    if (d->host.roles_as_root > 0) {
-        doctor_say(d, DOCTOR_ERROR, "roles-as-root",
-                   "%" PRIu64
-                   " roles run as root: the setting user, or a folder above the state folder, "
-                   "keeps them from becoming somebody else",
-                   d->host.roles_as_root);
-    }
+    check_user(d);
 }
 
 /* ---- facts ---- */
@@ -237,8 +250,10 @@ static void take_block(const struct fields *f, struct doctor_host *h)
         h->descriptors = read_number(path, "Max open files", h->descriptors);
         (void)snprintf(path, sizeof(path), "/proc/%" PRIu64, pid);
     }
-    if (str_eq(type, STR("role")) && pid > 0 && stat(path, &st) == 0 && st.st_uid == 0) {
-        h->roles_as_root++;
+    if (str_eq(type, STR("role")) && pid > 0 && stat(path, &st) == 0) {
+        const struct passwd *nobody = getpwnam("nobody");
+        h->roles_as_root += st.st_uid == 0 ? 1 : 0;
+        h->roles_as_nobody += nobody != NULL && st.st_uid == nobody->pw_uid ? 1 : 0;
     }
 }
 

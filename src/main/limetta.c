@@ -191,7 +191,8 @@ static void print_usage(FILE *to, const char *name)
         const char *line = name == NULL || strcmp(name, c->name) == 0 ? c->usage : NULL;
         while (line != NULL && *line != '\0') {
             size_t n = strcspn(line, "\n");
-            (void)fprintf(to, "%slimetta %s %.*s\n", before, c->name, (int)n, line);
+            (void)fprintf(to, "%slimetta %s%s%.*s\n", before, c->name, n > 0 ? " " : "", (int)n,
+                          line);
             before = "       ";
             line += n + 1;
         }
@@ -249,7 +250,5 @@ int main(int argc, char **argv)
             return c->has_state ? give_back(argc - 1, argv + 1, code) : code;
         }
     }
-    (void)fprintf(stderr, "limetta: there is no command %s\n", argv[1]);
-    print_usage(stderr, NULL);
-    return EXIT_USAGE;
+    return tool_fail(EXIT_USAGE, "there is no command %s; limetta --help lists them", argv[1]);
 }

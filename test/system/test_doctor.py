@@ -11,7 +11,8 @@ from lib.check import contains, equal, limetta_only, matches, true
 from lib.servers import TOP, make_certificate
 
 IS_ALONE = True
-HOST = {'clock-not-synchronised', 'descriptors', 'no-landlock', 'disk', 'inodes', 'short-conntrack', 'roles-as-root'}  # this host's own
+HOST = {'clock-not-synchronised', 'descriptors', 'no-landlock', 'disk', 'inodes', 'short-conntrack', 'roles-as-root',
+        'roles-as-nobody'}  # this host's own
 
 
 def doctor(s, *more, config=None):

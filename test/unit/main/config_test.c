@@ -95,6 +95,12 @@ static void test_refused(void **state)
          "1: link must be followed by a host's name in quotes\n"},
         {"tls = off\nrelay_host = { a, b }\n",
          "2: several words stand in one pair of quotes, as in \"a b\"\n"},
+        {"tls = off\nlink \"inside\" {\n roles = auth # }\n",
+         "2: this section has no } at its end\n"},
+        {"burl \"a.b\" {\n password = '}'\n", "1: this section has no } at its end\n"},
+        {"domains = \"a b\n", "2: the file ends within a value: is a quote missing?\n"},
+        {"\033[2J\377 = 1\n",
+         "1: there is no setting called ?[2J?; limetta.conf(5) lists them all\n"},
         {"port = 143\n", "1: there is no setting called port; limetta.conf(5) lists them all\n"},
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {

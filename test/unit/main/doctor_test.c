@@ -211,6 +211,22 @@ static void test_no_state(void **state)
     config_free(&c);
 }
 
+/* A host without an edge has no clients: no certificate for them, no ports of theirs, no rules on their logins and silence. */
+static void test_inside(void **state)
+{
+    struct config *c = read_config("roles = \"auth store convert\"\ndomains = \"a.example\"\n"
+                                   "tls = offered\nmax_idle_s = 60\nlink_listen = \"192.0.2.7\"\n"
+                                   "link \"dmz1\" { roles = \"edge submit\" }\n");
+    struct doctor d = {.config = c, .dir = "/", .has_domains = true, .host = make_host()};
+    d.offset = 10000;
+    d.host.descriptors = 1024;
+    check(&d);
+    doctor_check_tls(&d);
+    assert_int_equal(d.findings.count, 0);
+    doctor_release(&d);
+    config_free(&c);
+}
+
 /* Who listens: we when we run, nobody when we do not. */
 static void test_listening(void **state)
 {
@@ -247,10 +263,12 @@ static void test_host(void **state)
                                         "inodes",
                                         "no-landlock",
                                         "short-conntrack",
-                                        "roles-as-root"};
-    static const enum doctor_level LEVELS[] = {
-        DOCTOR_WARNING, DOCTOR_WARNING, DOCTOR_WARNING, DOCTOR_WARNING, DOCTOR_WARNING,
-        DOCTOR_ERROR,   DOCTOR_WARNING, DOCTOR_WARNING, DOCTOR_ERROR,   DOCTOR_ERROR};
+                                        "roles-as-root",
+                                        "roles-as-nobody"};
+    static const enum doctor_level LEVELS[] = {DOCTOR_WARNING, DOCTOR_WARNING, DOCTOR_WARNING,
+                                               DOCTOR_WARNING, DOCTOR_WARNING, DOCTOR_ERROR,
+                                               DOCTOR_WARNING, DOCTOR_WARNING, DOCTOR_ERROR,
+                                               DOCTOR_ERROR,   DOCTOR_WARNING};
     struct config *c = read_config(GOOD);
     for (size_t i = 0; i < sizeof(RULES) / sizeof(RULES[0]); i++) {
         struct doctor_host h = make_host();
@@ -262,6 +280,7 @@ static void test_host(void **state)
         h.is_landlock_there = i != 7;
         h.conntrack_s = i == 8 ? 3600 : 7440;
         h.roles_as_root = i == 9 ? 2 : 0;
+        h.roles_as_nobody = i == 10 ? 2 : 0;
         struct doctor d = {.config = c, .dir = "/nowhere", .has_domains = true, .host = h};
         check(&d);
         assert_found(&d, RULES[i], LEVELS[i]);
@@ -305,8 +324,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_nothing_wrong), cmocka_unit_test(test_settings),
         cmocka_unit_test(test_ports),         cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_no_state),      cmocka_unit_test(test_listening),
-        cmocka_unit_test(test_host),          cmocka_unit_test(test_early),
+        cmocka_unit_test(test_no_state),      cmocka_unit_test(test_inside),
+        cmocka_unit_test(test_listening),     cmocka_unit_test(test_host),
+        cmocka_unit_test(test_early),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
