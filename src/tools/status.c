@@ -43,6 +43,7 @@ static const struct {
 enum { NUMBER_COUNT = sizeof(NUMBERS) / sizeof(NUMBERS[0]) };
 
 static const char *const SERVICES[] = {"imap", "submission", "sieve"};
+static const unsigned PORTS[] = {143, 587, 4190};
 static const char *const STATES[] = {"stranger", "live", "parked"};
 
 /* The sum of the samples of a name whose labels have both words in them. */
@@ -76,6 +77,18 @@ static uint64_t since(uint64_t now_ms, uint64_t then_ms)
     return now_ms > then_ms ? now_ms - then_ms : 0;
 }
 
+/* What the answer said of all roles together. */
+struct seen {
+    struct buf metrics;
+    uint64_t now_ms;
+    uint64_t offset;
+    bool has_edge;
+    bool has_auth;
+    bool has_store;
+    bool has_submit;
+    bool has_role;
+};
+
 /* ---- for people ---- */
 
 static void print_server(const struct fields *f, struct buf *out)
@@ -84,8 +97,7 @@ static void print_server(const struct fields *f, struct buf *out)
              STR_ARG(fields_get(f, STR("version"))), STR_ARG(fields_get(f, STR("hostname"))),
              get(f, "pid"));
     queue_print_time(out, since(get(f, "now"), get(f, "since")));
-    buf_addf(out, ", reloaded %" PRIu64 " times; IMAP on port %" PRIu64 "\n\n", get(f, "reloads"),
-             get(f, "offset") + 143);
+    buf_addf(out, ", reloaded %" PRIu64 " times\n\n", get(f, "reloads"));
     buf_add_c(out, "role        process  state      up    restarts  memory\n");
 }
 
@@ -106,28 +118,48 @@ static void print_role(const struct fields *f, uint64_t now_ms, struct buf *out)
              up.p == NULL ? "" : up.p, get(f, "restarts"), get(f, "resident") >> 10);
 }
 
-static void print_numbers(struct str metrics, struct buf *out)
+/* Who is connected; only where there is an edge. */
+static void print_clients(struct str metrics, uint64_t offset, struct buf *out)
 {
-    uint64_t n[NUMBER_COUNT];
-    buf_add_c(out, "\nclients       strangers      live    parked\n");
+    buf_add_c(out, "\nclients       port strangers      live    parked\n");
     for (size_t i = 0; i < sizeof(SERVICES) / sizeof(SERVICES[0]); i++) {
-        buf_addf(out, "  %-11s", SERVICES[i]);
+        buf_addf(out, "  %-10s %5" PRIu64, SERVICES[i], PORTS[i] + offset);
         for (size_t k = 0; k < sizeof(STATES) / sizeof(STATES[0]); k++) {
             buf_addf(out, "%10" PRIu64, sum(metrics, "limetta_sessions", SERVICES[i], STATES[k]));
         }
         buf_add_char(out, '\n');
     }
+}
+
+static void print_numbers(const struct seen *s, struct buf *out)
+{
+    uint64_t n[NUMBER_COUNT];
     for (size_t i = 0; i < NUMBER_COUNT; i++) {
-        n[i] = sum(metrics, NUMBERS[i].sample, NUMBERS[i].label, "");
+        n[i] = sum(buf_str(&s->metrics), NUMBERS[i].sample, NUMBERS[i].label, "");
     }
-    buf_addf(out,
-             "\nsince their processes started: %" PRIu64 " wake-ups, %" PRIu64
-             " keep-alives, %" PRIu64 " octets in, %" PRIu64 " out\n%" PRIu64 " logins, %" PRIu64
-             " failed; %" PRIu64 " TLS handshakes; %" PRIu64 " turned away; %" PRIu64
-             " commands\nqueue: %" PRIu64 " messages, %" PRIu64 " tried before, oldest ",
-             n[3], n[4], n[5], n[6], n[7], n[8], n[9], n[10], n[11], n[12], n[13]);
-    queue_print_time(out, n[14] * 1000);
-    buf_add_char(out, '\n');
+    if (s->has_edge) {
+        print_clients(buf_str(&s->metrics), s->offset, out);
+    }
+    buf_add_c(out, "\nsince their processes started\n");
+    if (s->has_edge) {
+        buf_addf(out,
+                 "  clients: %" PRIu64 " wake-ups, %" PRIu64 " keep-alives, %" PRIu64
+                 " octets in, %" PRIu64 " out; %" PRIu64 " TLS handshakes; %" PRIu64
+                 " turned away\n",
+                 n[3], n[4], n[5], n[6], n[9], n[10]);
+    }
+    if (s->has_auth) {
+        buf_addf(out, "  logins: %" PRIu64 ", %" PRIu64 " failed\n", n[7], n[8]);
+    }
+    if (s->has_store) {
+        buf_addf(out, "  commands: %" PRIu64 "\n", n[11]);
+    }
+    if (s->has_submit) {
+        buf_addf(out, "\nqueue: %" PRIu64 " messages, %" PRIu64 " tried before, oldest ", n[12],
+                 n[13]);
+        queue_print_time(out, n[14] * 1000);
+        buf_add_char(out, '\n');
+    }
 }
 
 /* ---- for programs ---- */
@@ -187,29 +219,43 @@ static void print_numbers_json(struct str metrics, struct buf *out)
 
 /* ---- the tool ---- */
 
+static void take_role(struct seen *s, const struct fields *f, bool is_json, struct buf *out)
+{
+    struct str role = fields_get(f, STR("role"));
+    buf_add(&s->metrics, fields_get(f, STR("metrics")));
+    if (is_json) {
+        print_role_json(f, !s->has_role, out);
+    } else {
+        print_role(f, s->now_ms, out);
+    }
+    s->has_role = true;
+    s->has_edge = s->has_edge || str_eq(role, STR("edge"));
+    s->has_auth = s->has_auth || str_eq(role, STR("auth"));
+    s->has_store = s->has_store || str_eq(role, STR("store"));
+    s->has_submit = s->has_submit || str_eq(role, STR("submit"));
+}
+
 static void write_frame(struct str answer, bool is_json, struct buf *out)
 {
-    CLEANUP(buf_release) struct buf metrics = BUF_INIT(METRICS_MOST);
+    struct seen s = {.metrics = BUF_INIT(METRICS_MOST)};
     struct fields f;
-    uint64_t now_ms = 0;
-    bool is_first = true;
     while (desk_link_next(&answer, &f)) {
         struct str type = fields_get(&f, STR("type"));
         if (str_eq(type, STR("server"))) {
-            now_ms = get(&f, "now");
+            s.now_ms = get(&f, "now");
+            s.offset = get(&f, "offset");
             (is_json ? print_server_json : print_server)(&f, out);
         } else if (str_eq(type, STR("role"))) {
-            buf_add(&metrics, fields_get(&f, STR("metrics")));
-            if (is_json) {
-                print_role_json(&f, is_first, out);
-            } else {
-                print_role(&f, now_ms, out);
-            }
-            is_first = false;
+            take_role(&s, &f, is_json, out);
         }
         fields_release(&f);
     }
-    (is_json ? print_numbers_json : print_numbers)(buf_str(&metrics), out);
+    if (is_json) {
+        print_numbers_json(buf_str(&s.metrics), out);
+    } else {
+        print_numbers(&s, out);
+    }
+    buf_release(&s.metrics);
 }
 
 static int ask(const char *state, bool is_json, struct buf *out)

@@ -280,7 +280,7 @@ def test_status(make):
         code, out, err = limetta(s, 'status')
         equal((code, err), (0, ''))
         matches(out, r'(?m)^store\.1 +\d+  serves')
-        matches(out, r'(?m)^  imap +\d+ +\d+ +\d+$')
+        matches(out, rf'(?m)^  imap +{s.imap_port} +\d+ +\d+ +\d+$')
         equal(limetta(s, 'status', '--watch')[0], 0, 'elsewhere than at a terminal it is printed once')
         check_view(s)
         c.close()
