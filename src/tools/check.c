@@ -68,6 +68,9 @@ static int read_numbers(const struct options *o, struct check_run *run, uint64_t
         || !read_number("--port-offset", o->port_offset, OFFSET_MOST, offset)) {
         return EXIT_USAGE;
     }
+    if (timeout == 0 || connect == 0) {
+        return tool_fail(EXIT_USAGE, "--timeout, --connect-timeout: a second at least");
+    }
     run->timeout_ms = timeout * 1000;
     run->connect_ms = connect * 1000;
     run->mail_wait_ms = wait * 1000;
@@ -164,7 +167,10 @@ static int run_legs(const struct options *o, struct check_run *run, uint64_t off
     while (list.n > 0) {
         struct str word = str_split(&list, ',');
         if (!run_named(run, word, offset)) {
-            return tool_fail(EXIT_USAGE, "there is no leg %.*s; usage: %s", STR_ARG(word), USAGE);
+            return tool_fail(EXIT_USAGE,
+                             "--legs: %.*s is none of imap, submission, acap, sieve, smtp, with or "
+                             "without =PORT",
+                             STR_ARG(word));
         }
     }
     check_legs_finish(run);
@@ -200,6 +206,7 @@ static int check_host(const struct options *o, struct check_run *run, struct str
     }
     run->loop = loop_new();
     run->report.host = host;
+    run->report.has_login = run->password.n > 0;
     run->expectation = (struct check_expectation){host, str_from_c(o->fingerprint),
                                                   (int64_t)(loop_wall_ms(run->loop) / 1000)};
     run->expect_imap = str_from_c(o->expect_imap);
@@ -224,6 +231,19 @@ static bool is_plain(struct str s)
         }
     }
     return true;
+}
+
+/* A SHA-256, as openssl and this tool write it: 64 hexadecimal digits, with or without colons. */
+static bool is_fingerprint(const char *s)
+{
+    unsigned digits = 0;
+    for (; *s != '\0'; s++) {
+        if (strchr("0123456789abcdefABCDEF:", *s) == NULL) {
+            return false;
+        }
+        digits += *s != ':' ? 1 : 0;
+    }
+    return digits == 64;
 }
 
 /* The host as the domain of an address (RFC 5321, 4.1.3). */
@@ -295,8 +315,11 @@ int tool_check(int argc, char **argv)
         return code;
     }
     bool is_known = strcmp(o.from, "client") == 0 || strcmp(o.from, "submission") == 0;
-    if (words.count != 1 || !is_known) {
+    if (words.count != 1 || words.at[0][0] == '\0' || !is_known) {
         return tool_fail(EXIT_USAGE, "usage: %s", USAGE);
+    }
+    if (o.fingerprint != NULL && !is_fingerprint(o.fingerprint)) {
+        return tool_fail(EXIT_USAGE, "--expect-fingerprint: 64 hexadecimal digits, a SHA-256");
     }
     log_init("check", LOG_LEVEL_ERROR);
     run.report.from = o.from;

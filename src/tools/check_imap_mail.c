@@ -172,7 +172,9 @@ static bool fetch_and_compare(struct check_dialogue *d, const char *command, con
     if (!check_went_well(d, r, "FETCH") || a->status != IMAP_STATUS_OK) {
         return false;
     }
-    (void)check_octets_compare(d->leg, how, buf_str(&sent), buf_str(&a->literal));
+    if (check_octets_compare(d->leg, how, buf_str(&sent), buf_str(&a->literal))) {
+        buf_addf(&d->leg->intact, "%s\n", how);
+    }
     return true;
 }
 

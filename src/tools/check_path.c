@@ -293,8 +293,8 @@ static void judge_leg(struct check_run *run, struct check_leg *leg)
         if (a->reach == REACH_NO_ROUTE) {
             CLEANUP(buf_release) struct buf at = BUF_INIT(CHECK_DETAIL_MOST);
             check_add_address(&at, &a->at);
-            check_find(leg, has_way ? FINDING_NO_ROUTE_FAMILY : FINDING_NO_ROUTE,
-                       "to %.*s: error %d of this host", STR_ARG(buf_str(&at)), a->errnum);
+            check_find(leg, has_way ? FINDING_NO_ROUTE_FAMILY : FINDING_NO_ROUTE, "to %.*s: %s",
+                       STR_ARG(buf_str(&at)), strerrordesc_np(a->errnum));
         } else if (a->reach != REACH_OK) {
             check_reach_judge(leg, a, find_open(run, &a->at), run->hop_ms);
         }

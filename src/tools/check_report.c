@@ -40,8 +40,8 @@ struct check_leg *check_report_add(struct check_report *r, const char *name, uin
     struct check_leg *leg = &r->legs[r->leg_count++];
     leg->name = name;
     leg->port = port;
-    struct buf *bufs[] = {&leg->greeting, &leg->name_plain, &leg->name_tls,
-                          &leg->plain,    &leg->tls,        &leg->tls_version};
+    struct buf *bufs[] = {&leg->greeting, &leg->name_plain,  &leg->name_tls, &leg->plain,
+                          &leg->tls,      &leg->tls_version, &leg->intact};
     for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++) {
         buf_init(bufs[i], TEXT_MOST);
     }
@@ -68,7 +68,7 @@ static void release_leg(struct check_leg *leg)
     struct buf *bufs[] = {
         &leg->greeting,     &leg->name_plain,  &leg->name_tls, &leg->plain,
         &leg->tls,          &leg->tls_version, &leg->cert.der, &leg->cert.fingerprint,
-        &leg->cert.subject, &leg->cert.issuer};
+        &leg->cert.subject, &leg->cert.issuer, &leg->intact};
     for (size_t i = 0; i < sizeof(bufs) / sizeof(bufs[0]); i++) {
         buf_release(bufs[i]);
     }
@@ -206,6 +206,10 @@ static void write_facts(const struct check_leg *leg, struct buf *out)
         add_clean(out, buf_str(&leg->cert.fingerprint));
         buf_add_char(out, '\n');
     }
+    struct str intact = buf_str(&leg->intact);
+    while (intact.n > 0) {
+        buf_addf(out, "  octets came back as they went: %.*s\n", STR_ARG(str_split(&intact, '\n')));
+    }
     if (leg->idle_good_ms > 0) {
         buf_addf(out, "  silence survived: %llu s\n",
                  (unsigned long long)(leg->idle_good_ms / 1000));
@@ -244,7 +248,9 @@ static void write_leg(const struct check_leg *leg, bool is_long, struct buf *out
 {
     static const char *const LABELS[] = {"note", "WRONG", "HERE"};
     buf_addf(out, "%s (port %u)\n", leg->name, leg->port);
-    write_addresses(leg, out);
+    if (leg->addresses.count > 0) {
+        write_addresses(leg, out);
+    }
     write_facts(leg, out);
     if (is_long && leg->has_plain) {
         write_words("offered before TLS", &leg->plain, out);
@@ -272,6 +278,9 @@ void check_report_write_text(const struct check_report *r, bool is_long, struct 
         write_leg(&r->legs[i], is_long, out);
     }
     buf_add_c(out, VERDICTS[check_report_get_exit(r)]);
+    buf_add_c(out, r->has_login
+                       ? ""
+                       : "Without a login (--user) neither octets nor silence were tried.\n");
 }
 
 /* ---- for programs ---- */
@@ -355,6 +364,9 @@ static json_t *leg_object(const struct check_leg *leg)
         (void)json_object_set_new(o, "tls", words_array(&leg->tls));
         (void)json_object_set_new(o, "tls_version", clean_string(buf_str(&leg->tls_version)));
         (void)json_object_set_new(o, "certificate", certificate_object(&leg->cert));
+    }
+    if (leg->intact.len > 0) {
+        (void)json_object_set_new(o, "intact", words_array(&leg->intact));
     }
     if (leg->idle_good_ms + leg->idle_bad_ms > 0) {
         (void)json_object_set_new(o, "idle_good_ms", json_integer((json_int_t)leg->idle_good_ms));

@@ -72,6 +72,7 @@ struct check_leg {
     bool has_tls;
     struct check_cert cert; /* has_tls */
     struct buf tls_version;
+    struct buf intact; /* ways by which octets came back as they went; LF behind each */
     VEC(struct finding) findings;
     bool is_required;      /* that it is not there is wrong */
     uint64_t idle_good_ms; /* the longest silence that was survived */
@@ -83,6 +84,7 @@ enum { CHECK_LEGS_MOST = 8 };
 struct check_report {
     struct str host;
     const char *from;
+    bool has_login; /* octets and silence can be tried */
     struct check_leg legs[CHECK_LEGS_MOST];
     unsigned leg_count;
 };

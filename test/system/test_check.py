@@ -147,6 +147,7 @@ def test_clean_path(make):
         for leg in legs.values():
             equal(codes(leg), [], leg['leg'])
         true(legs['imap']['certificate']['is_good'], 'the certificate is good')
+        equal(legs['imap']['intact'], ['APPEND and FETCH', 'BDAT and FETCH'], 'octets')
         equal(codes(legs['acap'], 'note'), ['acap-absent'], 'ACAP is not there, which is no error')
         equal(codes(legs['smtp'], 'note'), ['port25-blocked'], 'nothing listens on 25')
         with imaplib.IMAP4('127.0.0.1', s.imap_port) as m:
@@ -167,7 +168,8 @@ def test_clean_path(make):
 @limetta_only
 def test_usage(make):
     for words in ([], ['host', 'two'], ['h', '--from', 'nowhere'], ['h', '--user', 'x'], ['h', '--timeout', 'long'],
-                  ['127.0.0.1', '--legs', 'gopher'], ['h', '--user', 'a\rb', '--password-stdin']):
+                  ['127.0.0.1', '--legs', 'gopher'], ['127.0.0.1', '--legs', 'imap=99999'], [''], ['h', '--timeout', '0'],
+                  ['h', '--expect-fingerprint', 'sha256:abc'], ['h', '--user', 'a\rb', '--password-stdin']):
         r = subprocess.run([PROGRAM, 'check', *words], input=b'x\n', capture_output=True)
         equal(r.returncode, 2, words)
         equal(r.stderr.count(b'\n'), 1, r.stderr)
@@ -457,3 +459,4 @@ def test_text(_make):
     contains(out, 'WRONG', 'verdict')
     contains(out, 'who: ', 'verdict')
     contains(out, 'Something on this path is not as it must be.', 'verdict')
+    contains(out, 'Without a login', 'what was not tried')
