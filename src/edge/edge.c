@@ -89,7 +89,12 @@ static void on_down(void *owner, struct link *l)
 {
     struct edge *e = owner;
     struct link **place = find_place(e, link_get_peer(l), link_get_index(l));
-    log_warn("link to role %d.%u is down", (int)link_get_peer(l), link_get_index(l));
+    enum link_role peer = link_get_peer(l);
+    log_warn("the link to %s %u is down",
+             peer == ROLE_AUTH    ? "auth"
+             : peer == ROLE_STORE ? "store"
+                                  : "submit",
+             link_get_index(l));
     assert(place != NULL && *place == l);
     link_free(place);
     note_down(e, place);
