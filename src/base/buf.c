@@ -154,11 +154,14 @@ void buf_vaddf(struct buf *b, const char *format, va_list args)
 
 static void add_le(struct buf *b, uint64_t v, size_t octets)
 {
-    char raw[8];
-    for (size_t i = 0; i < octets; i++) {
-        raw[i] = (char)(unsigned char)(v >> (8 * i));
+    char *to = buf_reserve(b, octets);
+    if (to == NULL) {
+        return;
     }
-    buf_add(b, str_make(raw, octets));
+    for (size_t i = 0; i < octets; i++) {
+        to[i] = (char)(unsigned char)(v >> (8 * i));
+    }
+    buf_commit(b, octets);
 }
 
 void buf_add_le16(struct buf *b, uint16_t v)
@@ -178,11 +181,17 @@ void buf_add_le64(struct buf *b, uint64_t v)
 
 void buf_add_varint(struct buf *b, uint64_t v)
 {
-    while (v >= 0x80) {
-        buf_add_char(b, (char)(unsigned char)(v | 0x80));
-        v >>= 7;
+    char raw[10];
+    size_t n = 0;
+    if (v < 0x80) {
+        buf_add_char(b, (char)v);
+        return;
     }
-    buf_add_char(b, (char)v);
+    for (; v >= 0x80; v >>= 7) {
+        raw[n++] = (char)(unsigned char)(v | 0x80);
+    }
+    raw[n++] = (char)v;
+    buf_add(b, str_make(raw, n));
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -43,7 +43,7 @@ enum { BASE_COUNT = sizeof(BASE_CAPABILITIES) / sizeof(BASE_CAPABILITIES[0]) };
 const struct command *commands_find(struct str name, bool is_uid)
 {
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (!str_eq_nocase(name, commands[i]->name)) {
+        if (name.n != commands[i]->name.n || !str_eq_nocase(name, commands[i]->name)) {
             continue;
         }
         if (is_uid && (commands[i]->flags & COMMAND_HAS_UID) == 0) {

@@ -56,15 +56,6 @@ void flags_write_all(struct buf *out, const struct mailbox *m)
     flags_write(out, m, UINT64_MAX, false);
 }
 
-unsigned flags_count_keywords(const struct mailbox *m)
-{
-    unsigned count = 0;
-    for (unsigned bit = KEYWORD_FIRST; bit < 64; bit++) {
-        count += mailbox_get_keyword_name(m, bit).n > 0;
-    }
-    return count;
-}
-
 enum err flags_find_bits(struct mailbox *m, const struct flag_list *list, bool may_add,
                          uint64_t *bits)
 {

@@ -16,8 +16,6 @@
 void flags_write(struct buf *out, const struct mailbox *m, uint64_t flags, bool is_recent);
 /* Appends all flag names that m knows. */
 void flags_write_all(struct buf *out, const struct mailbox *m);
-/* How many keywords m has. */
-unsigned flags_count_keywords(const struct mailbox *m);
 /* The bits that a client's list means in m. may_add: keywords that m does not have yet are made (pending); else they are
  * passed over. Errors: ERR_LIMIT (m has no bit left). */
 MUST_USE enum err flags_find_bits(struct mailbox *m, const struct flag_list *list, bool may_add,

@@ -170,7 +170,7 @@ static void write_flags(struct imap_session *s, struct buf *out)
     buf_add(out, STR("* FLAGS ("));
     flags_write_all(out, s->selected.mailbox);
     buf_add(out, STR(")\r\n"));
-    s->selected.keywords_told = flags_count_keywords(s->selected.mailbox);
+    s->selected.keywords_told = mailbox_count_keywords(s->selected.mailbox);
 }
 
 /* May a client make any keyword? */
@@ -220,7 +220,7 @@ void news_write_flags(struct imap_session *s, struct buf *out)
 /* PERMANENTFLAGS stay as they were told, what is new came under its "\*", until that holds no more. */
 void news_write_new_keywords(struct imap_session *s, struct buf *out)
 {
-    if (flags_count_keywords(s->selected.mailbox) == s->selected.keywords_told) {
+    if (mailbox_count_keywords(s->selected.mailbox) == s->selected.keywords_told) {
         return;
     }
     if (may_make_keywords(&s->selected)) {

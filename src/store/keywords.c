@@ -85,3 +85,12 @@ struct str mailbox_get_keyword_name(const struct mailbox *m, unsigned bit_number
     }
     return str_from_c(m->keywords[bit_number - KEYWORD_FIRST]);
 }
+
+unsigned mailbox_count_keywords(const struct mailbox *m)
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < KEYWORD_COUNT; i++) {
+        count += m->keywords[i] != NULL;
+    }
+    return count;
+}

@@ -196,6 +196,7 @@ bool mailbox_has_room_for_keyword(const struct mailbox *m, struct str keyword);
 struct str keyword_get_reserved(unsigned i);
 /* The spelling of keyword bit number i (KEYWORD_FIRST..63), empty when unused. Borrowed while m lives. */
 struct str mailbox_get_keyword_name(const struct mailbox *m, unsigned bit_number);
+unsigned mailbox_count_keywords(const struct mailbox *m);
 
 /* ---- bodies ---- */
 

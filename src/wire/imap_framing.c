@@ -546,11 +546,15 @@ struct str imap_framing_get_partial(const struct imap_framing *f)
 
 bool imap_framing_is_lost(const struct imap_framing *f, struct imap_lost *out)
 {
+    bool is_lost = is_dropping(f) || f->state == STREAM || f->state == STREAM_END
+                   || (f->head.len > 0 && !f->is_whole);
+    if (!is_lost) {
+        return false;
+    }
     *out = (struct imap_lost){.err = is_dropping(f) ? f->err : ERR_UNAVAILABLE};
     out->left = f->state == STREAM || f->state == SWALLOW_LITERAL ? f->left : 0;
     out->tag = imap_find_tag(is_dropping(f) ? buf_str(&f->begin) : buf_str(&f->head));
-    return is_dropping(f) || f->state == STREAM || f->state == STREAM_END
-           || (f->head.len > 0 && !f->is_whole);
+    return true;
 }
 
 void imap_framing_swallow(struct imap_framing *f, const struct imap_lost *lost)
