@@ -47,6 +47,7 @@ struct keep {
     uint32_t state_len;
     uint8_t tries;
     bool may_park;
+    bool is_void; /* the state does not hold any more, unless it is said that it does again */
     bool is_lost;
     uint8_t nonce[TICKET_NONCE_SIZE];
 };
@@ -59,14 +60,6 @@ struct keep *keep_new(const uint8_t *nonce)
     return k;
 }
 
-static void drop_state(struct keep *k)
-{
-    free(k->state);
-    k->state = NULL;
-    k->state_len = 0;
-    k->may_park = false;
-}
-
 void keep_free(struct keep **k)
 {
     struct keep *gone = *k;
@@ -75,7 +68,7 @@ void keep_free(struct keep **k)
     }
     *k = NULL;
     list_remove(&gone->place.node);
-    drop_state(gone);
+    free(gone->state);
     if (gone->passed != NULL) {
         buf_release(&gone->passed->log);
         free(gone->passed);
@@ -107,7 +100,8 @@ static void lose(struct keep *k)
     buf_release(&p->log);
     p->log = BUF_INIT(KEEP_LOG_MOST);
     k->is_lost = true;
-    drop_state(k);
+    k->is_void = true;
+    k->may_park = false;
 }
 
 void keep_note_input(struct keep *k, struct str octets)
@@ -159,17 +153,19 @@ static bool move_to(struct passed *p, int64_t used, uint64_t literal)
     return true;
 }
 
-bool keep_take(struct keep *k, const struct link_save *save)
+static void replace_state(struct keep *k, struct str state)
 {
-    struct passed *p = get_passed(k);
-    drop_state(k);
-    k->tries = 0;
-    if (save->used > COUNT_MOST || save->literal > COUNT_MOST
-        || !move_to(p, (int64_t)save->used, save->literal)) {
-        lose(k);
-        return false;
+    if (state.n != k->state_len) {
+        free(k->state);
+        k->state = mem_new(state.n);
+        k->state_len = (uint32_t)state.n;
     }
-    k->is_lost = false;
+    memcpy(k->state, state.p, state.n);
+}
+
+/* Nothing passed yet since the state. */
+static void begin_anew(struct passed *p)
+{
     p->said = 0;
     p->heard = 0;
     p->tail_len = 0;
@@ -177,13 +173,25 @@ bool keep_take(struct keep *k, const struct link_save *save)
         buf_release(&p->log);
         p->log = BUF_INIT(KEEP_LOG_MOST);
     }
-    if (save->state.n == 0) {
-        return true;
+}
+
+bool keep_take(struct keep *k, const struct link_save *save)
+{
+    struct passed *p = get_passed(k);
+    bool is_known = !save->is_same || k->state != NULL;
+    k->tries = 0;
+    if (save->used > COUNT_MOST || save->literal > COUNT_MOST || !is_known
+        || !move_to(p, (int64_t)save->used, save->literal)) {
+        lose(k);
+        return false;
     }
-    k->state = mem_new(save->state.n);
-    k->state_len = (uint32_t)save->state.n;
-    memcpy(k->state, save->state.p, save->state.n);
-    k->may_park = save->may_park;
+    begin_anew(p);
+    if (save->state.n > 0) {
+        replace_state(k, save->state);
+    }
+    k->is_lost = false;
+    k->is_void = save->state.n == 0 && !save->is_same;
+    k->may_park = save->may_park && !k->is_void;
     return true;
 }
 
@@ -224,7 +232,7 @@ void keep_rest(struct keep *k)
 
 bool keep_has_state(const struct keep *k)
 {
-    return k->state != NULL;
+    return k->state != NULL && !k->is_void;
 }
 
 struct str keep_get_state(const struct keep *k)

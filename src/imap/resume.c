@@ -136,7 +136,7 @@ static bool write_without(const struct imap_session *s, struct saved *saved, uns
                           struct buf *out)
 {
     const struct contexts *contexts = s->selected.contexts;
-    struct buf state = BUF_INIT(SESSION_STATE_MOST);
+    size_t before = out->len;
     struct buf notify = BUF_INIT(SESSION_STATE_MOST);
     struct buf live = BUF_INIT(SESSION_STATE_MOST);
     if (left_out >= LEAVE_SAVED && !numset_is_empty(&saved->selected.saved)) {
@@ -151,12 +151,13 @@ static bool write_without(const struct imap_session *s, struct saved *saved, uns
     }
     saved->notify = buf_str(&notify);
     saved->contexts = buf_str(&live);
-    saved_write(saved, &state);
-    bool fits = !state.is_full && !notify.is_full && !live.is_full;
-    if (fits) {
-        buf_add(out, buf_str(&state));
+    saved_write(saved, out);
+    bool fits = !out->is_full && out->len - before <= SESSION_STATE_MOST && !notify.is_full
+                && !live.is_full;
+    if (!fits) {
+        buf_truncate(out, before);
+        out->is_full = false;
     }
-    buf_release(&state);
     buf_release(&notify);
     buf_release(&live);
     return fits;

@@ -40,7 +40,9 @@ enum saved_flag {
 void saved_write_str(struct buf *out, struct str s)
 {
     buf_add_varint(out, s.n);
-    buf_add(out, s);
+    if (s.n > 0) {
+        buf_add(out, s);
+    }
 }
 
 void saved_write_set(struct buf *out, const struct numset *set)

@@ -17,6 +17,9 @@
  *     8        when it was sealed, Unix time in ms
  *     1 + n    user: length, octets
  *
+ * A session is asked for its state after each command, and most commands leave it as it was. So the last one is remembered, and what
+ * says the same is not sealed again, unless that one begins to be old.
+ *
  * An edge can hand back an older state of a session, or hand it back twice: it gets a session of the same user, which learns anew what
  * the client knows already. It can do so until the state is too old, also when the client is gone; what is taken over keeps the sessions
  * that it has, for a while, and wins no others. A session is there once: when it comes back while it is here already, the one that is here
@@ -31,7 +34,7 @@
 
 #include <stdlib.h>
 
-enum { FORMAT = 1, KEY_MOST = 512 };
+enum { FORMAT = 1, KEY_MOST = 512, LIFE_PART = 32 };
 
 static const uint64_t FUTURE_MS = 5 * 60 * 1000; /* a clock that was set back a little */
 
@@ -40,13 +43,18 @@ struct kept_desk {
     struct kept_settings settings;
     struct map *here; /* of struct kept: the sessions that are in this process, by make_key() */
     struct log_pace pace;
+    struct buf plain; /* room to work in */
 };
 
 /* Of one session. */
 struct kept {
     struct kept_desk *desk;
     struct session_runner *runner;
-    struct link *link;  /* may be gone before us; then nothing is parked any more */
+    struct link *link; /* may be gone before us; then nothing is parked any more */
+    struct buf last;   /* the state that was sealed last, with */
+    enum session_watch watch;
+    uint64_t mailbox_id;
+    uint64_t sealed_ms; /* Unix time */
     struct str service; /* these borrow from octets */
     struct str edge;
     struct str nonce;
@@ -62,6 +70,7 @@ enum err kept_desk_new(const struct kept_settings *s, struct kept_desk **out)
     (*out)->seal = seal;
     (*out)->settings = *s;
     (*out)->here = map_new();
+    (*out)->plain = BUF_INIT(LINK_STATE_MOST - SEAL_OVERHEAD);
     return ERR_OK;
 }
 
@@ -70,25 +79,54 @@ void kept_desk_free(struct kept_desk **d)
     if (*d != NULL) {
         seal_free(&(*d)->seal);
         map_free(&(*d)->here);
+        buf_release(&(*d)->plain);
         free(*d);
         *d = NULL;
     }
 }
 
+/* What was sealed last says the same, and will do for a while. */
+static bool is_known(const struct kept *k, const struct session_save *save, uint64_t now_ms)
+{
+    uint64_t fresh_ms = k->desk->settings.life_ms / LIFE_PART;
+    bool is_fresh = now_ms >= k->sealed_ms && now_ms - k->sealed_ms < fresh_ms;
+    return is_fresh && k->watch == save->watch && k->mailbox_id == save->mailbox_id
+           && str_eq(buf_str(&k->last), buf_str(save->state));
+}
+
+static void remember(struct kept *k, const struct session_save *save, struct str state,
+                     uint64_t sealed_ms)
+{
+    buf_clear(&k->last);
+    buf_add(&k->last, state);
+    k->watch = save->watch;
+    k->mailbox_id = save->mailbox_id;
+    k->sealed_ms = sealed_ms;
+}
+
 static bool seal_state(void *owner, const struct session_save *save, struct buf *out)
 {
     struct kept *k = owner;
-    const struct kept_settings *s = &k->desk->settings;
-    CLEANUP(buf_release) struct buf plain = BUF_INIT(LINK_STATE_MOST - SEAL_OVERHEAD);
-    buf_add_char(&plain, FORMAT);
-    buf_add_char(&plain, (char)save->watch);
-    buf_add_le64(&plain, save->mailbox_id);
-    buf_add_le64(&plain, s->wall_ms(s->owner));
-    buf_add_char(&plain, (char)(unsigned char)k->user.n);
-    buf_add(&plain, k->user);
-    buf_add(&plain, buf_str(save->state));
+    struct kept_desk *d = k->desk;
+    struct buf *plain = &d->plain;
+    uint64_t now_ms = d->settings.wall_ms(d->settings.owner);
+    if (is_known(k, save, now_ms)) {
+        return true;
+    }
+    buf_clear(plain);
+    buf_add_char(plain, FORMAT);
+    buf_add_char(plain, (char)save->watch);
+    buf_add_le64(plain, save->mailbox_id);
+    buf_add_le64(plain, now_ms);
+    buf_add_char(plain, (char)(unsigned char)k->user.n);
+    buf_add(plain, k->user);
+    buf_add(plain, buf_str(save->state));
     struct seal_label label = {k->service, k->edge, k->nonce};
-    return !plain.is_full && seal_close(k->desk->seal, &label, buf_str(&plain), out) == ERR_OK;
+    bool is_sealed = !plain->is_full && seal_close(d->seal, &label, buf_str(plain), out) == ERR_OK;
+    if (is_sealed) {
+        remember(k, save, buf_str(save->state), now_ms);
+    }
+    return is_sealed;
 }
 
 static void on_park(void *owner, const struct session_save *save, uint32_t id)
@@ -119,6 +157,7 @@ static void free_kept(void *owner)
     if (map_find(k->desk->here, key) == k) {
         (void)map_remove(k->desk->here, key);
     }
+    buf_release(&k->last);
     free(k);
 }
 
@@ -140,7 +179,7 @@ static struct str put(char **at, struct str s)
 }
 
 void kept_attach(struct kept_desk *d, struct session_runner *r, struct link *l, struct str user,
-                 const struct fields *head)
+                 const struct fields *head, const struct kept_state *from)
 {
     static const struct session_keeper KEEPER = {seal_state, on_park, free_kept};
     struct str service = fields_get(head, STR("service"));
@@ -158,6 +197,10 @@ void kept_attach(struct kept_desk *d, struct session_runner *r, struct link *l, 
     k->edge = put(&at, edge);
     k->nonce = put(&at, nonce);
     k->user = put(&at, user);
+    k->last = BUF_INIT(SESSION_STATE_MOST);
+    if (from != NULL) {
+        remember(k, &from->watch, from->resume.state, from->sealed_ms);
+    }
     session_runner_keep(r, &KEEPER, k);
     come_in(k);
 }
@@ -170,7 +213,7 @@ static enum err read_state(const struct kept_desk *d, struct kept_state *out)
     struct scan c = scan_make(buf_str(&out->octets));
     struct str bits = scan_take(&c, 2, "format and watch");
     out->watch.mailbox_id = scan_le64(&c);
-    uint64_t then_ms = scan_le64(&c);
+    out->sealed_ms = scan_le64(&c);
     struct str n = scan_take(&c, 1, "length of the user");
     if (!scan_is_ok(&c) || bits.p[0] != FORMAT || (uint8_t)bits.p[1] > SESSION_WATCH_ACCOUNT) {
         return ERR_UNSUPPORTED; /* authentic: of another version */
@@ -179,8 +222,8 @@ static enum err read_state(const struct kept_desk *d, struct kept_state *out)
     out->user = scan_take(&c, (uint8_t)n.p[0], "user");
     out->resume.state = scan_rest(&c);
     uint64_t now_ms = s->wall_ms(s->owner);
-    bool is_old =
-        then_ms > now_ms + FUTURE_MS || (now_ms > then_ms && now_ms - then_ms > s->life_ms);
+    bool is_old = out->sealed_ms > now_ms + FUTURE_MS
+                  || (now_ms > out->sealed_ms && now_ms - out->sealed_ms > s->life_ms);
     return !scan_is_ok(&c) ? ERR_UNSUPPORTED : is_old ? ERR_TICKET : ERR_OK;
 }
 

@@ -27,21 +27,23 @@ struct kept_settings {
 MUST_USE enum err kept_desk_new(const struct kept_settings *s, struct kept_desk **out);
 void kept_desk_free(struct kept_desk **d);
 
-/* Lets the session of r outlive this process: to be said before it starts. head: of the message that opened or resumed it, over l. A
- * session without a nonce is not kept. Another runner that has the same session (service, edge, nonce) is aborted. */
-void kept_attach(struct kept_desk *d, struct session_runner *r, struct link *l, struct str user,
-                 const struct fields *head);
-
 /* What a state says. Plain value: kept_state_release(). */
 struct kept_state {
     struct str user;
     struct session_resume resume; /* as head and state have it */
     struct session_save watch;    /* what wakes it; the rest is empty */
+    uint64_t sealed_ms;           /* Unix time */
     struct buf octets;            /* what the others borrow from */
 };
 /* Opens a state that came over l. Refusals are logged. Errors: ERR_TICKET. */
 MUST_USE enum err kept_open(struct kept_desk *d, const struct link *l, const struct fields *head,
                             struct str sealed, struct kept_state *out);
 void kept_state_release(struct kept_state *s);
+
+/* Lets the session of r outlive this process: to be said before it starts. head: of the message that opened or resumed it, over l; from:
+ * what it is resumed from, or NULL. A session without a nonce is not kept. Another runner that has the same session (service, edge,
+ * nonce) is aborted. */
+void kept_attach(struct kept_desk *d, struct session_runner *r, struct link *l, struct str user,
+                 const struct fields *head, const struct kept_state *from);
 
 #endif

@@ -98,7 +98,7 @@ static enum err new_imap(struct store_role *r, struct link *l, const struct fiel
     args.tag = fields_get(f, STR("tag"));
     args.local = fields_get(f, STR("local"));
     args.port = (uint16_t)fields_get_u64(f, STR("port"), 0);
-    kept_attach(r->admission.kept, runner, l, ticket.user, f);
+    kept_attach(r->admission.kept, runner, l, ticket.user, f, NULL);
     return imap_session_new(&args, out);
 }
 
@@ -147,7 +147,7 @@ static void open_sieve(struct store_role *r, struct link *l, const struct fields
         e = managesieve_session_new(&args, &core);
     }
     if (e == ERR_OK) {
-        kept_attach(r->admission.kept, runner, l, ticket.user, f);
+        kept_attach(r->admission.kept, runner, l, ticket.user, f, NULL);
         session_runner_start(runner, core);
         return;
     }
@@ -236,7 +236,7 @@ static enum err resume_imap(struct store_role *r, struct link *l, const struct f
     args.user = k->user;
     args.local = fields_get(f, STR("local"));
     args.port = (uint16_t)fields_get_u64(f, STR("port"), 0);
-    kept_attach(r->admission.kept, runner, l, k->user, f);
+    kept_attach(r->admission.kept, runner, l, k->user, f, k);
     TRY(imap_session_resume(&args, &k->resume, &core));
     session_runner_resume(runner, core);
     return ERR_OK;
@@ -248,7 +248,7 @@ static enum err resume_sieve(struct store_role *r, struct link *l, const struct 
     struct session *core = NULL;
     struct managesieve_session_args args = get_sieve_args(r, session_runner_get_host(runner));
     args.user = k->user;
-    kept_attach(r->admission.kept, runner, l, k->user, f);
+    kept_attach(r->admission.kept, runner, l, k->user, f, k);
     TRY(managesieve_session_resume(&args, &k->resume, &core));
     session_runner_start(runner, core);
     return ERR_OK;

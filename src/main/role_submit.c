@@ -253,7 +253,7 @@ static void open_submit(struct submit_role *r, struct link *l, const struct fiel
     if (e == ERR_OK) {
         struct submit_session_args args =
             get_args(r, f, ticket.user, session_runner_get_host(runner));
-        kept_attach(r->admission.kept, runner, l, ticket.user, f);
+        kept_attach(r->admission.kept, runner, l, ticket.user, f, NULL);
         session_runner_start(runner, submit_session_new(&args));
         return;
     }
@@ -269,7 +269,7 @@ static enum err resume_submit(void *owner, struct link *l, const struct fields *
     struct submit_role *r = owner;
     struct session *core = NULL;
     struct submit_session_args args = get_args(r, f, k->user, session_runner_get_host(runner));
-    kept_attach(r->admission.kept, runner, l, k->user, f);
+    kept_attach(r->admission.kept, runner, l, k->user, f, k);
     TRY(submit_session_resume(&args, &k->resume, &core));
     session_runner_start(runner, core);
     return ERR_OK;

@@ -22,7 +22,7 @@
 #include <sys/random.h>
 
 enum { FORMAT = 1, SALT_SIZE = 16, NUMBER_SIZE = 8, TAG_SIZE = 16, NONCE_SIZE = 12 };
-enum { HEAD_SIZE = 1 + SALT_SIZE + NUMBER_SIZE };
+enum { HEAD_SIZE = 1 + SALT_SIZE + NUMBER_SIZE, LABEL_MOST = 3 * (1 + UINT8_MAX) };
 
 _Static_assert(SEAL_OVERHEAD == HEAD_SIZE + TAG_SIZE, "as the header says");
 
@@ -97,24 +97,32 @@ void seal_free(struct seal **s)
     free(gone);
 }
 
-/* Feeds the cipher a part of the label, with its length before it, so that no two labels look alike. */
-static bool add_part(EVP_CIPHER_CTX *c, struct str part)
+/* A part of the label, with its length before it, so that no two labels look alike. */
+static bool add_part(struct str part, unsigned char *to, size_t *n)
 {
-    unsigned char n = (unsigned char)part.n;
-    int done = 0;
-    return part.n <= UINT8_MAX && EVP_CipherUpdate(c, NULL, &done, &n, 1) == 1
-           && (part.n == 0
-               || EVP_CipherUpdate(c, NULL, &done, (const unsigned char *)part.p, (int)part.n)
-                      == 1);
+    if (part.n > UINT8_MAX) {
+        return false;
+    }
+    to[(*n)++] = (unsigned char)part.n;
+    if (part.n > 0) {
+        memcpy(to + *n, part.p, part.n);
+    }
+    *n += part.n;
+    return true;
 }
 
 /* number: NUMBER_SIZE octets. */
 static bool begin(EVP_CIPHER_CTX *c, const char *number, const struct seal_label *label)
 {
     unsigned char nonce[NONCE_SIZE] = {0};
+    unsigned char all[LABEL_MOST];
+    size_t n = 0;
+    int done = 0;
     memcpy(nonce, number, NUMBER_SIZE);
-    return EVP_CipherInit_ex(c, NULL, NULL, NULL, nonce, -1) == 1 && add_part(c, label->service)
-           && add_part(c, label->edge) && add_part(c, label->session);
+    return add_part(label->service, all, &n) && add_part(label->edge, all, &n)
+           && add_part(label->session, all, &n)
+           && EVP_CipherInit_ex(c, NULL, NULL, NULL, nonce, -1) == 1
+           && EVP_CipherUpdate(c, NULL, &done, all, (int)n) == 1;
 }
 
 enum err seal_close(struct seal *s, const struct seal_label *label, struct str plain,

@@ -63,17 +63,23 @@ static bool drop(struct link *l)
     return is_alive;
 }
 
+void link_write_header(char *to, enum frame_type type, uint32_t id, size_t n)
+{
+    memset(to, 0, FRAME_HEADER_SIZE);
+    for (size_t i = 0; i < 4; i++) {
+        to[i] = (char)(unsigned char)((uint32_t)n >> (8 * i));
+        to[4 + i] = (char)(unsigned char)(id >> (8 * i));
+    }
+    to[8] = (char)type;
+}
+
 void link_send(struct link *l, enum frame_type type, uint32_t id, struct str payload)
 {
-    char raw[FRAME_HEADER_SIZE] = {0};
+    char raw[FRAME_HEADER_SIZE];
     if (l->is_down) {
         return;
     }
-    for (size_t i = 0; i < 4; i++) {
-        raw[i] = (char)(unsigned char)((uint32_t)payload.n >> (8 * i));
-        raw[4 + i] = (char)(unsigned char)(id >> (8 * i));
-    }
-    raw[8] = (char)type;
+    link_write_header(raw, type, id, payload.n);
     stream_write(l->under, str_make(raw, sizeof(raw)));
     stream_write(l->under, payload);
 }

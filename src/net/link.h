@@ -97,6 +97,7 @@ struct link_save {
         used; /* octets of input that the state accounts for; counted from the last mark, or from the beginning */
     uint64_t literal; /* so many that come next need not be kept */
     struct str state; /* at most LINK_STATE_MOST octets; empty: what was kept is void */
+    bool is_same;     /* with an empty state: the last one that was not empty holds, from here on */
     bool may_park;
     uint8_t
         mark; /* comes right behind it, as by stream_mark(); the state holds from there on. 0: none */

@@ -54,8 +54,9 @@ struct mark {
 
 /* A state on its way through a backlog. */
 struct save {
-    size_t at;         /* octets of the backlog before it */
-    struct buf record; /* the payload of SAVE but for the octets */
+    size_t at; /* octets of the backlog before it */
+    struct link_save head;
+    struct buf state; /* that of head */
 };
 
 struct link_session {
@@ -72,7 +73,7 @@ struct link_session {
     struct mark mark_in;
     struct mark mark_out;
     const struct link_keeper *keeper;
-    struct save save_in; /* the last one counts; without a record: none */
+    struct save *save_in; /* the last one counts; NULL: none */
     VEC(struct save) saves_out;
     enum err end; /* with is_end_due: what on_end will say */
     bool is_end_due;
@@ -113,6 +114,8 @@ struct link {
     bool is_down;
 };
 
+/* FRAME_HEADER_SIZE octets, of a payload of n. */
+void link_write_header(char *to, enum frame_type type, uint32_t id, size_t n);
 /* Writes a frame, header and payload. */
 void link_send(struct link *l, enum frame_type type, uint32_t id, struct str payload);
 /* True when the socket under the link takes more. */
@@ -159,7 +162,12 @@ void link_saves_release(struct link_session *s);
 void link_saves_note_sent(struct link_session *s, size_t n);
 static inline bool link_has_save_in(const struct link_session *s)
 {
-    return s->save_in.record.len > 0;
+    return s->save_in != NULL;
+}
+/* Something came that the user has not taken. */
+static inline bool link_session_has_waiting(const struct link_session *s)
+{
+    return backlog_len(&s->in) > 0 || s->mark_in.is_there || link_has_save_in(s);
 }
 
 #endif

@@ -98,16 +98,11 @@ static bool is_save_next(const struct link_session *s)
     return link_has_save_in(s) && (!s->mark_in.is_there || s->mark_in.saves > 0);
 }
 
-static bool has_anything(const struct link_session *s)
-{
-    return backlog_len(&s->in) > 0 || s->mark_in.is_there || link_has_save_in(s);
-}
-
 /* The octets of a state were given: it follows, for they must not come apart. */
 static bool may_give(const struct link_session *s, bool is_forced)
 {
     const struct stream *b = &s->base;
-    bool is_wanted = !b->is_paused || is_forced || (is_save_next(s) && s->save_in.at == 0);
+    bool is_wanted = !b->is_paused || is_forced || (is_save_next(s) && s->save_in->at == 0);
     return b->handler != NULL && !b->is_freed && !b->has_ended && is_wanted;
 }
 
@@ -115,9 +110,11 @@ static void give_next(struct link_session *s)
 {
     struct mark *mark = &s->mark_in;
     bool is_save = is_save_next(s);
-    size_t n = is_save ? s->save_in.at : mark->is_there ? mark->at : backlog_len(&s->in);
+    size_t n = is_save ? s->save_in->at : mark->is_there ? mark->at : backlog_len(&s->in);
     if (n > 0) {
-        s->save_in.at -= link_has_save_in(s) ? n : 0;
+        if (link_has_save_in(s)) {
+            s->save_in->at -= n;
+        }
         mark->at -= mark->is_there ? n : 0;
         give_first(s, n);
     } else if (is_save) {
@@ -131,10 +128,10 @@ static void give_next(struct link_session *s)
 
 void link_session_give(struct link_session *s, bool is_forced)
 {
-    while (has_anything(s) && may_give(s, is_forced)) {
+    while (link_session_has_waiting(s) && may_give(s, is_forced)) {
         give_next(s);
     }
-    if (s->is_park_due && !has_anything(s) && may_give(s, true)) {
+    if (s->is_park_due && !link_session_has_waiting(s) && may_give(s, true)) {
         s->is_park_due = false;
         s->keeper->on_park(s->base.owner);
     }
@@ -173,7 +170,7 @@ bool link_session_expect(struct link_session *s, uint32_t n)
 
 void link_session_receive(struct link_session *s, struct str octets)
 {
-    if (!stream_is_open(&s->base) || has_anything(s)) {
+    if (!stream_is_open(&s->base) || link_session_has_waiting(s)) {
         backlog_add(&s->in, octets);
         return;
     }
@@ -310,7 +307,7 @@ void link_session_pump(struct link_session *s)
 static void session_start(struct stream *s)
 {
     struct link_session *k = of(s);
-    if (has_anything(k) || k->is_park_due || k->is_end_due) {
+    if (link_session_has_waiting(k) || k->is_park_due || k->is_end_due) {
         schedule(k);
     }
 }
@@ -384,8 +381,12 @@ static void session_close(struct stream *s)
     }
     backlog_release(&k->in);
     backlog_release(&k->out);
-    buf_release(&k->save_in.record);
     link_saves_release(k);
+    if (k->save_in != NULL) {
+        buf_release(&k->save_in->state);
+        free(k->save_in);
+        k->save_in = NULL;
+    }
 }
 
 static void session_destroy(struct stream *s)

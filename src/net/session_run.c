@@ -346,6 +346,7 @@ static void write_said(struct session_runner *r, size_t unused, uint8_t mark)
             .used = r->fed - unused,
             .literal = has_state ? r->saved.literal : 0,
             .state = has_state ? buf_str(&g->sealed) : STR_EMPTY,
+            .is_same = has_state && g->sealed.len == 0,
             .may_park = r->saved.may_park,
             .mark = mark,
             .heartbeat_s = r->saved.heartbeat_s,

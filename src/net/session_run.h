@@ -40,7 +40,8 @@ struct session_runner *session_runner_new(struct session_group *g, struct stream
 const struct session_host *session_runner_get_host(const struct session_runner *r);
 /* What lets a session outlive this process: who makes its states fit to leave it. */
 struct session_keeper {
-    /* Appends what is to be kept to out, at most LINK_STATE_MOST octets. False: this state cannot be kept. */
+    /* Appends what is to be kept to out, at most LINK_STATE_MOST octets; nothing, when what was appended last says all that save does.
+     * False: this state cannot be kept. */
     bool (*seal)(void *owner, const struct session_save *save, struct buf *out);
     /* The session has left: link_wake() with id when what save (without its state) watches changes. free follows. */
     void (*on_park)(void *owner, const struct session_save *save, uint32_t id);

@@ -440,6 +440,46 @@ static void test_impossible_states(void **state)
     }
 }
 
+/* A state holds on, also behind a gap in which none did. */
+static void test_same_state(void **state)
+{
+    static const uint8_t NONCE[TICKET_NONCE_SIZE] = {1};
+    static char much[KEEP_LOG_MOST];
+    struct keep *k = keep_new(NONCE);
+    struct link_save same = {.used = 2, .may_park = true, .is_same = true};
+    struct link_save first = {.used = 1, .state = STR("first")};
+    struct link_save none = {.used = 3};
+    (void)state;
+    keep_note_input(k, STR("123"));
+    assert_false(keep_take(k, &same)); /* as which? */
+    assert_false(keep_has_state(k));
+    keep_free(&k);
+    k = keep_new(NONCE);
+    keep_note_input(k, STR("123"));
+    assert_true(keep_take(k, &first));
+    keep_note_output(k, STR("said"));
+    assert_false(keep_is_dormant(k));
+    assert_true(keep_take(k, &same));
+    assert_str(keep_get_state(k), STR("first"));
+    assert_str(keep_get_log(k), STR("3"));
+    assert_true(keep_is_quiet(k));
+    assert_true(keep_take(k, &none));
+    assert_false(keep_has_state(k));
+    assert_false(keep_is_dormant(k));
+    same.used = 3;
+    assert_true(keep_take(k, &same));
+    assert_true(keep_has_state(k));
+    assert_true(keep_is_dormant(k));
+    keep_note_input(k, STR("x"));
+    keep_note_input(k, str_make(much, sizeof(much))); /* more than is kept */
+    assert_false(keep_has_state(k));
+    same.used = 4 + sizeof(much);
+    assert_true(keep_take(k, &same));
+    assert_str(keep_get_state(k), STR("first"));
+    assert_true(keep_is_dormant(k));
+    keep_free(&k);
+}
+
 /* A state may need octets that an earlier one said to be of no use: then it is of no use itself. */
 static void test_literal_taken_back(void **state)
 {
@@ -476,6 +516,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_counted_from_the_mark, setup, teardown),
         cmocka_unit_test_setup_teardown(test_died_at_unauthenticate, setup, teardown),
         cmocka_unit_test(test_impossible_states),
+        cmocka_unit_test(test_same_state),
         cmocka_unit_test(test_literal_taken_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

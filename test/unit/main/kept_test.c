@@ -2,6 +2,7 @@
 #include "main/kept.h"
 
 #include "../net/ear.h"
+#include "base/list.h"
 #include "main/parked.h"
 #include "main/seal.h"
 #include "unit.h"
@@ -102,6 +103,7 @@ static void test_seal_keys(void **state)
 /* A core that has a state as soon as it was fed. */
 struct toy {
     struct session base;
+    struct world *world;
     bool is_dirty;
 };
 
@@ -117,6 +119,10 @@ struct world {
     uint64_t now_ms;
     void *woken;
     int woken_count;
+    const char *says; /* what sessions save */
+    const struct kept_state *from;
+    int saves;
+    int sames;
 };
 
 static void toy_feed(struct session *s, struct str octets)
@@ -142,7 +148,7 @@ static bool toy_save(struct session *s, struct session_save *out)
     struct toy *t = (struct toy *)s;
     bool is_dirty = t->is_dirty;
     t->is_dirty = false;
-    buf_add_c(out->state, "view 7");
+    buf_add_c(out->state, t->world->says);
     out->may_park = true;
     out->watch = SESSION_WATCH_MAILBOX;
     out->mailbox_id = 12;
@@ -170,7 +176,8 @@ static void on_open(void *owner, struct link *l, struct str head, struct stream 
     struct toy *t = calloc(1, sizeof(*t));
     assert_int_equal(fields_parse(head, &f), ERR_OK);
     struct session_runner *r = session_runner_new(w->group, s);
-    kept_attach(w->desk, r, l, STR("anna"), &f);
+    kept_attach(w->desk, r, l, STR("anna"), &f, w->from);
+    t->world = w;
     t->base.ops = &TOY_OPS;
     session_runner_start(r, &t->base);
     fields_release(&f);
@@ -199,6 +206,9 @@ static void on_wake(void *owner, struct link *l, void *whose)
 static void on_save(void *owner, const struct link_save *save)
 {
     struct ear *e = owner;
+    struct world *w = list_entry(e, struct world, client);
+    w->saves++;
+    w->sames += save->is_same ? 1 : 0;
     buf_clear(&e->heard);
     buf_add(&e->heard, save->state);
 }
@@ -238,16 +248,35 @@ static struct fields make_head(const char *service, struct str nonce)
     return f;
 }
 
+static void open_session(struct world *w)
+{
+    static const struct link_keeper KEEPER = {on_save, on_park};
+    struct buf head = BUF_INIT(1000);
+    fields_add(&head, STR("service"), STR("imap"));
+    fields_add(&head, STR("nonce"), NONCE);
+    ear_put(&w->client, link_open(w->edge, buf_str(&head)));
+    link_set_keeper(w->client.s, &KEEPER);
+    buf_release(&head);
+}
+
+static void say(struct world *w)
+{
+    stream_write(w->client.s, STR("a NOOP\r\n"));
+    loop_run(w->loop);
+}
+
 /* A session that was saved and then parked: w->kept is what the edge has of it. */
 static int setup(void **state)
 {
     static const struct link_handler STORE = {.on_open = on_open};
     static const struct link_handler EDGE = {.on_wake = on_wake};
-    static const struct link_keeper KEEPER = {on_save, on_park};
     static struct world w;
     struct stream *near = NULL;
     struct stream *far = NULL;
-    w = (struct world){.loop = loop_new_fake(0), .now_ms = 50ULL * DAY_MS, .kept = BUF_INIT(10000)};
+    w = (struct world){.loop = loop_new_fake(0),
+                       .now_ms = 50ULL * DAY_MS,
+                       .kept = BUF_INIT(10000),
+                       .says = "view 7"};
     w.group = session_group_new(w.loop, NULL, NULL);
     session_group_set_park(w.group, 1000);
     w.desk = new_desk(&w, KEY);
@@ -256,14 +285,8 @@ static int setup(void **state)
     w.store = link_new(w.loop, far, ROLE_EDGE, 0, &STORE, &w);
     w.edge = link_new(w.loop, near, ROLE_STORE, 0, &EDGE, &w);
     link_set_name(w.store, STR("edge"));
-    struct buf head = BUF_INIT(1000);
-    fields_add(&head, STR("service"), STR("imap"));
-    fields_add(&head, STR("nonce"), NONCE);
-    ear_put(&w.client, link_open(w.edge, buf_str(&head)));
-    link_set_keeper(w.client.s, &KEEPER);
-    buf_release(&head);
-    stream_write(w.client.s, STR("a NOOP\r\n"));
-    loop_run(w.loop);
+    open_session(&w);
+    say(&w);
     buf_add(&w.kept, buf_str(&w.client.heard));
     assert_true(w.kept.len > SEAL_OVERHEAD);
     loop_advance(w.loop, 2000);
@@ -300,6 +323,44 @@ static void test_comes_back(void **state)
     assert_int_equal(k.resume.literal_gone, 3);
     assert_int_equal(k.watch.watch, SESSION_WATCH_MAILBOX);
     assert_int_equal(k.watch.mailbox_id, 12);
+    kept_state_release(&k);
+    fields_release(&head);
+}
+
+/* What says the same is sealed once, until that begins to be old; also behind a wake. */
+static void test_sealed_once(void **state)
+{
+    struct world *w = *state;
+    struct kept_state k;
+    struct fields head = make_head("imap", NONCE);
+    assert_int_equal(kept_open(w->desk, w->store, &head, buf_str(&w->kept), &k), ERR_OK);
+    w->from = &k;
+    w->saves = 0;
+    buf_release(&w->client.heard);
+    open_session(w);
+    say(w);
+    w->from = NULL;
+    say(w);
+    assert_int_equal(w->saves, 2);
+    assert_int_equal(w->sames, 2);
+    assert_int_equal(w->client.heard.len, 0);
+    w->says = "view 8";
+    say(w);
+    assert_int_equal(w->sames, 2);
+    assert_int_equal(w->client.heard.len, w->kept.len);
+    say(w);
+    assert_int_equal(w->sames, 3);
+    w->says = "view 7";
+    say(w);
+    assert_int_equal(w->sames, 3);
+    w->now_ms += DAY_MS / 2;
+    say(w);
+    say(w);
+    assert_int_equal(w->saves, 7);
+    assert_int_equal(w->sames, 4);
+    w->now_ms -= 1; /* somebody set the clock back */
+    say(w);
+    assert_int_equal(w->sames, 4);
     kept_state_release(&k);
     fields_release(&head);
 }
@@ -471,6 +532,7 @@ int main(void)
         cmocka_unit_test(test_seal_is_tight),
         cmocka_unit_test(test_seal_keys),
         cmocka_unit_test_setup_teardown(test_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sealed_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tail_longer_than_said, setup, teardown),
         cmocka_unit_test_setup_teardown(test_woken_by_its_mailbox, setup, teardown),

@@ -581,6 +581,9 @@ static void on_save(void *owner, const struct link_save *save)
     if (save->heartbeat_s != 0) {
         buf_addf(&e->heard, "(%u)", (unsigned)save->heartbeat_s);
     }
+    if (save->is_same) {
+        buf_add_c(&e->heard, "=");
+    }
 }
 
 static void on_parked(void *owner)
@@ -658,6 +661,72 @@ static void test_save_waits(void **state)
     stream_resume(ear.s);
     loop_run(w->loop);
     assert_str(buf_str(&ear.heard), STR("xy[5,0,1:five]"));
+    ear_release(&ear);
+}
+
+static void save_same(struct world *w, uint64_t used, struct str octets)
+{
+    struct link_save save = {.used = used, .may_park = true, .is_same = true};
+    link_save(w->b.opened.s, &save, octets);
+}
+
+/* A state that holds on is not sent again; merged with the one that it means, it is that one. */
+static void test_save_same(void **state)
+{
+    struct world *w = *state;
+    struct ear ear;
+    open_kept(w, &ear);
+    save(w, 1, "S", STR("a"));
+    save_same(w, 2, STR("b"));
+    loop_run(w->loop);
+    assert_str(buf_str(&ear.heard), STR("a[1,0,1:S]b[2,0,1:]="));
+    buf_clear(&ear.heard);
+    stream_pause(ear.s);
+    save_same(w, 3, STR("c"));
+    save_same(w, 4, STR_EMPTY);
+    loop_run(w->loop);
+    stream_resume(ear.s);
+    loop_run(w->loop);
+    assert_str(buf_str(&ear.heard), STR("c[4,0,1:]="));
+    buf_clear(&ear.heard);
+    stream_pause(ear.s);
+    save(w, 5, "T", STR("d"));
+    save_same(w, 6, STR("e"));
+    loop_run(w->loop);
+    stream_resume(ear.s);
+    loop_run(w->loop);
+    assert_str(buf_str(&ear.heard), STR("de[6,0,1:T]"));
+    buf_clear(&ear.heard);
+    stream_pause(ear.s);
+    struct link_save none = {.used = 7};
+    link_save(w->b.opened.s, &none, STR("f"));
+    save_same(w, 8, STR("g"));
+    loop_run(w->loop);
+    stream_resume(ear.s);
+    loop_run(w->loop);
+    assert_str(buf_str(&ear.heard), STR("fg[8,0,1:]="));
+    ear_release(&ear);
+}
+
+/* The same while they wait for credit. */
+static void test_save_same_waits(void **state)
+{
+    static char octets[LINK_WINDOW];
+    struct world *w = *state;
+    struct ear ear;
+    memset(octets, 'x', sizeof(octets));
+    open_kept(w, &ear);
+    stream_pause(ear.s);
+    stream_write(w->b.opened.s, str_make(octets, LINK_WINDOW - 1));
+    loop_run(w->loop);
+    save(w, 1, "S", STR("ab"));
+    save_same(w, 2, STR("c"));
+    save_same(w, 3, STR("d"));
+    loop_run(w->loop);
+    assert_int_equal(stream_get_queued(w->b.opened.s), 4);
+    stream_resume(ear.s);
+    loop_run(w->loop);
+    assert_str(str_skip(buf_str(&ear.heard), LINK_WINDOW - 1), STR("abcd[3,0,1:S]"));
     ear_release(&ear);
 }
 
@@ -852,6 +921,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_road_is_free_again, setup_raw, teardown),
         cmocka_unit_test_setup_teardown(test_save, setup, teardown),
         cmocka_unit_test_setup_teardown(test_save_waits, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_save_same, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_save_same_waits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_save_long, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reset_is_no_cut, setup, teardown),
