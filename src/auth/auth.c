@@ -187,6 +187,22 @@ void attempt_refuse(struct attempt *t, enum err why)
     reply_no(&asker, request, why, 0);
 }
 
+void auth_drop_user(struct auth *a, struct str user)
+{
+    list_each_safe(node, &a->order)
+    {
+        struct attempt *t = list_entry(node, struct attempt, node);
+        if (t->state == ATTEMPT_HELD_BACK || !str_eq(exchange_get_user(t->exchange), user)) {
+            continue; /* of a token nobody knows yet whose it is: that is looked up when it is judged */
+        }
+        if (t->state == ATTEMPT_CLIENT) {
+            attempt_free(t); /* what its client says next finds nothing */
+        } else {
+            attempt_refuse(t, ERR_UNAVAILABLE);
+        }
+    }
+}
+
 static void on_held_back(void *owner)
 {
     attempt_refuse(owner, ERR_AUTH_FAILED);

@@ -80,6 +80,8 @@ MUST_USE enum err auth_new(const struct auth_options *o, struct auth **out);
 void auth_free(struct auth **a);
 /* Answers by asker->reply, once, now or later. asker is copied. */
 void auth_request(struct auth *a, const struct auth_asker *asker, uint32_t id, struct str body);
+/* Logins of user that are under way come to nothing: whoever gets a ticket from now on was judged by what the database says now. */
+void auth_drop_user(struct auth *a, struct str user);
 /* The link is gone: nothing more is said to it. */
 void auth_forget(struct auth *a, void *peer);
 

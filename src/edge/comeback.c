@@ -111,12 +111,10 @@ void comeback_judge(struct connection *c)
 /* 64 bits of whom and where, with a secret. */
 static uint64_t make_key(const struct edge *e, struct str user, const struct address *peer)
 {
-    uint64_t key = e->home_secret;
-    struct str parts[] = {user, address_get_neighbour(peer)};
-    for (size_t i = 0; i < 2; i++) {
-        for (size_t k = 0; k < parts[i].n; k++) {
-            key = (key ^ (unsigned char)parts[i].p[k]) * UINT64_C(0x100000001b3);
-        }
+    struct str where = address_get_neighbour(peer);
+    uint64_t key = edge_make_user_key(e, user);
+    for (size_t i = 0; i < where.n; i++) {
+        key = (key ^ (unsigned char)where.p[i]) * UINT64_C(0x100000001b3);
     }
     return key == 0 ? 1 : key;
 }

@@ -174,6 +174,7 @@ static bool open_session(struct connection *c)
     struct ticket t;
     if (ticket_read(buf_str(&c->stranger->ticket), &t) == ERR_OK) {
         idle_note_user(c, t.user);
+        c->user_key = edge_make_user_key(c->edge, t.user);
     }
     c->session = link_open(l, buf_str(&head));
     c->keep = keep_new(c->stranger->nonce);

@@ -33,6 +33,7 @@ struct connection {
     uint32_t id;                /* its name in the logs of all roles */
     struct trial *trial;        /* comeback.c: of what was sent after a silence; else NULL */
     uint64_t home_key;          /* comeback.c: whose it is, and from where; 0: not watched */
+    uint64_t user_key;          /* kick.c: whose session it is; of one that is logged in */
     uint64_t spoke_ms; /* of the loop's clock: the last octet either way (before login: command) */
     struct buf *given_back; /* with mark; else NULL */
     struct address peer;

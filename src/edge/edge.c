@@ -107,7 +107,13 @@ static void on_wake(void *owner, struct link *l, void *whose)
     resume_session(whose);
 }
 
-static const struct link_handler HANDLER = {.on_down = on_down, .on_wake = on_wake};
+static void on_request(void *owner, struct link *l, uint32_t id, struct str body)
+{
+    kick_on_request(owner, l, id, body);
+}
+
+static const struct link_handler HANDLER = {
+    .on_request = on_request, .on_down = on_down, .on_wake = on_wake};
 
 void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct stream *s)
 {

@@ -94,6 +94,13 @@ void comeback_forget(struct connection *c);
 /* The one not logged in that has been silent for longest, or, behind after, for next longest; NULL: there is none. */
 struct connection *idle_find_stranger(const struct edge *e, const struct connection *after);
 
+/* Ending a user's sessions: kick.c. */
+
+/* 64 bits for the name of a user, with a secret of this process; never 0. */
+uint64_t edge_make_user_key(const struct edge *e, struct str user);
+/* Another role asks something of us. */
+void kick_on_request(struct edge *e, struct link *l, uint32_t id, struct str body);
+
 /* Who may come in: door.c. */
 void door_open(struct edge *e);
 void door_close(struct edge *e);

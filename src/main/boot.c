@@ -106,24 +106,18 @@ static enum err take_setup(struct boot *b, const struct control_message *m)
         }
         return ERR_SYNTAX;
     }
-    switch (m->type) {
-    case CONTROL_SETTING:
+    if (m->type == CONTROL_SETTING) {
         return add_setting(b, m);
-    case CONTROL_LISTENER:
+    }
+    if (m->type == CONTROL_LISTENER) {
         return add_listener(b, m);
-    case CONTROL_START:
+    }
+    if (m->type == CONTROL_START) {
         b->is_started = true;
         return ERR_OK;
-    case CONTROL_PEER: /* links come after the start */
-        (void)close(m->fd);
-        return ERR_SYNTAX;
-    case CONTROL_STOP:
-    case CONTROL_READY:
-    case CONTROL_METRICS:
-    case CONTROL_JOIN:
-    case CONTROL_LOG:
-    case CONTROL_TYPE_END:
-        break;
+    }
+    if (m->fd >= 0) {
+        (void)close(m->fd); /* links come after the start */
     }
     return ERR_SYNTAX;
 }
@@ -292,6 +286,10 @@ static bool take_running(struct boot *b, const struct control_message *m)
         move_log(m->fd);
         return true;
     }
+    if (m->type == CONTROL_KICK && b->handler->on_kick != NULL) {
+        b->handler->on_kick(b->owner, m->index, m->key, m->value);
+        return true;
+    }
     if (m->type == CONTROL_SETTING && add_setting(b, m) == ERR_OK) {
         return true;
     }
@@ -354,6 +352,14 @@ enum err boot_send_join(struct boot *b, enum link_role role, unsigned index,
         .fd = peer->fd,
     };
     return control_send(b->fd, &m);
+}
+
+void boot_send_kicked(struct boot *b, unsigned id, struct str report)
+{
+    struct control_message m = {.type = CONTROL_KICKED, .index = id, .value = report, .fd = -1};
+    if (control_send(b->fd, &m) != ERR_OK) {
+        log_warn("the supervisor does not hear which sessions were ended");
+    }
 }
 
 void boot_send_metrics(struct boot *b, struct str text)

@@ -31,6 +31,9 @@ struct boot_handler {
     void (*on_stop)(void *owner);
     /* Settings have new values (limetta reload); what was borrowed of these is gone. NULL: the role takes none. */
     void (*on_settings)(void *owner);
+    /* The operator ends the sessions of user (main/kick_round.h); answer with boot_send_kicked(id). service: the word "all", or which.
+     * NULL: not a role's business. */
+    void (*on_kick)(void *owner, unsigned id, struct str service, struct str user);
 };
 
 /* How a role's main() begins: receives from CONTROL_CHILD_FD, and starts the log by settings role, index and log_level: "auth", "store.3",
@@ -54,6 +57,8 @@ enum { BOOT_METRICS_MS = 2000 }; /* how often a role says what changes */
  * Copies the descriptor. */
 MUST_USE enum err boot_send_join(struct boot *b, enum link_role role, unsigned index,
                                  const struct boot_peer *peer);
+/* What came of it: a message of at most CONTROL_PART_MOST octets. */
+void boot_send_kicked(struct boot *b, unsigned id, struct str report);
 /* Hears peers and stop from now on. */
 void boot_attach(struct boot *b, struct loop *l, const struct boot_handler *h, void *owner);
 

@@ -8,7 +8,7 @@
  *         1     1  1: the value (of a setting, of metrics) goes on in the next packet; else 0
  *         2     1  role, of CONTROL_PEER
  *         3     1  length of the key, k
- *         4     2  index, of CONTROL_PEER and CONTROL_JOIN, little-endian
+ *         4     2  index, of CONTROL_PEER, CONTROL_JOIN, CONTROL_KICK and CONTROL_KICKED, little-endian
  *         6     2  length of the value, v, little-endian
  *         8     k  key
  *       8+k     v  value
@@ -51,7 +51,13 @@ static bool type_has_fd(enum control_type type)
 static bool type_has_key(enum control_type type)
 {
     return type == CONTROL_SETTING || type == CONTROL_LISTENER || type == CONTROL_PEER
-           || type == CONTROL_JOIN;
+           || type == CONTROL_JOIN || type == CONTROL_KICK;
+}
+
+static bool type_has_value(enum control_type type)
+{
+    return type == CONTROL_SETTING || type == CONTROL_METRICS || type == CONTROL_JOIN
+           || type == CONTROL_KICK || type == CONTROL_KICKED;
 }
 
 enum err control_send(int fd, const struct control_message *m)
@@ -131,10 +137,9 @@ enum err control_send_metrics(int fd, struct str text)
 /* Do type, key, value and descriptor belong together? */
 static bool is_shape_right(const struct control_message *m, bool has_fd)
 {
-    bool has_value = m->type == CONTROL_SETTING || m->type == CONTROL_METRICS;
+    bool has_parts = m->type == CONTROL_SETTING || m->type == CONTROL_METRICS;
     return type_has_fd(m->type) == has_fd && type_has_key(m->type) == (m->key.n > 0)
-           && (has_value || !m->has_more)
-           && (has_value || m->type == CONTROL_JOIN || m->value.n == 0)
+           && (has_parts || !m->has_more) && (type_has_value(m->type) || m->value.n == 0)
            && (m->type != CONTROL_JOIN || m->value.n <= CONTROL_JOIN_MOST);
 }
 
@@ -144,7 +149,8 @@ static bool is_peer_right(const struct control_message *m)
     if (m->type == CONTROL_PEER || m->type == CONTROL_JOIN) {
         return (unsigned)m->role < ROLE_SUPERVISOR && m->index <= CONTROL_INDEX_MOST;
     }
-    return (unsigned)m->role == 0 && m->index == 0;
+    bool has_number = m->type == CONTROL_KICK || m->type == CONTROL_KICKED;
+    return (unsigned)m->role == 0 && m->index <= (has_number ? CONTROL_INDEX_MOST : 0);
 }
 
 enum err control_parse(struct str packet, bool has_fd, struct control_message *out)

@@ -20,6 +20,8 @@ enum control_type {
     CONTROL_METRICS, /* role to supervisor: (part of) its part of GET /metrics, in place of the last */
     CONTROL_JOIN,    /* gate to supervisor: as CONTROL_PEER; value says for whom: "store 3" */
     CONTROL_LOG,     /* supervisor to role: where it logs from now on */
+    CONTROL_KICK, /* supervisor to auth: end sessions; index: of the wish; key: services; value: whose */
+    CONTROL_KICKED, /* auth to supervisor: that is done; index: the same; value: main/kick_round.h */
     CONTROL_TYPE_END
 };
 
@@ -37,7 +39,7 @@ struct control_message {
     enum control_type type;
     bool has_more; /* CONTROL_SETTING, CONTROL_METRICS: the value goes on in the next packet */
     enum link_role role; /* CONTROL_PEER, CONTROL_JOIN */
-    unsigned index;      /* the same */
+    unsigned index;      /* the same; CONTROL_KICK, CONTROL_KICKED */
     struct str key;
     struct str value;
     int fd; /* CONTROL_LISTENER, CONTROL_PEER, CONTROL_JOIN, CONTROL_LOG; else -1 */

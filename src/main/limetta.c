@@ -137,8 +137,9 @@ static const struct command COMMANDS[] = {
     {"reload", tool_reload, false, "[--state DIR]\n"},
     {"restart", tool_restart, false,
      "store|auth|submit|convert|all-but-edge ... | store.N [--state DIR]\n"},
+    {"kick", tool_kick, false, "USER [--service imap|submission|sieve] [--state DIR]\n"},
     {"user", run_user, true,
-     "add|passwd NAME --password-stdin|--outside [--state DIR]\n"
+     "add|passwd NAME --password-stdin|--outside [--kick] [--state DIR]\n"
      "list [--state DIR]\n"
      "delete NAME --yes [--with-mail] [--state DIR]\n"
      "quota NAME [--storage KIB] [--messages N] [--mailboxes N] [--state DIR]\n"},

@@ -6,6 +6,7 @@
  *     op=status                       type=server; a type=role for each process, with its metrics; type=end
  *     op=where                        type=end dir= config= offset= listen= tls=0|1: its folder, what it reads, its ports and
  *                                     their addresses (empty: all), whether it has a certificate
+ *     op=kick                         main/operator_kick.c
  *
  * type=end says result=ok, or result=no why=<words>.
  *
@@ -240,6 +241,8 @@ static void on_request(void *owner, struct desk_visit *v, struct str request)
         answer_status(s, v);
     } else if (str_eq(op, STR("where"))) {
         answer_where(s, v);
+    } else if (str_eq(op, STR("kick"))) {
+        operator_kick(s, v, &f);
     } else {
         answer_nonsense(v);
     }
@@ -252,6 +255,7 @@ static void on_gone(void *owner, struct desk_visit *v)
     if (s->rolling.visit == v) {
         s->rolling.visit = NULL; /* the round goes on */
     }
+    operator_forget_visit(s, v);
 }
 
 void operator_open(struct supervisor *s, int fd)

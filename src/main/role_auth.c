@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "main/control.h"
 #include "main/drain.h"
+#include "main/kick_round.h"
 #include "main/peers.h"
 #include "net/stream.h"
 
@@ -29,6 +30,7 @@ struct auth_role {
     struct auth_outside outside;
     struct timer *metrics;
     struct drain drain;
+    struct kick_rounds kicks;
 };
 
 static void reply(void *peer, uint32_t id, struct str body)
@@ -87,6 +89,18 @@ static void tell_metrics(void *owner)
 static bool is_busy(void *owner)
 {
     return auth_get_counts(((struct auth_role *)owner)->auth).attempts > 0;
+}
+
+static void on_kick(void *owner, unsigned id, struct str service, struct str user)
+{
+    struct auth_role *r = owner;
+    auth_drop_user(r->auth, user);
+    kick_rounds_begin(&r->kicks, id, str_eq(service, STR("all")) ? STR_EMPTY : service, user);
+}
+
+static void on_kicked(void *owner, unsigned id, struct str report)
+{
+    boot_send_kicked(((struct auth_role *)owner)->boot, id, report);
 }
 
 /* Logins under way end; those that come now do, too. */
@@ -197,7 +211,8 @@ static void wipe_freed_memory(void)
 
 int main(void)
 {
-    static const struct boot_handler HANDLER = {.on_peer = on_peer, .on_stop = on_stop};
+    static const struct boot_handler HANDLER = {
+        .on_peer = on_peer, .on_stop = on_stop, .on_kick = on_kick};
     struct auth_role r = {.loop = NULL};
     wipe_freed_memory();
     if (boot_begin("auth", &r.boot) != ERR_OK) {
@@ -206,6 +221,7 @@ int main(void)
     r.loop = loop_new();
     loop_wipe_reads(r.loop);
     peers_init(&r.peers, r.loop, &LINK_HANDLER, &r);
+    kick_rounds_init(&r.kicks, r.loop, &r.peers, on_kicked, &r);
     enum err e = start(&r);
     if (e != ERR_OK) {
         log_error("cannot start: %s", err_get_info(e)->meaning);
@@ -219,6 +235,7 @@ int main(void)
         timer_free(&r.metrics);
     }
     drain_release(&r.drain);
+    kick_rounds_release(&r.kicks);
     peers_release(&r.peers);
     auth_free(&r.auth);
     ticket_signer_free(&r.signer);

@@ -359,7 +359,8 @@ static void open_ports(struct edge_role *r)
 
 static enum err start(struct edge_role *r)
 {
-    static const struct boot_handler HANDLER = {on_peer, on_stop, on_settings};
+    static const struct boot_handler HANDLER = {
+        .on_peer = on_peer, .on_stop = on_stop, .on_settings = on_settings};
     TRY(make_edge(r));
     TRY(confine(r->boot, ROLE_EDGE, STR_EMPTY));
     on_settings(r); /* only now it is known how many descriptors there are */

@@ -149,7 +149,7 @@ static void open_ports(struct gate_role *r)
 
 static enum err start(struct gate_role *r)
 {
-    static const struct boot_handler HANDLER = {on_peer, on_stop, NULL};
+    static const struct boot_handler HANDLER = {.on_peer = on_peer, .on_stop = on_stop};
     TRY(read_hosts(r));
     TRY(make_contexts(r));
     TRY(confine(r->boot, ROLE_GATE, STR_EMPTY));

@@ -165,6 +165,17 @@ static void take_join(struct process *gate, const struct control_message *m)
     (void)close(m->fd);
 }
 
+/* What a role says besides that it is ready. False: that is not it. */
+static bool take_word(struct process *p, const struct control_message *m)
+{
+    if (m->type == CONTROL_JOIN) {
+        take_join(p, m);
+        return true;
+    }
+    return (m->type == CONTROL_METRICS && take_metrics(p, m))
+           || (m->type == CONTROL_KICKED && operator_take_kicked(p, m));
+}
+
 static void on_control(void *owner)
 {
     struct process *p = owner;
@@ -174,11 +185,7 @@ static void on_control(void *owner)
     if (e == ERR_UNAVAILABLE) {
         return;
     }
-    if (e == ERR_OK && m.type == CONTROL_METRICS && take_metrics(p, &m)) {
-        return;
-    }
-    if (e == ERR_OK && m.type == CONTROL_JOIN) {
-        take_join(p, &m);
+    if (e == ERR_OK && take_word(p, &m)) {
         return;
     }
     if (e != ERR_OK || m.type != CONTROL_READY) {
@@ -272,6 +279,7 @@ static void on_death(struct process *p, int status)
     p->is_ready = false;
     buf_clear(&p->metrics);
     close_control(p);
+    operator_drop_kicks(p);
     if (s->stage > 0) {
         advance_stop(s);
         return;

@@ -38,6 +38,12 @@ struct rolling {
     struct desk_visit *visit; /* who asked; NULL: gone */
 };
 
+/* A wish of the operator that sessions end, with auth. */
+struct kick {
+    struct desk_visit *visit; /* who asked; NULL: gone */
+    bool is_busy;
+};
+
 struct supervisor {
     struct process_context context;
     const struct supervise_options *options;
@@ -48,6 +54,7 @@ struct supervisor {
     struct metrics *metrics;
     struct desk *desk;
     struct rolling rolling;
+    struct kick kicks[DESK_VISITS_MOST];
     uint64_t start_wall_ms;
     uint64_t reloads;
     bool was_ready;
@@ -83,5 +90,16 @@ int operator_reload(struct supervisor *s, struct buf *report);
 /* Opens the desk where the tools ask, on a listening socket (taken); -1: none. */
 void operator_open(struct supervisor *s, int fd);
 void operator_close(struct supervisor *s);
+
+/* ---- operator_kick.c ---- */
+
+struct fields;
+/* Asks auth to end sessions; answers v, now or later. */
+void operator_kick(struct supervisor *s, struct desk_visit *v, const struct fields *f);
+/* What came of it. False: p did not have to say that. */
+bool operator_take_kicked(struct process *p, const struct control_message *m);
+/* p ended: nothing comes of it. */
+void operator_drop_kicks(struct process *p);
+void operator_forget_visit(struct supervisor *s, const struct desk_visit *v);
 
 #endif

@@ -88,6 +88,7 @@ int tool_user(int argc, char **argv, const struct verifier_cost *cost);
 int tool_alias(int argc, char **argv, struct str domains, struct str delimiters);
 int tool_sender(int argc, char **argv);
 int tool_status(int argc, char **argv);
+int tool_kick(int argc, char **argv);
 /* account: the shared one, as configured; "": there is none. */
 int tool_share(int argc, char **argv, const char *account);
 

@@ -2,12 +2,13 @@
  *
  *     limetta user add NAME --password-stdin [--state DIR]
  *     limetta user add NAME --outside [--state DIR]
- *     limetta user passwd NAME --password-stdin|--outside [--state DIR]
+ *     limetta user passwd NAME --password-stdin|--outside [--kick] [--state DIR]
  *     limetta user list [--state DIR]
  *     limetta user delete NAME --yes [--with-mail] [--state DIR]
  *     limetta user quota NAME [--storage KIB] [--messages N] [--mailboxes N] [--state DIR]
  *
- * Writes the verifier database that a running auth reads; every change counts from the next login on. Mail and login are
+ * Writes the verifier database that a running auth reads; every change counts from the next login on. Sessions that are there end with
+ * their user (tools/kick.h), or when --kick says so. Mail and login are
  * two things: an account's folder comes with its first use, and stays when its user is deleted, unless --with-mail. The
  * password comes on standard input, because a command line is for all to see; with --outside there is none here, and the servers that the
  * configuration names are asked. */
@@ -16,6 +17,7 @@
 #include "auth/names.h"
 #include "auth/users.h"
 #include "store/quota.h"
+#include "tools/kick.h"
 #include "tools/user_quota.h"
 
 #include <stdio.h>
@@ -23,8 +25,8 @@
 #include <unistd.h>
 
 static const char USAGE[] =
-    "limetta user add|passwd|list|delete|quota [NAME] [--password-stdin] [--outside] [--yes] "
-    "[--with-mail] [--storage KIB] [--messages N] [--mailboxes N] "
+    "limetta user add|passwd|list|delete|quota [NAME] [--password-stdin] [--outside] [--kick] "
+    "[--yes] [--with-mail] [--storage KIB] [--messages N] [--mailboxes N] "
     "[--state DIR] [--config FILE]";
 
 struct user_args {
@@ -34,6 +36,7 @@ struct user_args {
     bool is_outside;
     bool is_yes;
     bool is_with_mail;
+    bool is_kick;
     const char *limits[QUOTA_RESOURCE_COUNT];
     struct str name; /* prepared */
     const struct verifier_cost *cost;
@@ -93,6 +96,17 @@ static int fail_change(enum err e, struct str name)
     return tool_fail(tool_exit_code(e), "user %.*s: %s", STR_ARG(name), tool_explain(e));
 }
 
+/* After the change, so that whoever comes back meets it. */
+static int end_sessions(const struct user_args *a)
+{
+    bool is_running = false;
+    int code = kick_user(a->state, a->name, NULL, &is_running);
+    if (code == EXIT_FINE && !is_running) {
+        (void)printf("no server runs with %s, so no session was ended\n", a->state);
+    }
+    return code;
+}
+
 static int add(struct user_args *a)
 {
     struct verifier v;
@@ -122,7 +136,7 @@ static int passwd(struct user_args *a)
         return fail_change(e, a->name);
     }
     (void)printf("password of %.*s changed; it counts from the next login on\n", STR_ARG(a->name));
-    return EXIT_FINE;
+    return a->is_kick ? end_sessions(a) : EXIT_FINE;
 }
 
 /* Removes the account's folder; was_user: there was such a user, too. */
@@ -141,7 +155,7 @@ static int delete_mail(const struct user_args *a, bool was_user)
     if (e == ERR_IN_USE) {
         return tool_fail(EXIT_ENVIRONMENT,
                          "user %.*s can no longer log in, but the account is still open in the "
-                         "server; end its sessions and say the same again",
+                         "server; its mail is there until you say the same again, in a minute",
                          STR_ARG(a->name));
     }
     if (e != ERR_OK) {
@@ -163,17 +177,20 @@ static int delete_user(struct user_args *a)
         return code;
     }
     enum err e = users_delete(a->users, a->name);
-    if (a->is_with_mail && (e == ERR_OK || e == ERR_NOT_FOUND)) {
-        return delete_mail(a, e == ERR_OK);
-    }
-    if (e != ERR_OK) {
+    bool goes_on = e == ERR_OK || (a->is_with_mail && e == ERR_NOT_FOUND);
+    if (!goes_on) {
         return fail_change(e, a->name);
+    }
+    int kicked = end_sessions(a);
+    if (a->is_with_mail) {
+        code = delete_mail(a, e == ERR_OK);
+        return code == EXIT_FINE ? kicked : code;
     }
     (void)printf(
         "user %.*s deleted; its mail stays in %s/accounts, and comes back when the user is "
         "added again\n",
         STR_ARG(a->name), a->state);
-    return EXIT_FINE;
+    return kicked;
 }
 
 static void print_user(void *owner, struct str name, enum user_kind kind)
@@ -231,6 +248,7 @@ int tool_user(int argc, char **argv, const struct verifier_cost *cost)
                                           {"--password-stdin", NULL, &a.is_stdin},
                                           {"--outside", NULL, &a.is_outside},
                                           {"--yes", NULL, &a.is_yes},
+                                          {"--kick", NULL, &a.is_kick},
                                           {"--with-mail", NULL, &a.is_with_mail},
                                           {"--storage", &a.limits[QUOTA_STORAGE], NULL},
                                           {"--messages", &a.limits[QUOTA_MESSAGE], NULL},

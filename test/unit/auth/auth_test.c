@@ -843,6 +843,61 @@ static void test_outside_forgotten(void **state)
     assert_non_null(f->asker);
 }
 
+/* Logins of a user that are under way come to nothing, in each of their states; others go on. */
+static void test_dropped_user(void **state)
+{
+    struct fixture *f = *state;
+    struct scram_client c;
+    struct buf said = BUF_INIT(8192);
+    struct buf b = BUF_INIT(8192);
+    set_password(f->tool, STR("bob"), STR("crayon"), true);
+    /* Argon2id runs. */
+    add_start(&b, "PLAIN", STR("\0anna\0pencil"), "10.0.0.1");
+    auth_request(f->auth, &f->edge, 901, buf_str(&b));
+    auth_drop_user(f->auth, STR("anna"));
+    assert_int_equal(f->id, 901);
+    assert_no(f, "UNAVAILABLE");
+    unsigned before = f->replies;
+    loop_run(f->loop);
+    assert_int_equal(f->replies, before);
+    /* The client has a challenge. */
+    scram_client_init(&c, STR("n,,"), STR_EMPTY, STR("anna"), STR("pencil"));
+    scram_client_first(&c, &said);
+    add_start(&b, "SCRAM-SHA-256", buf_str(&said), "10.0.0.2");
+    ask(f, &f->edge, buf_str(&b));
+    buf_clear(&said);
+    scram_client_final(&c, fields_get(&f->said, STR("data")), &said);
+    buf_clear(&b);
+    buf_add(&b, fields_get(&f->said, STR("exchange")));
+    auth_drop_user(f->auth, STR("bob")); /* somebody else */
+    before = f->replies;
+    auth_drop_user(f->auth, STR("anna"));
+    assert_int_equal(f->replies, before); /* nothing was asked */
+    go_on(f, &f->edge, buf_str(&b), buf_str(&said));
+    assert_no(f, "TIMEOUT");
+    scram_client_release(&c);
+    /* Somebody else is asked. */
+    add_outside_user(f, STR("otto"));
+    f->outside.has_passwords = true;
+    login(f, STR("\0otto\0beer"), "10.0.0.3");
+    assert_non_null(f->asker);
+    auth_drop_user(f->auth, STR("otto"));
+    assert_null(f->asker);
+    assert_no(f, "UNAVAILABLE");
+    /* A "no" that is held back stays what it is. */
+    login(f, STR("\0anna\0wrong"), "10.0.0.4");
+    before = f->replies;
+    auth_drop_user(f->auth, STR("anna"));
+    assert_int_equal(f->replies, before);
+    loop_advance(f->loop, 60 * 1000);
+    assert_no(f, "AUTH_FAILED");
+    login(f, STR("\0anna\0pencil"), "10.0.0.5");
+    assert_true(is_ok(f));
+    assert_int_equal(auth_get_counts(f->auth).attempts, 0);
+    buf_release(&said);
+    buf_release(&b);
+}
+
 /* Auth goes while a helper thread checks a password: what that holds goes when it is done. */
 static void test_gone_amid_a_check(void **state)
 {
@@ -865,6 +920,7 @@ int main(void)
         TEST(test_bound_of_checks),
         TEST(test_bad_requests),
         TEST(test_gone_amid_a_check),
+        TEST(test_dropped_user),
         TEST(test_same_answer),
         TEST(test_growing_delay),
         TEST(test_ticket),

@@ -26,24 +26,29 @@ static void test_bad_packets(void **state)
         size_t n;
         bool has_fd;
     } CASES[] = {
-        {"", 0, false},                    /* empty */
-        {"\3\0\0\0\0\0\0", 7, false},      /* short */
-        {"\0\0\0\0\0\0\0\0", 8, false},    /* no type */
-        {"\12\0\0\0\0\0\0\0", 8, false},   /* unknown type */
-        {"\7\0\0\1\0\0\1\0kv", 10, false}, /* metrics with a name */
-        {"\11\0\0\0\0\0\0\0", 8, false},   /* a log without a descriptor */
-        {"\3\1\0\0\0\0\0\0", 8, false},    /* start with more to come */
-        {"\3\0\0\0\0\0\0\0x", 9, false},   /* something left over */
-        {"\3\0\0\0\0\0\0\0", 8, true},     /* a descriptor where none belongs */
-        {"\4\0\1\0\0\0\0\0", 8, false},    /* a peer without one */
-        {"\4\0\5\0\0\0\0\0", 8, true},     /* the supervisor is no peer */
-        {"\4\0\2\0\0\4\0\0", 8, true},     /* index 1024 */
-        {"\1\0\0\0\0\0\0\0", 8, false},    /* a setting without name */
-        {"\1\0\1\1\0\0\0\0k", 9, false},   /* a setting with a role */
-        {"\1\0\0\2\0\0\0\0k", 9, false},   /* key cut short */
-        {"\1\0\0\1\0\0\1\0k", 9, false},   /* value cut short */
-        {"\2\0\0\1\0\0\1\0kv", 10, true},  /* a listener with a value */
-        {"\1\2\0\1\0\0\0\0k", 9, false},   /* flag 2 */
+        {"", 0, false},                     /* empty */
+        {"\3\0\0\0\0\0\0", 7, false},       /* short */
+        {"\0\0\0\0\0\0\0\0", 8, false},     /* no type */
+        {"\14\0\0\0\0\0\0\0", 8, false},    /* unknown type */
+        {"\12\0\0\0\0\0\1\0u", 9, false},   /* a wish without services */
+        {"\12\0\0\1\0\4\1\0su", 10, false}, /* number 1024 */
+        {"\12\0\1\1\0\0\1\0su", 10, false}, /* a wish with a role */
+        {"\13\0\0\1\0\0\0\0k", 9, false},   /* an answer with a name */
+        {"\3\0\0\0\1\0\0\0", 8, false},     /* start with a number */
+        {"\7\0\0\1\0\0\1\0kv", 10, false},  /* metrics with a name */
+        {"\11\0\0\0\0\0\0\0", 8, false},    /* a log without a descriptor */
+        {"\3\1\0\0\0\0\0\0", 8, false},     /* start with more to come */
+        {"\3\0\0\0\0\0\0\0x", 9, false},    /* something left over */
+        {"\3\0\0\0\0\0\0\0", 8, true},      /* a descriptor where none belongs */
+        {"\4\0\1\0\0\0\0\0", 8, false},     /* a peer without one */
+        {"\4\0\5\0\0\0\0\0", 8, true},      /* the supervisor is no peer */
+        {"\4\0\2\0\0\4\0\0", 8, true},      /* index 1024 */
+        {"\1\0\0\0\0\0\0\0", 8, false},     /* a setting without name */
+        {"\1\0\1\1\0\0\0\0k", 9, false},    /* a setting with a role */
+        {"\1\0\0\2\0\0\0\0k", 9, false},    /* key cut short */
+        {"\1\0\0\1\0\0\1\0k", 9, false},    /* value cut short */
+        {"\2\0\0\1\0\0\1\0kv", 10, true},   /* a listener with a value */
+        {"\1\2\0\1\0\0\0\0k", 9, false},    /* flag 2 */
     };
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         struct control_message m;
