@@ -155,7 +155,7 @@ def test_python_imaplib(make):
 @limetta_only
 def test_python_smtplib(make):
     with make() as s:
-        with smtplib.SMTP(s.host, s.submission_port, local_hostname='phone.example', timeout=30) as m:
+        with smtplib.SMTP(s.host, s.submission_port, local_hostname='phone.example', timeout=120) as m:
             m.starttls(context=context_for(s.cert))
             m.login('alice', PASSWORD)
             equal(m.sendmail('alice@localhost', ['bob@localhost', 'alice@localhost'], message('sent by smtplib')), {})
@@ -254,7 +254,7 @@ def s_client(server, protocol, port, stdin, *more):
     p = subprocess.Popen(['openssl', 's_client', '-connect', f'localhost:{port}', '-starttls', protocol, '-CAfile', server.cert,
                           '-verify_return_error', '-crlf', '-ign_eof', *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                          stderr=subprocess.STDOUT)
-    out, _ = p.communicate(stdin, timeout=30)
+    out, _ = p.communicate(stdin, timeout=120)
     return p.returncode, out
 
 

@@ -58,7 +58,7 @@ def test_running(make):
                              capture_output=True, timeout=60, check=False).returncode, 1)
         pid = s.process.pid
         s.process.terminate()
-        s.process.wait(20)
+        s.process.wait(60)
         with socket.socket() as other:
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             other.bind((s.host, 143 + s.offset))

@@ -80,11 +80,11 @@ def test_held_mail(make):
         c.command('MAIL FROM:<alice@localhost>')
         raises(c, 'XHELD LIST', '503')
         c.close()
-        eventually(lambda: subjects(s, 'bob') == ['at once'], 'what is not held is delivered')
+        eventually(lambda: 'at once' in subjects(s, 'bob'), 'what is not held is delivered')
         s.shut_down()
         s.start()
-        equal(subjects(s, 'bob'), ['at once'])
-        equal(len(relay.messages), 0)
+        before = subjects(s, 'bob'), len(relay.messages)
+        true(before == (['at once'], 0) or time.time() >= int(began) + 12, before)  # all of this may have taken that long
         eventually(lambda: len(subjects(s, 'bob')) == 3, 'the release', timeout_s=40)
         true(time.time() >= int(began) + 12, 'not before its time')
         contains(relay.wait(1)[0][2], b'Subject: later there')
@@ -315,7 +315,7 @@ def test_clients_with_utf8(make):
         m = email.message.EmailMessage(policy=email.policy.SMTPUTF8)
         m['From'], m['To'], m['Subject'] = 'alice@localhost', 'jürgen@localhost', 'von smtplib'
         m.set_content('Grüße')
-        with smtplib.SMTP(s.host, s.submission_port, local_hostname='phone.example', timeout=30) as c:
+        with smtplib.SMTP(s.host, s.submission_port, local_hostname='phone.example', timeout=120) as c:
             c.starttls(context=context_for(s.cert))
             c.ehlo()
             c.login('alice', PASSWORD)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 
 from lab import Lab, needs_lab
-from lib.check import contains, equal, message, run, true
+from lib.check import contains, equal, eventually, message, run, true
 from lib.servers import PASSWORD, TOP
 from lib.sink import Sink
 from lib.wire import Imap, Smtp, plain
@@ -45,13 +45,12 @@ def read(lab, host, subject):
     with lab.cli.inside():
         c = Imap(host, 143)
         c.login('bob', PASSWORD)
-        for _ in range(100):
+
+        def has_come():
             c.command('SELECT INBOX')
-            if subject.encode() in b''.join(c.command('FETCH 1:* (ENVELOPE)', must_be_ok=False)):
-                c.close()
-                return
-            c.command('NOOP')
-    raise AssertionError(f'{subject} did not arrive')
+            return subject.encode() in b''.join(c.command('FETCH 1:* (ENVELOPE)', must_be_ok=False))
+        eventually(has_come, f'{subject} arrives')
+        c.close()
 
 
 @needs_lab

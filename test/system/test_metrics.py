@@ -22,7 +22,7 @@ print(json.dumps([[f.name, f.type, f.unit, [[s.name, s.labels, s.value] for s in
 
 
 def read(server):
-    with urllib.request.urlopen(f'http://127.0.0.1:{9143 + server.offset}/metrics', timeout=10) as r:
+    with urllib.request.urlopen(f'http://127.0.0.1:{9143 + server.offset}/metrics', timeout=60) as r:
         contains(r.headers['Content-Type'], 'application/openmetrics-text; version=1.0.0')
         return r.read().decode()
 
@@ -205,7 +205,7 @@ class Prometheus:
     def ask(self, path, **query):
         url = f'http://127.0.0.1:{self.port}/api/v1/{path}?{urllib.parse.urlencode(query)}'
         try:
-            with urllib.request.urlopen(url, timeout=10) as r:
+            with urllib.request.urlopen(url, timeout=60) as r:
                 return json.load(r)['data']
         except urllib.error.HTTPError as e:
             raise AssertionError(f'{query}: {e.read().decode()}') from None
@@ -221,7 +221,7 @@ class Prometheus:
 
     def __exit__(self, kind, value, trace):
         self.process.terminate()
-        self.process.wait(30)
+        self.process.wait(60)
         self.log.close()
         shutil.rmtree(self.dir)
 

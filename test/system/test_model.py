@@ -132,7 +132,7 @@ class Client:
 
     def connect(self, resync=None):
         self.connection = open_imap(self.server, 'alice', PASSWORD)
-        self.connection.settimeout(20)
+        self.connection.settimeout(60)
         self.messages, self.modseq, self.gone, self.changed = [], 0, set(), {}
         if self.kind in HAS_QRESYNC:
             self.say('ENABLE QRESYNC' + (' UIDONLY IMAP4rev2' if self.kind == 'uidonly' else ''))

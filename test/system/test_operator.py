@@ -16,8 +16,6 @@ from lib.check import Skip, contains, equal, eventually, limetta_only, matches, 
 from lib.servers import PASSWORD, TOP, make_certificate
 from lib.wire import Imap, context_for, open_smtp, plain
 
-IS_ALONE = True
-
 
 def limetta(server, *args):
     r = subprocess.run([server.program, *args, '--state', server.state], capture_output=True, timeout=120)
@@ -149,7 +147,7 @@ def test_terminal_goes_away(make):
     """A server that was started at a terminal ends with it, in good order."""
     with make() as s:
         s.process.terminate()
-        equal(s.process.wait(20), 0)
+        equal(s.process.wait(60), 0)
         main, side = pty.openpty()
 
         def take_terminal():
@@ -159,7 +157,7 @@ def test_terminal_goes_away(make):
         s.start()
         os.close(side)
         os.close(main)
-        equal(s.process.wait(20), 0)
+        equal(s.process.wait(60), 0)
         s.process = None
         contains(s.log(), 'stopping')
 
@@ -286,7 +284,7 @@ def test_status(make):
         c.close()
     with make() as s:
         s.process.terminate()
-        s.process.wait(20)
+        s.process.wait(60)
         code, _, err = limetta(s, 'status')
         equal(code, 1)
         contains(err, 'no server answers')
@@ -304,7 +302,7 @@ def check_view(s):
     true(frame.count(b'\r\n') <= 4, frame)
     true(all(len(re.sub(rb'\x1b\[[0-9]*[A-Z]', b'', line)) <= 20 for line in frame.split(b'\r\n')), frame)
     os.write(main, b'q')
-    equal(p.wait(20), 0)
+    equal(p.wait(60), 0)
     os.close(main)
 
 
@@ -320,7 +318,7 @@ def test_service_manager(make):
             equal(manager.recv(100), b'READY=1')
             s.process.terminate()
             equal(manager.recv(100), b'STOPPING=1')
-            s.process.wait(20)
+            s.process.wait(60)
     shutil.rmtree(folder)
 
 

@@ -90,7 +90,7 @@ def test_terminal(make):
         if pid == 0:
             os.execv(s.program, [s.program, 'queue', '--state', s.state])
         got = b''
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 120
         while got.count(b'\x1b[H') < 3 and time.monotonic() < deadline:
             got += os.read(fd, 4096)
         os.kill(pid, signal.SIGINT)
@@ -128,7 +128,7 @@ def test_metrics(make):
         submit(s, ['carol@one.example', 'bob@localhost'])
 
         def metrics():
-            with urllib.request.urlopen(f'http://127.0.0.1:{9143 + s.offset}/metrics', timeout=5) as r:
+            with urllib.request.urlopen(f'http://127.0.0.1:{9143 + s.offset}/metrics', timeout=60) as r:
                 return r.read().decode()
         eventually(lambda: 'limetta_queue_messages 1\n' in metrics() and 'outcome="delivered"} 1\n' in metrics(), 'the queue is counted')
         contains(metrics(), 'limetta_queue_recipients{state="waiting"} ')

@@ -35,14 +35,14 @@ def test_first_minutes(make):
             try:
                 said = eventually(lambda: 'Stop with Ctrl-C' in read(log) and read(log), 'how to connect', 120)
                 command = matches(said, r'\n  (curl .*)\n').group(1)
-                r = subprocess.run(shlex.split(command), capture_output=True, cwd=TOP, timeout=30)
+                r = subprocess.run(shlex.split(command), capture_output=True, cwd=TOP, timeout=120)
                 equal((r.returncode, r.stdout), (0, b'* SEARCH\r\n'), r.stderr)
                 commands.append(matches(command, r'--user (\S+)').group(1))
                 mine = children(p.pid)
                 true(len(mine) >= 9, f'a supervisor, eight roles, and what converters may be running: {mine}')
             finally:
                 os.killpg(p.pid, signal.SIGINT)
-                code = p.wait(30)
+                code = p.wait(60)
             equal(code, 0, read(log))
             true(not any(os.path.exists(f'/proc/{pid}') for pid in mine), 'no process is left')
         equal(commands[0], commands[1])

@@ -138,5 +138,5 @@ def test_gnu_sasl(make):
     with make() as s:
         for mechanism, more in (('SCRAM-SHA-256-PLUS', []), ('SCRAM-SHA-256', ['--no-cb']), ('PLAIN', [])):
             out = run(['gsasl', '--imap', '--starttls', f'--x509-ca-file={s.cert}', '--mechanism', mechanism, '--authentication-id=alice',
-                       f'--password={PASSWORD}', *more, 'localhost', str(s.imap_port)], timeout_s=30)
+                       f'--password={PASSWORD}', *more, 'localhost', str(s.imap_port)], timeout_s=120)
             contains(out, b'Client authentication finished', f'{mechanism}: {out[-600:]}')

@@ -12,9 +12,6 @@ from lib.check import contains, equal, eventually, limetta_only, matches, messag
 from lib.servers import PASSWORD, children, free_offset
 from lib.wire import Closed, Imap, context_for, open_imap, open_smtp, plain
 
-IS_ALONE = True
-
-
 def limetta(server, *args, stdin=b''):
     r = subprocess.run([server.program, *args], input=stdin, capture_output=True, timeout=60)
     return r.returncode, r.stdout.decode(), r.stderr.decode()
@@ -146,7 +143,7 @@ def test_listens_on_both_families(make):
                         true(c.recv(1) in (b'*', b'2', b'"'), f'a greeting at {address}, {port + offset}')
         finally:
             p.terminate()
-            equal(p.wait(30), 0)
+            equal(p.wait(60), 0)
             p.stdout.close()
             shutil.rmtree(folder)
 
@@ -183,10 +180,10 @@ def test_stops_in_order(make):
     with make() as s:
         c = open_imap(s, 'alice', PASSWORD)
         roles = children(s.process.pid)[1:]
-        start = time.monotonic()
         s.process.terminate()
-        equal(s.process.wait(20), 0)
-        true(time.monotonic() - start < 8, 'it stops quickly')
+        equal(s.process.wait(60), 0)
+        contains(c.response(), b'* BYE ')
+        true('was ended by' not in s.log() and 'at once' not in s.log(), 'nobody had to be killed')
         true(not any(os.path.exists(f'/proc/{pid}') for pid in roles), 'no role is left')
         true(not os.path.exists(os.path.join(s.state, 'run', 'pid')), 'the pid file is gone')
         c.close()
@@ -219,7 +216,7 @@ def test_hang_up(make):
     """Under nohup SIGHUP means nothing. (What else it means: test_operator.py.)"""
     with make() as s:
         s.process.terminate()
-        equal(s.process.wait(20), 0)
+        equal(s.process.wait(60), 0)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             s.start()
@@ -238,7 +235,7 @@ def test_signal_to_the_whole_group(make):
         for pid in reversed(children(s.process.pid)):
             os.kill(pid, signal.SIGTERM)
         s.process.terminate()
-        equal(s.process.wait(20), 0)
+        equal(s.process.wait(60), 0)
         true('was ended by' not in s.log() and 'at once' not in s.log(), s.log())
         s.process = None
 
@@ -249,9 +246,11 @@ def test_second_signal_stops_at_once(make):
         store = s.roles('store')[0]
         os.kill(store, signal.SIGSTOP)
         s.process.send_signal(signal.SIGINT)
-        time.sleep(0.5)
+        eventually(lambda: 'stopping' in s.log(), 'it stops, and waits for the store')
+        time.sleep(0.5)  # two signals in one moment are one wish
         s.process.send_signal(signal.SIGINT)
-        equal(s.process.wait(5), 0)
+        equal(s.process.wait(60), 0)
+        contains(s.log(), 'stopping at once')
         s.process = None
 
 
@@ -368,17 +367,17 @@ def test_linked_libraries(make):
 
 @limetta_only
 def test_failed_logins_wait(make):
-    """A login that fails is answered later each time; one that succeeds is not."""
-    with make() as s:
-        waits = []
-        for _ in range(4):
-            start = time.monotonic()
-            contains(log_in(s, password='wrong'), b'NO [AUTHENTICATIONFAILED]')
-            waits.append(time.monotonic() - start)
-        true(waits[3] > 1.9 and waits[3] > waits[0] * 2, f'waits grow: {waits}')
+    """A login that fails is answered later each time; one that succeeds is not. (How much later: test/unit/auth/delays_test.c.)"""
+    def take(password, answer):
         start = time.monotonic()
-        true(can_log_in(s), 'a login')
-        true(time.monotonic() - start < 1.5, 'a good login does not wait')
+        contains(log_in(s, password=password), answer)
+        return time.monotonic() - start
+
+    with make() as s:
+        waits = [take('wrong', b'NO [AUTHENTICATIONFAILED]') for _ in range(4)]
+        true(waits[3] > 1.9, f'waits grow: {waits}')
+        # A busy machine may be as slow to say yes: then both are asked again.
+        eventually(lambda: take(PASSWORD, b' OK ') < take('wrong', b'NO '), 'a good login does not wait')
 
 
 @limetta_only
@@ -401,7 +400,7 @@ def test_self_signed_certificate(make):
             c.close()
         finally:
             p.terminate()
-            p.wait(30)
+            p.wait(60)
             p.stdout.close()
             shutil.rmtree(folder)
 

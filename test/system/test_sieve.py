@@ -301,7 +301,7 @@ def test_like_dovecot(make):
     port = free_offset() + 4190
     with Dovecot(more=PIGEONHOLE.format(port=port)) as d:
         d.sieve_port = port
-        wait_for_port(port, 20)
+        wait_for_port(port, 60)
         theirs = talk(d)
     for (said, want), (our, our_data), (their, their_data) in zip(SAID, ours, theirs):
         equal(our, want.rstrip(b')'), said)

@@ -105,8 +105,8 @@ def test_still_here(make):
         true('time_unit_ms is 1' in s.log(), 'the log says that time is short')
         c = Imap(s.host, s.imap_port)
         c.login('alice', PASSWORD)
-        c.command('SELECT INBOX')
         begin = time.monotonic()
+        c.command('SELECT INBOX')
         equal(c.read_line(), b'* OK Still here\r\n')
         first = time.monotonic() - begin
         equal(c.read_line(), b'* OK Still here\r\n')

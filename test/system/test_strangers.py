@@ -3,15 +3,11 @@ import base64
 import os
 import re
 import socket
-import statistics
 import time
 
 from lib.check import contains, equal, eventually, limetta_only, message, true
 from lib.servers import PASSWORD, TOP, memory
 from lib.wire import Closed, Connection, Imap, Smtp, context_for, open_imap, open_smtp, plain
-
-IS_ALONE = True
-
 
 def ends_within(connection, seconds):
     connection.settimeout(seconds)
@@ -55,7 +51,7 @@ def test_garbage_from_strangers(make):
     with make() as s:
         pid = s.roles('edge')[0]
         open_imap(s, 'alice', PASSWORD).close()
-        before = memory(pid)
+        before = memory(pid, 'Private_Dirty')  # what is shared with edges of other tests is shared by turns
         big_id = b'a ID (' + b' '.join(b'"k%d" "%s"' % (i, b'v' * 400) for i in range(30)) + b')\r\n'
         for payload in (os.urandom(65536), b'\0' * 65536, b'a ' * 65536, b'a NOOP\r\n' * 20000, b'\r\n' * 50000, b'{99999999999999999999}\r\n' * 500,
                         b'a LOGIN {2048+}\r\n' * 1000, b'a AUTHENTICATE PLAIN ' + b'A' * 100000 + b'\r\n', big_id * 100,
@@ -71,7 +67,8 @@ def test_garbage_from_strangers(make):
                     except OSError:
                         pass
         equal(s.roles('edge'), [pid], 'the edge lives')
-        true(memory(pid) < before + 4096, f'the edge grew from {before} to {memory(pid)} KiB')
+        now = memory(pid, 'Private_Dirty')
+        true(now < before + 4096, f'the edge grew from {before} to {now} KiB')
         open_imap(s, 'alice', PASSWORD).close()
 
 
@@ -202,40 +199,3 @@ def test_no_keep_alive(make):
                 code = re.sub(r'/\*.*?\*/', '', f.read(), flags=re.S)
             found = re.findall(r'SO_KEEPALIVE|TCP_USER_TIMEOUT|IP_RECVERR|IPV6_RECVERR|(?<!CURLOPT_)TCP_KEEP\w+', code)
             equal(set(found) - MAY_NAME.get(name, set()), set(), name)
-
-
-def measure(server, user, mechanism, where):
-    """Seconds until the first answer to a login attempt, from an address of its own, for delays grow with each failure."""
-    c = socket.create_connection((server.host, server.imap_port), 30, source_address=(f'127.77.{where}.1', 0))
-    c.recv(4096)
-    data = plain(user, 'wrong') if mechanism == 'PLAIN' else base64.b64encode(f'n,,n={user},r=abcdefgh'.encode()).decode()
-    start = time.monotonic()
-    if mechanism == 'LOGIN':
-        c.sendall(f'a LOGIN {user} wrong\r\n'.encode())
-    else:
-        c.sendall(f'a AUTHENTICATE {mechanism} {data}\r\n'.encode())
-    answer = c.recv(4096)
-    took = time.monotonic() - start
-    c.close()
-    return took, answer
-
-
-@limetta_only
-def test_times_tell_nothing(make):
-    """D42: for each mechanism a user who is there and one who is not differ by less than attempts do among themselves."""
-    with make() as s:
-        where = 0
-        for mechanism, rounds in (('PLAIN', 9), ('LOGIN', 9), ('SCRAM-SHA-256', 25)):
-            times, answers = {'alice': [], 'nobody': [], 'a/../b': []}, {}
-            for _ in range(rounds):
-                for user in times:
-                    where += 1
-                    took, answer = measure(s, user, mechanism, where)
-                    times[user].append(took)
-                    answers[user] = re.sub(rb'\+ .*', b'+', answer)
-            equal(answers['nobody'], answers['alice'], mechanism)
-            equal(answers['a/../b'], answers['alice'], mechanism)
-            middle = {u: statistics.median(t) for u, t in times.items()}
-            spread = max(0.005, 2 * max(statistics.pstdev(t) for t in times.values()))
-            print(f'     {mechanism}: ' + ', '.join(f'{u} {m * 1000:.2f} ms' for u, m in middle.items()))
-            true(max(middle.values()) - min(middle.values()) < spread, f'{mechanism}: {middle}, spread {spread}')

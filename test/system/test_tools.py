@@ -264,7 +264,7 @@ def test_backup_and_restore(make):
         before = told(c)
         c.close()
         s.process.terminate()
-        equal(s.process.wait(20), 0)
+        equal(s.process.wait(60), 0)
         backup = os.path.join(s.dir, 'backup')
         shutil.copytree(os.path.join(s.state, 'accounts', 'alice'), backup)
         s.start()
@@ -274,7 +274,7 @@ def test_backup_and_restore(make):
         c.command('EXPUNGE')
         c.close()
         s.process.terminate()
-        equal(s.process.wait(20), 0)
+        equal(s.process.wait(60), 0)
         for name in ('alice', 'bob'):
             shutil.rmtree(os.path.join(s.state, 'accounts', name), ignore_errors=True)
             shutil.copytree(backup, os.path.join(s.state, 'accounts', name))

@@ -10,8 +10,6 @@ from lib.check import contains, equal, eventually, limetta_only, true
 from lib.servers import PASSWORD, TOP
 from lib.wire import Imap, context_for, open_smtp, plain
 
-IS_ALONE = True
-
 
 def log_in(server, user='alice'):
     c = Imap(server.host, server.imap_port)

@@ -76,7 +76,7 @@ def submit(lab, server, host, patience_s):
     subject = octets.split(b'Subject: ', 1)[1].split(b'\r\n', 1)[0].decode()
     c.close()
     c = _imap(lab, host, 'bob', patience_s)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while time.monotonic() < end:
         c.command('SELECT INBOX')
         found = c.command(f'SEARCH SUBJECT "{subject}"')[0].split()[2:]

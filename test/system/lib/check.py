@@ -39,8 +39,8 @@ def true(is_so, what):
         raise AssertionError(what)
 
 
-def eventually(f, what, timeout_s=20):
-    """The first true value of f()."""
+def eventually(f, what, timeout_s=60):
+    """The first true value of f(). Patient, for the machine may be busy with other things."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         value = f()
@@ -50,7 +50,7 @@ def eventually(f, what, timeout_s=20):
     raise AssertionError(f'{what}: not so within {timeout_s} s')
 
 
-def run(args, stdin=b'', timeout_s=120, must_be=0, **more):
+def run(args, stdin=b'', timeout_s=300, must_be=0, **more):
     """Output of a program (both streams)."""
     r = subprocess.run(args, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout_s, **more)
     if r.returncode != must_be:

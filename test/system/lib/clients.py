@@ -131,10 +131,10 @@ def node_modules():
 def run_node(server, script, *more):
     env = {**os.environ, 'NODE_PATH': node_modules(), 'NODE_EXTRA_CA_CERTS': server.cert}
     return run(['node', os.path.join(HERE, 'node', script), server.host, str(server.imap_port),
-                str(getattr(server, 'submission_port', 0)), PASSWORD, *more], env=env, timeout_s=60)
+                str(getattr(server, 'submission_port', 0)), PASSWORD, *more], env=env, timeout_s=300)
 
 
-def run_on_terminal(args, timeout_s=40, **more):
+def run_on_terminal(args, timeout_s=180, **more):
     """A program that wants a screen gets one (nobody looks)."""
     main, side = pty.openpty()
     p = subprocess.Popen(args, stdin=side, stdout=side, stderr=side, start_new_session=True, **more)
@@ -147,7 +147,7 @@ def run_on_terminal(args, timeout_s=40, **more):
             except OSError:
                 break
     try:
-        code = p.wait(5)
+        code = p.wait(30)
     except subprocess.TimeoutExpired:
         p.kill()
         code = 'none, it hangs'

@@ -114,14 +114,14 @@ class Exim:
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         start_new_session=True)
         try:
-            wait_for_port(self.port, 20, lambda: self.process.poll() is None)
+            wait_for_port(self.port, 60, lambda: self.process.poll() is None)
         except RuntimeError as e:
             raise AssertionError(f'{e}\n{self.log()}') from None
         return self
 
     def __exit__(self, *_):
         os.killpg(self.process.pid, signal.SIGTERM)
-        self.process.wait(20)
+        self.process.wait(60)
         shutil.rmtree(self.dir, ignore_errors=True)
 
     def log(self):

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from .servers import PASSWORD, Limetta, Server, TOP, is_free, make_certificate, write_settings
+from .servers import PASSWORD, Limetta, Server, TOP, free_offset, make_certificate, write_settings
 
 
 class Host(Server):
@@ -123,10 +123,4 @@ class System:
 
 def free_offsets(count):
     """Offsets whose ports are free, all different."""
-    import random
-    found = []
-    while len(found) < count:
-        offset = random.randrange(12000, 32000)
-        if offset not in found and all(is_free(p + offset) for p in (24, 143, 587, 4190, 9143, 9144)):
-            found.append(offset)
-    return found
+    return [free_offset() for _ in range(count)]

@@ -110,5 +110,5 @@ class Names:
     def __exit__(self, *_):
         for process in self.processes:
             process.terminate()
-            process.wait(20)
+            process.wait(60)
         shutil.rmtree(self.dir)

@@ -111,7 +111,7 @@ class Issuer(Server):
 
     def post(self, path, **form):
         data = urllib.parse.urlencode({'client_id': 'phone', 'client_secret': 'phone', **form}).encode()
-        with urllib.request.urlopen(f'http://127.0.0.1:{self.port}/{path}', data, 20) as r:
+        with urllib.request.urlopen(f'http://127.0.0.1:{self.port}/{path}', data, 60) as r:
             return r.read()
 
     def token(self, user, scope='mail', lifetime=3600):

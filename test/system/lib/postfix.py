@@ -130,14 +130,14 @@ class Postfix:
         self.process = subprocess.Popen([f'{PROGRAMS}/master', '-c', self.path('etc'), '-s'], stdin=subprocess.DEVNULL,
                                         env={'MAIL_CONFIG': self.path('etc'), 'PATH': '/usr/sbin:/usr/bin:/sbin:/bin'})
         try:
-            wait_for_port(self.port, 20, lambda: self.process.poll() is None)
+            wait_for_port(self.port, 60, lambda: self.process.poll() is None)
         except RuntimeError as e:
             raise AssertionError(f'{e}\n{self.log()[-3000:]}') from None
 
     def stop(self):
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait(20)
+            self.process.wait(60)
             self.process = None
 
     def log(self):

@@ -1,5 +1,6 @@
 """Servers for tests: Limetta, and a private Dovecot and Cyrus that prove the tests themselves. Each lives in a folder of its own, listens on
 loopback only, and is gone when the test is over."""
+import fcntl
 import glob
 import os
 import random
@@ -13,6 +14,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 PASSWORD = 'correct horse'
+STOP_S = 60  # as long as it may take to start, or to stop
 CRASH = re.compile(r'AddressSanitizer|LeakSanitizer|runtime error:|Assertion|assertion|SIGSEGV|SIGABRT|SIGSYS|stack smashing|'
                    r'killed by signal|core dumped', re.I)
 
@@ -27,9 +29,39 @@ def is_free(port):
     return True
 
 
-def free_offset(ports=(24, 143, 587, 4190, 9143)):
+# Tests that run side by side do not choose the same ports: an offset is some process's for as long as that lives. Offsets are multiples of 64, because
+# the ports that are added to them (24, 25, 53, 54, 80, 143, 389, 587, 4190, 9090, 9143, 9144) all differ modulo 64: no two offsets have one in common. And all
+# stay below the ports that the system gives to clients, which come and go.
+OFFSETS = range(12032, 32768 - 9144, 64)
+OFFSETS_OF_ONE = 12
+own_offsets = {}  # offset -> the descriptor that holds its lock; the one that was given out last is the last
+
+
+def lock_offset(offset):
+    """The descriptor, or None: another process has it."""
+    folder = os.path.join(tempfile.gettempdir(), f'limetta-test-offsets-{os.getuid()}')
+    os.makedirs(folder, exist_ok=True)
+    fd = os.open(os.path.join(folder, str(offset)), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return fd
+    except OSError:
+        os.close(fd)
+        return None
+
+
+def free_offset(ports=(24, 143, 587, 4190, 9143, 9144)):
+    """To be added to standard ports: nobody listens at these then, and no other test will."""
+    for offset in list(own_offsets) if len(own_offsets) >= OFFSETS_OF_ONE else ():
+        if all(is_free(p + offset) for p in ports):
+            own_offsets[offset] = own_offsets.pop(offset)
+            return offset
     while True:
-        offset = random.randrange(12000, 32000)
+        offset = random.choice(OFFSETS)
+        fd = None if offset in own_offsets else lock_offset(offset)
+        if fd is None:
+            continue
+        own_offsets[offset] = fd
         if all(is_free(p + offset) for p in ports):
             return offset
 
@@ -112,12 +144,12 @@ class Server:
             return ''
         self.process.terminate()
         try:
-            code = self.process.wait(20)
+            code = self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             for pid in children(self.process.pid):
                 os.kill(pid, signal.SIGKILL)
             self.process.wait()
-            return 'the server did not stop within 20 s'
+            return f'the server did not stop within {STOP_S} s'
         self.process = None
         return '' if code in (0, -signal.SIGTERM) else f'the server ended with {code}'
 
@@ -176,7 +208,7 @@ class Limetta(Server):
         log.close()
         try:
             for port in (self.imap_port, self.submission_port):
-                wait_for_port(port, 30, lambda: self.process.poll() is None, self.host)
+                wait_for_port(port, STOP_S, lambda: self.process.poll() is None, self.host)
         except RuntimeError as e:
             raise AssertionError(f'{e}\n{self.log()[-3000:]}') from None
 
@@ -302,7 +334,7 @@ class Dovecot(Server):
         self.process = subprocess.Popen(['/usr/sbin/dovecot', '-F', '-c', conf], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         try:
-            wait_for_port(self.imap_port, 20, lambda: self.process.poll() is None)
+            wait_for_port(self.imap_port, STOP_S, lambda: self.process.poll() is None)
         except RuntimeError as e:
             raise AssertionError(f'{e}\n{self.log()[-2000:]}') from None
 
@@ -383,7 +415,7 @@ class Cyrus(Server):
         self.process = subprocess.Popen([f'{folder}/cyrus/bin/master', '-C', conf, '-M', services, '-p', f'{self.dir}/run/pid'],
                                         env={**os.environ, 'LD_LIBRARY_PATH': libraries}, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_for_port(self.imap_port, 20, lambda: self.process.poll() is None)
+        wait_for_port(self.imap_port, STOP_S, lambda: self.process.poll() is None)
 
 
 def make(kind, **more):

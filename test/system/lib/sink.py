@@ -107,7 +107,7 @@ class Sink:
             else:
                 say('250 2.0.0 ok' if verb in (b'RSET', b'NOOP') else '500 5.5.1 what?')
 
-    def wait(self, count, timeout_s=30):
+    def wait(self, count, timeout_s=60):
         """The first count messages."""
         with self.arrived:
             if not self.arrived.wait_for(lambda: len(self.messages) >= count, timeout_s):
