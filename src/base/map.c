@@ -1,10 +1,12 @@
 /* The one hash map.
  *
- * Open addressing with linear probing over a power of two of slots, at most 3/4 full. Removal leaves no
- * tombstone: it shifts the following run back. But map_next() promises that the entry just given may be
- * removed, which a shift would break, so removal marks the slot as empty-but-passed (TOMB) and growth sweeps
- * them away. The hash is SipHash-1-3 under a key drawn at random for each map, so a peer that picks names (mailboxes,
- * recipients) cannot make them collide: with a plain hash and a seed mixed in, keys that collide do so under every seed. */
+ * Open addressing with linear probing over a power of two of slots, at most 3/4 of them used. Removal leaves a mark in its
+ * slot (TOMB), which stays used until the table is full and made anew: without marks, twice as large or as large as before,
+ * never smaller. To shift the following run back would need no marks, but map_next() promises that the entry just given may
+ * be removed.
+ *
+ * The hash is SipHash-1-3 under a key drawn at random for each map, so a peer that picks names (mailboxes, recipients) cannot
+ * make them collide: with a plain hash and a seed mixed in, keys that collide do so under every seed. */
 #include "base/map.h"
 
 #include <assert.h>

@@ -86,6 +86,16 @@ size_t str_find_str(struct str s, struct str needle)
     return hit == NULL ? s.n : (size_t)(hit - s.p);
 }
 
+size_t str_count_char(struct str s, char c)
+{
+    size_t count = 0;
+    for (size_t at = str_find_char(s, c); at < s.n; at = str_find_char(s, c)) {
+        s = str_skip(s, at + 1);
+        count++;
+    }
+    return count;
+}
+
 size_t str_find_last_char(struct str s, char c)
 {
     const char *hit = s.n == 0 ? NULL : memrchr(s.p, c, s.n);

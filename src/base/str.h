@@ -55,6 +55,8 @@ size_t str_find_char(struct str s, char c);
 size_t str_find_str(struct str s, struct str needle);
 /* Position of the last c; s.n when there is none. */
 size_t str_find_last_char(struct str s, char c);
+/* How often c is in s. */
+size_t str_count_char(struct str s, char c);
 
 /* Without leading and trailing SP, HT, CR, LF. */
 struct str str_trim(struct str s);

@@ -33,16 +33,6 @@ struct convert_cache {
 
 /* ---- results ---- */
 
-static uint64_t count_lines(struct str s)
-{
-    uint64_t n = 0;
-    for (size_t at = str_find_char(s, '\n'); at < s.n; at = str_find_char(s, '\n')) {
-        s = str_skip(s, at + 1);
-        n++;
-    }
-    return n;
-}
-
 struct convert_result *convert_result_new(enum err e, const char *why, struct str octets)
 {
     struct convert_result *r = mem_new(sizeof(*r));
@@ -51,7 +41,7 @@ struct convert_result *convert_result_new(enum err e, const char *why, struct st
         .err = e,
         .why = why,
         .octets = BUF_INIT(octets.n),
-        .lines = count_lines(octets),
+        .lines = str_count_char(octets, '\n'),
     };
     buf_add(&r->octets, octets);
     return r;

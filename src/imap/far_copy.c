@@ -40,22 +40,10 @@ struct far_copy {
     bool is_ok;
 };
 
-static uint64_t count_messages(struct view *v, const struct numset *uids)
-{
-    struct walk w;
-    struct walk_run run;
-    uint64_t count = 0;
-    walk_init(&w, v, uids, true);
-    while (walk_next_run(&w, SIZE_MAX, &run)) {
-        count += run.count;
-    }
-    return count;
-}
-
 enum err far_copy_new(struct imap_session *s, const struct place *place, struct str name,
                       const struct numset *uids, struct far_copy **out)
 {
-    if (count_messages(s->selected.known, uids) > FAR_COPY_MESSAGES_MOST) {
+    if (walk_count(s->selected.known, uids, true) > FAR_COPY_MESSAGES_MOST) {
         return ERR_LIMIT;
     }
     struct far_copy *t = mem_new(sizeof(*t));

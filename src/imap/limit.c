@@ -14,18 +14,6 @@
 #include "imap/walk.h"
 #include "wire/imap_scan.h"
 
-static uint64_t count_there(struct view *v, const struct numset *uids)
-{
-    struct walk w;
-    struct walk_run run;
-    uint64_t count = 0;
-    walk_init(&w, v, uids, true);
-    while (walk_next_run(&w, SIZE_MAX, &run)) {
-        count += run.count;
-    }
-    return count;
-}
-
 /* The highest of the numbers, all of which are messages; numbers become those. */
 static void keep_highest(const struct imap_session *s, struct numset *numbers)
 {
@@ -42,7 +30,7 @@ static bool is_within(struct imap_session *s, const struct numset *set, bool is_
     if (limit == 0 || view_get_count(s->selected.known) <= limit) {
         return true;
     }
-    uint64_t count = is_uid ? count_there(s->selected.known, set) : numset_get_count(set);
+    uint64_t count = is_uid ? walk_count(s->selected.known, set, true) : numset_get_count(set);
     return count <= limit;
 }
 

@@ -62,6 +62,18 @@ bool walk_next_run(struct walk *w, size_t most, struct walk_run *out)
     return true;
 }
 
+uint64_t walk_count(struct view *v, const struct numset *set, bool is_uid)
+{
+    struct walk w;
+    struct walk_run run;
+    uint64_t count = 0;
+    walk_init(&w, v, set, is_uid);
+    while (walk_next_run(&w, SIZE_MAX, &run)) {
+        count += run.count;
+    }
+    return count;
+}
+
 void walk_collect_uids(struct view *v, const struct numset *set, bool is_uid, struct numset *uids)
 {
     struct walk w;

@@ -41,6 +41,8 @@ bool walk_next(struct walk *w, struct seq *out);
 /* The next messages of one page, at most `most` of them; false at the end. */
 bool walk_next_run(struct walk *w, size_t most, struct walk_run *out);
 
+/* How many messages of v set names. */
+uint64_t walk_count(struct view *v, const struct numset *set, bool is_uid);
 /* Adds to uids the UIDs of all messages of v that set names. */
 void walk_collect_uids(struct view *v, const struct numset *set, bool is_uid, struct numset *uids);
 

@@ -107,16 +107,6 @@ static uint64_t get_base64_size(uint64_t size)
     return (size + 2) / 3 * 4 + 2 * count_base64_lines(size);
 }
 
-static uint64_t count_lines(struct str s)
-{
-    uint64_t n = 0;
-    for (size_t i = str_find_char(s, '\n'); i < s.n; i = str_find_char(s, '\n')) {
-        s = str_skip(s, i + 1);
-        n++;
-    }
-    return n;
-}
-
 /* A field that says encoding, at least n octets of it. */
 static void add_field(struct builder *b, struct str encoding, size_t n)
 {
@@ -157,7 +147,7 @@ static void recode_header(struct builder *b, const struct part *p, struct str en
         }
         copy_up_to(b, p->header_offset + field.offset);
         add_field(b, encoding, field.size);
-        b->lines -= count_lines(str_sub(buf_str(&copy), field.offset, field.size));
+        b->lines -= str_count_char(str_sub(buf_str(&copy), field.offset, field.size), '\n');
         b->from = p->header_offset + field.offset + field.size;
         has_field = true;
     }

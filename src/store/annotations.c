@@ -32,19 +32,6 @@ static uint64_t get_id(const struct mailbox *m)
 
 /* ---- writing ---- */
 
-static enum err get_one(struct db *db, enum statement s, const struct value *values, uint64_t *out)
-{
-    struct rows rows;
-    bool has_row;
-    TRY(db_query(db, s, values, &rows));
-    TRY(db_next(&rows, &has_row));
-    *out = has_row ? row_id(&rows, 0) : 0;
-    if (has_row) {
-        db_end(&rows);
-    }
-    return ERR_OK;
-}
-
 /* What the change would add: annotations and octets. */
 struct growth {
     uint64_t count;
@@ -58,10 +45,8 @@ static enum err add_growth(const struct account *a, struct db *db, uint64_t mail
         return ERR_ANNOTATION_SIZE;
     }
     uint64_t had = 0; /* name and value, octets */
-    TRY(get_one(db, STATEMENT_ANNOTATION_SIZE,
-                DB_VALUES(value_id(mailbox_id), value_text(get_owner(a, x->name, user)),
-                          value_text(x->name)),
-                &had));
+    TRY(DB_GET(db, ANNOTATION_SIZE, &had, value_id(mailbox_id),
+               value_text(get_owner(a, x->name, user)), value_text(x->name)));
     g->count += x->has_value && had == 0;
     g->octets += (x->has_value ? (int64_t)(x->name.n + x->value.n) : 0) - (int64_t)had;
     return ERR_OK;
@@ -72,11 +57,11 @@ static enum err check_growth(struct account *a, struct db *db, uint64_t mailbox_
                              const struct growth *g)
 {
     if (!a->has_annotation_octets) {
-        TRY(get_one(db, STATEMENT_ANNOTATION_TOTAL, DB_VALUES({0}), &a->annotation_octets));
+        TRY(DB_GET(db, ANNOTATION_TOTAL, &a->annotation_octets));
         a->has_annotation_octets = true;
     }
     uint64_t count = 0;
-    TRY(get_one(db, STATEMENT_ANNOTATION_COUNT, DB_VALUES(value_id(mailbox_id)), &count));
+    TRY(DB_GET(db, ANNOTATION_COUNT, &count, value_id(mailbox_id)));
     bool is_many = g->count > 0 && count + g->count > ANNOTATION_COUNT_MOST;
     bool is_much =
         g->octets > 0 && a->annotation_octets + (uint64_t)g->octets > ANNOTATION_OCTETS_MOST;
@@ -91,7 +76,7 @@ static enum err forget_removed(struct account *a, struct db *db, uint64_t mailbo
         a->annotation_floor = 0;
     }
     uint64_t removed = 0;
-    TRY(get_one(db, STATEMENT_ANNOTATION_REMOVED, DB_VALUES(value_id(mailbox_id)), &removed));
+    TRY(DB_GET(db, ANNOTATION_REMOVED, &removed, value_id(mailbox_id)));
     return removed < ANNOTATION_COUNT_MOST ? ERR_OK
                                            : DB_RUN(db, ANNOTATION_FORGET, value_id(mailbox_id));
 }
@@ -157,7 +142,7 @@ enum err annotations_copy(struct account *a, const struct mailbox *from, const s
 enum err annotations_load(struct account *a, struct db *db)
 {
     a->has_annotation_octets = false;
-    TRY(get_one(db, STATEMENT_ANNOTATION_LAST, DB_VALUES({0}), &a->annotation_modseq));
+    TRY(DB_GET(db, ANNOTATION_LAST, &a->annotation_modseq));
     if (!a->is_annotation_loaded) {
         a->annotation_floor = a->annotation_modseq;
         a->is_annotation_loaded = true;

@@ -384,6 +384,19 @@ struct str row_str(const struct rows *rows, int column)
     return str_make(p, (size_t)sqlite3_column_bytes(rows->at, column));
 }
 
+enum err db_get(struct db *db, enum statement s, const struct value *values, uint64_t *out)
+{
+    struct rows rows;
+    bool has_row;
+    TRY(db_query(db, s, values, &rows));
+    TRY(db_next(&rows, &has_row));
+    *out = has_row ? row_id(&rows, 0) : 0;
+    if (has_row) {
+        db_end(&rows);
+    }
+    return ERR_OK;
+}
+
 /* ---- durability ---- */
 
 enum err db_set_durable(struct db *db, bool is_durable)

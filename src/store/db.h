@@ -82,6 +82,12 @@ int64_t row_int(const struct rows *rows, int column);
 uint64_t row_id(const struct rows *rows, int column);
 struct str row_str(const struct rows *rows, int column);
 
+/* The number in the first column of the first row; 0: there is none. */
+#define DB_GET(db, statement, out, ...)                                                            \
+    db_get((db), STATEMENT_##statement, DB_VALUES(__VA_ARGS__), (out))
+MUST_USE enum err db_get(struct db *db, enum statement s, const struct value *values,
+                         uint64_t *out);
+
 /* Which syncing the coming transactions get: is_durable (on disk when committed) or not (in the log only).
  * Not inside a transaction. */
 MUST_USE enum err db_set_durable(struct db *db, bool is_durable);

@@ -53,24 +53,9 @@ uint64_t page_id(const struct mailbox *m, uint64_t number)
 
 /* ---- the account ---- */
 
-static enum err get_number(struct db *db, enum statement s, const struct value *values,
-                           uint64_t *out)
-{
-    struct rows rows;
-    bool has_row;
-    TRY(db_query(db, s, values, &rows));
-    TRY(db_next(&rows, &has_row));
-    *out = has_row ? row_id(&rows, 0) : 0;
-    if (has_row) {
-        db_end(&rows);
-    }
-    return ERR_OK;
-}
-
 enum err account_get_meta(struct db *db, struct str key, uint64_t *out)
 {
-    const struct value values[] = {value_text(key), {0}};
-    return get_number(db, STATEMENT_META_GET, values, out);
+    return DB_GET(db, META_GET, out, value_text(key));
 }
 
 static enum err load_meta(struct account *a, struct db *db)
@@ -84,7 +69,6 @@ static enum err load_meta(struct account *a, struct db *db)
     uint64_t text_mark;
     uint64_t release;
     uint64_t next_body;
-    const struct value none[] = {{0}};
     TRY(account_get_meta(db, STR("modseq_limit"), &limit));
     TRY(account_get_meta(db, STR("modseq_floor"), &floor));
     TRY(account_get_meta(db, STR("is_clean"), &is_clean));
@@ -92,8 +76,8 @@ static enum err load_meta(struct account *a, struct db *db)
     TRY(account_get_meta(db, STR("uidvalidity"), &uidvalidity));
     TRY(account_get_meta(db, STR("next_body"), &next_body));
     TRY(account_get_meta(db, STR("object_seed"), &a->object_seed));
-    TRY(get_number(db, STATEMENT_BODY_LAST, none, &last_body));
-    TRY(get_number(db, STATEMENT_RELEASE_LAST, none, &release));
+    TRY(DB_GET(db, BODY_LAST, &last_body));
+    TRY(DB_GET(db, RELEASE_LAST, &release));
     TRY(account_get_meta(db, STR("text_mark"), &text_mark));
     a->is_clean = is_clean != 0;
     a->modseq_limit = limit;

@@ -165,14 +165,8 @@ enum err store_list_outgoing(struct store *s, void (*on_user)(void *owner, struc
 enum err account_count_outgoing(struct account *a, uint64_t *out)
 {
     struct db *db;
-    struct rows rows;
-    bool has_row;
     TRY(account_ready(a, &db));
-    TRY(DB_QUERY(db, OUTBOX_COUNT, &rows));
-    TRY(db_next(&rows, &has_row));
-    *out = has_row ? row_id(&rows, 0) : 0;
-    db_end(&rows);
-    return ERR_OK;
+    return DB_GET(db, OUTBOX_COUNT, out);
 }
 
 /* Notes in the release log that the body gains or loses a reference. */
@@ -275,15 +269,9 @@ enum err account_delay_outgoing(struct account *a, uint64_t id, uint64_t due_ms)
 
 static enum err release(struct account *a, struct db *db, uint64_t id)
 {
-    struct rows rows;
-    bool has_row;
+    uint64_t body_id;
     TRY(account_begin_transaction(a, db));
-    TRY(DB_QUERY(db, OUTBOX_BODY, &rows, value_id(id)));
-    TRY(db_next(&rows, &has_row));
-    uint64_t body_id = has_row ? row_id(&rows, 0) : 0;
-    if (has_row) {
-        db_end(&rows);
-    }
+    TRY(DB_GET(db, OUTBOX_BODY, &body_id, value_id(id)));
     if (body_id != 0) {
         TRY(note_reference(a, db, body_id, -1));
     }

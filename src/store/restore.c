@@ -28,12 +28,8 @@ enum err store_backup_account(struct store *s, struct str user, struct str folde
 
 static enum err renew(struct db *db, uint64_t now_s)
 {
-    struct rows rows;
-    bool has_row = false;
-    TRY(DB_QUERY(db, META_GET, &rows, value_text(STR("uidvalidity"))));
-    TRY(db_next(&rows, &has_row));
-    uint64_t last = has_row ? row_id(&rows, 0) : 0;
-    db_end(&rows);
+    uint64_t last;
+    TRY(DB_GET(db, META_GET, &last, value_text(STR("uidvalidity"))));
     uint64_t base = now_s > last ? now_s : last;
     TRY(DB_RUN(db, BEGIN));
     TRY(DB_RUN(db, RESTORE_MAILBOXES, value_id(base)));

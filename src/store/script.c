@@ -158,14 +158,8 @@ static enum err check_room(struct account *a, struct db *db, struct str normal, 
     if (is_there) {
         return ERR_OK;
     }
-    struct rows rows;
-    bool has_row;
-    TRY(DB_QUERY(db, SCRIPT_COUNT, &rows));
-    TRY(db_next(&rows, &has_row));
-    uint64_t count = has_row ? row_id(&rows, 0) : 0;
-    if (has_row) {
-        db_end(&rows);
-    }
+    uint64_t count;
+    TRY(DB_GET(db, SCRIPT_COUNT, &count));
     return count < a->store->scripts_most ? ERR_OK : ERR_SCRIPT_COUNT;
 }
 

@@ -43,16 +43,8 @@ enum err account_find_seen(struct account *a, enum seen_kind kind, struct str ke
 enum err account_count_seen(struct account *a, enum seen_kind kind, int64_t now_s, uint64_t *out)
 {
     struct db *db;
-    struct rows rows;
-    bool has_row;
     TRY(account_ready(a, &db));
-    TRY(DB_QUERY(db, SEEN_COUNT, &rows, value_int(kind), value_int(now_s)));
-    TRY(db_next(&rows, &has_row));
-    *out = has_row ? row_id(&rows, 0) : 0;
-    if (has_row) {
-        db_end(&rows);
-    }
-    return ERR_OK;
+    return DB_GET(db, SEEN_COUNT, out, value_int(kind), value_int(now_s));
 }
 
 static enum err add(struct account *a, struct db *db, enum seen_kind kind, struct str key,

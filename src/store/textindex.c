@@ -141,20 +141,6 @@ static void give_up(struct account *a, enum err e)
     a->text.off_until_ms = store_get_now_ms(a->store) + OFF_MS;
 }
 
-static enum err get_number(struct db *db, const char *key, uint64_t *out)
-{
-    struct rows rows;
-    bool has_row;
-    *out = 0;
-    TRY(DB_QUERY(db, META_GET, &rows, value_text(str_from_c(key))));
-    TRY(db_next(&rows, &has_row));
-    if (has_row) {
-        *out = row_id(&rows, 0);
-        db_end(&rows);
-    }
-    return ERR_OK;
-}
-
 static enum err set_number(struct db *db, const char *key, uint64_t v)
 {
     return DB_RUN(db, META_SET, value_text(str_from_c(key)), value_id(v));
@@ -201,8 +187,8 @@ static enum err read_state(struct account *a, bool *is_good)
     uint64_t count;
     uint64_t live;
     TRY(check_rules(a, is_good));
-    TRY(get_number(t->db, "mark", &mark));
-    TRY(get_number(t->db, "count", &count));
+    TRY(DB_GET(t->db, META_GET, &mark, value_text(STR("mark"))));
+    TRY(DB_GET(t->db, META_GET, &count, value_text(STR("count"))));
     TRY(count_bodies(a, mark, &live));
     *is_good = *is_good && mark <= t->mark && (count < live + STALE_LEAST || count < 2 * live);
     if (*is_good) {

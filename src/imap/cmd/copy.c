@@ -52,14 +52,7 @@ static enum err check_there(struct imap_session *s, const struct numset *uids)
 {
     struct view *now = NULL;
     TRY(mailbox_get_view(s->selected.mailbox, &now));
-    uint64_t count = 0;
-    struct walk w;
-    struct walk_run run;
-    walk_init(&w, now, uids, true);
-    while (walk_next_run(&w, SIZE_MAX, &run)) {
-        count += run.count;
-    }
-    return count == numset_get_count(uids) ? ERR_OK : ERR_EXPUNGED;
+    return walk_count(now, uids, true) == numset_get_count(uids) ? ERR_OK : ERR_EXPUNGED;
 }
 
 /* RFC 4314, 4: flags that the session may not set in the target are left out. */

@@ -25,6 +25,9 @@ static void test_splits(void **state)
     assert_int_equal(s.n, 0);
     assert_str(str_trim(STR(" \tx y\r\n")), STR("x y"));
     assert_int_equal(str_find_str(STR("hello"), STR("lo")), 3);
+    assert_int_equal(str_count_char(STR("hello"), 'l'), 2);
+    assert_int_equal(str_count_char(STR("a\nb\n"), '\n'), 2);
+    assert_int_equal(str_count_char(STR(""), 'l'), 0);
 }
 
 static void test_words(void **state)
