@@ -83,6 +83,10 @@ static void on_commit(struct queue_wait *w, enum err e)
 {
     struct submit_session *s =
         (struct submit_session *)((char *)w - offsetof(struct submit_session, wait));
+    if (e != ERR_OK) {
+        log_warn("queue: message (%.*s) is not taken after all: %s", STR_ARG(buf_str(&s->unique)),
+                 err_get_info(e)->meaning);
+    }
     submission_on_queued(s->core, e);
 }
 
