@@ -10,7 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { WAIT_MS = 1000, ROWS_DEFAULT = 24, COLUMNS_DEFAULT = 80 };
+enum { CTRL_C = 3, WAIT_MS = 1000, ROWS_DEFAULT = 24, COLUMNS_DEFAULT = 80 };
 
 static void set_keys(bool is_raw)
 {
@@ -18,7 +18,8 @@ static void set_keys(bool is_raw)
     if (tcgetattr(STDIN_FILENO, &t) != 0) {
         return;
     }
-    tcflag_t modes = ICANON | ECHO;
+    tcflag_t modes =
+        ICANON | ECHO | ISIG; /* Ctrl-C is a key, too: dying of it would leave the terminal so */
     t.c_lflag = is_raw ? t.c_lflag & ~modes : t.c_lflag | modes;
     (void)tcsetattr(STDIN_FILENO, TCSANOW, &t);
 }
@@ -69,7 +70,8 @@ bool screen_wait(void)
         (void)poll(NULL, 0, WAIT_MS);
         return true;
     }
-    return poll(&keys, 1, WAIT_MS) <= 0 || read(STDIN_FILENO, &key, 1) != 1 || key != 'q';
+    return poll(&keys, 1, WAIT_MS) <= 0 || read(STDIN_FILENO, &key, 1) != 1
+           || (key != 'q' && key != CTRL_C);
 }
 
 void screen_end(void)

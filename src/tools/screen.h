@@ -11,7 +11,7 @@
 bool screen_begin(void);
 /* Draws text from the top left corner, cut to the terminal's size, which is asked anew each time. */
 void screen_draw(struct str text);
-/* Waits for a second, or a key. False: the user wants to leave ("q"). */
+/* Waits for a second, or a key. False: the user wants to leave (q, or Ctrl-C). */
 bool screen_wait(void);
 void screen_end(void);
 

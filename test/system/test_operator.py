@@ -291,19 +291,22 @@ def test_status(make):
 
 
 def check_view(s):
-    main, side = pty.openpty()
-    fcntl.ioctl(side, termios.TIOCSWINSZ, b'\x05\x00\x14\x00\x00\x00\x00\x00')  # 5 rows, 20 columns
-    p = subprocess.Popen([s.program, 'status', '--watch', '--state', s.state], stdin=side, stdout=side, stderr=side)
-    os.close(side)
-    seen = b''
-    while seen.count(b'\x1b[H') < 3:
-        seen += os.read(main, 65536)
-    frame = seen.split(b'\x1b[H')[1]
-    true(frame.count(b'\r\n') <= 4, frame)
-    true(all(len(re.sub(rb'\x1b\[[0-9]*[A-Z]', b'', line)) <= 20 for line in frame.split(b'\r\n')), frame)
-    os.write(main, b'q')
-    equal(p.wait(60), 0)
-    os.close(main)
+    for key in (b'q', b'\x03'):  # Ctrl-C leaves the terminal as it was, too
+        main, side = pty.openpty()
+        before = termios.tcgetattr(side)
+        fcntl.ioctl(side, termios.TIOCSWINSZ, b'\x05\x00\x14\x00\x00\x00\x00\x00')  # 5 rows, 20 columns
+        p = subprocess.Popen([s.program, 'status', '--watch', '--state', s.state], stdin=side, stdout=side, stderr=side)
+        seen = b''
+        while seen.count(b'\x1b[H') < 3:
+            seen += os.read(main, 65536)
+        frame = seen.split(b'\x1b[H')[1]
+        true(frame.count(b'\r\n') <= 4, frame)
+        true(all(len(re.sub(rb'\x1b\[[0-9]*[A-Z]', b'', line)) <= 20 for line in frame.split(b'\r\n')), frame)
+        os.write(main, key)
+        equal(p.wait(60), 0)
+        equal(termios.tcgetattr(side), before, key)
+        os.close(side)
+        os.close(main)
 
 
 @limetta_only
