@@ -16,6 +16,7 @@
 #include "main/supervisor.h"
 #include "net/network.h"
 #include "tools/tool.h"
+#include "wire/heartbeats.h"
 #include "wire/next_hop.h"
 #include "wire/webhook.h"
 
@@ -166,6 +167,25 @@ static int check_hosts(const struct config *c)
     return code;
 }
 
+static int check_heartbeats(const struct config *c)
+{
+    static const enum config_id LISTS[] = {CONFIG_heartbeats, CONFIG_heartbeat_clients};
+    for (size_t i = 0; i < sizeof(LISTS) / sizeof(LISTS[0]); i++) {
+        struct str list = config_get(c, LISTS[i]);
+        struct str who = STR_EMPTY;
+        uint64_t s = 0;
+        while (heartbeats_next(&list, &who, &s)) {
+            if (s == 0) {
+                return tool_fail(EXIT_USAGE,
+                                 "%s: behind %.*s should stand a colon and seconds from %d to %d",
+                                 config_get_key(LISTS[i])->name, STR_ARG(who), HEARTBEAT_LEAST_S,
+                                 HEARTBEAT_MOST_S);
+            }
+        }
+    }
+    return EXIT_FINE;
+}
+
 /* What the table of settings cannot say of one. */
 int serve_check_config(const struct config *c)
 {
@@ -193,6 +213,7 @@ int serve_check_config(const struct config *c)
         }
     }
     int code = check_outside(c);
+    code = code == EXIT_FINE ? check_heartbeats(c) : code;
     return code == EXIT_FINE ? check_hosts(c) : code;
 }
 

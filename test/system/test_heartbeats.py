@@ -2,6 +2,7 @@
 with a second of the idle rules made shorter. Exactly when they come is shown on a fake clock: test/unit/edge/heartbeats_test.c."""
 import os
 import signal
+import subprocess
 import time
 
 from lib.check import contains, equal, eventually, limetta_only, true
@@ -49,6 +50,22 @@ def test_imaplib(make):
         early.login('alice', PASSWORD)
         equal(early.read_line(), BEAT)
         early.close()
+
+
+@limetta_only
+def test_bad_lists(make):
+    """What is no name and seconds is refused before anything starts, by the server and by its doctor."""
+    with make() as s:
+        for line, who in (('heartbeats = "anna:300 bob"', 'heartbeats: behind bob '), ('heartbeats = "anna:59"', 'heartbeats: behind anna '),
+                          ('heartbeat_clients = "a?b/1:65535"', 'heartbeat_clients: behind a?b/1 '), ('heartbeat_clients = ":90"', 'heartbeat_clients: behind ')):
+            path = os.path.join(s.dir, 'bad.conf')
+            with open(path, 'w') as f:
+                f.write(line + '\n')
+            for command in ('serve', 'doctor'):
+                r = subprocess.run([s.program, command, '--state', os.path.join(s.dir, 'other'), '--config', path], capture_output=True, timeout=60,
+                                   check=False)
+                equal((r.returncode, r.stdout), (2, b''), line)
+                contains(r.stderr.decode(), who)
 
 
 def kill_store(s):

@@ -5,7 +5,9 @@ import json
 import os
 import re
 import signal
+import subprocess
 import threading
+import time
 
 from lib.check import contains, equal, eventually, limetta_only, message, true
 from lib.hosts import System, free_offsets
@@ -205,6 +207,27 @@ def test_under_logins(make):
         for t in threads:
             t.join(60)
         true(all(is_over(c) for c in held), 'none is left')
+
+
+@limetta_only
+def test_without_auth(make):
+    """Auth hangs: who asked may go, and another ask; it dies: he hears it. Its successor ends what is there."""
+    with make() as s:
+        c = open_imap(s, 'alice', PASSWORD)
+        auth = s.roles('auth')[0]
+        os.kill(auth, signal.SIGSTOP)
+        command = [s.program, 'kick', 'alice', '--state', s.state]
+        impatient, patient = (subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2))
+        time.sleep(1)  # they have asked, most likely; if not, they are answered all the same
+        impatient.kill()
+        impatient.communicate(timeout=30)
+        os.kill(auth, signal.SIGKILL)
+        _, err = patient.communicate(timeout=30)
+        equal(patient.returncode, 1)
+        true(b'auth ended in the middle of it' in err or b'auth does not run now' in err, err)
+        eventually(lambda: s.run('kick', 'alice', check=False).returncode == 0, 'its successor', 30)
+        assert_imap_bye(c)
+        contains(kick(s, 'alice')[0], 'sessions of alice that were ended: 0 ')
 
 
 def hosts():
