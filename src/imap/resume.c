@@ -355,6 +355,7 @@ static enum err restore_phase(struct imap_session *s, const struct saved *v,
 
 static enum err restore(struct imap_session *s, struct saved *v, const struct session_resume *r)
 {
+    s->is_unsaved = true; /* so that it says that it rests, if there is nothing else to say */
     s->is_compressed = v->is_compressed;
     s->owes_capability = v->owes_capability;
     s->metadata.place = v->place;

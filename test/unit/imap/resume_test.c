@@ -120,6 +120,31 @@ static enum err resume(struct world *w, const struct saved *saved, struct sessio
     return imap_session_resume(&args, r, &w->core);
 }
 
+/* Who is woken and finds nothing new says so, with the same state: else he would never sleep again. */
+static void test_rests_again(void **state)
+{
+    static const struct str COMMANDS[] = {STR("d IDLE\r\n"), STR("d NOOP\r\n")};
+    (void)state;
+    for (size_t i = 0; i < sizeof(COMMANDS) / sizeof(COMMANDS[0]); i++) {
+        struct world w;
+        struct saved saved;
+        CLEANUP(buf_release) struct buf first = BUF_INIT(SESSION_STATE_MOST);
+        begin(&w);
+        (void)say(&w, COMMANDS[i]);
+        save(&w, &saved);
+        saved_release(&saved);
+        buf_add(&first, buf_str(&w.state));
+        struct session_resume r = {.state = buf_str(&first)};
+        assert_int_equal(resume(&w, NULL, &r), ERR_OK);
+        settle(&w);
+        assert_int_equal(w.said.len, 0);
+        save(&w, &saved);
+        saved_release(&saved);
+        assert_str(buf_str(&w.state), buf_str(&first));
+        end(&w);
+    }
+}
+
 /* What a client says of itself leaves with the state, as seconds: only where somebody asked for it, and until another ID. */
 static void test_heartbeat(void **state)
 {
@@ -295,7 +320,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),      cmocka_unit_test(test_lost),
         cmocka_unit_test(test_said),         cmocka_unit_test(test_heard),
-        cmocka_unit_test(test_told_expunge), cmocka_unit_test(test_heartbeat),
+        cmocka_unit_test(test_told_expunge), cmocka_unit_test(test_rests_again),
+        cmocka_unit_test(test_heartbeat),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
