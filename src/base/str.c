@@ -118,6 +118,16 @@ struct str str_trim(struct str s)
     return s;
 }
 
+struct str str_put(char **at, struct str s)
+{
+    struct str copy = str_make(*at, s.n);
+    if (s.n > 0) {
+        memcpy(*at, s.p, s.n);
+        *at += s.n;
+    }
+    return copy;
+}
+
 struct str str_split(struct str *s, char sep)
 {
     size_t at = str_find_char(*s, sep);

@@ -64,6 +64,8 @@ struct str str_trim(struct str s);
 /* Cuts s at the first sep: the part before is returned, *s becomes the part behind sep.
  * Without sep returns all of *s and leaves it empty. */
 struct str str_split(struct str *s, char sep);
+/* Copies s to *at, which has room for it and moves behind it; the copy. */
+struct str str_put(char **at, struct str s);
 /* Is word one of words, which have spaces between? An empty word is not. */
 bool str_has_word(struct str words, struct str word);
 /* The same, with ASCII letters of either case. */

@@ -802,17 +802,6 @@ static const struct session_ops imap_session_ops = {
     .free = imap_session_free,
 };
 
-/* Copies src to *at, moves *at behind it. */
-static struct str copy_str(char **at, struct str src)
-{
-    struct str copy = str_make(*at, src.n);
-    if (src.n > 0) {
-        memcpy(*at, src.p, src.n);
-        *at += src.n;
-    }
-    return copy;
-}
-
 /* Another session sends what its client was allowed to send, and lists that it made; and it goes on sending what is refused. */
 static struct imap_framing_limits get_peer_limits(const struct imap_session_args *args)
 {
@@ -837,11 +826,11 @@ enum err session_make(const struct imap_session_args *args, bool must_create,
     s->base.ops = &imap_session_ops;
     s->args = *args;
     char *at = (char *)(s + 1);
-    s->args.user = copy_str(&at, args->user);
-    s->args.asker = copy_str(&at, asker);
-    s->args.prefix = copy_str(&at, args->prefix);
-    s->args.tag = copy_str(&at, args->tag);
-    s->args.local = copy_str(&at, args->local);
+    s->args.user = str_put(&at, args->user);
+    s->args.asker = str_put(&at, asker);
+    s->args.prefix = str_put(&at, args->prefix);
+    s->args.tag = str_put(&at, args->tag);
+    s->args.local = str_put(&at, args->local);
     s->account = account;
     s->framing =
         imap_framing_new(args->is_peer ? get_peer_limits(args) : (struct imap_framing_limits){0});

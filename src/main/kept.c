@@ -171,13 +171,6 @@ static void come_in(struct kept *k)
     }
 }
 
-static struct str put(char **at, struct str s)
-{
-    memcpy(*at, s.p, s.n);
-    *at += s.n;
-    return str_make(*at - s.n, s.n);
-}
-
 void kept_attach(struct kept_desk *d, struct session_runner *r, struct link *l, struct str user,
                  const struct fields *head, const struct kept_state *from)
 {
@@ -193,10 +186,10 @@ void kept_attach(struct kept_desk *d, struct session_runner *r, struct link *l, 
     k->desk = d;
     k->runner = r;
     k->link = l;
-    k->service = put(&at, service);
-    k->edge = put(&at, edge);
-    k->nonce = put(&at, nonce);
-    k->user = put(&at, user);
+    k->service = str_put(&at, service);
+    k->edge = str_put(&at, edge);
+    k->nonce = str_put(&at, nonce);
+    k->user = str_put(&at, user);
     k->last = BUF_INIT(SESSION_STATE_MOST);
     if (from != NULL) {
         remember(k, &from->watch, from->resume.state, from->sealed_ms);

@@ -5,15 +5,21 @@
 #include "main/control.h"
 #include "net/stream.h"
 
-#include <string.h>
+#include <unistd.h>
 
-void peers_init(struct peers *p, struct loop *l, const struct link_handler *handler, void *owner)
+void peers_init(struct peers *p, struct loop *l, unsigned roles, const struct link_handler *handler,
+                void *owner)
 {
-    *p = (struct peers){.loop = l, .handler = handler, .owner = owner};
+    *p = (struct peers){.loop = l, .roles = roles, .handler = handler, .owner = owner};
 }
 
-void peers_add(struct peers *p, const struct boot_peer *peer)
+struct link *peers_add(struct peers *p, const struct boot_peer *peer)
 {
+    if ((p->roles >> peer->role & 1) == 0) {
+        log_error("%s has no business here", control_role_name(peer->role));
+        (void)close(peer->fd);
+        return NULL;
+    }
     struct link *old = peers_find(p, peer->role, peer->index);
     if (old != NULL) {
         p->handler->on_down(p->owner, old);
@@ -25,6 +31,7 @@ void peers_add(struct peers *p, const struct boot_peer *peer)
         link_set_sessions_most(l, PEERS_SESSIONS_MOST);
     }
     vec_push(&p->links, l);
+    return l;
 }
 
 struct link *peers_find(const struct peers *p, enum link_role role, unsigned index)

@@ -14,6 +14,7 @@ enum { PEERS_SESSIONS_MOST = 16 * 1024 };
  * again. */
 struct peers {
     struct loop *loop;
+    unsigned roles; /* bits by enum link_role: who may be one */
     const struct link_handler *handler;
     void *owner; /* of the handler */
     VEC(struct link *) links;
@@ -21,9 +22,11 @@ struct peers {
 };
 
 /* Borrows everything for the life of p. handler must have on_down, which calls peers_drop(). */
-void peers_init(struct peers *p, struct loop *l, const struct link_handler *handler, void *owner);
-/* Begins a link to peer over its descriptor (taken); the one to the same peer, if any, goes down first. */
-void peers_add(struct peers *p, const struct boot_peer *peer);
+void peers_init(struct peers *p, struct loop *l, unsigned roles, const struct link_handler *handler,
+                void *owner);
+/* Begins a link to peer over its descriptor (taken); the one to the same peer, if any, goes down first. Borrowed. NULL: a role that has no
+ * business here; it was logged. */
+struct link *peers_add(struct peers *p, const struct boot_peer *peer);
 /* NULL: there is none. */
 struct link *peers_find(const struct peers *p, enum link_role role, unsigned index);
 /* The one of that role that has been there for longest. NULL: there is none. */

@@ -15,8 +15,6 @@
 #include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <unistd.h>
 
 enum { AUTH_DRAIN_MS = 1500 };
 
@@ -55,15 +53,12 @@ static void on_down(void *owner, struct link *l)
 
 static const struct link_handler LINK_HANDLER = {.on_request = on_request, .on_down = on_down};
 
+enum { PEERS = 1U << ROLE_EDGE | 1U << ROLE_SUBMIT | 1U << ROLE_VERIFY };
+
 static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct auth_role *r = owner;
-    if (peer->role != ROLE_EDGE && peer->role != ROLE_SUBMIT && peer->role != ROLE_VERIFY) {
-        log_error("%s has no business with auth", control_role_name(peer->role));
-        (void)close(peer->fd);
-        return;
-    }
-    peers_add(&r->peers, peer);
+    (void)peers_add(&r->peers, peer);
 }
 
 /* What GET /metrics says of logins. */
@@ -220,7 +215,7 @@ int main(void)
     }
     r.loop = loop_new();
     loop_wipe_reads(r.loop);
-    peers_init(&r.peers, r.loop, &LINK_HANDLER, &r);
+    peers_init(&r.peers, r.loop, PEERS, &LINK_HANDLER, &r);
     kick_rounds_init(&r.kicks, r.loop, &r.peers, on_kicked, &r);
     enum err e = start(&r);
     if (e != ERR_OK) {

@@ -20,7 +20,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { ANSWER_MOST = 1024 };
 
@@ -80,15 +79,12 @@ static void on_down(void *owner, struct link *l)
 static const struct link_handler LINK_HANDLER = {
     .on_open = on_open, .on_request = on_request, .on_down = on_down};
 
+enum { PEERS = 1U << ROLE_STORE };
+
 static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct convert_role *r = owner;
-    if (peer->role != ROLE_STORE) {
-        log_error("%s has no business with convert", control_role_name(peer->role));
-        (void)close(peer->fd);
-        return;
-    }
-    peers_add(&r->peers, peer);
+    (void)peers_add(&r->peers, peer);
 }
 
 static void on_stop(void *owner)
@@ -145,7 +141,7 @@ static void run(struct convert_role *r)
     };
     r->desk = convert_desk_new(&config);
     r->children = signal_watch_new(r->loop, SIGCHLD, on_child, r);
-    peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
+    peers_init(&r->peers, r->loop, PEERS, &LINK_HANDLER, r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     loop_run(r->loop);
     convert_desk_free(&r->desk);

@@ -13,7 +13,6 @@
 #include "main/control.h"
 
 #include <time.h>
-#include <unistd.h>
 
 enum { TICK_MS = 250, SECOND_MS = 1000 };
 enum { INDEX_BUDGET = 32 * 1024, TRACE_ROOM = 128 * 1024, URL_MOST = 1024 };
@@ -156,20 +155,15 @@ static const struct link_handler LINK_HANDLER = {
     .on_forget = on_forget,
 };
 
+enum { PEERS = 1U << ROLE_EDGE | 1U << ROLE_SUBMIT | 1U << ROLE_STORE | 1U << ROLE_CONVERT };
+
 static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct store_role *r = owner;
-    if (peer->role != ROLE_EDGE && peer->role != ROLE_SUBMIT && peer->role != ROLE_STORE
-        && peer->role != ROLE_CONVERT) {
-        log_error("%s has no business with store", control_role_name(peer->role));
-        (void)close(peer->fd);
-        return;
-    }
-    peers_add(&r->peers, peer);
-    if (peer->role == ROLE_CONVERT) {
-        store_role_ask_tools(r, peers_find(&r->peers, peer->role, peer->index));
-    }
-    if (peer->role == ROLE_SUBMIT) {
+    struct link *l = peers_add(&r->peers, peer);
+    if (l != NULL && peer->role == ROLE_CONVERT) {
+        store_role_ask_tools(r, l);
+    } else if (l != NULL && peer->role == ROLE_SUBMIT) {
         outbox_run_hurry(r->outbox);
     }
 }
@@ -237,7 +231,7 @@ static void run(struct store_role *r)
     r->tick = timer_new(r->loop, on_tick, r);
     r->indexer = indexer_new(r->store);
     r->index = timer_new(r->loop, on_index, r);
-    peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
+    peers_init(&r->peers, r->loop, PEERS, &LINK_HANDLER, r);
     store_role_start_errands(r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     r->metrics = timer_new(r->loop, tell_metrics, r);

@@ -7,20 +7,16 @@
  * One loop, in turns: sessions are stepped, attempts note their outcomes, then one commit of the queue, then replies leave
  * and what became due is started. */
 #include "main/boot.h"
-#include "main/burl_hosts.h"
 
-#include "base/list.h"
 #include "base/log.h"
-#include "base/mem.h"
-#include "base/vec.h"
 #include "main/admission.h"
+#include "main/burl_hosts.h"
 #include "main/control.h"
 #include "main/drain.h"
 #include "main/inject_session.h"
 #include "main/lmtp_gate.h"
 #include "main/lookups.h"
 #include "main/outgoing.h"
-#include "main/peers.h"
 #include "main/queue_desk.h"
 #include "main/submit_session.h"
 #include "main/webhook.h"
@@ -28,16 +24,11 @@
 #include "net/resolve.h"
 #include "net/session_run.h"
 #include "net/stream.h"
-#include "net/ticket.h"
-#include "net/tls.h"
 #include "queue/queue.h"
 #include "queue/route.h"
 #include "queue/runner.h"
 #include "smtp/fetcher.h"
 #include "wire/smtp_write.h"
-
-#include <stdlib.h>
-#include <unistd.h>
 
 enum {
     REFUSAL_MOST = 1024,
@@ -488,18 +479,15 @@ static const struct link_handler LINK_HANDLER = {
     .on_park = on_park,
 };
 
+enum { PEERS = 1U << ROLE_EDGE | 1U << ROLE_AUTH | 1U << ROLE_STORE };
+
 static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct submit_role *r = owner;
-    if (peer->role != ROLE_EDGE && peer->role != ROLE_AUTH && peer->role != ROLE_STORE) {
-        log_error("%s has no business with submit", control_role_name(peer->role));
-        (void)close(peer->fd);
-        return;
-    }
-    peers_add(&r->peers, peer);
-    if (peer->role == ROLE_STORE) {
+    struct link *l = peers_add(&r->peers, peer);
+    if (l != NULL && peer->role == ROLE_STORE) {
         runner_on_worker(r->runner, peer->index);
-    } else if (peer->role == ROLE_AUTH) {
+    } else if (l != NULL && peer->role == ROLE_AUTH) {
         runner_on_auth(r->runner);
     }
 }
@@ -560,7 +548,7 @@ static void run(struct submit_role *r)
     session_group_set_park(r->group, boot_get_u64(r->boot, STR("time_unit_ms"), SECOND_MS)
                                          * boot_get_u64(r->boot, STR("park_after_s"), 0));
     start_runner(r);
-    peers_init(&r->peers, r->loop, &LINK_HANDLER, r);
+    peers_init(&r->peers, r->loop, PEERS, &LINK_HANDLER, r);
     open_gate(r);
     r->metrics = timer_new(r->loop, tell_metrics, r);
     timer_start(r->metrics, 1);

@@ -7,7 +7,6 @@
 
 #include "base/list.h"
 #include "base/log.h"
-#include "main/control.h"
 #include "main/peers.h"
 #include "net/fields.h"
 #include "net/http.h"
@@ -16,7 +15,6 @@
 
 #include <malloc.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 struct verify_role {
     struct loop *loop;
@@ -111,15 +109,12 @@ static void on_down(void *owner, struct link *l)
 
 static const struct link_handler LINK_HANDLER = {.on_request = on_request, .on_down = on_down};
 
+enum { PEERS = 1U << ROLE_AUTH };
+
 static void on_peer(void *owner, const struct boot_peer *peer)
 {
     struct verify_role *r = owner;
-    if (peer->role != ROLE_AUTH) {
-        log_error("%s has no business with verify", control_role_name(peer->role));
-        (void)close(peer->fd);
-        return;
-    }
-    peers_add(&r->peers, peer);
+    (void)peers_add(&r->peers, peer);
 }
 
 static void on_stop(void *owner)
@@ -210,7 +205,7 @@ int main(void)
     r.loop = loop_new();
     loop_wipe_reads(r.loop);
     list_init(&r.questions);
-    peers_init(&r.peers, r.loop, &LINK_HANDLER, &r);
+    peers_init(&r.peers, r.loop, PEERS, &LINK_HANDLER, &r);
     enum err e = start(&r);
     if (e != ERR_OK) {
         log_error("cannot start: %s", err_get_info(e)->meaning);

@@ -590,17 +590,6 @@ static const struct session_ops OPS = {
     .free = free_session,
 };
 
-/* Copies src to *at, moves *at behind it. */
-static struct str copy_str(char **at, struct str src)
-{
-    struct str copy = str_make(*at, src.n);
-    if (src.n > 0) {
-        memcpy(*at, src.p, src.n);
-        *at += src.n;
-    }
-    return copy;
-}
-
 enum err managesieve_session_new(const struct managesieve_session_args *args, struct session **out)
 {
     struct account *account = NULL;
@@ -610,8 +599,8 @@ enum err managesieve_session_new(const struct managesieve_session_args *args, st
     char *at = (char *)(s + 1);
     s->base.ops = &OPS;
     s->args = *args;
-    s->args.user = copy_str(&at, args->user);
-    s->args.capabilities.mechanisms = copy_str(&at, args->capabilities.mechanisms);
+    s->args.user = str_put(&at, args->user);
+    s->args.capabilities.mechanisms = str_put(&at, args->capabilities.mechanisms);
     s->account = account;
     size_t script_most = args->script_most == 0 ? SCRIPT_MOST_DEFAULT : (size_t)args->script_most;
     sieve_limits_init(&s->limits);
