@@ -133,6 +133,7 @@ static void pair_close(struct stream *s)
     loop_cancel_deferred(p->loop, p);
     if (p->peer != NULL) {
         p->peer->peer = NULL;
+        schedule(p->peer); /* what it had written waits no more */
     }
     p->peer = NULL;
     backlog_release(&p->in);
