@@ -32,6 +32,9 @@ static void on_octets(void *owner, struct str octets)
     if (h->octets % 3 == 0) {
         stream_pause(h->s);
     }
+    if (h->octets % 5 == 0) {
+        stream_shutdown(h->s);
+    }
 }
 
 static void on_drained(void *owner)
