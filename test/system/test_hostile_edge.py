@@ -235,6 +235,149 @@ def test_states(make):
         p.witness = open_imap(p.dmz2, 'alice', PASSWORD)  # its link was taken by the test
 
 
+class Session:
+    """One session of alice's that the edge opened, and what it says; states: all that were given to keep, in order."""
+
+    def __init__(self, play, link, service, port, **more):
+        self.link, self.states = link, []
+        self.head = {'service': service, 'nonce': os.urandom(16), 'tls': 1, 'peer': '192.0.2.9', 'local': '127.0.0.1', 'port': port}
+        auth = play.link('auth')
+        ticket = auth.login('alice', PASSWORD, self.head['nonce'], service=service)['ticket']
+        auth.close()
+        self.number = link.open(**self.head, ticket=ticket, **more)
+        self.hear()
+
+    def hear(self):
+        self.link.tls.settimeout(1)
+        said, end = self.link.read(self.number)
+        state = self.link.states.get(self.number)
+        if state and state not in self.states:
+            self.states.append(state)
+        return said, end
+
+    def say(self, octets):
+        self.link.say(self.number, octets)
+        return self.hear()[0]
+
+    def drop(self):
+        self.link.send(RESET, self.number)
+
+    def again(self, state, octets, **other):
+        """Hands a state back, and says octets to the session that is made of it: what that answers. None: it was refused."""
+        self.number = self.link.resume(state, **{**self.head, 'said': 0, 'heard': 0, **other})
+        self.link.say(self.number, octets + (b'LOGOUT\r\n' if self.head['service'] == 'sieve' else b'QUIT\r\n'))
+        self.link.tls.settimeout(1)
+        said, end = self.link.read(self.number)
+        if end != RESET:
+            self.drop()
+        return None if end == RESET and not said else said
+
+
+IMPOSSIBLE = [{'literal_gone': 1}, {'literal_gone': 2 ** 63 - 1}, {'literal_gone': 2 ** 64 - 1}, {'said': 1, 'tail': b'x'},
+              {'said': 64, 'tail': b'x' * 64}, {'said': 2 ** 63, 'tail': b''}, {'said': 1, 'tail': b'xx'}, {'said': 99, 'tail': b'x' * 99}]
+
+
+def refuse_all(s, state, fine, others):
+    """The state goes on as it is; changed, cut, for another session or service it does not."""
+    true(fine(s.again(state, b'NOOP\r\n')), 'as it is')
+    for i in range(0, len(state), 7):
+        changed = bytearray(state)
+        changed[i] ^= 4
+        true(s.again(bytes(changed), b'NOOP\r\n') is None, f'changed at octet {i}')
+    for octets in (b'', state[:-1], state + b'x', state[:41], b'\0' * len(state)):
+        true(s.again(octets, b'NOOP\r\n') is None, 'cut or made up')
+    for other in others:
+        true(s.again(state, b'NOOP\r\n', **other) is None, f'with {other}')
+
+
+@limetta_only
+def test_states_of_submission(make):
+    """D43: the same of submissions. A message that was under way is never sent by handing back its session, and what was acknowledged is there once."""
+    envelope = [b'EHLO phone\r\n', b'MAIL FROM:<alice@localhost>\r\n', b'RCPT TO:<alice@localhost>\r\n']
+    text = b'From: alice@localhost\r\nSubject: %s\r\n\r\none\r\ntwo\r\n'
+    rest = b'.\r\nRSET\r\nNOOP\r\n'
+
+    def count(word):
+        p.witness.command('NOOP')
+        found = [line for line in p.witness.command(f'SEARCH SUBJECT {word}') if line.startswith(b'* SEARCH')]
+        return len(found[0].split()) - 2
+
+    with Play() as p:
+        submit = p.link('submit')
+        s = Session(p, submit, 'submit', 587, helo='phone')
+        for line in envelope:
+            contains(s.say(line), b'250')
+        contains(s.say(b'DATA\r\n'), b'354')
+        submit.say(s.number, text % b'data')
+        s.hear()
+        under_way = list(s.states)
+        true(len(under_way) >= 5, 'a state with each reply')
+        s.drop()
+        # Whatever is said behind them, these are messages that nobody finishes any more.
+        for state in under_way[2:]:
+            for octets in (rest, text % b'data' + rest, b'DATA\r\n' + text % b'data' + rest, b'BDAT 9 LAST\r\n' + b'123456789' + rest):
+                said = s.again(state, octets)
+                true(not said or b'451 4.3.2' in said or b'500 ' in said, f'{said} after {octets}')
+                true(b'queued' not in (said or b'').lower(), said)
+        for state in under_way:
+            for other in IMPOSSIBLE:
+                said = s.again(state, rest, **other)
+                true(b'queued' not in (said or b'').lower(), f'{said} with {other}')
+            true(b'235' not in (s.again(state, rest, heard=2 ** 64 - 1, literal_gone=0) or b''), 'much was heard')
+        # BDAT: a chunk with its literal, and its end that comes again.
+        s = Session(p, submit, 'submit', 587, helo='phone')
+        for line in envelope:
+            contains(s.say(line), b'250')
+        chunk = text % b'bdat'
+        contains(s.say(b'BDAT %d\r\n' % len(chunk) + chunk), b'250')
+        submit.say(s.number, b'BDAT 100 LAST\r\n' + b'x' * 40)
+        s.hear()
+        for state in s.states[2:]:
+            for octets, gone in ((b'x' * 60, 0), (b'x' * 100, 0), (b'x' * 60, 40), (b'', 100), (b'BDAT 1 LAST\r\nx', 0)):
+                said = s.again(state, octets + b'\r\nNOOP\r\n', literal_gone=gone)
+                true(b'queued' not in (said or b'').lower(), f'{said} after {octets}')
+        equal(count('data') + count('bdat'), 0, 'nothing came of any of that')
+        # One that is acknowledged: it is there once, whichever of its states comes back.
+        s = Session(p, submit, 'submit', 587, helo='phone')
+        for line in envelope:
+            contains(s.say(line), b'250')
+        contains(s.say(b'DATA\r\n'), b'354')
+        contains(s.say(text % b'whole' + b'.\r\n'), b'250')
+        s.drop()
+        eventually(lambda: count('whole') == 1, 'the message came')
+        for state in s.states:
+            for octets in (rest, text % b'whole' + rest):
+                s.again(state, octets, heard=len(octets))
+        refuse_all(s, s.states[-1], lambda said: said is not None and b'250' in said,
+                   [{'nonce': b'another session!'}, {'service': 'imap'}, {'service': 'sieve'}, {'said': 1, 'tail': b'x'}, {'literal_gone': 1}])
+        store = p.link('store', 0)
+        s.link = store
+        true(s.again(s.states[-1], b'NOOP\r\n', service='imap', tag='a') is None, 'at the store')
+        equal(count('whole'), 1, 'once')
+
+
+@limetta_only
+def test_states_of_managesieve(make):
+    """D43: the same of ManageSieve sessions: none can be altered, moved or made to go on where it never was."""
+    with Play() as p:
+        store = p.link('store', p.worker('alice'))
+        s = Session(p, store, 'sieve', 4190, sasl='PLAIN')
+        contains(s.say(b'PUTSCRIPT "one" "keep;"\r\n'), b'OK')
+        contains(s.say(b'PUTSCRIPT "two" {40+}\r\nkeep; # and not the wh'), b'')
+        s.drop()
+        true(len(s.states) >= 1, 'the store gave a state to keep')
+        last = s.states[-1]
+        refuse_all(s, last, lambda said: said is not None and b'OK' in said,
+                   [{'nonce': b'another session!'}, {'service': 'imap', 'tag': 'a'}, {'service': 'submit'}])
+        for state in s.states:
+            for other in IMPOSSIBLE + [{'heard': 2 ** 64 - 1}, {'heard': 5}]:
+                said = s.again(state, b'LISTSCRIPTS\r\nPUTSCRIPT "three" "stop;"\r\nLISTSCRIPTS\r\n', **other)
+                true(not said or said.endswith(b'\r\n'), f'{said} with {other}')
+        said = s.again(last, b'LISTSCRIPTS\r\n')
+        contains(said, b'"one"')
+        true(b'"two"' not in said, 'half a script is none')
+
+
 @limetta_only
 def test_rights_of_others(make):
     """D42: what a submission server, a store or an operator may ask is not an edge's to ask."""
