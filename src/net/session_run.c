@@ -298,9 +298,6 @@ static void step(struct session_runner *r)
         say(r);
     } else {
         give_back(g, &r->out);
-        if (r->want == SESSION_OUTPUT) {
-            make_ready(r); /* it works on what it will say */
-        }
     }
     if (is_done) {
         r->want = SESSION_CLOSE;
@@ -308,7 +305,7 @@ static void step(struct session_runner *r)
         return;
     }
     if (r->want == SESSION_OUTPUT) {
-        make_ready(r);
+        make_ready(r); /* it says more, or works on what it will say */
     }
     bool has_room = r->core->ops->get_input_backlog(r->core) <= SESSION_BACKLOG_MOST / 2;
     if (has_room || r->want == SESSION_INPUT) {

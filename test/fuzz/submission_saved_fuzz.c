@@ -7,8 +7,8 @@
  *     octet, pairs    how many pairs of place and octet follow, which are laid over the state
  *     octets          what is fed to the session that was made again
  *
- * Invariants: a state is refused, or makes a session that stands whatever it is told and says whole lines. A message that was under way when
- * the state was saved is never queued, however much of it is handed over again: only what was begun behind the state is. */
+ * Invariants: a state is refused, or makes a session that stands whatever it is told and says whole lines. A message that was under
+ * way when the state was saved is never queued, however much of it is handed over again: only what was begun behind the state is. */
 #include "fuzz.h"
 
 #include "base/buf.h"

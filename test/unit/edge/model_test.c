@@ -818,13 +818,22 @@ static uint32_t pick_size(struct model *m)
     return 1 + below(m, MOST[below(m, 4)]);
 }
 
-static void talk(struct client *c)
+/* How often each comes. */
+static const char KINDS[] = "rrrrrrrrrrrrrrrrwwwwwwwwlllllliiiiiiiizqu";
+
+static void begin_something(struct client *c)
 {
     struct model *m = c->m;
-    bool is_full = c->said >= COMMANDS || stream_get_queued(c->s) > STREAM_HIGH_WATER;
-    if (c->phase != IN || is_full) {
-        return;
+    char kind = KINDS[below(m, sizeof(KINDS) - 1)];
+    uint32_t size = kind == 'l' ? pick_size(m) % 60000 + 1 : pick_size(m);
+    bool changes_layer = kind == 'z' || kind == 'u';
+    if (c->said - c->answered < AHEAD_MOST && !(changes_layer && c->is_compressed)) {
+        command(c, kind, kind == 'l' || kind == 'r' ? size : 0);
     }
+}
+
+static void talk_on(struct client *c)
+{
     if (c->rest_size > 0) {
         say_rest(c);
     } else if (c->is_waiting || c->is_quitting) {
@@ -833,14 +842,16 @@ static void talk(struct client *c)
         say_literal(c);
     } else if (c->is_idle) {
         command(c, 'd', 0);
-    } else if (c->said - c->answered < AHEAD_MOST) {
-        uint32_t what = below(m, 41);
-        char kind = what < 16 ? 'r' : what < 24 ? 'w' : what < 30 ? 'l' : what < 38 ? 'i' : 'z';
-        kind = what == 39 ? 'q' : what == 40 ? 'u' : kind;
-        if ((kind == 'z' || kind == 'u') && c->is_compressed) {
-            return;
-        }
-        command(c, kind, kind == 'l' ? pick_size(m) % 60000 + 1 : kind == 'r' ? pick_size(m) : 0);
+    } else {
+        begin_something(c);
+    }
+}
+
+static void talk(struct client *c)
+{
+    bool is_full = stream_get_queued(c->s) > STREAM_HIGH_WATER;
+    if (c->phase == IN && c->said < COMMANDS && !is_full) {
+        talk_on(c);
     }
 }
 

@@ -5,9 +5,9 @@
  * from outside the loop, from the middle of it, and inside their own callbacks. Now and then the link is cut.
  *
  * What must hold at every octet: what was written comes, unaltered and in order; a state comes right behind its octets; a mark keeps its
- * place among octets and states. And whenever the loop is idle and the road open: nothing waits, but for a reader who paused, whose writer is
- * then stopped at one window; the last state counts and has come; who was over the high-water mark was told that it drained; every
- * end, wake-up and answer has come.
+ * place among octets and states. And whenever the loop is idle and the road open: nothing waits, but for a reader who paused, whose
+ * writer is then stopped at one window; the last state counts and has come; who was over the high-water mark was told that it drained;
+ * every end, wake-up and answer has come.
  *
  * Seeds: 1 to SEEDS; the one that fails is named. An argument runs that seed alone. */
 #include "net/link.h"
@@ -690,24 +690,35 @@ static void check_way(const struct end *from, const struct end *to)
     assert_true(!from->owes_drained || queued >= STREAM_LOW_WATER);
 }
 
+/* Who is to hear that it is over has heard so, but for an orderly end before that, which waits for who paused. */
+static void check_end(const struct end *e)
+{
+    assert_true(!e->is_doomed || (e->is_end_first && e->is_paused));
+}
+
+/* Its peer is not there any more, or never was. */
+static void check_rest(const struct end *e)
+{
+    assert_true(e->s == NULL || e->has_ended || e->is_paused);
+}
+
 static void check_slot(struct slot *k)
 {
     struct end *o = &k->ends[OPENER];
     struct end *a = &k->ends[ACCEPTOR];
-    assert_true(!o->is_doomed || (o->is_end_first && o->is_paused));
-    assert_true(!a->is_doomed || (a->is_end_first && a->is_paused));
+    bool is_over = o->s == NULL || o->is_doomed || a->is_doomed || o->is_over || a->is_over;
+    check_end(o);
+    check_end(a);
     assert_false(k->is_woken && k->is_kept && !k->w->sides[0].is_down);
-    if (o->s == NULL || o->is_doomed || a->is_doomed || o->is_over || a->is_over) {
-        assert_true(o->s == NULL || o->has_ended || o->is_paused);
-        assert_true(a->s == NULL || a->has_ended || a->is_paused);
-        return;
-    }
-    if (a->s != NULL) {
+    if (is_over) {
+        check_rest(o);
+        check_rest(a);
+    } else if (a->s != NULL) {
         check_way(o, a);
         check_way(a, o);
-        return;
+    } else {
+        assert_true(k->is_watched || o->is_paused); /* PARK waits for who paused */
     }
-    assert_true(k->is_watched || o->is_paused); /* PARK waits for who paused */
 }
 
 /* The road opens, and the loop runs until nothing moves. */
