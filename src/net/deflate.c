@@ -340,6 +340,9 @@ static void run_pending(struct deflate *d)
     }
     d->feed = STR_EMPTY;
     backlog_release(&taken);
+    if (stream_is_open(&d->base) && backlog_len(&d->pending) == 0 && !d->is_over) {
+        stream_resume(d->under); /* on_octets() stopped it, if more came meanwhile */
+    }
     check_end(d);
     (void)stream_drop(&d->base);
 }

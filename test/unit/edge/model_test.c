@@ -756,7 +756,7 @@ static void come_in(struct client *c)
     buf_release(&c->heard);
     *c = (struct client){
         .m = m, .name = c->name + CLIENTS, .phase = GREETED, .heard = BUF_INIT(1 << 24)};
-    c->is_tls = one_in(m, 6);
+    c->is_tls = one_in(m, 4);
     stream_pair(m->w->loop, &near, &far);
     stream_pair_set_piece(near, one_in(m, 2) ? 0 : 1 + below(m, 20000));
     stream_pair_set_piece(far, one_in(m, 2) ? 0 : 1 + below(m, 20000));
@@ -819,7 +819,7 @@ static uint32_t pick_size(struct model *m)
 }
 
 /* How often each comes. */
-static const char KINDS[] = "rrrrrrrrrrrrrrrrwwwwwwwwlllllliiiiiiiizqu";
+static const char KINDS[] = "rrrrrrrrrrrrrrrrwwwwwwwwlllllliiiiiiizzqu";
 
 static void begin_something(struct client *c)
 {

@@ -346,6 +346,28 @@ static void test_freed_inside(void **state)
     assert_int_equal(w->user.why, ERR_OK);
 }
 
+/* More comes before what was kept for a user who paused was worked on: both come, and what comes later. */
+static void test_goes_on(void **state)
+{
+    static const struct stream_handler PAUSING = {on_octets_pause, ear_on_drained, ear_on_end};
+    struct world *w = *state;
+    struct buf big = BUF_INIT(BIG);
+    memset(buf_reserve(&big, BIG), 'x', BIG);
+    buf_commit(&big, BIG);
+    start(w, STR_EMPTY);
+    stream_set_handler(w->user.s, &PAUSING, &w->user);
+    say(w, buf_str(&big), Z_SYNC_FLUSH);
+    say(w, STR("more"), Z_SYNC_FLUSH);
+    assert_true(w->user.heard.len < BIG);
+    stream_set_handler(w->user.s, &EAR_HANDLER, &w->user);
+    stream_resume(w->user.s);
+    loop_run(w->loop);
+    assert_int_equal(w->user.heard.len, BIG + 4);
+    say(w, STR(" and more"), Z_SYNC_FLUSH);
+    assert_int_equal(w->user.heard.len, BIG + 13);
+    buf_release(&big);
+}
+
 /* Who stops because of what was written before the layer began is told when that has left. */
 static void test_drained(void **state)
 {
@@ -421,6 +443,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_crowd, setup, teardown),
         cmocka_unit_test_setup_teardown(test_freed_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_drained, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_goes_on, setup, teardown),
         cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
