@@ -18,7 +18,7 @@
 #include "net/session_run.h"
 
 enum {
-    SEEDS = 150,
+    SEEDS = 50,
     ACTIONS = 300,
     CLIENTS = 5,
     COMMANDS = 400, /* of a client */

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 enum {
-    SEEDS = 150,
+    SEEDS = 50,
     ACTIONS = 400, /* of a seed; a few more happen inside callbacks */
     SLOTS = 6,
     SAVES_KEPT = 256,
