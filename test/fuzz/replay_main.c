@@ -1,6 +1,6 @@
 /* Runs a fuzz target over its corpus without a fuzzer, so that every compiler, sanitizer and valgrind can.
  *
- * usage: fuzz-<name> [--only-corpus] FILE|DIRECTORY...
+ * usage: fuzz-<name> FILE|DIRECTORY... [--only-corpus]
  *
  * Each file is fed whole. Small files are then fed again in cheap, always equal variations, because most parser bugs
  * sit at an end that came too early or at one octet that changed: cut at every length (at most CUTS of them, spread
@@ -100,13 +100,9 @@ static long feed_path(const char *path, bool is_varied)
 
 int main(int argc, char **argv)
 {
-    bool is_varied = true;
+    bool is_varied = strcmp(argv[argc - 1], "--only-corpus") != 0;
     long count = 0;
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--only-corpus") == 0) {
-            is_varied = false;
-            continue;
-        }
+    for (int i = 1; i < (is_varied ? argc : argc - 1); i++) {
         long n = feed_path(argv[i], is_varied);
         if (n < 0) {
             return 1;

@@ -18,6 +18,8 @@ from lib.exim import Exim
 from lib.postfix import Postfix
 from lib.servers import PASSWORD, TOP, Dovecot, make_certificate
 
+IS_LONG = True
+
 PROGRAM = os.path.join(TOP, os.environ.get('LIMETTA_BUILD', 'build'), 'limetta')
 
 

@@ -12,6 +12,8 @@ from lib.imap_data import normal
 from lib.servers import PASSWORD, TOP, make
 from lib.wire import open_imap
 
+IS_LONG = True
+
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'differential')
 
 

@@ -17,6 +17,8 @@ from lib.check import limetta_only
 from lib.servers import PASSWORD
 from lib.wire import open_imap
 
+IS_LONG = True
+
 FLAGS = ['\\Seen', '\\Flagged', '\\Answered', '\\Deleted', '\\Draft', '$A', '$B']
 KINDS = [('plain', 'condstore', 'qresync'), ('qresync', 'qresync', 'plain'), ('plain', 'plain', 'qresync')]
 MANY = ('plain', 'condstore', 'qresync', 'qresync', 'uidonly')  # of larger companies

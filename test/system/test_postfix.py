@@ -11,6 +11,8 @@ from lib.servers import PASSWORD, free_offset
 from lib.sink import Sink
 from lib.wire import open_imap, open_smtp
 
+IS_LONG = True
+
 LOGIN = ('limetta', 'relay secret')
 
 

@@ -10,6 +10,8 @@ from lib.servers import PASSWORD, Dovecot, free_offset, wait_for_port
 from lib.sieve import Sieve, capabilities, literal, open_sieve
 from lib.wire import Closed, No, context_for, plain
 
+IS_LONG = True
+
 GOOD = 'require ["fileinto"];\r\nif header :contains "subject" "work" {\r\n    fileinto "Work";\r\n}\r\n'
 BAD = 'keep;\r\nfoo;\r\n'
 

@@ -125,7 +125,7 @@ static void test_ranges(void **state)
     struct fixture *f = *state;
     unsigned seed = 3516;
     struct buf got = BUF_INIT(2 * PART_CAP);
-    for (unsigned round = 0; round < ROUNDS; round++) {
+    for (unsigned round = 0; round < unit_rounds(ROUNDS); round++) {
         struct part_case c;
         enum step step;
         make_case(f, &seed, &c);

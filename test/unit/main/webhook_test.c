@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 struct visit {
+    struct visit *next; /* of those that are open */
     struct stream *s;
     struct buf heard;
 };
@@ -25,7 +26,8 @@ static struct listener *listener;
 static struct buf cert;
 static struct buf list;
 static uint16_t port;
-static unsigned visits;  /* connections */
+static unsigned visits; /* connections */
+static struct visit *open_visits;
 static struct buf asked; /* the last request */
 static unsigned status;  /* what the server answers; 0: nothing */
 static unsigned replies;
@@ -60,6 +62,11 @@ static void on_drained(void *owner)
 static void on_end(void *owner, enum err why)
 {
     struct visit *v = owner;
+    struct visit **at = &open_visits;
+    while (*at != v) {
+        at = &(*at)->next;
+    }
+    *at = v->next;
     stream_free(&v->s);
     buf_release(&v->heard);
     free(v);
@@ -69,6 +76,8 @@ static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
 {
     static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
     struct visit *v = mem_new(sizeof(*v));
+    v->next = open_visits;
+    open_visits = v;
     visits++;
     v->heard = BUF_INIT(65536);
     v->s = tls_server_new(loop, server_context, stream_from_fd(loop, fd));
@@ -114,6 +123,9 @@ static int tear_down(void **state)
 {
     webhooks_free(&hooks);
     listener_free(&listener);
+    while (open_visits != NULL) { /* some have not heard yet that we are gone */
+        on_end(open_visits, ERR_PEER_GONE);
+    }
     tls_context_free(&server_context);
     loop_free(&loop);
     buf_release(&cert);

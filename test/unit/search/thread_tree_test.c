@@ -215,6 +215,7 @@ static void test_flood_of_references(void **state)
 {
     enum { MESSAGES = 2000, IDS = 1000, NODES_MOST = 700 * 1000 };
     (void)state;
+    unit_skip_if_slow();
     struct thread_tree t;
     CLEANUP(buf_release) struct buf references = BUF_INIT(64 * 1024);
     thread_tree_init(&t, THREAD_REFERENCES);

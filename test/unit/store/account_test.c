@@ -404,6 +404,7 @@ static unsigned count_descriptors(void)
 static void test_many_accounts(void **state)
 {
     (void)state;
+    unit_skip_if_slow();
     enum { ACCOUNTS = 290 };
     struct fixture f = {0};
     struct rlimit

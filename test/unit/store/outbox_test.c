@@ -208,6 +208,17 @@ static void test_seen(void **state)
     uint64_t n = 0;
     assert_int_equal(account_count_seen(f.account, SEEN_DUPLICATE, 300, &n), ERR_OK);
     assert_int_equal(n, 2);
+    fixture_close(&f);
+}
+
+static void test_seen_most(void **state)
+{
+    struct fixture f = {0};
+    uint64_t n = 0;
+    unit_skip_if_slow();
+    fixture_open(&f);
+    assert_int_equal(account_add_seen(f.account, SEEN_DUPLICATE, STR("a"), 150, 400), ERR_OK);
+    assert_int_equal(account_add_seen(f.account, SEEN_DUPLICATE, STR("b"), 300, 310), ERR_OK);
     for (int i = 0; i < SEEN_MOST; i++) {
         char key[16];
         (void)snprintf(key, sizeof(key), "k%d", i);
@@ -224,8 +235,9 @@ static void test_seen(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_items),    cmocka_unit_test(test_alone), cmocka_unit_test(test_bound),
-        cmocka_unit_test(test_restored), cmocka_unit_test(test_seen),
+        cmocka_unit_test(test_seen_most), cmocka_unit_test(test_items),
+        cmocka_unit_test(test_alone),     cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_restored),  cmocka_unit_test(test_seen),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

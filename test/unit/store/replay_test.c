@@ -538,7 +538,7 @@ static void play(uint64_t seed)
 static void test_replay(void **state)
 {
     (void)state;
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= unit_rounds(SEEDS); seed++) {
         play(seed);
     }
 }
