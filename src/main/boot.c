@@ -1,8 +1,9 @@
 /* The role's side of the control socket.
  *
  * Until "start" it is read with blocking calls: a role has nothing else to do before it knows its settings. After
- * boot_attach() it is one more descriptor of the loop, and carries new links and, at the end, "stop". When the
- * supervisor dies the socket ends, and that is a stop, too: no role outlives its supervisor.
+ * boot_attach() it is one more descriptor of the loop, and carries new links, new values of settings, a new place for the log,
+ * and, at the end, "stop" (control.h has all). When the supervisor dies the socket ends, and that is a stop, too: no role outlives
+ * its supervisor.
  *
  * Peers that arrive between "start" and boot_attach() simply wait in the socket. Settings are few and short except
  * for PEM texts, so a plain array is searched. Values may be secrets: they are wiped when freed. */

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 /* How a role starts. The supervisor reads the configuration, opens what needs rights, then forks and execs
- * limetta-edge, -auth, -store, -submit or -convert with a control socket (SOCK_SEQPACKET) as descriptor 3. Over it
+ * limetta-edge, -auth, -verify, -store, -submit, -convert or -gate with a control socket (SOCK_SEQPACKET) as descriptor 3. Over it
  * come, in this order: settings, listening sockets, "start"; later: links to peers (a new one replaces the old one of
  * the same peer), settings with new values and "start" again, a new place for the log, "stop". So a role needs no
  * configuration parser, no paths and no rights of its own. */
@@ -47,7 +47,7 @@ struct str boot_get(const struct boot *b, struct str key);
 /* A number setting; fallback when absent. */
 uint64_t boot_get_u64(const struct boot *b, struct str key, uint64_t fallback);
 unsigned boot_get_index(const struct boot *b); /* which of several instances we are */
-/* Listening sockets: name ("imap", "submission", "sieve", "metrics"). Start with *at = 0; the callee takes fd. */
+/* Listening sockets: name ("imap", "submission", "sieve", "lmtp", "queue", "link"). Start with *at = 0; the callee takes fd. */
 bool boot_next_listener(struct boot *b, size_t *at, struct str *name, int *fd);
 /* Our part of GET /metrics from now on: families of OpenMetrics text named limetta_..., at most CONTROL_VALUE_MOST
  * octets. */

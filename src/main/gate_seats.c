@@ -4,8 +4,7 @@
  * configuration, so a host, whatever it does, fills its own seats and no more. The host that has the other's address
  * connects; when both have it, the one whose name sorts first.
  *
- *     seat:  empty --connect, TLS, HELLO, WELCOME--> open --either end goes--> empty, after a pause that doubles (0.1 to
- * 10 s)
+ *     seat:  empty --connect, TLS, HELLO, WELCOME--> open --either end goes--> empty, for a pause that doubles (0.1 to 10 s)
  *
  * What a host may cost before its certificate is known: strangers are bounded altogether and by address, and so are
  * connections within ten seconds by address; each has GATE_SHAKE_MS. So a neighbour that floods this port fills its

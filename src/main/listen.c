@@ -1,8 +1,8 @@
 /* Opening ports.
  *
- * IPv4 and IPv6 get a socket each (IPV6_V6ONLY), so that a peer's address always looks as it is. What a socket is not
- * given matters as much: no SO_KEEPALIVE (RFC 5383, 4.2), no SO_REUSEPORT, by which another process of the same user could
- * share our port. */
+ * IPv4 and IPv6 get a socket each (IPV6_V6ONLY), so that a peer's address always looks as it is. What a socket is not given
+ * here matters as much: no SO_KEEPALIVE (RFC 5383, 4.2; role_edge.c adds it when tcp_keepalive_s says so), no SO_REUSEPORT, by
+ * which another process of the same user could share our port. */
 #include "main/listen.h"
 
 #include "tools/tool.h"

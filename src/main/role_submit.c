@@ -1,8 +1,12 @@
 /* limetta-submit: the submission server and the outgoing queue as a process.
  *
  * Sessions come over the link from the edge, with a ticket that names the user. What they submit is in the queue, on disk,
- * before they hear 250; from there the runner takes it to store workers (LMTP over their links) and to the relay host. It
- * asks auth which account an address is, and nothing else; of other people's mail it sees what a URLAUTH token opens.
+ * before they hear 250; from there the runner takes it to store workers (LMTP over their links) and out of the house, as the
+ * configuration says (queue/route.h). Other mail servers bring mail by LMTP (lmtp_gate.h), workers what their accounts send by
+ * themselves (inject_session.h) and what is to be posted to web hooks (webhook.h).
+ *
+ * It asks auth which accounts an address is and whether a user may write as one, and nothing else; of other people's mail it
+ * sees what passes through, and what a URLAUTH token opens.
  *
  * One loop, in turns: sessions are stepped, attempts note their outcomes, then one commit of the queue, then replies leave
  * and what became due is started. */

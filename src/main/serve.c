@@ -1,4 +1,4 @@
-/* limetta serve: the whole system on one host.
+/* limetta serve: the whole system, or what of it this host has (setting roles).
  *
  *     limetta serve [--state DIR] [--config FILE] [--listen ADDR] [--port-offset N]
  *

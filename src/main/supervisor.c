@@ -3,12 +3,12 @@
  *     process:  (none) --start--> running --READY--> ready --dies--> waiting --timer--> running ...
  *                                    '--dies before any READY, before all were ready once--> give up
  *
- * A role that died is started again after a pause that doubles with each crash (0.1 to 30 s) and is forgotten after five
+ * A role that died is started again after a pause that doubles with each crash (0.1 to 30 s). Crashes are forgotten after five
  * seconds of life, for clients wait meanwhile. Links belong to two processes: when one starts, each running peer gets the other end of a
  * new pair.
  *
  * Stopping goes from the outside in, so that nobody talks to a role that is gone: edge (clients hear goodbye), submit, then
- * auth, convert and stores. Each stage has STOP_STAGE_MS; who is late is killed, which costs nothing but sessions: what was
+ * all others. Each stage has STOP_STAGE_MS; who is late is killed, which costs nothing but sessions: what was
  * acknowledged is on disk. */
 #include "main/supervisor_priv.h"
 

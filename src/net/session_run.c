@@ -1,13 +1,16 @@
 /* The shell around session cores.
  *
  * One idle session must cost next to nothing (a few hundred octets), a busy one must not hold up its neighbours, and no
- * reply may overtake its commit. So a runner is a small struct on up to two lists of its group: `ready` (step me) and
- * `said` (I have output). The loop's turn end works them off: everybody who is ready makes one step, the group commits,
+ * reply may overtake its commit. So a runner is a small struct on lists of its group, of which two make a turn: `ready`
+ * (step me) and `said` (I have output). The loop's turn end works them off: everybody who is ready makes one step, the group commits,
  * everybody's output is written. A step that wants more puts its runner on the ready list again, behind the others;
  * the loop goes round until nobody is ready, and looks at its sockets in between when that takes long.
  *
  * Little output is not worth a turn, nor a frame and a TLS record, of its own: a step that said little and has more to say is
  * followed by the next one at once, for a few times.
+ *
+ * News that nobody asked for may wait a moment for more of them (the list `gathering`), unless something else
+ * comes for the session.
  *
  * Output buffers come from a small pool and go back at the end of the turn: idle sessions own none.
  *
@@ -16,7 +19,8 @@
  *
  * A session that is kept says after its steps, behind the commit, where another process would have to go on (core's save);
  * that leaves with the output, in one piece (net/link.h). One that has nothing under way stands on the list `resting`, the one
- * silent for longest first, and is parked after a while: the core is freed, the peer has the last state.
+ * silent for longest first, and is parked after a while, or at once when the process is to end: the core is freed, the peer has the last
+ * state.
  *
  * When a core says CLOSE, what it said is written, the core is freed at once, and the stream is left to
  * stream_finish(). When the peer ends in good order (it may have piped in all its commands and closed its side), the

@@ -4,8 +4,9 @@
  * call; a large write on an open road goes out at once, together with what is queued before it, and is never copied.
  * When the kernel takes no more, the rest stays queued and the socket is watched for room.
  *
- * RFC 5383, 4.2 (D24, D26): no SO_KEEPALIVE, no TCP_USER_TIMEOUT, and "network or host unreachable" during a
- * connection is soft: we try again when the kernel says that there is something to try. While connecting it is final.
+ * RFC 5383, 4.2 (D24, D26): no SO_KEEPALIVE (an operator who wants it has it on the edge's listening sockets, from which
+ * connections inherit it: main/role_edge.c), no TCP_USER_TIMEOUT, and "network or host unreachable" during a connection is
+ * soft: we try again when the kernel says that there is something to try. While connecting it is final.
  *
  * States: connecting -> open -> (end heard, end said, in any order) -> freed. A socket that failed tells its user from
  * the loop, never from inside stream_write(). */
