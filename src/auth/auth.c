@@ -20,17 +20,20 @@
  * because one of them may be in other hands.
  *
  * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer; of one address AUTH_HELD_BACK_MOST are held
- * back and AUTH_CHECKS_MOST checked, and beyond that the answer is "unavailable", and the attempt is not looked at:
- * so guessing side by side ends soon, too. In a full table the one that has waited longest makes room. */
+ * back and AUTH_CHECKS_MOST checked, and beyond that the answer is "later", and the attempt is not looked at: the edge
+ * asks again, with its logins in line (edge/line.h). So guessing side by side ends soon, too, and a storm of phones is no guessing. In a full table the one that has waited longest makes room. */
 #include "auth/auth.h"
 
 #include "auth/auth_priv.h"
+#include "auth/renew.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/fields.h"
 
 #include <sodium.h>
 #include <stdlib.h>
+
+enum { LATER_MS = 250 };
 
 /* The part of a made-up verifier that `what` names. */
 static void make_up(const struct auth *a, const char *what, struct str name, uint8_t *out, size_t n)
@@ -177,6 +180,28 @@ static void reply_no(const struct auth_asker *asker, uint32_t id, enum err why, 
     buf_release(&b);
 }
 
+/* Nothing was looked at; the edge asks again. is_all: until then it may as well keep all its logins, else those from the same address. */
+static void reply_later(struct auth *a, const struct auth_asker *asker, uint32_t id,
+                        uint64_t wait_ms, bool is_all)
+{
+    struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
+    a->counts.postponed++;
+    fields_add(&b, STR("result"), STR("later"));
+    fields_add_u64(&b, STR("wait_ms"), wait_ms);
+    fields_add_u64(&b, STR("all"), is_all ? 1 : 0);
+    asker->reply(asker->peer, id, buf_str(&b));
+    buf_release(&b);
+}
+
+void attempt_postpone(struct attempt *t)
+{
+    struct auth *a = t->auth;
+    struct auth_asker asker = t->asker;
+    uint32_t request = t->request;
+    attempt_free(t);
+    reply_later(a, &asker, request, LATER_MS, false);
+}
+
 void attempt_refuse(struct attempt *t, enum err why)
 {
     struct auth_asker asker = t->asker;
@@ -189,6 +214,7 @@ void attempt_refuse(struct attempt *t, enum err why)
 
 void auth_drop_user(struct auth *a, struct str user)
 {
+    a->dropped_ms = loop_wall_ms(a->o.loop);
     list_each_safe(node, &a->order)
     {
         struct attempt *t = list_entry(node, struct attempt, node);
@@ -206,6 +232,18 @@ void auth_drop_user(struct auth *a, struct str user)
 static void on_held_back(void *owner)
 {
     attempt_refuse(owner, ERR_AUTH_FAILED);
+}
+
+void auth_stop(struct auth *a)
+{
+    a->is_stopping = true;
+    list_each_safe(node, &a->order)
+    {
+        struct attempt *t = list_entry(node, struct attempt, node);
+        if (t->state == ATTEMPT_HELD_BACK) {
+            on_held_back(t);
+        }
+    }
 }
 
 void attempt_fail(struct attempt *t)
@@ -239,6 +277,7 @@ void attempt_give_ticket(struct attempt *t, struct str user, struct str data)
         .auth_user = user,
         .service = t->service,
         .edge_id = t->asker.name,
+        .since_ms = loop_wall_ms(a->o.loop),
         .expires_ms = loop_wall_ms(a->o.loop) + TICKET_LIFE_MS,
     };
     memcpy(ticket.nonce, t->nonce, sizeof(ticket.nonce));
@@ -250,6 +289,7 @@ void attempt_give_ticket(struct attempt *t, struct str user, struct str data)
     }
     CLEANUP(log_restore) uint32_t before = log_about(t->about);
     a->counts.succeeded++;
+    shares_note_success(a->shares, t->share, loop_now_ms(a->o.loop));
     log_info("login: %.*s from %s by %s", STR_ARG(user), t->address, t->mechanism);
     struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
     fields_add(&b, STR("result"), STR("ok"));
@@ -372,7 +412,7 @@ static void check_password(struct attempt *t)
         return;
     }
     if (is_account_full(a, t)) {
-        attempt_refuse(t, ERR_UNAVAILABLE);
+        attempt_postpone(t);
         return;
     }
     bool has_outside = a->o.outside != NULL && a->o.outside->has_passwords;
@@ -412,7 +452,7 @@ static void step(struct attempt *t, struct str message)
     switch (state) {
     case EXCHANGE_CHALLENGE:
         if (exchange_get_user(t->exchange).n > 0 && is_account_full(a, t)) {
-            attempt_refuse(t, ERR_UNAVAILABLE); /* SCRAM, which says who first */
+            attempt_postpone(t); /* SCRAM, which says who first */
             break;
         }
         attempt_challenge(t, buf_str(&out));
@@ -517,21 +557,34 @@ static enum err check_mechanism(const struct auth *a, const struct fields *f, st
     return is_plaintext && !may_plaintext ? ERR_TLS_REQUIRED : ERR_OK;
 }
 
-/* What stands against the attempt before any verifier is read. */
-static enum err check_start(struct auth *a, struct share *share, const struct fields *f,
-                            enum service *service)
+/* What stands against the attempt for ever. */
+static enum err check_start(const struct auth *a, const struct fields *f, enum service *service)
 {
     struct str mechanism = fields_get(f, STR("mechanism"));
     if (!service_from(fields_get(f, STR("service")), service)
         || fields_get(f, STR("nonce")).n != TICKET_NONCE_SIZE) {
         return ERR_SYNTAX;
     }
-    if (!shares_begin(a->shares, share, loop_now_ms(a->o.loop))
-        || is_place_full(a, delays_get_place(fields_get(f, STR("peer"))))
-        || (map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST && !make_room(a, share))) {
-        return ERR_UNAVAILABLE;
-    }
     return check_mechanism(a, f, mechanism);
+}
+
+/* For how long the attempt has to wait before it is looked at; 0: not at all. */
+static uint64_t find_wait(struct auth *a, struct share *share, const struct fields *f, bool *is_all)
+{
+    *is_all = true;
+    if (a->is_stopping) {
+        return LATER_MS;
+    }
+    if (is_place_full(a, delays_get_place(fields_get(f, STR("peer"))))) {
+        *is_all = false;
+        return LATER_MS;
+    }
+    uint64_t wait_ms = shares_begin(a->shares, share, loop_now_ms(a->o.loop));
+    if (wait_ms > 0) {
+        return wait_ms;
+    }
+    bool is_full = map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST && !make_room(a, share);
+    return is_full ? LATER_MS : 0;
 }
 
 static void keep_text(char *to, size_t size, struct str from)
@@ -547,7 +600,13 @@ static void start(struct auth *a, const struct auth_asker *asker, uint32_t id,
     enum service service = SERVICE_IMAP;
     struct exchange *x = NULL;
     struct share *share = shares_get(a->shares, asker->name);
-    enum err e = check_start(a, share, f, &service);
+    enum err e = check_start(a, f, &service);
+    bool is_all = false;
+    uint64_t wait_ms = e == ERR_OK ? find_wait(a, share, f, &is_all) : 0;
+    if (wait_ms > 0) {
+        reply_later(a, asker, id, wait_ms, is_all);
+        return;
+    }
     if (e == ERR_OK) {
         e = exchange_new(a->sasl, fields_get(f, STR("mechanism")), fields_get(f, STR("cb_type")),
                          fields_get(f, STR("cb")), &x);
@@ -623,6 +682,40 @@ static void cancel(struct auth *a, const struct auth_asker *asker, uint32_t id,
     reply_no(asker, id, ERR_AUTH_CANCELLED, 0);
 }
 
+/* A login that has succeeded, and whose ticket came too late for the process that it was for. */
+static void again(struct auth *a, const struct auth_asker *asker, uint32_t id,
+                  const struct fields *f)
+{
+    struct share *share = shares_get(a->shares, asker->name);
+    uint64_t now_ms = loop_now_ms(a->o.loop);
+    uint64_t wait_ms = a->is_stopping ? LATER_MS : shares_begin(a->shares, share, now_ms);
+    if (wait_ms > 0) {
+        reply_later(a, asker, id, wait_ms, true);
+        return;
+    }
+    CLEANUP(buf_release) struct buf octets = BUF_INIT(LINK_OPEN_MOST);
+    enum err e = renew_ticket(a->o.users, a->o.signer, asker->name, fields_get(f, STR("ticket")),
+                              loop_wall_ms(a->o.loop), &octets);
+    struct ticket t;
+    if (e == ERR_OK && ticket_read(buf_str(&octets), &t) == ERR_OK && t.since_ms <= a->dropped_ms) {
+        e = ERR_TICKET; /* whose it was does not matter: it happens rarely */
+    }
+    const char *others = e == ERR_OK ? NULL : log_pace(&a->pace, now_ms);
+    if (others != NULL) {
+        log_warn("edge %.*s asks for another ticket and does not get one: %s%s",
+                 STR_ARG(asker->name), err_get_info(e)->meaning, others);
+    }
+    if (e != ERR_OK) {
+        reply_no(asker, id, ERR_UNAVAILABLE, 0);
+        return;
+    }
+    CLEANUP(buf_release) struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
+    shares_note_success(a->shares, share, now_ms);
+    fields_add(&b, STR("result"), STR("ok"));
+    fields_add(&b, STR("ticket"), buf_str(&octets));
+    asker->reply(asker->peer, id, buf_str(&b));
+}
+
 void auth_request(struct auth *a, const struct auth_asker *asker, uint32_t id, struct str body)
 {
     static const struct {
@@ -631,11 +724,9 @@ void auth_request(struct auth *a, const struct auth_asker *asker, uint32_t id, s
         void (*run)(struct auth *a, const struct auth_asker *asker, uint32_t id,
                     const struct fields *f);
     } OPERATIONS[] = {
-        {"start", ROLE_EDGE, start},
-        {"continue", ROLE_EDGE, go_on},
-        {"cancel", ROLE_EDGE, cancel},
-        {"lookup", ROLE_SUBMIT, auth_lookup},
-        {"sender", ROLE_SUBMIT, auth_check_sender},
+        {"start", ROLE_EDGE, start},          {"continue", ROLE_EDGE, go_on},
+        {"cancel", ROLE_EDGE, cancel},        {"again", ROLE_EDGE, again},
+        {"lookup", ROLE_SUBMIT, auth_lookup}, {"sender", ROLE_SUBMIT, auth_check_sender},
     };
     struct fields f;
     enum err e = fields_parse(body, &f);

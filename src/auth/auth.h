@@ -52,8 +52,9 @@ struct auth_options {
     struct lookup_config addresses;
     struct str senders_of_all; /* users who may write as anybody, separated by spaces */
     bool is_alias_shared;      /* each of an alias's accounts may write as it */
-    uint64_t edge_minute_most; /* logins that an edge may begin within a minute; 0: any number */
-    enum plaintext plaintext;  /* PLAIN and LOGIN without TLS */
+    uint64_t
+        edge_minute_most; /* logins that an edge may bring within a minute (shares.h); 0: any number */
+    enum plaintext plaintext; /* PLAIN and LOGIN without TLS */
     struct verifier_cost cost;
     const struct auth_outside *outside; /* NULL: there is nobody else */
 };
@@ -69,9 +70,10 @@ struct auth_asker {
 /* How logins ended, since the start. */
 struct auth_counts {
     uint64_t succeeded;
-    uint64_t failed;  /* not the password, not the proof, nobody of that name */
-    uint64_t refused; /* not allowed so, given up, or nobody could tell */
-    size_t attempts;  /* under way now: exchanges, checks, answers held back */
+    uint64_t failed;    /* not the password, not the proof, nobody of that name */
+    uint64_t refused;   /* not allowed so, given up, or nobody could tell */
+    uint64_t postponed; /* "later": not looked at, the edge asks again */
+    size_t attempts;    /* under way now: exchanges, checks, answers held back */
 };
 struct auth_counts auth_get_counts(const struct auth *a);
 
@@ -82,6 +84,8 @@ void auth_free(struct auth **a);
 void auth_request(struct auth *a, const struct auth_asker *asker, uint32_t id, struct str body);
 /* Logins of user that are under way come to nothing: whoever gets a ticket from now on was judged by what the database says now. */
 void auth_drop_user(struct auth *a, struct str user);
+/* The process is about to end: exchanges under way go on, new logins hear "later", answers that are held back are said. */
+void auth_stop(struct auth *a);
 /* The link is gone: nothing more is said to it. */
 void auth_forget(struct auth *a, void *peer);
 

@@ -6,6 +6,7 @@
 #include "auth/auth.h"
 #include "auth/checks.h"
 #include "auth/delays.h"
+#include "base/log.h"
 #include "base/map.h"
 #include "net/fields.h"
 
@@ -24,6 +25,10 @@ struct auth {
     struct verifier dummy;
     uint8_t site_key[SITE_KEY_SIZE];
     enum err find_err; /* of the last look into the database */
+    bool is_stopping;
+    uint64_t
+        dropped_ms; /* Unix time: when a user was dropped last; tickets of before are not renewed */
+    struct log_pace pace;
 };
 
 /* ---- auth.c: how a login goes on. But for the challenge, t is gone or only waits to be. ---- */
@@ -38,6 +43,9 @@ void attempt_give_ticket(struct attempt *t, struct str user, struct str data);
 void attempt_fail(struct attempt *t);
 /* "No" with a reason that the client may know, at once. */
 void attempt_refuse(struct attempt *t, enum err why);
+
+/* "Later": as if it had not begun, and the edge asks again. Not after a challenge. */
+void attempt_postpone(struct attempt *t);
 
 /* ---- outside.c: an answer goes on with t. auth_outside must be there. ---- */
 

@@ -22,11 +22,15 @@ static void ask_outside(struct attempt *t, struct buf *body,
     buf_wipe(body);
 }
 
-/* What was answered: ERR_OK, ERR_AUTH_FAILED, or that it cannot be told now. user: whom it names, appended. */
+/* What was answered: ERR_OK, ERR_AUTH_FAILED, ERR_UNAVAILABLE (it cannot be told now), ERR_PEER_GONE (nobody was there to answer, who will be
+ * back). user: whom it names, appended. */
 static enum err read_verdict(enum err e, struct str body, struct buf *user)
 {
     struct fields f;
-    if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
+    if (e != ERR_OK) {
+        return ERR_PEER_GONE;
+    }
+    if (fields_parse(body, &f) != ERR_OK) {
         return ERR_UNAVAILABLE;
     }
     struct str result = fields_get(&f, STR("result"));
@@ -53,6 +57,16 @@ static enum err make_user(struct auth *a, struct str name)
     return e == ERR_EXISTS ? ERR_OK : e;
 }
 
+/* It cannot be told now. */
+static void put_off(struct attempt *t, enum err why)
+{
+    if (why == ERR_PEER_GONE) {
+        attempt_postpone(t);
+    } else {
+        attempt_refuse(t, ERR_UNAVAILABLE);
+    }
+}
+
 static void on_bound(void *owner, enum err e, struct str body)
 {
     struct attempt *t = owner;
@@ -69,7 +83,7 @@ static void on_bound(void *owner, enum err e, struct str body)
     } else if (e == ERR_AUTH_FAILED) {
         attempt_fail(t);
     } else {
-        attempt_refuse(t, ERR_UNAVAILABLE);
+        put_off(t, e);
     }
 }
 
@@ -141,7 +155,7 @@ static void on_token_judged(void *owner, enum err e, struct str body)
         exchange_refuse_token(t->exchange, a->o.outside->scope, a->o.outside->configuration, &out);
         attempt_challenge(t, buf_str(&out));
     } else {
-        attempt_refuse(t, ERR_UNAVAILABLE);
+        put_off(t, e);
     }
 }
 

@@ -3,10 +3,14 @@
  * An edge says where its clients are, so limits by address (delays.h) hold for clients and not for an edge that lies.
  * What it cannot choose is its own name, which comes with the link. By that name it has
  *
- *     a number of logins within a minute,
+ *     a number of logins within a minute that do not succeed,
  *     its attempts in the table, where in a full one the edge that has most of them makes room,
  *     a line for Argon2id: edges take turns, so that a thousand guesses through one of them delay a login through
  * another by one check.
+ *
+ * The number is a bucket that leaks, as in edge/limits.c: a login that begins fills it by one, one that succeeds takes fifteen sixteenths of
+ * that out again. So a taken-over edge can't guess faster, nor begin exchanges without end; phones that all come back at once, with the right
+ * passwords, hardly fill it; and an edge that was slowed waits for its turn, with its logins in line (edge/line.h), and refuses nobody.
  *
  * Names come from certificates and the configuration, so there are few; shares are kept. */
 #include "auth/shares.h"
@@ -18,10 +22,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static const uint64_t MINUTE_US = 60ULL * 1000 * 1000;
+
 struct shares {
     VEC(struct share *) all;
     size_t turn; /* whose it is */
     uint64_t minute_most;
+    struct log_pace pace;
 };
 
 struct shares *shares_new(uint64_t minute_most)
@@ -62,21 +69,35 @@ struct share *shares_get(struct shares *s, struct str edge)
     return fresh;
 }
 
-bool shares_begin(struct shares *s, struct share *edge, uint64_t now_ms)
+static uint64_t get_cost_us(const struct shares *s)
 {
-    if (now_ms - edge->minute_ms >= SHARES_MINUTE_MS) {
-        edge->minute_ms = now_ms;
-        edge->begun = 0;
+    return s->minute_most == 0 ? 0 : MINUTE_US / s->minute_most;
+}
+
+uint64_t shares_begin(struct shares *s, struct share *edge, uint64_t now_ms)
+{
+    uint64_t now_us = now_ms * 1000;
+    uint64_t full_us = now_us + MINUTE_US;
+    uint64_t from_us = edge->empty_us > now_us ? edge->empty_us : now_us;
+    uint64_t empty_us = from_us + get_cost_us(s);
+    if (empty_us <= full_us) {
+        edge->empty_us = empty_us;
+        return 0;
     }
-    edge->begun++;
-    if (s->minute_most == 0 || edge->begun <= s->minute_most) {
-        return true;
+    const char *others = log_pace(&s->pace, now_ms);
+    if (others != NULL) {
+        log_warn("edge %s brings more than %llu logins within a minute that do not succeed; it has "
+                 "to wait%s",
+                 edge->name, (unsigned long long)s->minute_most, others);
     }
-    if (edge->begun == s->minute_most + 1) {
-        log_warn("edge %s begins more than %llu logins within a minute; the rest are refused",
-                 edge->name, (unsigned long long)s->minute_most);
-    }
-    return false;
+    return (empty_us - full_us) / 1000 + 1;
+}
+
+void shares_note_success(const struct shares *s, struct share *edge, uint64_t now_ms)
+{
+    uint64_t back_us = get_cost_us(s) / SHARES_SUCCESS_PART * (SHARES_SUCCESS_PART - 1);
+    uint64_t level_us = edge->empty_us > now_ms * 1000 ? edge->empty_us - now_ms * 1000 : 0;
+    edge->empty_us -= back_us < level_us ? back_us : level_us;
 }
 
 struct list *shares_next(struct shares *s)

@@ -3,8 +3,8 @@
  *     greeting ... login  ->  ask auth  ->  open session  ->  relay
  *     (dialogue)              (link)        (link)            client <-> session
  *
- * Before login a dialogue (sans-I/O) says what to do, and this file does it: write, start TLS, ask auth, open. After it
- * the dialogue is gone and two streams are tied together: relay.c.
+ * Before login a dialogue (sans-I/O) says what to do, and this file does it: write, start TLS, open; how auth is asked is in question.c.
+ * After it the dialogue is gone and two streams are tied together: relay.c.
  *
  * How long it may be silent: idle.c. */
 #include "edge/connection_priv.h"
@@ -14,7 +14,6 @@
 #include "net/fields.h"
 
 #include <stdlib.h>
-#include <sys/random.h>
 
 /* Of a service: what auth and the session's role call it, and how the session is told dialogue_get_name(). */
 static const struct {
@@ -31,38 +30,12 @@ struct connection *connection_from_node(struct list *node)
     return list_entry(node, struct connection, node);
 }
 
-static void no_reply(void *owner, enum err e, struct str body)
-{
-    (void)owner;
-    (void)e;
-    (void)body;
-}
-
-/* The login under way is of no use any more. */
-static void cancel_login(struct connection *c)
-{
-    struct link *auth = c->edge->auth;
-    struct stranger *who = c->stranger;
-    if (who->is_asking) {
-        link_cancel(auth, c);
-        who->is_asking = false;
-    }
-    if (who->has_exchange && link_is_up(auth)) {
-        struct buf b = BUF_INIT(256);
-        fields_add(&b, STR("op"), STR("cancel"));
-        fields_add_u64(&b, STR("exchange"), who->exchange);
-        link_request(auth, buf_str(&b), no_reply, NULL);
-        buf_release(&b);
-    }
-    who->has_exchange = false;
-}
-
 void connection_forget_stranger(struct connection *c)
 {
     if (c->stranger == NULL) {
         return;
     }
-    cancel_login(c);
+    question_cancel(c);
     door_end(c->stranger);
     dialogue_free(&c->stranger->dialogue);
     buf_release(&c->stranger->ticket);
@@ -75,7 +48,7 @@ void connection_free(struct connection *c)
     CLEANUP(log_restore) uint32_t before = log_about(c->id);
     log_debug("the client is gone");
     connection_forget_stranger(c);
-    dialogue_free(&c->login);
+    connection_drop_opening(c);
     comeback_forget(c);
     list_remove(&c->node);
     silence_remove(&c->place);
@@ -91,6 +64,16 @@ void connection_free(struct connection *c)
     stream_free(&c->client);
     connection_drop_given_back(c);
     free(c);
+}
+
+void connection_drop_opening(struct connection *c)
+{
+    if (c->opening != NULL) {
+        dialogue_free(&c->opening->dialogue);
+        buf_release(&c->opening->ticket);
+        free(c->opening);
+        c->opening = NULL;
+    }
 }
 
 void connection_finish(struct connection *c)
@@ -116,18 +99,14 @@ void connection_say_bye(struct connection *c, enum err why)
 /* ---- opening the session ---- */
 
 /* home: see keep.h. */
-static struct link *find_session_link(const struct connection *c, uint16_t *home)
+static struct link *find_session_link(const struct connection *c, struct str user, uint16_t *home)
 {
-    struct ticket t;
     unsigned workers = c->edge->settings.workers;
     if (c->service == SERVICE_SUBMIT) {
         *home = (uint16_t)workers;
         return c->edge->submit;
     }
-    if (ticket_read(buf_str(&c->stranger->ticket), &t) != ERR_OK) {
-        return NULL;
-    }
-    *home = (uint16_t)ticket_get_worker(t.user, workers);
+    *home = (uint16_t)ticket_get_worker(user, workers);
     return c->edge->stores[*home];
 }
 
@@ -158,132 +137,38 @@ static void write_head(const struct connection *c, struct buf *b)
     fields_add(b, str_from_c(WORDS[c->service].name), dialogue_get_name(c->stranger->dialogue));
 }
 
+/* False: it cannot be opened, now or at all. */
 static bool open_session(struct connection *c)
 {
     uint16_t home = 0;
-    struct link *l = find_session_link(c, &home);
+    struct ticket t;
     struct buf head = BUF_INIT(LINK_OPEN_MOST);
+    enum err e = ticket_read(buf_str(&c->stranger->ticket), &t);
+    struct link *l = e == ERR_OK ? find_session_link(c, t.user, &home) : NULL;
     write_head(c, &head);
-    if (!link_is_up(l) || head.is_full) {
+    if (e != ERR_OK || head.is_full) {
         buf_release(&head);
         buf_release(&c->stranger->ticket);
-        log_warn("a session could not be opened: %s", l == NULL ? "no link" : "link is down");
+        log_warn("a session could not be opened: no use for the ticket");
         dialogue_on_open_failed(c->stranger->dialogue);
         return false;
     }
-    struct ticket t;
-    if (ticket_read(buf_str(&c->stranger->ticket), &t) == ERR_OK) {
-        idle_note_user(c, t.user);
-        c->user_key = edge_make_user_key(c->edge, t.user);
+    if (!link_is_up(l)) {
+        buf_release(&head);
+        question_hold(c, home);
+        return false;
     }
+    idle_note_user(c, t.user);
+    c->user_key = edge_make_user_key(c->edge, t.user);
     c->session = link_open(l, buf_str(&head));
     c->keep = keep_new(c->stranger->nonce);
     keep_get_place(c->keep)->whose = c;
     keep_get_place(c->keep)->home = home;
     buf_release(&head);
-    buf_release(&c->stranger->ticket);
     return true;
 }
 
-/* ---- logging in ---- */
-
 static void run(struct connection *c);
-
-static enum err find_err(struct str name)
-{
-    for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
-        if (str_eq(name, str_from_c(err_get_info((enum err)e)->name))) {
-            return (enum err)e;
-        }
-    }
-    return ERR_UNAVAILABLE;
-}
-
-static void take_answer(struct connection *c, const struct fields *f)
-{
-    struct str result = fields_get(f, STR("result"));
-    c->stranger->has_exchange = false;
-    if (str_eq(result, STR("challenge"))) {
-        c->stranger->has_exchange = true;
-        c->stranger->exchange = fields_get_u64(f, STR("exchange"), 0);
-        dialogue_on_challenge(c->stranger->dialogue, fields_get(f, STR("data")));
-    } else if (str_eq(result, STR("ok"))) {
-        buf_clear(&c->stranger->ticket);
-        buf_add(&c->stranger->ticket, fields_get(f, STR("ticket")));
-        dialogue_on_yes(c->stranger->dialogue, fields_get(f, STR("data")));
-    } else {
-        enum err why = find_err(fields_get(f, STR("code")));
-        if (why == ERR_AUTH_FAILED) {
-            door_note_failure(c);
-        }
-        dialogue_on_no(c->stranger->dialogue, why);
-    }
-}
-
-static void on_answer(void *owner, enum err e, struct str body)
-{
-    struct connection *c = owner;
-    CLEANUP(log_restore) uint32_t before = log_about(c->id);
-    struct fields f;
-    c->stranger->is_asking = false;
-    idle_note_life(c);
-    if (e != ERR_OK || fields_parse(body, &f) != ERR_OK) {
-        c->stranger->has_exchange = false;
-        dialogue_on_no(c->stranger->dialogue, ERR_UNAVAILABLE);
-    } else {
-        take_answer(c, &f);
-        fields_release(&f);
-    }
-    run(c);
-}
-
-static void write_start(struct connection *c, const struct login_question *q, struct buf *b)
-{
-    struct str type = STR_EMPTY;
-    struct buf binding = BUF_INIT(256);
-    if (getrandom(c->stranger->nonce, sizeof(c->stranger->nonce), 0)
-        != (ssize_t)sizeof(c->stranger->nonce)) {
-        abort();
-    }
-    fields_add(b, STR("op"), STR("start"));
-    fields_add_u64(b, STR("log"), c->id);
-    fields_add(b, STR("service"), str_from_c(WORDS[c->service].service));
-    fields_add(b, STR("mechanism"), q->mechanism);
-    fields_add_u64(b, STR("has_initial"), q->has_initial ? 1 : 0);
-    fields_add_u64(b, STR("tls"), c->is_tls ? 1 : 0);
-    fields_add_u64(b, STR("loopback"), c->is_loopback ? 1 : 0);
-    add_address(b, STR("peer"), &c->peer);
-    fields_add(b, STR("nonce"),
-               str_make((const char *)c->stranger->nonce, sizeof(c->stranger->nonce)));
-    if (c->is_tls && tls_get_binding(c->client, &type, &binding)) {
-        fields_add(b, STR("cb_type"), type);
-        fields_add(b, STR("cb"), buf_str(&binding));
-    }
-    buf_release(&binding);
-}
-
-static void ask(struct connection *c)
-{
-    struct login_question q = dialogue_get_question(c->stranger->dialogue);
-    struct buf b = BUF_INIT(LINK_MESSAGE_MOST);
-    (void)buf_reserve(
-        &b, 1024 + 3 * q.data.n); /* once: growing would leave copies of a password behind */
-    if (q.op == LOGIN_START) {
-        write_start(c, &q, &b);
-    } else {
-        fields_add(&b, STR("op"), STR("continue"));
-        fields_add_u64(&b, STR("exchange"), c->stranger->exchange);
-    }
-    fields_add(&b, STR("data"), q.data);
-    if (link_is_up(c->edge->auth) && !b.is_full) {
-        c->stranger->is_asking = true;
-        link_request(c->edge->auth, buf_str(&b), on_answer, c);
-    } else {
-        dialogue_on_no(c->stranger->dialogue, ERR_UNAVAILABLE);
-    }
-    explicit_bzero(b.p, b.size);
-    buf_release(&b);
-}
 
 /* ---- dialogue ---- */
 
@@ -314,6 +199,19 @@ static void start_tls(struct connection *c)
     door_hold_handshake(c);
 }
 
+/* As act(). */
+static bool open(struct connection *c)
+{
+    if (c->stranger->is_held) {
+        return false;
+    }
+    if (open_session(c)) {
+        relay_start(c);
+        return false;
+    }
+    return !c->stranger->is_held;
+}
+
 /* Does what the dialogue wants. False: it cannot go on now, or is over (then c is gone). */
 static bool act(struct connection *c, enum dialogue_want want)
 {
@@ -324,17 +222,13 @@ static bool act(struct connection *c, enum dialogue_want want)
         start_tls(c);
         return false;
     case DIALOGUE_ASK:
-        ask(c);
-        return !c->stranger->is_asking;
+        question_ask(c);
+        return false;
     case DIALOGUE_CANCEL:
-        cancel_login(c);
+        question_cancel(c);
         return true;
     case DIALOGUE_OPEN:
-        if (!open_session(c)) {
-            return true;
-        }
-        relay_start(c);
-        return false;
+        return open(c);
     case DIALOGUE_CLOSE:
         connection_finish(c);
         return false;
@@ -366,6 +260,11 @@ static void run(struct connection *c)
         }
         goes_on = act(c, want);
     }
+}
+
+void connection_go_on(struct connection *c)
+{
+    run(c);
 }
 
 static void on_octets(void *owner, struct str octets)
@@ -440,6 +339,9 @@ static void make_stranger(struct connection *c, struct dialogue *d)
     c->stranger->connection = c;
     c->stranger->dialogue = d;
     door_begin(c->stranger);
+    line_init_seat(&c->stranger->seat);
+    silence_init_place(&c->stranger->patience);
+    list_init(&c->stranger->home);
     buf_init(&c->stranger->ticket, LINK_OPEN_MOST);
 }
 
@@ -476,13 +378,31 @@ void connection_reopen(struct connection *c, struct str octets)
     talk_on(c, octets);
 }
 
-void connection_fail_login(struct connection *c, struct str octets)
+void connection_open_again(struct connection *c, bool is_refused)
 {
+    struct opening *o = c->opening;
+    struct str known = dialogue_get_rest(o->dialogue); /* which stays in the dialogue */
     struct buf rest = BUF_INIT(KEEP_LOG_MOST);
-    buf_add(&rest, octets); /* its owner goes */
-    leave_session(c, c->login);
-    c->login = NULL;
-    dialogue_on_open_failed(c->stranger->dialogue);
+    unsigned home = keep_get_place(c->keep)->home;
+    buf_add(&rest, str_skip(keep_get_log(c->keep), known.n));
+    c->opening = NULL;
+    leave_session(c, o->dialogue);
+    struct stranger *who = c->stranger;
+    who->ticket = o->ticket;
+    memcpy(who->nonce, o->nonce, sizeof(who->nonce));
+    who->tries = o->tries;
+    who->is_again = true;
+    free(o);
+    if (!question_may_try(c)) {
+        log_error(
+            "a session that %u processes did not survive, or did not let begin, is not opened",
+            who->tries);
+        dialogue_on_open_failed(who->dialogue);
+    } else if (is_refused) {
+        question_renew(c, true);
+    } else {
+        question_hold(c, home);
+    }
     talk_on(c, buf_str(&rest));
     buf_release(&rest);
 }

@@ -16,8 +16,24 @@ struct stranger {
     uint64_t exchange;             /* auth's name for the login under way */
     struct buf ticket;
     uint8_t nonce[TICKET_NONCE_SIZE];
+    /* question.c: */
+    struct line_seat seat;         /* in edge->line */
+    struct silence_place patience; /* in edge->patience, while somebody is waited for */
+    struct list home;              /* among those that wait for a worker: resume.c */
+    unsigned tries;    /* processes that did not survive it, or did not take its ticket */
     bool is_asking;    /* auth owes an answer */
     bool has_exchange; /* auth has one for us */
+    bool is_held;      /* its session cannot be opened yet */
+    bool is_renewing;  /* its ticket is too old: auth is to give another */
+    bool is_again;     /* its session was begun before, and came to nothing */
+};
+
+/* What a session was opened with, in case that it has to be opened again: until it said a state. */
+struct opening {
+    struct dialogue *dialogue; /* that logged in */
+    struct buf ticket;
+    uint8_t nonce[TICKET_NONCE_SIZE];
+    unsigned tries;
 };
 
 /* There may be a hundred thousand that sleep: what only some need for some time is elsewhere. */
@@ -27,7 +43,7 @@ struct connection {
     struct stream *client;
     struct stream *session;     /* NULL until logged in, and while the session is in no process */
     struct stranger *stranger;  /* NULL once logged in */
-    struct dialogue *login;     /* that logged in, until the session has said a state; else NULL */
+    struct opening *opening;    /* until the session has said a state; else NULL */
     struct keep *keep;          /* NULL until logged in */
     struct silence_place place; /* in edge->silence */
     uint32_t id;                /* its name in the logs of all roles */
@@ -62,6 +78,19 @@ void door_note_failure(struct connection *c);
 /* c->client is TLS, and just begins: its handshake waits for its turn. */
 void door_hold_handshake(struct connection *c);
 
+/* Questions to auth: question.c. What is asked, and what is waited for, ends with connection_go_on(). */
+
+/* Asks what the dialogue wants to know. c may be gone then. */
+void question_ask(struct connection *c);
+/* The login under way is of no use any more. */
+void question_cancel(struct connection *c);
+/* The session cannot be opened before its worker is back. */
+void question_hold(struct connection *c, unsigned home);
+/* The worker is back, or (is_refused) wants a fresh ticket. */
+void question_renew(struct connection *c, bool is_refused);
+/* One more try to open the session. False: that were too many. */
+bool question_may_try(struct connection *c);
+
 /* It is no stranger any more: what c->stranger points to goes. */
 void connection_forget_stranger(struct connection *c);
 /* Frees c->given_back, if it is there. */
@@ -70,8 +99,13 @@ void connection_drop_given_back(struct connection *c);
 void connection_finish(struct connection *c);
 /* The session is gone: back to the dialogue, which is fed what the client said behind it. */
 void connection_reopen(struct connection *c, struct str octets);
-/* The session died before it could say that the login succeeded: it fails, and c->login goes on. octets: what the client said behind it. */
-void connection_fail_login(struct connection *c, struct str octets);
+/* Frees c->opening, if it is there. */
+void connection_drop_opening(struct connection *c);
+/* The session ended before it said a word (c->opening is there, and the keep's log): it is opened again, when that is possible. is_refused: it
+ * never began, for want of a fresh ticket. */
+void connection_open_again(struct connection *c, bool is_refused);
+/* Something that the dialogue waited for has come. c may be gone then. */
+void connection_go_on(struct connection *c);
 /* Appends what a session's role is told of the client. */
 void connection_write_place(const struct connection *c, struct buf *head);
 /* The session is open: from here on octets pass through. */

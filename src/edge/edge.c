@@ -1,7 +1,7 @@
 /* The edge as a whole: its connections, and the links to the rooms behind. Who may come in: door.c.
  *
- * Links come and go with the roles behind them. A role that is not there makes a login fail with "try again"; sessions it
- * had wait for it: resume.c. */
+ * Links come and go with the roles behind them. Logins wait for a role that is not there (question.c), and so do sessions that it
+ * had (resume.c). */
 #include "edge/edge_priv.h"
 
 #include "base/log.h"
@@ -28,6 +28,7 @@ struct edge *edge_new(struct loop *l, const struct edge_settings *s)
     comeback_open(e);
     e->silence = idle_new(e);
     door_open(e);
+    question_open(e);
     e->resume = resume_new(e);
     return e;
 }
@@ -59,6 +60,7 @@ void edge_free(struct edge **e)
     networks_free(&gone->networks);
     comeback_close(gone);
     door_close(gone);
+    question_close(gone);
     resume_free(&gone->resume);
     deflate_pool_free(&gone->deflate);
     free(gone);
@@ -79,7 +81,9 @@ static struct link **find_place(struct edge *e, enum link_role role, unsigned in
 /* The link that was kept there is gone. */
 static void note_down(struct edge *e, struct link **place)
 {
-    if (place != &e->auth) {
+    if (place == &e->auth) {
+        line_close(e->line);
+    } else {
         resume_note_down(e,
                          place == &e->submit ? e->settings.workers : (unsigned)(place - e->stores));
     }
@@ -126,6 +130,9 @@ void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct s
     link_free(place);
     note_down(e, place);
     *place = link_new(e->loop, s, role, index, &HANDLER, e);
+    if (role == ROLE_AUTH) {
+        line_open(e->line);
+    }
     resume_note_link(e);
 }
 

@@ -8,6 +8,7 @@
 #include "edge/handshakes.h"
 #include "base/map.h"
 #include "edge/limits.h"
+#include "edge/line.h"
 #include "edge/networks.h"
 #include "edge/silence.h"
 #include "net/deflate.h"
@@ -25,7 +26,9 @@ struct edge {
     unsigned beats;            /* lengths of heartbeats that have a rule */
     struct silence *deadlines; /* of strangers: to be logged in */
     struct handshakes *handshakes;
-    uint64_t shed_logged_ms; /* 0: never */
+    struct line *line;        /* to auth */
+    struct silence *patience; /* of logins that wait for somebody */
+    uint64_t shed_logged_ms;  /* 0: never */
     struct resume *resume;
     size_t count;
     struct edge_counts counts;
@@ -64,6 +67,8 @@ void resume_session(struct connection *c);
 void resume_note_cut(struct connection *c);
 /* Its process forgot it; takes c->session. */
 void resume_note_park(struct connection *c);
+/* A login (node) cannot open its session before this home's link is back: question_renew() then. list_remove() gives up. */
+void resume_hold(struct edge *e, unsigned home, struct list *node);
 /* It ends. */
 void resume_leave(struct connection *c);
 
@@ -100,6 +105,10 @@ struct connection *idle_find_stranger(const struct edge *e, const struct connect
 uint64_t edge_make_user_key(const struct edge *e, struct str user);
 /* Another role asks something of us. */
 void kick_on_request(struct edge *e, struct link *l, uint32_t id, struct str body);
+
+/* Logging in behind the dialogue: question.c. */
+void question_open(struct edge *e);
+void question_close(struct edge *e);
 
 /* Who may come in: door.c. */
 void door_open(struct edge *e);

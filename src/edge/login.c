@@ -5,8 +5,9 @@
  *
  *     begin -> ASK auth -> SAY challenge -> client answers -> ASK -> ... -> SUCCEEDED or FAILED
  *
- * Two things are done here. LOGIN (no RFC, but asked for by old programs) has its two questions asked here and becomes
- * PLAIN (RFC 4616). And a last message of the server, which IMAP and SMTP cannot carry in their OK, is one challenge
+ * Three things are done here. LOGIN (no RFC, but asked for by old programs) has its two questions asked here and becomes
+ * PLAIN (RFC 4616). All mechanisms begin with a message of the client, so when that did not come with the command, we ask for it by an
+ * empty challenge (RFC 4422, 5): auth hears of a login once there is something to judge. And a last message of the server, which IMAP and SMTP cannot carry in their OK, is one challenge
  * more, which the client answers with nothing (RFC 4422, 3.6).
  *
  * What passes through may be a password: it is wiped when the attempt is over, and never logged. */
@@ -16,7 +17,7 @@
 
 enum { MESSAGE_MOST = 16 * 1024, NAME_MOST = 1024 };
 
-enum { IDLE, AT_NAME, AT_PASSWORD, AT_RESPONSE, AT_AUTH, AT_FINAL };
+enum { IDLE, AT_NAME, AT_PASSWORD, AT_INITIAL, AT_RESPONSE, AT_AUTH, AT_FINAL };
 
 enum need { NEED_PLAINTEXT, NEED_TOKENS, NEED_SCRAM, NEED_BINDING };
 
@@ -75,7 +76,6 @@ void login_release(struct login *l)
     buf_wipe(&l->name);
     l->state = IDLE;
     l->mechanism = STR_EMPTY;
-    l->has_initial = false;
     l->is_asked_before = false;
 }
 
@@ -119,7 +119,6 @@ static enum login_next ask_plain(struct login *l, struct str name, struct str pa
     buf_add_char(&l->data, '\0');
     buf_add(&l->data, password);
     l->mechanism = STR("PLAIN");
-    l->has_initial = true;
     bool is_broken = memchr(name.p == NULL ? "" : name.p, '\0', name.n) != NULL || l->name.is_full;
     return is_broken ? fail(l, ERR_AUTH_FAILED) : ask(l);
 }
@@ -151,7 +150,9 @@ enum login_next login_begin(struct login *l, struct login_offer offer, struct st
     if (MECHANISMS[i].is_login) {
         return begin_login(l, has_initial, initial);
     }
-    l->has_initial = has_initial;
+    if (!has_initial) {
+        return say(l, STR_EMPTY, AT_INITIAL);
+    }
     set_data(l, initial);
     return ask(l);
 }
@@ -171,6 +172,7 @@ enum login_next login_answer(struct login *l, struct str octets)
         return say(l, STR("Password:"), AT_PASSWORD);
     case AT_PASSWORD:
         return ask_plain(l, buf_str(&l->name), octets);
+    case AT_INITIAL:
     case AT_RESPONSE:
         set_data(l, octets);
         return ask(l);
@@ -215,7 +217,6 @@ struct login_question login_get_question(const struct login *l)
     return (struct login_question){
         .op = l->is_asked_before ? LOGIN_CONTINUE : LOGIN_START,
         .mechanism = l->mechanism,
-        .has_initial = l->has_initial,
         .data = buf_str(&l->data),
     };
 }

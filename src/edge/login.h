@@ -34,14 +34,13 @@ enum login_op { LOGIN_START, LOGIN_CONTINUE };
 struct login_question {
     enum login_op op;
     struct str mechanism; /* static text */
-    bool has_initial;
-    struct str data; /* borrowed until the next call */
+    struct str
+        data; /* with LOGIN_START the client's first message, else its answer; borrowed until the next call */
 };
 
 struct login {
     struct str mechanism; /* static; empty: no attempt under way */
     int state;
-    bool has_initial;
     bool is_asked_before; /* auth has an exchange for it */
     struct buf data;      /* secret: wiped */
     struct buf name;

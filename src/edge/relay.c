@@ -15,8 +15,8 @@
  * came with the mark hold for behind it, and what the client said too early is what was noted: the change is made at once.
  *
  * The end: the session ends, the client is told what is left and closed; the client ends in good order, the session
- * hears it and may finish; the client is gone, so is the session. When a worker dies before it answered the login, that fails, and the
- * client may try again on its connection; when it never said a state otherwise, the client gets a BYE (or 421) and may come back at once.
+ * hears it and may finish; the client is gone, so is the session. When a worker dies before it answered the login, the session is opened
+ * again (question.c); when it never said a state otherwise, the client gets a BYE (or 421) and may come back at once.
  * Nothing that was acknowledged is lost. */
 #include "edge/connection_priv.h"
 
@@ -176,6 +176,12 @@ static bool complete_mark(struct connection *c)
     return !c->given_back->is_full;
 }
 
+/* The client has not heard of its session, which can begin once more. */
+static bool has_said_nothing(const struct connection *c)
+{
+    return c->opening != NULL && c->mark == 0 && keep_is_quiet(c->keep) && keep_has_log(c->keep);
+}
+
 /* False: it cannot go on. */
 static bool outlive(struct connection *c)
 {
@@ -193,9 +199,8 @@ static bool outlive(struct connection *c)
         start_deflate(c);
         connection_drop_given_back(c);
     }
-    if (c->login != NULL && keep_is_quiet(c->keep) && keep_has_log(c->keep)) {
-        size_t known = dialogue_get_rest(c->login).n; /* to the dialogue, which said it */
-        connection_fail_login(c, str_skip(keep_get_log(c->keep), known));
+    if (has_said_nothing(c)) {
+        connection_open_again(c, false);
         return true;
     }
     if (!keep_has_state(c->keep)) {
@@ -225,7 +230,7 @@ static void on_session_end(void *owner, enum err why)
 static void on_save(void *owner, const struct link_save *save)
 {
     struct connection *c = owner;
-    dialogue_free(&c->login);
+    connection_drop_opening(c);
     if (!keep_take(c->keep, save)) {
         log_warn("a session's state is of no use");
     }
@@ -243,6 +248,10 @@ static void on_session_mark(void *owner, uint8_t mark)
 {
     struct connection *c = owner;
     CLEANUP(log_restore) uint32_t before = log_about(c->id);
+    if (mark == SESSION_MARK_AGAIN && has_said_nothing(c)) {
+        connection_open_again(c, true);
+        return;
+    }
     if (!is_expected(c, mark)) {
         log_error("a session says mark %d out of turn", (int)mark);
         connection_say_bye(c, ERR_UNAVAILABLE);
@@ -272,7 +281,7 @@ static void on_session_mark(void *owner, uint8_t mark)
 bool connection_is_at_rest(const struct connection *c)
 {
     return c->is_in && c->mark == 0 && c->is_line_done
-           && (keep_is_quiet(c->keep) || c->login != NULL);
+           && (keep_is_quiet(c->keep) || c->opening != NULL);
 }
 
 static void tie(struct connection *c)
@@ -300,7 +309,8 @@ void relay_resume(struct connection *c, struct stream *s)
 
 void relay_start(struct connection *c)
 {
-    if (c->is_tls) {
+    struct stranger *who = c->stranger;
+    if (c->is_tls && !who->is_again) {
         tls_keep_session(c->client);
     }
     struct str rest = dialogue_get_rest(c->stranger->dialogue);
@@ -310,8 +320,13 @@ void relay_start(struct connection *c)
     }
     c->grudges = dialogue_get_grudges(c->stranger->dialogue);
     idle_note_client(c, dialogue_get_heartbeat_s(c->stranger->dialogue));
-    c->login = c->stranger->dialogue;
-    c->stranger->dialogue = NULL;
+    c->opening = mem_new(sizeof(*c->opening));
+    *c->opening =
+        (struct opening){.dialogue = who->dialogue, .ticket = who->ticket, .tries = who->tries};
+    memcpy(c->opening->nonce, who->nonce, sizeof(who->nonce));
+    who->dialogue = NULL;
+    who->ticket = BUF_INIT(0);
+    c->edge->counts.of[c->service].logins += who->is_again ? 0 : 1;
     connection_forget_stranger(c);
     c->is_in = true;
     c->edge->counts.of[c->service].strangers--;
@@ -319,7 +334,6 @@ void relay_start(struct connection *c)
         limits_note_login(c->edge->limits, &c->peer);
     }
     c->edge->counts.of[c->service].sessions++;
-    c->edge->counts.of[c->service].logins++;
     stream_set_handler(c->client, &RELAY_CLIENT, c);
     tie(c);
     idle_note_life(c);

@@ -8,7 +8,7 @@
  *        link up: RESUME
  *
  * Each worker (and submit) is a home with a list for each stage. When its link is back, those that wait go first, for clients want
- * something of them; then those adrift are shown to the worker, who knows nothing of them yet and will look, without hurry, whether
+ * something of them; then logins whose session could not be opened; then those adrift are shown to the worker, who knows nothing of them yet and will look, without hurry, whether
  * something came for them meanwhile. Both in small portions: a worker that has just started is not to drown in its past.
  *
  * A client that wants something and whose worker does not come back within resume_wait_ms hears good-bye. One that sleeps does not: it
@@ -26,6 +26,7 @@ enum { PORTION = 64, PORTION_MS = 10, TRIES_MOST = 8 };
 
 struct home {
     struct list stages[KEEP_STAGES]; /* KEEP_LIVE: not used */
+    struct list logins;              /* whose session cannot be opened yet (question.c) */
 };
 
 struct resume {
@@ -49,6 +50,7 @@ struct resume *resume_new(struct edge *e)
         for (unsigned s = 0; s < KEEP_STAGES; s++) {
             list_init(&r->homes[i].stages[s]);
         }
+        list_init(&r->homes[i].logins);
     }
     r->pace = timer_new(e->loop, step, r);
     r->patience = timer_new(e->loop, lose_patience, r);
@@ -140,10 +142,13 @@ static bool step_home(struct resume *r, unsigned i)
 {
     struct link *l = find_link(r->edge, i);
     struct list *waiting = &r->homes[i].stages[KEEP_WAITING];
+    struct list *logins = &r->homes[i].logins;
     struct list *adrift = &r->homes[i].stages[KEEP_ADRIFT];
     for (int n = 0; n < PORTION && link_is_up(l); n++) {
         if (!list_is_empty(waiting)) {
             go_on(find_connection(waiting->next), l);
+        } else if (!list_is_empty(logins)) {
+            question_renew(list_entry(logins->next, struct stranger, home)->connection, false);
         } else if (!list_is_empty(adrift)) {
             show(find_connection(adrift->next), l);
         } else {
@@ -168,6 +173,14 @@ static void step(void *owner)
 void resume_note_link(struct edge *e)
 {
     timer_start(e->resume->pace, 0);
+}
+
+void resume_hold(struct edge *e, unsigned home, struct list *node)
+{
+    list_append(&e->resume->homes[home].logins, node);
+    if (link_is_up(find_link(e, home))) {
+        timer_start(e->resume->pace, PORTION_MS);
+    }
 }
 
 void resume_note_down(struct edge *e, unsigned home)

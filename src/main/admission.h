@@ -43,7 +43,7 @@ void admission_release(struct admission *a);
 
 /* Is a user's account one of this process? */
 bool admission_is_ours(const struct admission *a, struct str user);
-/* Whose session the open message head, that came over l, asks for. Errors: ERR_TICKET, ERR_UNAVAILABLE. */
+/* Whose session the open message head, that came over l, asks for. Errors: those of ticket_check(). */
 MUST_USE enum err admission_check_ticket(struct admission *a, const struct link *l,
                                          const struct fields *head, enum service service,
                                          struct ticket *out);

@@ -16,7 +16,7 @@
 #include <malloc.h>
 #include <stdio.h>
 
-enum { AUTH_DRAIN_MS = 1500 };
+enum { AUTH_DRAIN_MS = 3000 }; /* a phone far away answers a challenge */
 
 struct auth_role {
     struct loop *loop;
@@ -72,11 +72,12 @@ static void tell_metrics(void *owner)
              "limetta_logins_total{result=\"succeeded\"} %llu\n"
              "limetta_logins_total{result=\"failed\"} %llu\n"
              "limetta_logins_total{result=\"refused\"} %llu\n"
+             "limetta_logins_total{result=\"postponed\"} %llu\n"
              "# TYPE limetta_login_attempts gauge\n"
              "# HELP limetta_login_attempts Logins under way, with answers that are held back.\n"
              "limetta_login_attempts %zu\n",
              (unsigned long long)n.succeeded, (unsigned long long)n.failed,
-             (unsigned long long)n.refused, n.attempts);
+             (unsigned long long)n.refused, (unsigned long long)n.postponed, n.attempts);
     boot_send_metrics(r->boot, buf_str(&text));
     timer_start(r->metrics, BOOT_METRICS_MS);
 }
@@ -98,10 +99,11 @@ static void on_kicked(void *owner, unsigned id, struct str report)
     boot_send_kicked(((struct auth_role *)owner)->boot, id, report);
 }
 
-/* Logins under way end; those that come now do, too. */
+/* Logins under way end; for those that come now the edges wait for our successor. */
 static void on_stop(void *owner)
 {
     struct auth_role *r = owner;
+    auth_stop(r->auth);
     drain_begin(&r->drain, r->loop, AUTH_DRAIN_MS, is_busy, r);
 }
 

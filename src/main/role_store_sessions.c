@@ -111,6 +111,10 @@ static void open_imap(struct store_role *r, struct link *l, const struct fields 
         session_runner_start(runner, core);
         return;
     }
+    if (e == ERR_TICKET_OLD) {
+        session_runner_send_back(runner);
+        return;
+    }
     struct buf last = BUF_INIT(REFUSAL_MOST);
     imap_write_err(&last, fields_get(f, STR("tag")), e);
     session_runner_refuse(runner, buf_str(&last));
@@ -149,6 +153,10 @@ static void open_sieve(struct store_role *r, struct link *l, const struct fields
     if (e == ERR_OK) {
         kept_attach(r->admission.kept, runner, l, ticket.user, f, NULL);
         session_runner_start(runner, core);
+        return;
+    }
+    if (e == ERR_TICKET_OLD) {
+        session_runner_send_back(runner);
         return;
     }
     struct buf last = BUF_INIT(REFUSAL_MOST);

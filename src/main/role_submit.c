@@ -252,6 +252,10 @@ static void open_submit(struct submit_role *r, struct link *l, const struct fiel
         session_runner_start(runner, submit_session_new(&args));
         return;
     }
+    if (e == ERR_TICKET_OLD) {
+        session_runner_send_back(runner);
+        return;
+    }
     CLEANUP(buf_release) struct buf last = BUF_INIT(REFUSAL_MOST);
     smtp_write_err(&last, e);
     session_runner_refuse(runner, buf_str(&last));

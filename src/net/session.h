@@ -25,8 +25,10 @@ enum session_want {
  * closes what it gave back with the mark once more, and goes on. So both sides know which octets are which, and a client that
  * did not wait loses nothing. */
 enum session_mark {
-    SESSION_MARK_COMPRESS = 1,      /* DEFLATE both ways (RFC 4978); the session goes on */
-    SESSION_MARK_UNAUTHENTICATE = 2 /* the dialogue before login; the session closes (RFC 8437) */
+    SESSION_MARK_COMPRESS = 1,       /* DEFLATE both ways (RFC 4978); the session goes on */
+    SESSION_MARK_UNAUTHENTICATE = 2, /* the dialogue before login; the session closes (RFC 8437) */
+    SESSION_MARK_AGAIN =
+        3 /* not said by cores: the session is not begun, its ticket is older than this process */
 };
 
 /* What a session may ask of whoever runs it. */

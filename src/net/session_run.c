@@ -631,6 +631,13 @@ void session_runner_refuse(struct session_runner *r, struct str last)
     runner_free(r);
 }
 
+void session_runner_send_back(struct session_runner *r)
+{
+    stream_mark(r->stream, SESSION_MARK_AGAIN);
+    stream_finish(r->group->loop, &r->stream);
+    runner_free(r);
+}
+
 void session_runner_abort(struct session_runner *r)
 {
     runner_free(r);

@@ -56,6 +56,8 @@ void session_runner_start(struct session_runner *r, struct session *core);
 void session_runner_resume(struct session_runner *r, struct session *core);
 /* Instead of starting: the session is refused. Writes last (may be empty), then ends. Takes r. */
 void session_runner_refuse(struct session_runner *r, struct str last);
+/* The same for want of a fresh ticket: the edge may come again with one (SESSION_MARK_AGAIN). Takes r. */
+void session_runner_send_back(struct session_runner *r);
 /* Ends a session whose peer has been given up: frees core, stream and runner. Not from inside the core's own verbs. */
 void session_runner_abort(struct session_runner *r);
 

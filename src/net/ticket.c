@@ -5,10 +5,11 @@
  * lives for seconds. The store keeps the ids of the tickets it accepted until they expire: each opens one session.
  *
  *     octets   field
- *     4        "LTK1": the format, and what keeps this signature from meaning anything else
+ *     4        "LTK2": the format, and what keeps this signature from meaning anything else
  *     1        service (enum service)
  *     16       session nonce
  *     16       id
+ *     8        when the user logged in, Unix time in ms, little-endian
  *     8        expiry, Unix time in ms, little-endian
  *     1 + u    user: length, octets (u = 1..255)
  *     1 + a    authentication id; a = 0 says: the same as user
@@ -17,7 +18,10 @@
  *
  * The once-only memory is bounded: it holds SEEN_MOST ids, and a ticket that would live longer than TICKET_LIFE_MOST_MS
  * is refused, so it can always be emptied by waiting. Full means refuse, never forget. It dies with its process; what was
- * made before a process began is therefore no ticket for it (TICKET_LIFE_MS before its expiry a ticket was made). */
+ * made before a process began is therefore no ticket for it (TICKET_LIFE_MS before its expiry a ticket was made).
+ *
+ * That must not cost a login that waits for a process to come back: auth makes another of such a ticket, with a life and an id of its own,
+ * and all else as it was. It does so for TICKET_RENEW_MS after the login, so nobody can keep tickets. */
 #include "net/ticket.h"
 
 #include "base/list.h"
@@ -34,7 +38,7 @@
 
 enum { SIGNATURE_SIZE = 64, TICKET_MOST = 1024, SEEN_MOST = 256 * 1024 };
 
-#define TICKET_MAGIC STR("LTK1")
+#define TICKET_MAGIC STR("LTK2")
 
 struct ticket_signer {
     EVP_PKEY *key;
@@ -135,6 +139,7 @@ static enum err write_fields(const struct ticket *t, struct buf *out)
     buf_add_char(out, (char)t->service);
     buf_add(out, raw(t->nonce, sizeof(t->nonce)));
     buf_add(out, raw(t->id, sizeof(t->id)));
+    buf_add_le64(out, t->since_ms);
     buf_add_le64(out, t->expires_ms);
     add_name(out, t->user);
     add_name(out, is_same ? STR_EMPTY : t->auth_user);
@@ -230,6 +235,7 @@ enum err ticket_read(struct str octets, struct ticket *out)
     struct str service = scan_take(&c, 1, "a service");
     scan_fixed(&c, t.nonce, sizeof(t.nonce));
     scan_fixed(&c, t.id, sizeof(t.id));
+    t.since_ms = scan_le64(&c);
     t.expires_ms = scan_le64(&c);
     t.user = scan_name(&c);
     t.auth_user = scan_name(&c);
@@ -245,15 +251,30 @@ enum err ticket_read(struct str octets, struct ticket *out)
     return ERR_OK;
 }
 
-static bool is_signed(const struct ticket_checker *c, struct str octets)
+static bool is_signed(EVP_PKEY *key, struct str octets)
 {
     size_t n = octets.n - SIGNATURE_SIZE;
     const uint8_t *p = (const uint8_t *)octets.p;
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    bool is_good = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, c->key) == 1
+    bool is_good = ctx != NULL && EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) == 1
                    && EVP_DigestVerify(ctx, p + n, SIGNATURE_SIZE, p, n) == 1;
     EVP_MD_CTX_free(ctx);
     return is_good;
+}
+
+enum err ticket_renew(struct ticket_signer *s, struct str octets, struct str edge_id,
+                      uint64_t now_ms, struct buf *out)
+{
+    struct ticket t = {0};
+    if (ticket_read(octets, &t) != ERR_OK || !str_eq(t.edge_id, edge_id)
+        || !is_signed(s->key, octets)) {
+        return ERR_TICKET;
+    }
+    if (t.since_ms > now_ms || now_ms - t.since_ms > TICKET_RENEW_MS) {
+        return ERR_TICKET;
+    }
+    t.expires_ms = now_ms + TICKET_LIFE_MS;
+    return ticket_issue(s, &t, out);
 }
 
 static void forget_expired(struct ticket_checker *c, uint64_t now_ms)
@@ -274,7 +295,7 @@ static const char TOO_EARLY[] = "it is older than this process";
 static const char *find_fault(struct ticket_checker *c, const struct ticket *t, struct str octets,
                               uint64_t now_ms)
 {
-    if (!is_signed(c, octets)) {
+    if (!is_signed(c->key, octets)) {
         return "its signature is wrong";
     }
     if (t->expires_ms <= now_ms) {
@@ -319,7 +340,7 @@ enum err ticket_check(struct ticket_checker *c, struct str octets, const struct 
             log_warn("a ticket from edge %.*s is refused: %s%s", STR_ARG(use->edge_id), fault,
                      others);
         }
-        return fault == TOO_EARLY ? ERR_UNAVAILABLE : ERR_TICKET;
+        return fault == TOO_EARLY ? ERR_TICKET_OLD : ERR_TICKET;
     }
     struct seen *s = mem_new(sizeof(*s));
     memcpy(s->id, t.id, sizeof(s->id));

@@ -31,7 +31,7 @@ static int print_usage(void)
     (void)printf(
         "names: count, window, rate (a second), seconds, interval_ms, user (a prefix), users "
         "(user0, user1, ...), password,\n  from (an IPv4 address), sources (addresses from "
-        "there on), step (1 or 256), tls, compress, plain (1: yes),\n  service (imap, "
+        "there on), step (1 or 256), tls, compress, plain, once (1: yes),\n  service (imap, "
         "submission)\n");
     return 2;
 }
@@ -112,6 +112,9 @@ static bool read_option(struct load_options *o, const char *name, const char *va
     }
     if (strcmp(name, "plain") == 0) {
         return read_flag(value, &o->is_plain);
+    }
+    if (strcmp(name, "once") == 0) {
+        return read_flag(value, &o->is_once);
     }
     if (strcmp(name, "from") == 0) {
         return read_from(value, &o->from);

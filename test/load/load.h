@@ -35,6 +35,7 @@ struct load_options {
     bool is_compressed;
     bool is_submission;
     bool is_plain; /* AUTHENTICATE PLAIN instead of SCRAM-SHA-256 */
+    bool is_once;  /* logins: each client stays when it is in, and that all are is the end */
 };
 
 struct talk;

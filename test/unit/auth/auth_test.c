@@ -180,6 +180,13 @@ static void assert_no(const struct fixture *f, const char *code)
     assert_false(fields_has(&f->said, STR("ticket")));
 }
 
+static void assert_later(const struct fixture *f, const char *all)
+{
+    assert_str(fields_get(&f->said, STR("result")), STR("later"));
+    assert_str(fields_get(&f->said, STR("all")), str_from_c(all));
+    assert_true(fields_get_u64(&f->said, STR("wait_ms"), 0) > 0);
+}
+
 static void test_bad_requests(void **state)
 {
     static const struct {
@@ -511,7 +518,7 @@ static void test_bound_of_checks(void **state)
     }
     assert_int_equal(f->replies, 0);
     auth_request(f->auth, &f->edge, AUTH_CHECKS_MOST, buf_str(&b));
-    assert_no(f, "UNAVAILABLE");
+    assert_later(f, "0");
     add_start(&b, "PLAIN", STR("\0anna\0wrong"), "192.0.2.2");
     auth_request(f->auth, &f->edge, AUTH_CHECKS_MOST + 1, buf_str(&b));
     assert_int_equal(f->replies, 1);
@@ -519,7 +526,7 @@ static void test_bound_of_checks(void **state)
     buf_release(&b);
 }
 
-/* One guesser cannot fill the table: his address is refused, others are served. */
+/* One guesser cannot fill the table: his address waits, others are served. */
 static void test_bound_of_an_address(void **state)
 {
     struct fixture *f = *state;
@@ -528,7 +535,7 @@ static void test_bound_of_an_address(void **state)
     }
     assert_int_equal(f->replies, 0);
     login(f, STR("\0anna\0pencil"), "2001:db8::ffff");
-    assert_no(f, "UNAVAILABLE");
+    assert_later(f, "0");
     login(f, STR("\0anna\0pencil"), "2001:db8:0:1::1");
     assert_true(is_ok(f));
     loop_advance(f->loop, 60000);
@@ -581,7 +588,7 @@ static void test_bound_of_an_account(void **state)
     unsigned before = f->replies;
     login(f, STR("\0anna\0pencil"), "10.1.0.1");
     assert_int_equal(f->replies, before + 1);
-    assert_no(f, "UNAVAILABLE");
+    assert_later(f, "0");
     login(f, STR("\0bert\0wrong"), "10.1.0.1");
     assert_int_equal(f->replies, before + 1); /* looked at, and held back like any */
     add_start(&b, "PLAIN", STR("\0anna\0pencil"), "10.1.0.2");
@@ -610,12 +617,98 @@ static void test_edges_take_turns(void **state)
     assert_ptr_equal(shares_get(s, STR("bad")), bad);
     bad->attempts = 3;
     assert_ptr_equal(shares_find_largest(s), bad);
-    assert_true(shares_begin(s, bad, 0));
-    assert_true(shares_begin(s, bad, 1000));
-    assert_false(shares_begin(s, bad, 2000));
-    assert_true(shares_begin(s, good, 2000));
-    assert_true(shares_begin(s, bad, SHARES_MINUTE_MS));
+    assert_true(shares_begin(s, bad, 0) == 0);
+    assert_true(shares_begin(s, bad, 1000) == 0);
+    assert_true(shares_begin(s, bad, 2000)
+                == 28001); /* a half-minute each, and two seconds are gone */
+    assert_true(shares_begin(s, good, 2000) == 0);
+    assert_true(shares_begin(s, bad, 30000) == 0);
+    assert_true(shares_begin(s, bad, 30001) > 0);
     shares_free(&s);
+}
+
+/* Logins that succeed hardly count, however many they are. */
+static void test_storm_of_the_good(void **state)
+{
+    enum { MOST = 100, GOOD = 15 * MOST };
+    struct shares *s = shares_new(MOST);
+    struct share *edge = shares_get(s, STR("edge"));
+    (void)state;
+    for (unsigned i = 0; i < GOOD; i++) {
+        assert_true(shares_begin(s, edge, 1000) == 0);
+        shares_note_success(s, edge, 1000);
+    }
+    unsigned begun = 0;
+    while (shares_begin(s, edge, 1000) == 0) {
+        begun++;
+    }
+    assert_in_range(begun, MOST / 16 - 1, MOST / 16 + 1);
+    shares_note_success(s, edge, 1000 + 120 * 1000); /* long after: nothing is left to give back */
+    for (unsigned i = 0; i < MOST; i++) {
+        assert_true(shares_begin(s, edge, 1000 + 120 * 1000) == 0);
+    }
+    assert_true(shares_begin(s, edge, 1000 + 120 * 1000) > 0);
+    shares_free(&s);
+}
+
+/* A ticket that came too late: another one, for the same session, for a while. */
+static void test_again(void **state)
+{
+    struct fixture *f = *state;
+    struct buf b = BUF_INIT(8192);
+    struct buf first = BUF_INIT(4096);
+    struct auth_asker other = {&other, ROLE_EDGE, STR("edge-2"), on_reply};
+    struct ticket was;
+    struct ticket is;
+    login(f, STR("\0anna\0pencil"), "192.0.2.1");
+    assert_true(is_ok(f));
+    buf_add(&first, fields_get(&f->said, STR("ticket")));
+    assert_int_equal(ticket_read(buf_str(&first), &was), ERR_OK);
+    fields_add(&b, STR("op"), STR("again"));
+    fields_add(&b, STR("ticket"), buf_str(&first));
+    loop_advance(f->loop, TICKET_RENEW_MS);
+    ask(f, &f->edge, buf_str(&b));
+    assert_true(is_ok(f));
+    assert_int_equal(ticket_read(fields_get(&f->said, STR("ticket")), &is), ERR_OK);
+    assert_str(is.user, STR("anna"));
+    assert_memory_equal(is.nonce, was.nonce, sizeof(is.nonce));
+    assert_memory_not_equal(is.id, was.id, sizeof(is.id));
+    assert_true(is.since_ms == was.since_ms);
+    assert_true(is.expires_ms == was.expires_ms + TICKET_RENEW_MS);
+    ask(f, &other, buf_str(&b)); /* another edge's */
+    assert_no(f, "UNAVAILABLE");
+    loop_advance(f->loop, 1);
+    ask(f, &f->edge, buf_str(&b)); /* too late */
+    assert_no(f, "UNAVAILABLE");
+    ask(f, &f->edge, STR("op=again\nticket=x\n"));
+    assert_no(f, "UNAVAILABLE");
+    login(f, STR("\0anna\0pencil"), "192.0.2.1");
+    buf_clear(&b);
+    fields_add(&b, STR("op"), STR("again"));
+    fields_add(&b, STR("ticket"), fields_get(&f->said, STR("ticket")));
+    ask(f, &f->edge, buf_str(&b));
+    assert_true(is_ok(f));
+    auth_drop_user(f->auth,
+                   STR("anna")); /* the operator ends her sessions: this was one in the making */
+    ask(f, &f->edge, buf_str(&b));
+    assert_no(f, "UNAVAILABLE");
+    buf_release(&first);
+    buf_release(&b);
+}
+
+/* Before it ends: what was begun ends, what comes is for its successor. */
+static void test_stop(void **state)
+{
+    struct fixture *f = *state;
+    login(f, STR("\0anna\0wrong"), "192.0.2.1");
+    assert_int_equal(f->replies, 0);
+    auth_stop(f->auth);
+    assert_int_equal(f->replies, 1);
+    assert_no(f, "AUTH_FAILED");
+    login(f, STR("\0anna\0pencil"), "192.0.2.2");
+    assert_later(f, "1");
+    assert_int_equal(auth_get_counts(f->auth).attempts, 0);
+    assert_int_equal(auth_get_counts(f->auth).postponed, 1);
 }
 
 static void test_lookup(void **state)
@@ -698,8 +791,8 @@ static void test_outside_password(void **state)
     answer(f, ERR_OK, "result=later\n");
     assert_no(f, "UNAVAILABLE");
     login(f, STR("\0otto\0beer"), "10.0.0.5");
-    answer(f, ERR_UNAVAILABLE, "");
-    assert_no(f, "UNAVAILABLE");
+    answer(f, ERR_UNAVAILABLE, ""); /* verify went */
+    assert_later(f, "0");
     login(f, STR("bob\0otto\0beer"), "10.0.0.6");
     answer(f, ERR_OK, "result=ok\n");
     assert_no(f, "NOT_AUTHORIZED");
@@ -808,8 +901,8 @@ static void test_token(void **state)
     answer(f, ERR_OK, "result=ok\nuser=anna\n");
     assert_str(get_user(f), STR("anna"));
     bring_token(f, "XOAUTH2", STR("user=anna\1auth=Bearer y\1\1"), "10.0.0.1");
-    answer(f, ERR_UNAVAILABLE, "");
-    assert_no(f, "UNAVAILABLE");
+    answer(f, ERR_UNAVAILABLE, ""); /* verify went */
+    assert_later(f, "0");
 }
 
 /* Whoever goes when his token was refused, and does not wait for the "no", has failed all the same. */
@@ -943,6 +1036,9 @@ int main(void)
         TEST(test_same_shape),
         TEST(test_bound_of_an_account),
         TEST(test_edges_take_turns),
+        TEST(test_storm_of_the_good),
+        TEST(test_again),
+        TEST(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -167,38 +167,199 @@ static void test_submission(void **state)
     assert_int_equal(w->submit.session.why, ERR_PEER_GONE);
 }
 
-static void test_roles_are_down(void **state)
+static const char SORRY[] = "NO [UNAVAILABLE] Temporarily unavailable; try again\r\n";
+
+/* Auth dies while it thinks, and is away when it is asked: the client waits, and hears nothing of it. */
+static void test_auth_is_away(void **state)
+{
+    struct world *w = *state;
+    connect_as(w, &w->client, SERVICE_IMAP, "127.0.0.1");
+    say(w, &w->client, "a LOGIN u p\r\nb NOOP\r\n");
+    link_free(&w->auth.link);
+    loop_run(w->loop);
+    loop_advance(w->loop, 59 * SECOND);
+    assert_heard(&w->client, "");
+    connect_role(w, &w->auth, ROLE_AUTH, 0);
+    loop_run(w->loop);
+    assert_int_equal(w->auth.asks, 2);
+    assert_str(fields_get(&w->auth.asked, STR("op")), STR("start"));
+    assert_str(fields_get(&w->auth.asked, STR("data")), STR("\0u\0p"));
+    reply_no(&w->auth, "AUTH_FAILED");
+    loop_run(w->loop);
+    assert_true(has_heard(&w->client, "a NO [AUTHENTICATIONFAILED] "));
+    assert_true(has_heard(&w->client, "b OK Nothing done\r\n"));
+    link_free(&w->auth.link);
+    loop_run(w->loop);
+    say(w, &w->client, "c LOGIN u p\r\n");
+    assert_heard(&w->client, "");
+    connect_role(w, &w->auth, ROLE_AUTH, 0);
+    loop_run(w->loop);
+    reply_yes(w, "ann", STR_EMPTY);
+    assert_int_equal(w->stores[ticket_get_worker(STR("ann"), WORKERS)].opens, 1);
+    assert_int_equal(w->auth.asks, 3);
+}
+
+/* It does not come back: then the login fails, and only then. */
+static void test_auth_stays_away(void **state)
+{
+    struct world *w = *state;
+    connect_as(w, &w->client, SERVICE_SUBMIT, "127.0.0.1");
+    say(w, &w->client, "EHLO x\r\n");
+    link_free(&w->auth.link);
+    loop_run(w->loop);
+    say(w, &w->client, "AUTH PLAIN AGEAYg==\r\n");
+    loop_advance(w->loop, 59 * SECOND);
+    assert_heard(&w->client, "");
+    loop_advance(w->loop, SECOND);
+    assert_heard(&w->client, "454 4.3.0 Temporarily unavailable; try again\r\n");
+    say(w, &w->client, "AUTH PLAIN AGEAYg==\r\n");
+    ear_release(&w->client); /* who leaves meanwhile is forgotten */
+    loop_run(w->loop);
+    connect_role(w, &w->auth, ROLE_AUTH, 0);
+    loop_run(w->loop);
+    loop_advance(w->loop, 600 * SECOND);
+    assert_int_equal(edge_get_count(w->edge), 0);
+}
+
+/* What the client answered to a challenge cannot be judged by another auth: it is told good-bye, and not NO. */
+static void test_auth_goes_amid_scram(void **state)
+{
+    struct world *w = *state;
+    for (int i = 0; i < 2; i++) {
+        connect_role(w, &w->auth, ROLE_AUTH, 0);
+        connect_as(w, &w->client, SERVICE_IMAP, "127.0.0.1");
+        say(w, &w->client, "a AUTHENTICATE SCRAM-SHA-256\r\n");
+        assert_heard(&w->client, "+ \r\n"); /* auth is not needed for that */
+        link_free(&w->auth.link);
+        loop_run(w->loop);
+        say(w, &w->client, "biwsbj1h\r\n");
+        assert_heard(&w->client, "");
+        connect_role(w, &w->auth, ROLE_AUTH, 0);
+        loop_run(w->loop);
+        assert_str(fields_get(&w->auth.asked, STR("has_initial")), STR("1"));
+        assert_str(fields_get(&w->auth.asked, STR("data")), STR("n,,n=a"));
+        link_reply(w->auth.link, w->auth.ask_id, STR("result=challenge\nexchange=7\ndata=r\n"));
+        loop_run(w->loop);
+        assert_heard(&w->client, "+ cg==\r\n");
+        if (i == 0) {
+            link_free(&w->auth.link);
+            loop_run(w->loop);
+        }
+        say(w, &w->client, "Yz1iaXdz\r\n");
+        link_free(&w->auth.link);
+        loop_run(w->loop);
+        assert_heard(&w->client, "* BYE [UNAVAILABLE] Temporarily unavailable; try again\r\n");
+        assert_int_equal(edge_get_count(w->edge), 0);
+        ear_release(&w->client);
+    }
+}
+
+/* Auth dies each time it hears of this login. */
+static void test_deadly_login(void **state)
 {
     struct world *w = *state;
     connect_as(w, &w->client, SERVICE_IMAP, "127.0.0.1");
     say(w, &w->client, "a LOGIN u p\r\n");
-    link_free(&w->auth.link); /* auth dies while it thinks */
-    loop_run(w->loop);
-    assert_heard(&w->client, "a NO [UNAVAILABLE] Temporarily unavailable; try again\r\n");
-    say(w, &w->client, "b LOGIN u p\r\n");
-    assert_heard(&w->client, "b NO [UNAVAILABLE] Temporarily unavailable; try again\r\n");
-    connect_role(w, &w->auth, ROLE_AUTH, 0);
-    for (unsigned i = 0; i < WORKERS; i++) {
-        link_free(&w->stores[i].link);
+    for (int i = 0; i < 9; i++) {
+        assert_heard(&w->client, "");
+        assert_int_equal(w->auth.asks, i + 1);
+        link_free(&w->auth.link);
+        loop_run(w->loop);
+        connect_role(w, &w->auth, ROLE_AUTH, 0);
+        loop_run(w->loop);
     }
-    link_free(&w->submit.link);
-    loop_run(w->loop);
-    say(w, &w->client, "c LOGIN u p\r\nd NOOP\r\n");
+    assert_true(has_heard(&w->client, SORRY));
+    loop_advance(w->loop, 1);
+    assert_int_equal(w->auth.asks, 9);
+}
+
+/* The worker, or submit, is away: the ticket is changed for a fresh one when it is back. */
+static void test_worker_is_away(void **state)
+{
+    struct world *w = *state;
+    struct role *store = &w->stores[ticket_get_worker(STR("ann"), WORKERS)];
+    for (int i = 0; i < 2; i++) {
+        struct role *r = i == 0 ? store : &w->submit;
+        link_free(&r->link);
+        loop_run(w->loop);
+        connect_as(w, &w->client, i == 0 ? SERVICE_IMAP : SERVICE_SUBMIT, "127.0.0.1");
+        say(w, &w->client,
+            i == 0 ? "a LOGIN u p\r\nb NOOP\r\n" : "EHLO x\r\nAUTH PLAIN AGEAYg==\r\nNOOP\r\n");
+        buf_clear(&w->client.heard);
+        reply_yes(w, "ann", STR_EMPTY);
+        loop_advance(w->loop, 59 * SECOND);
+        assert_heard(&w->client, "");
+        int asks = w->auth.asks;
+        connect_role(w, r, i == 0 ? ROLE_STORE : ROLE_SUBMIT, (unsigned)(store - w->stores));
+        loop_run(w->loop);
+        assert_int_equal(w->auth.asks, asks + 1);
+        assert_str(fields_get(&w->auth.asked, STR("op")), STR("again"));
+        reply_again(w, "ann");
+        assert_int_equal(r->opens, 1);
+        assert_heard(&r->session, i == 0 ? "b NOOP\r\n" : "NOOP\r\n");
+        assert_false(
+            str_eq(fields_get(&r->head, STR("ticket")), fields_get(&w->auth.asked, STR("ticket"))));
+        ear_release(&w->client);
+        loop_run(w->loop);
+    }
+}
+
+static void test_worker_stays_away(void **state)
+{
+    struct world *w = *state;
+    struct role *r = &w->stores[ticket_get_worker(STR("ann"), WORKERS)];
+    link_free(&r->link);
+    connect_as(w, &w->client, SERVICE_IMAP, "127.0.0.1");
+    say(w, &w->client, "a LOGIN u p\r\nb NOOP\r\n");
     reply_yes(w, "ann", STR_EMPTY);
-    assert_heard(&w->client, "c NO [UNAVAILABLE] Temporarily unavailable; try again\r\n"
-                             "d OK Nothing done\r\n");
-    for (unsigned i = 0; i < WORKERS; i++) {
-        connect_role(w, &w->stores[i], ROLE_STORE, i);
+    loop_advance(w->loop, 60 * SECOND);
+    assert_true(has_heard(&w->client, SORRY));
+    assert_true(has_heard(&w->client, "b OK Nothing done\r\n"));
+    say(w, &w->client,
+        "c LOGIN u p\r\n"); /* its worker comes, but auth does not make it a ticket */
+    reply_yes(w, "ann", STR_EMPTY);
+    connect_role(w, r, ROLE_STORE, (unsigned)(r - w->stores));
+    loop_run(w->loop);
+    assert_str(fields_get(&w->auth.asked, STR("op")), STR("again"));
+    reply_no(&w->auth, "UNAVAILABLE");
+    loop_run(w->loop);
+    assert_true(has_heard(&w->client, SORRY));
+    say(w, &w->client, "d LOGIN u p\r\n");
+    assert_str(fields_get(&w->auth.asked, STR("op")), STR("start"));
+    reply_yes(w, "ann", STR_EMPTY);
+    assert_int_equal(r->opens, 1);
+}
+
+/* Auth says "later": to one address, and to all. */
+static void test_later(void **state)
+{
+    struct world *w = *state;
+    struct ear other = {0};
+    connect_as(w, &w->client, SERVICE_IMAP, "127.0.0.1");
+    connect_as(w, &other, SERVICE_IMAP, "127.0.0.2");
+    say(w, &w->client, "a LOGIN u p\r\n");
+    link_reply(w->auth.link, w->auth.ask_id, STR("result=later\nwait_ms=300\nall=0\n"));
+    loop_run(w->loop);
+    say(w, &other, "a LOGIN u p\r\n");
+    assert_int_equal(w->auth.asks, 2);
+    assert_str(fields_get(&w->auth.asked, STR("peer")), STR("127.0.0.2"));
+    link_reply(w->auth.link, w->auth.ask_id, STR("result=later\nwait_ms=500\nall=1\n"));
+    loop_run(w->loop);
+    loop_advance(w->loop, 499);
+    assert_int_equal(w->auth.asks, 2);
+    loop_advance(w->loop, 1);
+    assert_int_equal(w->auth.asks, 4);
+    assert_heard(&w->client, "");
+    assert_heard(&other, "");
+    for (int i = 0; i < 200; i++) { /* of the last: for longer than auth may be away */
+        link_reply(w->auth.link, w->auth.ask_id, STR("result=later\nwait_ms=500\nall=1\n"));
+        loop_run(w->loop);
+        loop_advance(w->loop, 500);
     }
-    say(w, &w->client, "e LOGIN u p\r\n");
     reply_yes(w, "ann", STR_EMPTY);
     assert_int_equal(w->stores[ticket_get_worker(STR("ann"), WORKERS)].opens, 1);
-    ear_release(&w->client);
-    connect_as(w, &w->client, SERVICE_SUBMIT, "127.0.0.1");
-    say(w, &w->client, "EHLO x\r\nAUTH PLAIN AGEAYg==\r\n");
-    buf_clear(&w->client.heard);
-    reply_yes(w, "ann", STR_EMPTY);
-    assert_heard(&w->client, "454 4.3.0 Temporarily unavailable; try again\r\n");
+    ear_release(&other);
+    loop_run(w->loop);
 }
 
 /* A client that stops reading stops its session; the edge holds no more than its marks. */
@@ -438,7 +599,7 @@ static void test_say_bye(void **state)
 static void test_marks_out_of_turn(void **state)
 {
     struct world *w = *state;
-    static const uint8_t WRONG[] = {0, 3, 255};
+    static const uint8_t WRONG[] = {0, 4, 255};
     for (size_t i = 0; i < sizeof(WRONG); i++) {
         struct role *store = log_in(w, &w->client, "ann");
         buf_clear(&w->client.heard);
@@ -475,7 +636,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_tls_and_scram, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cancel, setup, teardown),
         cmocka_unit_test_setup_teardown(test_submission, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_roles_are_down, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_auth_is_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_auth_stays_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_auth_goes_amid_scram, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deadly_login, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_worker_is_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_worker_stays_away, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_later, setup, teardown),
         cmocka_unit_test_setup_teardown(test_backpressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_login_timeout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_full_house, setup, teardown),

@@ -257,12 +257,12 @@ static inline bool has_heard(const struct ear *e, const char *word)
     return str_find_str(buf_str(&e->heard), str_from_c(word)) < e->heard.len;
 }
 
-/* Auth says yes to what was asked last. */
-static inline void reply_yes(struct world *w, const char *user, struct str data)
+/* Auth says yes with a ticket for the connection of that nonce. */
+static inline void reply_ticket(struct world *w, const char *user, struct str nonce,
+                                struct str data)
 {
     struct buf octets = BUF_INIT(4096);
     struct buf b = BUF_INIT(8192);
-    struct str nonce = fields_get(&w->auth.asked, STR("nonce"));
     struct ticket t = {
         .user = str_from_c(user),
         .auth_user = str_from_c(user),
@@ -270,7 +270,7 @@ static inline void reply_yes(struct world *w, const char *user, struct str data)
         .edge_id = STR("edge"),
         .expires_ms = 1,
     };
-    memcpy(t.nonce, nonce.p, nonce.n);
+    memcpy(t.nonce, nonce.p, sizeof(t.nonce));
     assert_int_equal(ticket_issue(w->signer, &t, &octets), ERR_OK);
     fields_add(&b, STR("result"), STR("ok"));
     fields_add(&b, STR("ticket"), buf_str(&octets));
@@ -279,6 +279,23 @@ static inline void reply_yes(struct world *w, const char *user, struct str data)
     buf_release(&b);
     buf_release(&octets);
     loop_run(w->loop);
+}
+
+/* Auth says yes to what was asked last. */
+static inline void reply_yes(struct world *w, const char *user, struct str data)
+{
+    struct str nonce = fields_get(&w->auth.asked, STR("nonce"));
+    assert_int_equal(nonce.n, TICKET_NONCE_SIZE);
+    reply_ticket(w, user, nonce, data);
+}
+
+/* The same to a ticket that is to be changed for another. */
+static inline void reply_again(struct world *w, const char *user)
+{
+    struct ticket was;
+    assert_str(fields_get(&w->auth.asked, STR("op")), STR("again"));
+    assert_int_equal(ticket_read(fields_get(&w->auth.asked, STR("ticket")), &was), ERR_OK);
+    reply_ticket(w, user, str_make((const char *)was.nonce, sizeof(was.nonce)), STR_EMPTY);
 }
 
 static inline struct role *log_in(struct world *w, struct ear *client, const char *user)

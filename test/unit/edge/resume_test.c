@@ -3,6 +3,7 @@
 
 #include "edge/keep.h"
 #include "net/deflate.h"
+#include "net/session.h"
 
 static const char *const USER = "anna";
 
@@ -243,7 +244,7 @@ static void test_without_a_state(void **state)
     assert_int_equal(edge_get_count(w->edge), 0);
 }
 
-/* The worker dies before it answered the login: that fails, nothing is silent, and the client may try again where it is. */
+/* The worker dies before it answered the login: the next one is asked, with another ticket, and hears all that the client said. */
 static void test_died_at_login(void **state)
 {
     struct world *w = *state;
@@ -253,22 +254,73 @@ static void test_died_at_login(void **state)
     struct role *r = &w->stores[home()];
     say(w, &w->client, "c NOOP\r\n");
     assert_heard(&r->session, "b NOOP\r\nc NOOP\r\n");
-    buf_clear(&w->client.heard);
     die(w, r);
-    assert_true(has_heard(&w->client, "a NO [UNAVAILABLE] "));
-    assert_true(has_heard(&w->client, "\r\nb OK "));
-    assert_true(has_heard(&w->client, "\r\nc OK "));
+    say(w, &w->client, "d NOOP\r\n");
+    assert_heard(&w->client, "");
     assert_int_equal(edge_get_counts(w->edge).of[SERVICE_IMAP].sessions, 0);
     assert_int_equal(edge_get_counts(w->edge).of[SERVICE_IMAP].strangers, 1);
     come_back(w, r);
-    buf_clear(&w->client.heard);
+    reply_again(w, USER);
+    assert_int_equal(r->opens, 2);
+    assert_heard(&r->session, "b NOOP\r\nc NOOP\r\nd NOOP\r\n");
+    assert_str(fields_get(&r->head, STR("tag")), STR("a"));
+    assert_int_equal(edge_get_counts(w->edge).of[SERVICE_IMAP].logins, 1);
+    save(w, r, "a OK in\r\n", "one", 0, true);
+    assert_heard(&w->client, "a OK in\r\n");
+    die(w, r); /* from here on its state holds */
+    assert_heard(&w->client, "a OK in\r\n");
+    assert_int_equal(edge_get_counts(w->edge).of[SERVICE_IMAP].sessions, 1);
+}
+
+/* No worker survives it: the login fails, and the client may try again where it is. */
+static void test_deadly_at_login(void **state)
+{
+    struct world *w = *state;
+    connect_as(w, &w->client, SERVICE_IMAP, "127.0.0.1");
+    say(w, &w->client, "a LOGIN u p\r\nb NOOP\r\n");
+    reply_yes(w, USER, STR_EMPTY);
+    struct role *r = &w->stores[home()];
+    for (int i = 0; i < 9; i++) {
+        assert_int_equal(r->opens, i + 1);
+        assert_heard(&w->client, "");
+        die(w, r);
+        come_back(w, r);
+        if (i < 8) {
+            reply_again(w, USER);
+        }
+    }
+    assert_true(has_heard(&w->client, "a NO [UNAVAILABLE] "));
+    assert_true(has_heard(&w->client, "\r\nb OK "));
+    assert_int_equal(r->opens, 9);
     say(w, &w->client, "d LOGIN u p\r\n");
     reply_yes(w, USER, STR_EMPTY);
     save(w, r, "d OK in\r\n", "one", 0, true);
     assert_heard(&w->client, "d OK in\r\n");
-    die(w, r); /* from here on its state holds */
-    assert_heard(&w->client, "d OK in\r\n");
-    assert_int_equal(edge_get_counts(w->edge).of[SERVICE_IMAP].sessions, 1);
+}
+
+/* The worker was started after the ticket was made. */
+static void test_old_ticket(void **state)
+{
+    struct world *w = *state;
+    connect_as(w, &w->client, SERVICE_IMAP, "127.0.0.1");
+    say(w, &w->client, "a LOGIN u p\r\nb NOOP\r\n");
+    reply_yes(w, USER, STR_EMPTY);
+    struct role *r = &w->stores[home()];
+    int asks = w->auth.asks;
+    stream_mark(r->session.s, SESSION_MARK_AGAIN);
+    stream_shutdown(r->session.s);
+    loop_run(w->loop);
+    assert_int_equal(w->auth.asks, asks);
+    loop_advance(w->loop, 250);
+    assert_int_equal(w->auth.asks, asks + 1);
+    reply_again(w, USER);
+    assert_int_equal(r->opens, 2);
+    assert_heard(&r->session, "b NOOP\r\n");
+    assert_heard(&w->client, "");
+    save(w, r, "a OK in\r\n", "one", 0, true);
+    stream_mark(r->session.s, SESSION_MARK_AGAIN); /* too late for that */
+    loop_run(w->loop);
+    assert_true(has_heard(&w->client, "* BYE "));
 }
 
 /* The new worker does not take the state. */
@@ -508,6 +560,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_never_comes_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_without_a_state, setup, teardown),
         cmocka_unit_test_setup_teardown(test_died_at_login, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_deadly_at_login, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_old_ticket, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadly, setup, teardown),
         cmocka_unit_test_setup_teardown(test_waiting_client_is_stopped, setup, teardown),

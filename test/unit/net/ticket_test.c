@@ -152,7 +152,7 @@ static void test_older_than_checker(void **state)
 {
     struct keys *k = *state;
     ticket_checker_begin(k->checker, NOW + 1);
-    assert_int_equal(check(k, buf_str(&k->octets), NOW + 1), ERR_UNAVAILABLE);
+    assert_int_equal(check(k, buf_str(&k->octets), NOW + 1), ERR_TICKET_OLD);
     ticket_checker_begin(k->checker, NOW);
     assert_int_equal(check(k, buf_str(&k->octets), NOW + 1), ERR_OK);
 }
