@@ -500,11 +500,11 @@ def test_flood(make):
                 true(can_log_in(p.dmz2, 'alice'), 'a user whose password was checked lately')
             true(can_log_in(p.dmz2, 'carol'), 'and one who comes for the first time')
             p.witness.command('NOOP')
-            p.is_logged('edge dmz1 begins more than')
+            p.is_logged('edge dmz1 brings more than')
         finally:
             stop.set()
             for t in threads:
                 t.join()
-        true('edge dmz2 begins' not in p.inside.log(), 'the other edge is not blamed')
+        true('edge dmz2 brings' not in p.inside.log(), 'the other edge is not blamed')
 
 
