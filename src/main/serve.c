@@ -167,6 +167,19 @@ static int check_hosts(const struct config *c)
     return code;
 }
 
+static int check_networks(const struct config *c)
+{
+    static const enum config_id LISTS[] = {CONFIG_limits_exempt, CONFIG_lmtp_allow};
+    for (size_t i = 0; i < sizeof(LISTS) / sizeof(LISTS[0]); i++) {
+        struct str bad;
+        if (!network_check(config_get(c, LISTS[i]), &bad)) {
+            return tool_fail(EXIT_USAGE, "%s: %.*s is no network", config_get_key(LISTS[i])->name,
+                             STR_ARG(bad));
+        }
+    }
+    return EXIT_FINE;
+}
+
 static int check_heartbeats(const struct config *c)
 {
     static const enum config_id LISTS[] = {CONFIG_heartbeats, CONFIG_heartbeat_clients};
@@ -190,9 +203,6 @@ static int check_heartbeats(const struct config *c)
 int serve_check_config(const struct config *c)
 {
     struct str bad;
-    if (!network_check(config_get(c, CONFIG_limits_exempt), &bad)) {
-        return tool_fail(EXIT_USAGE, "limits_exempt: %.*s is no network", STR_ARG(bad));
-    }
     if (!webhook_is_sound(config_get(c, CONFIG_notify_webhooks), &bad)) {
         return tool_fail(EXIT_USAGE, "notify_webhooks: %.*s is neither an https URL nor an address",
                          STR_ARG(bad));
@@ -212,7 +222,8 @@ int serve_check_config(const struct config *c)
                              path.p);
         }
     }
-    int code = check_outside(c);
+    int code = check_networks(c);
+    code = code == EXIT_FINE ? check_outside(c) : code;
     code = code == EXIT_FINE ? check_heartbeats(c) : code;
     return code == EXIT_FINE ? check_hosts(c) : code;
 }
@@ -279,11 +290,7 @@ static int open_lmtp(const struct config *c, const struct state *s, unsigned off
                      struct listenings *listenings)
 {
     CLEANUP(buf_release) struct buf path = BUF_INIT(PATH_MAX + 16);
-    struct str bad = STR_EMPTY;
     struct str said = config_get(c, CONFIG_lmtp_socket);
-    if (!network_check(config_get(c, CONFIG_lmtp_allow), &bad)) {
-        return tool_fail(EXIT_USAGE, "lmtp_allow: %.*s is no network", STR_ARG(bad));
-    }
     if (said.n == 0) {
         buf_addf(&path, "%s/run/lmtp", s->dir);
     } else if (!str_eq(said, STR("none"))) {

@@ -96,8 +96,13 @@ def test_bad_configuration(make):
         code, out, err = limetta(s, 'reload')
         equal((code, out), (1, ''))
         equal(err, f'limetta: {s.config}:2: there is no setting called colour; limetta.conf(5) lists them all\n')
-        set_config(s, 'log_level = debug\nnotify_webhooks = "ftp://x"\n')
-        equal(limetta(s, 'reload')[0], 1)
+        for line, why in (('notify_webhooks = "ftp://x"', 'notify_webhooks: ftp://x is neither'), ('heartbeats = "anna"', 'heartbeats: behind anna'),
+                          ('heartbeats = "anna:300 bob:5"', 'heartbeats: behind bob'), ('heartbeat_clients = ":300"', 'heartbeat_clients: '),
+                          ('lmtp_allow = "10.0.0.0/33"', 'lmtp_allow: 10.0.0.0/33 is no network')):
+            set_config(s, f'log_level = debug\n{line}\n')
+            code, out, err = limetta(s, 'reload')
+            equal((code, out), (1, ''), line)
+            contains(err, f'limetta: {why}')
         s.process.send_signal(signal.SIGHUP)
         eventually(lambda: 'the configuration was not reloaded' in s.log(), 'the log says that it was not reloaded')
         true(not re.search(r' debug ', s.log()), 'the old log level')
