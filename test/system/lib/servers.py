@@ -210,6 +210,8 @@ class Limetta(Server):
             for port in (self.imap_port, self.submission_port):
                 wait_for_port(port, STOP_S, lambda: self.process.poll() is None, self.host)
         except RuntimeError as e:
+            self.process.terminate()  # nobody else will
+            self.process.wait(STOP_S)
             raise AssertionError(f'{e}\n{self.log()[-3000:]}') from None
 
     def roles(self, role):
