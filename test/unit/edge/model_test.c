@@ -176,14 +176,23 @@ static void forget(struct core **list, size_t *count, const struct core *c)
     }
 }
 
-static void begin_command(struct core *c, const char *line)
+/* The number before the next space. */
+static uint64_t take_number(struct str *line)
+{
+    uint64_t n = 0;
+    assert_true(str_to_u64(str_split(line, ' '), UINT64_MAX, &n));
+    return n;
+}
+
+static void begin_command(struct core *c, struct str line)
 {
     struct stand *s = &c->stand;
-    char kind = 0;
-    assert_int_equal(sscanf(line, "%u %u %c %u", &s->client, &s->command, &kind, &c->size), 4);
-    c->kind = kind;
+    s->client = (uint32_t)take_number(&line);
+    s->command = (uint32_t)take_number(&line);
+    c->kind = str_split(&line, ' ').p[0];
+    c->size = (uint32_t)take_number(&line);
     c->to_say = c->size;
-    if (kind == 'l') {
+    if (c->kind == 'l') {
         *s = (struct stand){s->told, c->size, s->client, s->command, false, true, false};
         c->is_fresh = true;
     }
@@ -193,16 +202,13 @@ static void begin_command(struct core *c, const char *line)
 static bool read_line(struct core *c, bool *was_heard)
 {
     size_t end = str_find_char(buf_str(&c->in), '\n');
-    char line[64] = {0};
     if (end == c->in.len) {
         return false;
     }
-    assert_true(end < sizeof(line));
-    memcpy(line, c->in.p, end);
+    begin_command(c, str_sub(buf_str(&c->in), 0, end));
     *was_heard = c->heard > 0;
     c->heard -= c->heard < end + 1 ? c->heard : end + 1;
     buf_consume(&c->in, end + 1);
-    begin_command(c, line);
     return true;
 }
 
@@ -620,16 +626,14 @@ static void on_body(struct client *c, struct str line)
     c->kinds[c->answered] = 'R'; /* its OK follows */
 }
 
-static void on_answer_line(struct client *c, const char *line, size_t line_end)
+static void on_answer_line(struct client *c, struct str line, size_t line_end)
 {
-    uint32_t number = 0;
-    char word[4] = "";
-    assert_int_equal(sscanf(line, "%u %3s", &number, word), 2);
+    uint32_t number = (uint32_t)take_number(&line);
     assert_int_equal(number, c->answered);
     char kind = c->kinds[number];
     bool is_change = kind == 'w' || kind == 'l';
-    bool is_ok = strcmp(word, "OK") == 0;
-    assert_true(is_ok || (is_change && strcmp(word, "NO") == 0));
+    bool is_ok = str_eq(line, STR("OK"));
+    assert_true(is_ok || (is_change && str_eq(line, STR("NO"))));
     assert_true(kind != 'r' && kind != 'i');
     assert_int_equal(c->made[number], is_change && is_ok ? 1 : c->made[number]);
     assert_true(c->made[number] <= 1);
@@ -667,23 +671,16 @@ static void on_stranger_line(struct client *c, struct str line)
     } else if (str_starts(line, STR("a NO [UNAVAILABLE]"))) {
         c->phase = REFUSED;
     } else {
-        unsigned long long told = 0;
-        char text[64] = {0};
-        memcpy(text, line.p, line.n < 63 ? line.n : 63);
-        if (sscanf(text, "welcome %llu", &told) != 1) {
-            fail_msg("a stranger heard: %s", text);
-        }
-        c->news = told;
+        assert_str(str_split(&line, ' '), STR("welcome"));
+        c->news = take_number(&line);
         c->phase = IN;
     }
 }
 
-static void on_news(struct client *c, const char *line)
+static void on_news(struct client *c, struct str line)
 {
-    unsigned long long n = 0;
-    if (sscanf(line, "* %llu", &n) != 1) {
-        fail_msg("heard: %s", line);
-    }
+    assert_str(str_split(&line, ' '), STR("*"));
+    uint64_t n = take_number(&line);
     assert_true(n > c->news && n <= c->m->news);
     c->news = n;
     reached.news++;
@@ -691,14 +688,12 @@ static void on_news(struct client *c, const char *line)
 
 static void on_line(struct client *c, struct str line, size_t line_end)
 {
-    char text[64] = {0};
     if (c->phase != IN) {
         on_stranger_line(c, line);
         return;
     }
-    memcpy(text, line.p, line.n < 63 ? line.n : 63);
     if (line.n > 0 && line.p[0] == '*') {
-        on_news(c, text);
+        on_news(c, line);
     } else if (str_eq(line, STR("+"))) {
         assert_int_equal(c->kinds[c->answered], 'i');
         c->answered++;
@@ -706,7 +701,7 @@ static void on_line(struct client *c, struct str line, size_t line_end)
         on_body(c, line);
     } else {
         assert_true(c->answered < c->said);
-        on_answer_line(c, text, line_end);
+        on_answer_line(c, line, line_end);
     }
 }
 
