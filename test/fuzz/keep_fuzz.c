@@ -21,6 +21,7 @@ struct model {
     struct buf output; /* all that it was told since the last state */
     int64_t origin;    /* of the input: where the session's side counts from */
     int64_t state_at;  /* of the input: where the state stands */
+    bool has_state;    /* there was one that is not empty, whether it holds or not */
 };
 
 static const char PATTERN[2 * BIG] = {0};
@@ -60,10 +61,13 @@ static void take(struct model *m, uint8_t used, uint8_t literal)
         .state = str_make(PATTERN, literal % 50),
         .may_park = (literal & 1) != 0,
     };
+    save.is_same = literal == 45 && m->has_state;
+    save.state.n = save.is_same ? 0 : save.state.n;
     bool is_taken = keep_take(m->k, &save);
     assert(is_taken || !keep_has_state(m->k));
     assert(!is_taken || (at <= total && keep_has_log(m->k)));
-    assert(keep_has_state(m->k) == (is_taken && save.state.n > 0));
+    assert(keep_has_state(m->k) == (is_taken && (save.state.n > 0 || save.is_same)));
+    m->has_state = m->has_state || save.state.n > 0;
     if (is_taken) {
         m->state_at = at;
         buf_clear(&m->output);

@@ -40,6 +40,9 @@ struct way {
     uint64_t saved_before_mark;
     uint64_t save_heard; /* the last that came */
     uint64_t save_at[SAVES_KEPT];
+    uint64_t of
+        [SAVES_KEPT]; /* whose octets a state has: its own, or those of one that holds on; 0: none */
+    uint64_t kept;    /* whose octets the reader has */
     uint64_t mark_at; /* with mark */
     uint8_t mark;     /* under way, or 0 */
 };
@@ -207,7 +210,11 @@ static void on_save(void *owner, const struct link_save *save)
     assert_true(y->mark == 0 || name <= y->saved_before_mark);
     assert_int_equal(save->literal, name * 3);
     assert_int_equal(save->may_park, name % 2);
-    assert_memory_equal(save->state.p, octets_at(y, name, 0).p, save->state.n);
+    uint64_t of = y->of[name % SAVES_KEPT];
+    assert_memory_equal(save->state.p, octets_at(y, of, 0).p, save->state.n);
+    assert_true(save->is_same ? of == y->kept && save->state.n == 0
+                              : (save->state.n > 0) == (of > 0));
+    y->kept = of;
     y->save_heard = name;
 }
 
@@ -303,11 +310,16 @@ static void do_save(struct end *e)
     size_t at = phase(y, y->written);
     y->written += n;
     y->save_at[name % SAVES_KEPT] = y->written;
+    uint64_t last = y->of[(name - 1) % SAVES_KEPT];
+    bool is_same = name > 1 && last > 0 && one_in(w, 3);
+    size_t size = is_same ? 0 : one_in(w, 5) ? below(w, LINK_STATE_MOST + 1) : below(w, 200);
+    y->of[name % SAVES_KEPT] = is_same ? last : size > 0 ? name : 0;
     struct link_save save = {
         .used = name,
         .literal = name * 3,
         .may_park = name % 2 == 1,
-        .state = octets_at(y, name, one_in(w, 5) ? below(w, LINK_STATE_MOST + 1) : below(w, 200)),
+        .is_same = is_same,
+        .state = octets_at(y, name, size),
     };
     if (y->mark == 0 && one_in(w, 6)) {
         save.mark = 7;
