@@ -129,7 +129,7 @@ class Gate:
                 continue
             if kind == SAVE:
                 n = int.from_bytes(payload[20:24], 'little')
-                self.states[number] = payload[24:24 + n]
+                self.states[number] = payload[24:24 + n] or self.states.get(number)  # none: the last one holds on
                 kind, payload = LINK_DATA, payload[24 + n:]
             if kind == LINK_DATA:
                 said += payload
