@@ -2,32 +2,13 @@
  * each answer means. */
 #include "main/webhook.h"
 
-#include "../net/cert.h"
-#include "net/stream.h"
-#include "net/tls.h"
-#include "unit.h"
+#include "../net/https_server.h"
 
-#include "base/mem.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
-
-struct visit {
-    struct visit *next; /* of those that are open */
-    struct stream *s;
-    struct buf heard;
-};
 
 static struct loop *loop;
 static struct webhooks *hooks;
-static struct tls_context *server_context;
-static struct listener *listener;
-static struct buf cert;
 static struct buf list;
-static uint16_t port;
-static unsigned visits; /* connections */
-static struct visit *open_visits;
 static struct buf asked; /* the last request */
 static unsigned status;  /* what the server answers; 0: nothing */
 static unsigned replies;
@@ -37,13 +18,13 @@ static struct buf got; /* the reply's result */
 
 /* ---- the server ---- */
 
-static void on_octets(void *owner, struct str octets)
+static bool is_whole(struct str heard)
 {
-    struct visit *v = owner;
-    buf_add(&v->heard, octets);
-    if (!str_ends(buf_str(&v->heard), STR("}"))) {
-        return;
-    }
+    return str_ends(heard, STR("}"));
+}
+
+static void answer(struct https_visit *v)
+{
     buf_clear(&asked);
     buf_add(&asked, buf_str(&v->heard));
     if (status == 0) {
@@ -55,66 +36,26 @@ static void on_octets(void *owner, struct str octets)
     stream_shutdown(v->s);
 }
 
-static void on_drained(void *owner)
-{
-}
-
-static void on_end(void *owner, enum err why)
-{
-    struct visit *v = owner;
-    struct visit **at = &open_visits;
-    while (*at != v) {
-        at = &(*at)->next;
-    }
-    *at = v->next;
-    stream_free(&v->s);
-    buf_release(&v->heard);
-    free(v);
-}
-
-static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
-{
-    static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
-    struct visit *v = mem_new(sizeof(*v));
-    v->next = open_visits;
-    open_visits = v;
-    visits++;
-    v->heard = BUF_INIT(65536);
-    v->s = tls_server_new(loop, server_context, stream_from_fd(loop, fd));
-    stream_set_handler(v->s, &HANDLER, v);
-}
-
 static void open_hooks(const char *more)
 {
     webhooks_free(&hooks);
     buf_clear(&list);
-    buf_addf(&list, "https://localhost:%u/hook https://127.0.0.1:%u/ %s", port, port, more);
-    struct webhooks_args args = {.loop = loop, .list = buf_str(&list), .anchors = buf_str(&cert)};
+    buf_addf(&list, "https://localhost:%u/hook https://127.0.0.1:%u/ %s", https.port, https.port,
+             more);
+    struct webhooks_args args = {
+        .loop = loop, .list = buf_str(&list), .anchors = buf_str(&https.cert)};
     assert_int_equal(webhooks_new(&args, &hooks), ERR_OK);
 }
 
 static int set_up(void **state)
 {
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof(here);
-    CLEANUP(buf_release) struct buf key = BUF_INIT(65536);
     loop = loop_new();
-    cert = BUF_INIT(65536);
+    https_start(loop, "localhost", is_whole, answer);
     list = BUF_INIT(4096);
     asked = BUF_INIT(65536);
     got = BUF_INIT(4096);
-    visits = 0;
     status = 200;
     replies = 0;
-    cert_make("localhost", &cert, &key);
-    assert_int_equal(tls_server_context_new(buf_str(&cert), buf_str(&key), 0, &server_context),
-                     ERR_OK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&here, n), 0);
-    assert_int_equal(listen(fd, 100), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&here, &n), 0);
-    port = ntohs(here.sin_port);
-    listener = listener_new(loop, fd, on_accept, NULL);
     open_hooks("127.0.0.1 ::1");
     return 0;
 }
@@ -122,13 +63,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     webhooks_free(&hooks);
-    listener_free(&listener);
-    while (open_visits != NULL) { /* some have not heard yet that we are gone */
-        on_end(open_visits, ERR_PEER_GONE);
-    }
-    tls_context_free(&server_context);
+    https_stop();
     loop_free(&loop);
-    buf_release(&cert);
     buf_release(&list);
     buf_release(&asked);
     buf_release(&got);
@@ -175,7 +111,7 @@ static void expect_post(const char *format, const char *want)
     if (at != NULL) {
         char tail[128];
         (void)snprintf(tail, sizeof(tail), "%s", at + 4);
-        (void)snprintf(at, sizeof(url) - (size_t)(at - url), "%u%s", port, tail);
+        (void)snprintf(at, sizeof(url) - (size_t)(at - url), "%u%s", https.port, tail);
     }
     start(url, 7);
     if (replies == before) {
@@ -195,7 +131,7 @@ static void test_post(void **state)
     assert_true(str_starts(request, STR("POST /hook/ann?x=1 HTTP/1.1\r\n")));
     assert_true(str_find_str(request, STR("\r\nContent-Type: application/json\r\n")) < request.n);
     assert_true(str_ends(request, STR("\r\n\r\n{\"message\":\"h\xc3\xb6\"}")));
-    assert_int_equal(visits, 1);
+    assert_int_equal(https.count, 1);
 }
 
 static void test_answers(void **state)
@@ -209,7 +145,7 @@ static void test_answers(void **state)
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
         status = CASES[i].status;
         expect_post("localhost:PORT/hook", CASES[i].result);
-        assert_int_equal(visits, i + 1); /* no redirect is followed */
+        assert_int_equal(https.count, i + 1); /* no redirect is followed */
     }
 }
 
@@ -225,13 +161,14 @@ static void test_refused(void **state)
     open_hooks("10.9.8.7");
     expect_post("localhost:PORT/hook", "ok"); /* a listed URL's address is listed */
     CLEANUP(buf_release) struct buf only = BUF_INIT(256);
-    buf_addf(&only, "https://localhost:%u/hook 10.9.8.7", port);
+    buf_addf(&only, "https://localhost:%u/hook 10.9.8.7", https.port);
     webhooks_free(&hooks);
-    struct webhooks_args args = {.loop = loop, .list = buf_str(&only), .anchors = buf_str(&cert)};
+    struct webhooks_args args = {
+        .loop = loop, .list = buf_str(&only), .anchors = buf_str(&https.cert)};
     assert_int_equal(webhooks_new(&args, &hooks), ERR_OK);
-    unsigned before = visits;
+    unsigned before = https.count;
     expect_post("localhost:PORT/hook", "failed");
-    assert_int_equal(visits, before);
+    assert_int_equal(https.count, before);
 }
 
 /* A server that cannot prove who it is hears nothing. */
@@ -251,7 +188,7 @@ static void test_certificate(void **state)
 static void test_forget(void **state)
 {
     char url[64];
-    (void)snprintf(url, sizeof(url), "https://localhost:%u/hook", port);
+    (void)snprintf(url, sizeof(url), "https://localhost:%u/hook", https.port);
     status = 0;
     for (uint32_t i = 0; i < 32; i++) {
         start(url, i);

@@ -1,36 +1,16 @@
 /* The HTTPS client against a server of ours on loopback: what it asks, what it refuses, how it ends. */
 #include "net/http.h"
 
-#include "cert.h"
-#include "net/stream.h"
-#include "net/tls.h"
-#include "unit.h"
+#include "https_server.h"
 
-#include "base/list.h"
-#include "base/mem.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <unistd.h>
 
 enum { BIG = 100000 };
 
-struct visit {
-    struct list node; /* in visits */
-    struct stream *s;
-    struct buf heard;
-};
-
-static struct list visits;
 static struct loop *loop;
 static struct http *http;
-static struct tls_context *server_context;
-static struct listener *listener;
-static struct buf cert;
-static uint16_t port;
 static struct buf asked; /* the last request */
-static bool is_plain;
 static enum err got_err;
 static unsigned got_status;
 static struct buf got_body;
@@ -38,7 +18,7 @@ static unsigned ends;
 
 /* ---- the server ---- */
 
-static void answer(struct visit *v)
+static void answer(struct https_visit *v)
 {
     CLEANUP(buf_release) struct buf out = BUF_INIT(1 << 20);
     struct str heard = buf_str(&v->heard);
@@ -64,66 +44,19 @@ static void answer(struct visit *v)
     stream_shutdown(v->s);
 }
 
-static void on_octets(void *owner, struct str octets)
+static bool is_whole(struct str heard)
 {
-    struct visit *v = owner;
-    buf_add(&v->heard, octets);
-    struct str heard = buf_str(&v->heard);
-    size_t end = str_find_str(heard, STR("\r\n\r\n"));
-    bool is_post = str_starts(heard, STR("POST"));
-    if (end < heard.n && (!is_post || str_ends(heard, STR("body")))) {
-        answer(v);
-    }
-}
-
-static void on_drained(void *owner)
-{
-}
-
-static void on_end(void *owner, enum err why)
-{
-    struct visit *v = owner;
-    list_remove(&v->node);
-    stream_free(&v->s);
-    buf_release(&v->heard);
-    free(v);
-}
-
-static void on_accept(void *owner, int fd, const struct sockaddr_storage *peer)
-{
-    static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
-    struct visit *v = mem_new(sizeof(*v));
-    list_append(&visits, &v->node);
-    v->heard = BUF_INIT(65536);
-    v->s = stream_from_fd(loop, fd);
-    if (!is_plain) {
-        v->s = tls_server_new(loop, server_context, v->s);
-    }
-    stream_set_handler(v->s, &HANDLER, v);
+    return !str_starts(heard, STR("POST")) || str_ends(heard, STR("body"));
 }
 
 static int set_up(void **state)
 {
-    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t n = sizeof(here);
-    CLEANUP(buf_release) struct buf key = BUF_INIT(65536);
-    list_init(&visits);
     loop = loop_new();
-    cert = BUF_INIT(65536);
-    cert_make("mta-sts.x.test", &cert, &key);
-    assert_int_equal(tls_server_context_new(buf_str(&cert), buf_str(&key), 0, &server_context),
-                     ERR_OK);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fd, (struct sockaddr *)&here, n), 0);
-    assert_int_equal(listen(fd, 10), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&here, &n), 0);
-    port = ntohs(here.sin_port);
-    listener = listener_new(loop, fd, on_accept, NULL);
+    https_start(loop, "mta-sts.x.test", is_whole, answer);
     asked = BUF_INIT(65536);
     got_body = BUF_INIT(1 << 20);
-    is_plain = false;
     ends = 0;
-    struct http_args args = {.loop = loop, .anchors_pem = buf_str(&cert)};
+    struct http_args args = {.loop = loop, .anchors_pem = buf_str(&https.cert)};
     assert_int_equal(http_new(&args, &http), ERR_OK);
     return 0;
 }
@@ -131,13 +64,8 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     http_free(&http);
-    listener_free(&listener);
-    while (!list_is_empty(&visits)) {
-        on_end(list_entry(visits.next, struct visit, node), ERR_PEER_GONE);
-    }
-    tls_context_free(&server_context);
+    https_stop();
     loop_free(&loop);
-    buf_release(&cert);
     buf_release(&asked);
     buf_release(&got_body);
     return 0;
@@ -166,7 +94,7 @@ static struct http_call *start(const char *scheme, const char *host, const char 
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct sockaddr_storage where = {0};
     memcpy(&where, &at, sizeof(at));
-    buf_addf(&url, "%s://%s:%u%s", scheme, host, port, path);
+    buf_addf(&url, "%s://%s:%u%s", scheme, host, https.port, path);
     struct http_request r = {
         .url = buf_str(&url),
         .at = &where,
@@ -242,7 +170,7 @@ static void test_certificate(void **state)
 
 static void test_plain(void **state)
 {
-    is_plain = true;
+    https.is_plain = true;
     (void)start("http", "x.test", "/policy", STR_EMPTY);
     loop_run(loop);
     assert_int_equal(got_err, ERR_SYNTAX);
@@ -259,7 +187,7 @@ static void test_own_way(void **state)
 {
     CLEANUP(buf_release) struct buf url = BUF_INIT(1000);
     assert_int_equal(setenv("https_proxy", "http://127.0.0.1:1", 1), 0);
-    buf_addf(&url, "https://127.0.0.1:%u/policy", port);
+    buf_addf(&url, "https://127.0.0.1:%u/policy", https.port);
     struct http_request r = {.url = buf_str(&url), .answer_most = 1000};
     (void)http_start(http, &r, on_done, NULL);
     loop_run(loop);
@@ -287,7 +215,7 @@ static void test_bad_urls(void **state)
 
 static void test_unreachable(void **state)
 {
-    listener_free(&listener);
+    listener_free(&https.listener);
     assert_int_equal(get("/policy"), ERR_UNREACHABLE);
 }
 
