@@ -1068,17 +1068,18 @@ static void test_model(void **state)
 {
     struct world *w = *state;
     uint32_t only = only_seed;
+    unsigned seeds = unit_rounds(SEEDS);
     for (size_t i = 0; i < sizeof(letters); i++) {
         letters[i] = (char)('a' + i % 26);
     }
-    for (uint32_t seed = only > 0 ? only : 1; seed <= (only > 0 ? only : SEEDS); seed++) {
+    for (uint32_t seed = only > 0 ? only : 1; seed <= (only > 0 ? only : seeds); seed++) {
         print_message("seed %u\n", seed);
         run_seed(w, seed);
     }
     if (only == 0) {
-        assert_true(reached.resumes > 10 * SEEDS && reached.wakeups > 5 * SEEDS);
-        assert_true(reached.answers > 50 * SEEDS && reached.refusals > SEEDS);
-        assert_true(reached.layers > SEEDS && reached.returns > SEEDS && reached.news > 5 * SEEDS);
+        assert_true(reached.resumes > 10 * seeds && reached.wakeups > 5 * seeds);
+        assert_true(reached.answers > 50 * seeds && reached.refusals > seeds);
+        assert_true(reached.layers > seeds && reached.returns > seeds && reached.news > 5 * seeds);
     }
 }
 

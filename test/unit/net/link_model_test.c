@@ -810,7 +810,8 @@ static void test_model(void **state)
         size_t at = i % PERIOD;
         letters[i] = (char)(unsigned char)(at * 7 + at / 16);
     }
-    for (uint32_t seed = only != NULL ? *only : 1; seed <= (only != NULL ? *only : SEEDS); seed++) {
+    uint32_t last = only != NULL ? *only : unit_rounds(SEEDS);
+    for (uint32_t seed = only != NULL ? *only : 1; seed <= last; seed++) {
         print_message("seed %u\n", seed);
         run_seed(seed);
     }
