@@ -8,6 +8,9 @@
  * Decoded octets go to the user from the loop's buffer, several records at a time. If the user pauses in between, what
  * is not decoded yet is kept in `pending` (at most what one read of the socket brought) and the stream below is paused.
  *
+  * A server makes OpenSSL's object only when the client's ClientHello is whole (tls_hello.c), and, when it is held, when its
+  * turn has come: so whoever stops amid it, or waits, costs his octets and no more.
+ *
  * The end: close_notify is the orderly one. A peer that closes the connection without it may have been cut off by
  * somebody else, so that is ERR_PEER_GONE (RFC 8446, 6.1). */
 #include "net/tls_priv.h"
@@ -16,6 +19,7 @@
 #include "base/mem.h"
 #include "net/loop_priv.h"
 #include "net/stream_priv.h"
+#include "net/tls_hello.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
@@ -27,10 +31,11 @@ struct tls {
     struct stream base;
     struct loop *loop;
     struct tls_context *context;
-    SSL *ssl;
+    SSL *ssl; /* NULL: a server that waits for the ClientHello, or with it */
     struct stream *under;
     struct str feed; /* what OpenSSL may read now; borrowed from a callback or from pending */
-    struct backlog pending;        /* came while the user was paused */
+    struct backlog pending;        /* came while the user was paused, or before there was ssl */
+    size_t hello_least;            /* of pending, before the ClientHello can be whole */
     struct backlog early;          /* written before the handshake was done */
     void (*on_ready)(void *owner); /* NULL: nobody waits for it */
     void (*on_hello)(void *owner); /* NULL: the handshake need not wait */
@@ -121,19 +126,8 @@ static SSL_SESSION *on_find_session(SSL *ssl, const unsigned char *id, int len, 
                              loop_now_ms(t->loop));
 }
 
-/* OpenSSL has read the ClientHello, and computed nothing yet. */
-static int on_client_hello(SSL *ssl, int *alert, void *unused)
-{
-    struct tls *t = of_ssl(ssl);
-    (void)alert;
-    (void)unused;
-    t->is_held = t->is_held || t->on_hello != NULL;
-    return t->is_held ? SSL_CLIENT_HELLO_RETRY : SSL_CLIENT_HELLO_SUCCESS;
-}
-
 void tls_watch_sessions(struct tls_context *c)
 {
-    SSL_CTX_set_client_hello_cb(c->ssl, on_client_hello, NULL);
     SSL_CTX_sess_set_new_cb(c->ssl, on_new_session);
     SSL_CTX_sess_set_get_cb(c->ssl, on_find_session);
 }
@@ -158,7 +152,7 @@ static void log_failure(const struct tls *t, const char *what)
     }
     t->context->logged_ms = now_ms;
     const char *why = ERR_reason_error_string(ERR_peek_last_error());
-    long verdict = SSL_get_verify_result(t->ssl);
+    long verdict = t->ssl == NULL ? X509_V_OK : SSL_get_verify_result(t->ssl);
     if (verdict != X509_V_OK) {
         why = X509_verify_cert_error_string(verdict);
     }
@@ -184,22 +178,51 @@ static void fail(struct tls *t, enum err why)
     (void)stream_give_end(&t->base, t->why); /* once; later when there is no handler yet */
 }
 
-/* True when OpenSSL only waits for more, or for tls_go_on(). */
+/* True when OpenSSL only waits for more. */
 static bool is_waiting(const struct tls *t, int result)
 {
     int e = SSL_get_error(t->ssl, result);
-    return e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE
-           || e == SSL_ERROR_WANT_CLIENT_HELLO_CB;
+    return e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE;
 }
 
-/* The ClientHello came, and somebody wants to say when it goes on. */
-static void tell_hello(struct tls *t)
+static void make_ssl(struct tls *t)
 {
-    void (*on_hello)(void *owner) = t->on_hello;
-    if (t->is_held && on_hello != NULL && t->base.handler != NULL && !t->base.is_freed) {
-        t->on_hello = NULL;
-        on_hello(t->base.owner);
+    t->ssl = SSL_new(t->context->ssl);
+    BIO *bio = BIO_new(t->context->bio);
+    if (t->ssl == NULL || bio == NULL) {
+        abort(); /* out of memory */
     }
+    BIO_set_data(bio, t);
+    BIO_set_init(bio, 1);
+    SSL_set_bio(t->ssl, bio, bio);
+}
+
+/* A server's handshake begins when the ClientHello is whole, and whoever wants to say when has said so. False: not now. */
+static bool begin(struct tls *t)
+{
+    struct str octets = backlog_str(&t->pending);
+    if (t->is_held || t->is_broken || t->base.handler == NULL || octets.n < t->hello_least) {
+        return false;
+    }
+    enum err e = tls_hello_look(octets, &t->hello_least);
+    if (e != ERR_OK) {
+        log_failure(t, "a ClientHello that is too long");
+        fail(t, e);
+        return false;
+    }
+    if (octets.n < t->hello_least || octets.n == 0) {
+        return false;
+    }
+    void (*on_hello)(void *owner) = t->on_hello;
+    if (on_hello != NULL) {
+        t->on_hello = NULL;
+        t->is_held = true;
+        on_hello(t->base.owner);
+        return false;
+    }
+    make_ssl(t);
+    SSL_set_accept_state(t->ssl);
+    return true;
 }
 
 static void write_now(struct tls *t, struct str octets)
@@ -219,7 +242,7 @@ static void say_end(struct tls *t)
     if (t->is_ending && !t->has_said_end && (t->is_ready || t->is_broken)) {
         t->has_said_end = true;
         ERR_clear_error();
-        (void)SSL_shutdown(t->ssl);
+        (void)(t->ssl == NULL ? 0 : SSL_shutdown(t->ssl));
         stream_shutdown(t->under);
     }
 }
@@ -234,7 +257,6 @@ static bool shake_hands(struct tls *t)
             log_failure(t, "handshake");
             fail(t, ERR_TLS_FAILED);
         }
-        tell_hello(t);
         return false;
     }
     t->is_ready = true;
@@ -302,8 +324,8 @@ static void run(struct tls *t)
 /* The stream below is done; nothing more can be decoded. */
 static void check_under_end(struct tls *t)
 {
-    if (t->has_under_ended && t->feed.n == 0 && backlog_len(&t->pending) == 0 && !t->base.is_paused
-        && !t->base.has_ended) {
+    bool is_all = t->feed.n == 0 && (backlog_len(&t->pending) == 0 || t->ssl == NULL);
+    if (t->has_under_ended && is_all && !t->base.is_paused && !t->base.has_ended) {
         fail(t, t->is_ready ? ERR_PEER_GONE : ERR_TLS_FAILED);
     }
 }
@@ -311,6 +333,9 @@ static void check_under_end(struct tls *t)
 /* Works on what was kept. */
 static void run_pending(struct tls *t)
 {
+    if (t->ssl == NULL && !begin(t)) {
+        return;
+    }
     struct backlog taken = t->pending;
     backlog_init(&t->pending);
     t->feed = backlog_str(&taken);
@@ -326,7 +351,7 @@ static void on_octets(void *owner, struct str octets)
 {
     struct tls *t = owner;
     stream_hold(&t->base);
-    if (backlog_len(&t->pending) > 0) {
+    if (t->ssl == NULL || backlog_len(&t->pending) > 0) {
         backlog_add(&t->pending, octets);
         run_pending(t);
     } else {
@@ -464,14 +489,6 @@ static struct tls *make(struct loop *l, struct tls_context *c, struct stream *un
     t->under = under;
     backlog_init(&t->pending);
     backlog_init(&t->early);
-    t->ssl = SSL_new(c->ssl);
-    BIO *bio = BIO_new(c->bio);
-    if (t->ssl == NULL || bio == NULL) {
-        abort(); /* out of memory */
-    }
-    BIO_set_data(bio, t);
-    BIO_set_init(bio, 1);
-    SSL_set_bio(t->ssl, bio, bio);
     stream_resume(under);
     stream_set_handler(under, &UNDER_HANDLER, t);
     return t;
@@ -479,9 +496,7 @@ static struct tls *make(struct loop *l, struct tls_context *c, struct stream *un
 
 struct stream *tls_server_new(struct loop *l, struct tls_context *c, struct stream *under)
 {
-    struct tls *t = make(l, c, under);
-    SSL_set_accept_state(t->ssl);
-    return &t->base;
+    return &make(l, c, under)->base;
 }
 
 /* An IP address is checked as one, and is not sent as a server name (RFC 6066, 3). */
@@ -503,6 +518,7 @@ struct stream *tls_client_new(struct loop *l, struct tls_context *c, struct stre
                               struct str host)
 {
     struct tls *t = make(l, c, under);
+    make_ssl(t);
     SSL_set_connect_state(t->ssl);
     if (host.n > 0 && !expect_host(t->ssl, host)) {
         t->is_broken = true;
@@ -572,6 +588,7 @@ struct stream *tls_client_new_dane(struct loop *l, struct tls_context *c, struct
                                    const struct tls_dane *dane)
 {
     struct tls *t = make(l, c, under);
+    make_ssl(t);
     SSL_set_connect_state(t->ssl);
     ERR_clear_error();
     int mode = believe_any(t->ssl, dane) ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;

@@ -179,6 +179,102 @@ static void test_talk(void **state)
 }
 
 /* What was decoded or not when the user paused comes when it resumes, once and in order. */
+/* What one side wrote, as it is or as records of three octets, one octet after the other. */
+static void carry(struct world *w, struct ear *from, struct stream *to, bool is_cut)
+{
+    struct str octets = buf_str(&from->heard);
+    struct buf out = BUF_INIT(1 << 20);
+    for (size_t i = 5; is_cut && i < octets.n; i += 3) {
+        struct str piece = str_sub(octets, i, 3);
+        buf_add(&out, str_sub(octets, 0, 3));
+        buf_add_char(&out, '\0');
+        buf_add_char(&out, (char)piece.n);
+        buf_add(&out, piece);
+    }
+    struct str all = is_cut ? buf_str(&out) : octets;
+    for (size_t i = 0; i < all.n; i++) {
+        stream_write(to, str_sub(all, i, 1));
+        loop_run(w->loop);
+    }
+    buf_release(&out);
+    buf_clear(&from->heard);
+}
+
+/* A ClientHello that comes in many records and many pieces (RFC 8446, 5.1); until it is whole nothing is made for it. */
+static void test_hello_in_pieces(void **state)
+{
+    struct world *w = *state;
+    struct stream *server_end = NULL;
+    struct ear by_client = {0};
+    struct ear by_server = {0};
+    ear_put(&by_client, w->far);
+    w->far = NULL;
+    stream_pair(w->loop, &server_end, &w->far);
+    ear_put(&by_server, server_end);
+    start(w, STR("mail.example"));
+    loop_run(w->loop);
+    assert_true(by_client.heard.len > 100);
+    carry(w, &by_client, by_server.s, true);
+    for (int i = 0; i < 2; i++) {
+        carry(w, &by_server, by_client.s, false);
+        carry(w, &by_client, by_server.s, false);
+    }
+    assert_true(tls_is_ready(w->server.s));
+    assert_true(tls_is_ready(w->client.s));
+    ear_release(&by_client);
+    ear_release(&by_server);
+}
+
+static void on_hello_count(void *owner)
+{
+    struct ear *e = owner;
+    e->drained += 100;
+}
+
+/* Held: the turn comes when it is whole, once; whoever leaves before it is over. */
+static void test_hold(void **state)
+{
+    struct world *w = *state;
+    ear_put(&w->server, tls_server_new(w->loop, w->server_context, w->far));
+    tls_hold(w->server.s, on_hello_count);
+    w->far = NULL;
+    loop_run(w->loop);
+    assert_int_equal(w->server.drained, 0);
+    ear_put(&w->client, tls_client_new(w->loop, w->client_context, w->near, STR("mail.example")));
+    w->near = NULL;
+    loop_run(w->loop);
+    assert_int_equal(w->server.drained, 100);
+    assert_false(tls_is_ready(w->client.s));
+    tls_go_on(w->server.s);
+    loop_run(w->loop);
+    assert_true(tls_is_ready(w->client.s));
+    assert_int_equal(w->server.drained, 100);
+}
+
+/* Half a ClientHello, then the end; and one that is announced to be too long. */
+static void test_bad_hello(void **state)
+{
+    static const struct str CASES[] = {STR("\x16\x03\x01\x01\x00\x01\x00\x00\xfc\x03\x03"),
+                                       STR("\x16\x03\x01\x01\x00\x01\x10\x00\x00\x03\x03")};
+    struct world *w = *state;
+    for (size_t i = 0; i < 2; i++) {
+        ear_put(&w->server, tls_server_new(w->loop, w->server_context, w->far));
+        w->far = NULL;
+        ear_put(&w->client, w->near);
+        w->near = NULL;
+        stream_write(w->client.s, CASES[i]);
+        loop_run(w->loop);
+        assert_int_equal(w->server.ended, (int)i);
+        stream_shutdown(w->client.s);
+        loop_run(w->loop);
+        assert_int_equal(w->server.ended, 1);
+        assert_int_equal(w->server.why, ERR_TLS_FAILED);
+        ear_release(&w->server);
+        ear_release(&w->client);
+        stream_pair(w->loop, &w->near, &w->far);
+    }
+}
+
 static void test_pause(void **state)
 {
     struct world *w = *state;
@@ -407,6 +503,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_tls, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cut_off, setup, teardown),
         cmocka_unit_test_setup_teardown(test_talk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hello_in_pieces, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hold, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_bad_hello, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pause, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pause_inside, setup, teardown),
         cmocka_unit_test_setup_teardown(test_binding, setup, teardown),
