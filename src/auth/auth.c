@@ -21,7 +21,8 @@
  *
  * All state is bounded: AUTH_ATTEMPTS_MOST attempts, each with a timer; of one address AUTH_HELD_BACK_MOST are held
  * back and AUTH_CHECKS_MOST checked, and beyond that the answer is "later", and the attempt is not looked at: the edge
- * asks again, with its logins in line (edge/line.h). So guessing side by side ends soon, too, and a storm of phones is no guessing. In a full table the one that has waited longest makes room. */
+ * asks again, with its logins in line (edge/line.h). So guessing side by side ends soon, too, and a storm of phones is no
+ * guessing. In a full table the one that has waited longest makes room. */
 #include "auth/auth.h"
 
 #include "auth/auth_priv.h"

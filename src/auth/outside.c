@@ -22,8 +22,8 @@ static void ask_outside(struct attempt *t, struct buf *body,
     buf_wipe(body);
 }
 
-/* What was answered: ERR_OK, ERR_AUTH_FAILED, ERR_UNAVAILABLE (it cannot be told now), ERR_PEER_GONE (nobody was there to answer, who will be
- * back). user: whom it names, appended. */
+/* What was answered: ERR_OK, ERR_AUTH_FAILED, ERR_UNAVAILABLE (it cannot be told now), ERR_PEER_GONE (nobody was there to
+ * answer, who will be back). user: whom it names, appended. */
 static enum err read_verdict(enum err e, struct str body, struct buf *user)
 {
     struct fields f;

@@ -8,9 +8,10 @@
  *     a line for Argon2id: edges take turns, so that a thousand guesses through one of them delay a login through
  * another by one check.
  *
- * The number is a bucket that leaks, as in edge/limits.c: a login that begins fills it by one, one that succeeds takes fifteen sixteenths of
- * that out again. So a taken-over edge can't guess faster, nor begin exchanges without end; phones that all come back at once, with the right
- * passwords, hardly fill it; and an edge that was slowed waits for its turn, with its logins in line (edge/line.h), and refuses nobody.
+ * The number is a bucket that leaks, as in edge/limits.c: a login that begins fills it by one, one that succeeds takes fifteen
+ * sixteenths of that out again. So a taken-over edge can't guess faster, nor begin exchanges without end; phones that all come
+ * back at once, with the right passwords, hardly fill it; and an edge that was slowed waits for its turn, with its logins in
+ * line (edge/line.h), and refuses nobody.
  *
  * Names come from certificates and the configuration, so there are few; shares are kept. */
 #include "auth/shares.h"

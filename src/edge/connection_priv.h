@@ -101,8 +101,8 @@ void connection_finish(struct connection *c);
 void connection_reopen(struct connection *c, struct str octets);
 /* Frees c->opening, if it is there. */
 void connection_drop_opening(struct connection *c);
-/* The session ended before it said a word (c->opening is there, and the keep's log): it is opened again, when that is possible. is_refused: it
- * never began, for want of a fresh ticket. */
+/* The session ended before it said a word (c->opening is there, and the keep's log): it is opened again, when that is possible.
+ * is_refused: it never began, for want of a fresh ticket. */
 void connection_open_again(struct connection *c, bool is_refused);
 /* Something that the dialogue waited for has come. c may be gone then. */
 void connection_go_on(struct connection *c);

@@ -10,8 +10,8 @@
  *     paused: [203.0.113.9] -> ...                        rows that auth told to wait
  *
  * Rows take turns, so one address with a thousand phones, or guessers, behind it does not keep others waiting; and of a row at most
- * LINE_OUT_MOST are at auth at once, fewer than what auth takes of an address. When auth is back they go in portions: who has just started is
- * not to drown.
+ * LINE_OUT_MOST are at auth at once, fewer than what auth takes of an address. When auth is back they go in portions: who has
+ * just started is not to drown.
  *
  * A row is there while somebody stands in it or is at auth. There are at most as many as strangers. Pauses are short and nearly of one
  * length, so those that end first stand first. */

@@ -36,8 +36,8 @@ void line_open(struct line *l);
 void line_close(struct line *l);
 bool line_is_open(const struct line *l);
 
-/* s, which stands nowhere, comes last in the row of its place (at most LINE_PLACE_MOST octets). Its turn may be now, within this call. wait_ms:
- * nobody of the row goes before. */
+/* s, which stands nowhere, comes last in the row of its place (at most LINE_PLACE_MOST octets). Its turn may be now, within
+ * this call. wait_ms: nobody of the row goes before. */
 void line_ask(struct line *l, struct line_seat *s, struct str place, uint64_t wait_ms);
 /* The turn of s brought nothing: it is the first in its row again, which goes on after wait_ms. is_all: and so do all others. */
 void line_put_back(struct line *l, struct line_seat *s, uint64_t wait_ms, bool is_all);

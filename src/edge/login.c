@@ -7,8 +7,8 @@
  *
  * Three things are done here. LOGIN (no RFC, but asked for by old programs) has its two questions asked here and becomes
  * PLAIN (RFC 4616). All mechanisms begin with a message of the client, so when that did not come with the command, we ask for it by an
- * empty challenge (RFC 4422, 5): auth hears of a login once there is something to judge. And a last message of the server, which IMAP and SMTP cannot carry in their OK, is one challenge
- * more, which the client answers with nothing (RFC 4422, 3.6).
+ * empty challenge (RFC 4422, 5): auth hears of a login once there is something to judge. And a last message of the server,
+ * which IMAP and SMTP cannot carry in their OK, is one challenge more, which the client answers with nothing (RFC 4422, 3.6).
  *
  * What passes through may be a password: it is wiped when the attempt is over, and never logged. */
 #include "edge/login.h"

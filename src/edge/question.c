@@ -1,9 +1,9 @@
 /* Logging in, behind the dialogue: questions to auth, and what happens when somebody is away.
  *
- * Auth, a store worker or submit may be away for a moment: restarted, or dead and not yet back. A client must not hear of that: a phone that
- * hears NO tells its user that he cannot log in. So the login waits, and the client with it, at most as long as a session would
- * (resume_wait_ms; and no longer than auth gives tickets anew), and within all bounds of a stranger: his time, his share, his place in a
- * full house.
+ * Auth, a store worker or submit may be away for a moment: restarted, or dead and not yet back. A client must not hear of
+ * that: a phone that hears NO tells its user that he cannot log in. So the login waits, and the client with it, at most as
+ * long as a session would (resume_wait_ms; and no longer than auth gives tickets anew), and within all bounds of a stranger:
+ * his time, his share, his place in a full house.
  *
  *     ask -> the line to auth -> auth -> yes -> open the session -> its first state: the login is over
  *             ^      "later" --'  |                |       |
@@ -11,10 +11,10 @@
  *             |                                    '-- the worker is away: waits at its home (resume.c) <----------'
  *             '------------- "again": another ticket ----------------------'
  *
- * What may be repeated: a first message of SASL, with all that the client has said, for whoever got it has answered nobody. When only the link
- * was cut and auth lived on, a failure counts twice: better than not at all. A ticket is changed for a fresh one, never shown twice. What
- * may not: the answer to a challenge (SCRAM), since the nonce in it died with its auth; the client is told good-bye, comes again
- * by itself, and begins anew. A NO would be shown to its user.
+ * What may be repeated: a first message of SASL, with all that the client has said, for whoever got it has answered nobody.
+ * When only the link was cut and auth lived on, a failure counts twice: better than not at all. A ticket is changed for a
+ * fresh one, never shown twice. What may not: the answer to a challenge (SCRAM), since the nonce in it died with its auth; the
+ * client is told good-bye, comes again by itself, and begins anew. A NO would be shown to its user.
  *
  * A login that eight processes did not survive may be what kills them: it fails. */
 #include "edge/connection_priv.h"

@@ -8,8 +8,9 @@
  *        link up: RESUME
  *
  * Each worker (and submit) is a home with a list for each stage. When its link is back, those that wait go first, for clients want
- * something of them; then logins whose session could not be opened; then those adrift are shown to the worker, who knows nothing of them yet and will look, without hurry, whether
- * something came for them meanwhile. Both in small portions: a worker that has just started is not to drown in its past.
+ * something of them; then logins whose session could not be opened; then those adrift are shown to the worker, who knows
+ * nothing of them yet and will look, without hurry, whether something came for them meanwhile. Both in small portions: a
+ * worker that has just started is not to drown in its past.
  *
  * A client that wants something and whose worker does not come back within resume_wait_ms hears good-bye. One that sleeps does not: it
  * has lost nothing yet, and its worker may come back (RFC 5383, 5: D27). A session that does not get to a state of its own in TRIES_MOST

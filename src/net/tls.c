@@ -8,8 +8,8 @@
  * Decoded octets go to the user from the loop's buffer, several records at a time. If the user pauses in between, what
  * is not decoded yet is kept in `pending` (at most what one read of the socket brought) and the stream below is paused.
  *
-  * A server makes OpenSSL's object only when the client's ClientHello is whole (tls_hello.c), and, when it is held, when its
-  * turn has come: so whoever stops amid it, or waits, costs his octets and no more.
+ * A server makes OpenSSL's object only when the client's ClientHello is whole (tls_hello.c), and, when it is held, when its
+ * turn has come: so whoever stops amid it, or waits, costs his octets and no more.
  *
  * The end: close_notify is the orderly one. A peer that closes the connection without it may have been cut off by
  * somebody else, so that is ERR_PEER_GONE (RFC 8446, 6.1). */
