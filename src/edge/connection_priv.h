@@ -3,7 +3,7 @@
 
 /* What connection.c (until the login) and relay.c (after it) share. */
 #include "edge/edge_priv.h"
-#include "edge/keep.h"
+#include "net/keep.h"
 
 /* What a connection needs only until it is logged in. */
 struct stranger {

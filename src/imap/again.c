@@ -53,6 +53,7 @@ struct again {
     char tail[SESSION_SAID_TAIL_MOST];
     size_t tail_len;
     bool has_command; /* again_expect_command() */
+    bool has_rest;    /* again_expect_rest() */
     uint32_t told_uid;
     enum err failure;
     bool is_last;
@@ -103,6 +104,12 @@ void again_expect_command(struct imap_session *s, uint32_t told_uid, enum err fa
     s->again->has_command = true;
     s->again->told_uid = told_uid;
     s->again->failure = failure;
+}
+
+void again_expect_rest(struct imap_session *s)
+{
+    s->again->has_rest = true;
+    buf_add(&s->again->tag, s->cmd.tag);
 }
 
 void again_note_input(struct imap_session *s, size_t n)
@@ -159,7 +166,7 @@ void again_say(struct imap_session *s, struct buf *out)
         return;
     }
     a->is_begun = true;
-    bool is_command = a->has_command || (s->phase == PHASE_READ && a->heard > 0);
+    bool is_command = a->has_command || a->has_rest || (s->phase == PHASE_READ && a->heard > 0);
     if (a->is_last) {
         stop_dropping(a, out);
         buf_add(out, buf_str(&a->lines));

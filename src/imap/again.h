@@ -20,6 +20,8 @@ void again_free(struct again **a);
 /* The next command was begun by that process, and its text is in the input ahead of all that was fed. told_uid, failure: how far it
  * was (struct cmd). */
 void again_expect_command(struct imap_session *s, uint32_t told_uid, enum err failure);
+/* The command at hand was begun by that process, and goes on where it stood. */
+void again_expect_rest(struct imap_session *s);
 
 /* n octets are about to be fed. */
 void again_note_input(struct imap_session *s, size_t n);

@@ -41,8 +41,9 @@ bool contexts_has_tag(const struct contexts *all, struct str tag);
 void contexts_cancel(struct contexts *all, struct str tag);
 void contexts_free(struct contexts **all);
 
-/* Appends all contexts, for another process (imap/resume.h); all_end: as if none could be kept. */
-void contexts_write_state(const struct contexts *all, bool all_end, struct buf *out);
+/* Appends all contexts, for another process (imap/resume.h); as if no others than these could be kept. */
+enum contexts_kept { CONTEXTS_ALL, CONTEXTS_UNSORTED, CONTEXTS_NONE };
+void contexts_write_state(const struct contexts *all, enum contexts_kept kept, struct buf *out);
 /* The other way, behind s->selected.known; appends to unsaid the responses that tell of those that could not be kept.
  * Errors: ERR_CORRUPT. */
 MUST_USE enum err contexts_read_state(struct imap_session *s, struct str state, struct buf *unsaid);

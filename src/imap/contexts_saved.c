@@ -75,13 +75,15 @@ static bool is_told(const struct contexts *all, const struct context *c)
     return c->phase == CONTEXT_IDLE && numset_is_empty(&c->fresh) && c->job == NULL && !is_aging;
 }
 
-void contexts_write_state(const struct contexts *all, bool all_end, struct buf *out)
+void contexts_write_state(const struct contexts *all, enum contexts_kept kept, struct buf *out)
 {
     buf_add_varint(out, fold(all->judged_s));
     buf_add_varint(out, all->all.count);
     for (size_t i = 0; i < all->all.count; i++) {
         const struct context *c = all->all.at[i];
-        bool is_over = all_end || !is_told(all, c);
+        bool is_left_out =
+            kept == CONTEXTS_NONE || (kept == CONTEXTS_UNSORTED && c->order.count > 0);
+        bool is_over = is_left_out || !is_told(all, c);
         saved_write_str(out, c->tag);
         buf_add_varint(out,
                        (is_over ? (unsigned)IS_OVER : 0U) | (c->is_uid ? (unsigned)IS_UID : 0U));

@@ -592,7 +592,7 @@ void notify_read_plan(struct notify *n, const struct notify_plan *plan)
     n->plan = *plan;
     n->selected = NULL;
     if (n->session->args.is_peer) {
-        n->plan = (struct notify_plan){0};
+        n->plan = (struct notify_plan){.text = plan->text, .is_utf8 = plan->is_utf8};
     }
     for (const struct notify_group *g = plan->groups; g != NULL; g = g->next) {
         if (g->filter == NOTIFY_SELECTED || g->filter == NOTIFY_SELECTED_DELAYED) {

@@ -8,7 +8,7 @@
  *                 varint  what is still to be told, and the old name, when there is something
  *
  * The first comparison in the new process finds what happened meanwhile, as every comparison does. Whose doing it was is not known
- * then, so all of it is told. Rows of some thousand mailboxes have room in a state; with more the session does not leave its process. */
+ * then, so all of it is told. If the state has no room for it, NOTIFY is over, as with too many mailboxes (RFC 5465, 5.8). */
 #include "imap/notify_priv.h"
 
 #include "imap/saved.h"
@@ -76,9 +76,9 @@ static void write_row(const struct notify_row *r, const char *before, struct buf
 void notify_write_state(const struct imap_session *s, bool has_rows, struct buf *out)
 {
     const struct notify *n = s->notify;
-    bool has_overflow = n->has_overflow || (!has_rows && n->rows.count > 0);
+    bool has_overflow = n->has_overflow || !has_rows;
     const char *before = "";
-    saved_write_str(out, n->plan.text);
+    saved_write_str(out, has_rows ? n->plan.text : STR("n NOTIFY NONE"));
     buf_add_varint(out, (n->plan.is_utf8 ? (unsigned)PLAN_IS_UTF8 : 0U)
                             | (has_overflow ? (unsigned)HAS_OVERFLOW : 0U));
     size_t count = has_overflow ? 0 : n->rows.count;
@@ -180,6 +180,7 @@ enum err notify_read_state(struct imap_session *s, struct str state)
     scan_require_end(&c);
     n->has_overflow = (flags & HAS_OVERFLOW) != 0;
     n->is_selected_due = true;
+    n->is_due = s->args.is_peer; /* also without a wish: the right to be there may have ended */
     TRY(scan_is_ok(&c) ? ERR_OK : ERR_CORRUPT);
     if (!n->has_overflow) {
         notify_compare(n, false); /* now: what this session does next is not to be told */

@@ -7,14 +7,15 @@
  * What comes is kept up to READ_AHEAD_MOST, then the stream is paused; a core in this process is only stepped when nothing
  * it said is left. So a client that reads slowly stops the session in the other account as it would stop its own.
  *
+ * One that is kept outlives the process at its other end, and can be had as octets: peer_saved.c.
+ *
  * A core wakes us from within a commit, or from within its own step; it is then stepped by the next call from our session,
  * never from inside the wake-up. */
 #include "imap/peer.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "imap/session_priv.h"
-#include "net/link.h"
+#include "imap/peer_priv.h"
 #include "net/stream.h"
 #include "wire/imap_reply.h"
 
@@ -22,23 +23,10 @@
 
 enum { READ_AHEAD_MOST = 64 * 1024, IN_MOST = 16 * 1024 * 1024, OPENED_MOST = 64 };
 
-struct peer {
-    struct session_host session_host; /* of the session that has it */
-    struct session *core;             /* in this process; NULL: there is a stream, or it ended */
-    bool is_due;                      /* the core is to be stepped */
-    struct stream *stream;            /* at another worker */
-    bool is_opening;                  /* it has not said yet whether it could be opened */
-    bool is_paused;
-    bool is_ended;
-    enum err err;
-    struct buf in;
-    size_t in_at;
-    size_t given; /* octets of it that were given and not used: not enough for whoever reads */
-};
-
-static void wake(const struct peer *p)
+void peer_wake(const struct peer *p)
 {
-    p->session_host.wake(p->session_host.owner);
+    const struct session_host *host = &p->session->args.session_host;
+    host->wake(host->owner);
 }
 
 /* ---- in this process ---- */
@@ -47,44 +35,52 @@ static void on_core_wake(void *owner)
 {
     struct peer *p = owner;
     p->is_due = true;
-    wake(p);
+    peer_wake(p);
 }
 
 static void on_core_wake_soon(void *owner)
 {
     struct peer *p = owner;
-    const struct session_host *host = &p->session_host;
+    const struct session_host *host = &p->session->args.session_host;
     p->is_due = true;
     (host->wake_soon != NULL ? host->wake_soon : host->wake)(host->owner);
 }
 
-static void end(struct peer *p, enum err why)
+void peer_end(struct peer *p, enum err why)
 {
     p->is_ended = true;
     p->err = p->err == ERR_OK ? why : p->err;
 }
 
-/* One step, if there is something to do. */
-static void step_core(struct peer *p)
+void peer_step(struct peer *p)
 {
     if (p->core == NULL || !p->is_due) {
         return;
     }
     p->is_due = false;
+    size_t before = p->in.len;
     enum session_want want = p->core->ops->step(p->core, &p->in);
+    p->is_state_whole = p->is_state_whole && p->in.len == before;
+    p->is_unsaved = true;
+    p->far = (struct session_far){0};
     p->is_due = p->is_due || want == SESSION_OUTPUT;
     if (want == SESSION_CLOSE || p->in.is_full) {
         p->core->ops->free(&p->core);
-        end(p, ERR_UNAVAILABLE);
+        peer_end(p, ERR_UNAVAILABLE);
     }
 }
 
-static void open_here(struct peer *p, struct imap_session_args *args)
+static void open_here(struct peer *p, struct imap_session_args *args, struct str state)
 {
+    struct session_save was;
+    struct session_resume r = {.state = state};
     args->session_host = (struct session_host){on_core_wake, p, on_core_wake_soon};
-    enum err e = imap_session_new(args, &p->core);
+    enum err e = state.n == 0 ? imap_session_new(args, &p->core) : peer_open_state(&r, &was);
+    if (e == ERR_OK && state.n > 0) {
+        e = imap_session_resume(args, &r, &p->core);
+    }
     if (e != ERR_OK) {
-        end(p, e == ERR_NOT_FOUND ? ERR_NO_MAILBOX : e);
+        peer_end(p, e == ERR_NOT_FOUND ? ERR_NO_MAILBOX : e);
         return;
     }
     p->is_due = true;
@@ -95,30 +91,36 @@ static void open_here(struct peer *p, struct imap_session_args *args)
 static void on_octets(void *owner, struct str octets)
 {
     struct peer *p = owner;
+    p->far = (struct session_far){0};
+    if (p->keep != NULL) {
+        keep_note_output(p->keep, octets);
+    }
     buf_add(&p->in, octets);
     if (p->in.len - p->in_at > READ_AHEAD_MOST && !p->is_paused) {
         p->is_paused = true;
         stream_pause(p->stream);
     }
-    wake(p);
+    peer_wake(p);
 }
 
 static void on_drained(void *owner)
 {
-    wake(owner);
+    peer_wake(owner);
 }
 
 static void on_end(void *owner, enum err why)
 {
     struct peer *p = owner;
     (void)why;
-    end(p, ERR_UNAVAILABLE);
-    wake(p);
+    if (p->keep == NULL || !peer_go_away(p)) {
+        peer_end(p, ERR_UNAVAILABLE);
+    }
+    peer_wake(p);
 }
 
 static const struct stream_handler HANDLER = {on_octets, on_drained, on_end};
 
-static void write_head(struct buf *out, const struct imap_session_args *args)
+void peer_write_head(const struct peer *p, const struct imap_session_args *args, struct buf *out)
 {
     fields_add(out, STR("service"), STR("peer"));
     fields_add_u64(out, STR("log"), log_get_about());
@@ -128,6 +130,7 @@ static void write_head(struct buf *out, const struct imap_session_args *args)
     fields_add(out, STR("modes"), args->modes);
     fields_add(out, STR("local"), args->local);
     fields_add_u64(out, STR("port"), args->port);
+    fields_add_u64(out, STR("kept"), p->is_kept ? 1 : 0);
 }
 
 void peer_read_head(const struct fields *head, struct imap_session_args *args)
@@ -176,35 +179,70 @@ static void read_opened(struct peer *p)
 
 /* ---- both ---- */
 
-struct peer *peer_new(struct imap_session *s, const struct place *place)
+void peer_open(struct peer *p, struct str state)
 {
-    struct peer *p = mem_new(sizeof(*p));
+    struct imap_session *s = p->session;
+    const struct imap_host *host = s->args.host;
     struct imap_session_args args = s->args;
     CLEANUP(buf_release) struct buf modes = BUF_INIT(LINK_OPEN_MOST);
-    CLEANUP(buf_release) struct buf head = BUF_INIT(LINK_OPEN_MOST);
     session_write_modes(s, &modes);
-    p->session_host = s->args.session_host;
-    buf_init(&p->in, IN_MOST);
-    args.user = place->owner;
-    args.prefix = place->prefix;
+    args.user = buf_str(&p->owner);
+    args.prefix = buf_str(&p->prefix);
     args.tag = STR_EMPTY;
     args.modes = buf_str(&modes);
     args.is_peer = true;
-    if (s->args.host->open_peer != NULL) {
-        write_head(&head, &args);
-        if (buf_err(&head) != ERR_OK) {
-            end(p, ERR_NO_MAILBOX);
-            return p;
-        }
-        p->stream = s->args.host->open_peer(s->args.host->owner, args.user, buf_str(&head));
+    buf_clear(&p->head);
+    peer_write_head(p, &args, &p->head);
+    if (p->keep != NULL) {
+        keep_write_fields(p->keep, &p->head);
     }
-    p->is_opening = true;
+    if (buf_err(&p->head) != ERR_OK) {
+        peer_end(p, ERR_NO_MAILBOX);
+        return;
+    }
+    p->is_opening = state.n == 0;
+    if (host->open_peer != NULL) {
+        p->stream = host->open_peer(host->owner, args.user, buf_str(&p->head), state);
+    }
     if (p->stream == NULL) {
-        open_here(p, &args);
-    } else {
-        stream_set_handler(p->stream, &HANDLER, p);
+        open_here(p, &args, state);
+        return;
     }
+    stream_set_handler(p->stream, &HANDLER, p);
+    if (p->is_kept && p->keep == NULL) {
+        peer_begin_keep(p, state);
+    }
+    if (p->is_kept) {
+        peer_hear_states(p);
+    }
+}
+
+static struct peer *make(struct imap_session *s, const struct place *place, struct str state,
+                         bool is_kept)
+{
+    struct peer *p = mem_new(sizeof(*p));
+    p->session = s;
+    p->is_kept = is_kept;
+    buf_init(&p->in, IN_MOST);
+    p->owner = BUF_INIT(LINK_OPEN_MOST);
+    p->prefix = BUF_INIT(LINK_OPEN_MOST);
+    p->head = BUF_INIT(LINK_OPEN_MOST);
+    p->state = BUF_INIT(LINK_STATE_MOST);
+    buf_add(&p->owner, place->owner);
+    buf_add(&p->prefix, place->prefix);
+    list_init(&p->wait.node);
+    peer_open(p, state);
     return p;
+}
+
+struct peer *peer_new(struct imap_session *s, const struct place *place)
+{
+    return make(s, place, STR_EMPTY, false);
+}
+
+struct peer *peer_new_kept(struct imap_session *s, const struct place *place, struct str state)
+{
+    return make(s, place, state, true);
 }
 
 void peer_free(struct peer **p)
@@ -215,10 +253,14 @@ void peer_free(struct peer **p)
     if ((*p)->core != NULL) {
         (*p)->core->ops->free(&(*p)->core);
     }
-    if ((*p)->stream != NULL) {
-        stream_free(&(*p)->stream);
-    }
+    stream_free(&(*p)->stream);
+    list_remove(&(*p)->wait.node);
+    keep_free(&(*p)->keep);
     buf_release(&(*p)->in);
+    buf_release(&(*p)->owner);
+    buf_release(&(*p)->prefix);
+    buf_release(&(*p)->head);
+    buf_release(&(*p)->state);
     free(*p);
     *p = NULL;
 }
@@ -227,6 +269,13 @@ void peer_write(struct peer *p, struct str octets)
 {
     if (p->is_ended) {
         return;
+    }
+    p->is_state_whole = false;
+    if (p->keep != NULL) {
+        keep_note_input(p->keep, octets);
+    }
+    if (p->is_away) {
+        return; /* what is noted follows */
     }
     if (p->stream != NULL) {
         stream_write(p->stream, octets);
@@ -268,12 +317,15 @@ void peer_write_command(struct peer *p, struct str text)
 
 bool peer_is_full(struct peer *p)
 {
+    if (p->is_away) {
+        return keep_get_log(p->keep).n > STREAM_HIGH_WATER;
+    }
     if (p->stream != NULL) {
         return !p->is_ended && stream_get_queued(p->stream) > STREAM_HIGH_WATER;
     }
     while (p->core != NULL && p->is_due
            && p->core->ops->get_input_backlog(p->core) > SESSION_BACKLOG_MOST) {
-        step_core(p);
+        peer_step(p);
     }
     return p->core != NULL && p->core->ops->get_input_backlog(p->core) > SESSION_BACKLOG_MOST;
 }
@@ -287,7 +339,7 @@ static void pull(struct peer *p)
         p->is_paused = false;
         stream_resume(p->stream);
     }
-    step_core(p);
+    peer_step(p);
     if (p->is_opening) {
         read_opened(p);
     }

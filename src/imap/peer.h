@@ -17,6 +17,9 @@ struct peer;
 /* Opens one. Never fails at once: errors come from peer_read(). What the session enabled holds there, too. s is woken when
  * there is something to do. */
 struct peer *peer_new(struct imap_session *s, const struct place *place);
+/* The same, kept: when the process at its other end dies, it goes on in the next one, and whoever reads here hears nothing of it but
+ * what a client may hear (docs/dormancy.md). state: as peer_save() gave it, to go on with; empty: a new one. */
+struct peer *peer_new_kept(struct imap_session *s, const struct place *place, struct str state);
 void peer_free(struct peer **p);
 
 /* Sends octets (copies). */
@@ -37,6 +40,29 @@ void peer_use(struct peer *p, size_t n);
 void peer_shrink(struct peer *p);
 /* ERR_UNAVAILABLE, or why it could not be opened: ERR_NO_MAILBOX (there is no such account), ERR_IN_USE and others. */
 enum err peer_get_err(const struct peer *p);
+
+/* ---- going on in another process; of one that is kept ---- */
+
+/* Where it is, behind all that was read from it and written to it. Borrows, until the next call on p. */
+struct peer_state {
+    struct str owner;
+    struct str prefix;
+    struct str state;
+    const struct session_far *far; /* what wakes it; NULL: nothing */
+    bool may_park;                 /* nothing is under way */
+};
+/* False: that cannot be said now. To be called behind the commit. */
+bool peer_save(struct peer *p, struct peer_state *out);
+/* There may be something new since peer_note_saved(). */
+bool peer_is_unsaved(const struct peer *p);
+void peer_note_saved(struct peer *p);
+/* Works on what need not be read now. */
+void peer_settle(struct peer *p);
+
+/* The form of such a state: what a core saved, and what wakes it. Appends it to out; a full out shows there. */
+void peer_seal_state(const struct session_save *save, struct buf *out);
+/* The other way: r->state, the form, becomes the core's own. Errors: ERR_CORRUPT. */
+MUST_USE enum err peer_open_state(struct session_resume *r, struct session_save *out);
 
 /* Passes over what it says up to the tagged reply of r->tag. STEP_DONE: *line is that one, borrowed until the next call, and used.
  * STEP_MORE, STEP_BAD: as peer_read(). is_stopped: a line that begins with "+" ends it, too. */

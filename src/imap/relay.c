@@ -8,9 +8,10 @@
  * own news are told, when it has a mailbox selected. Literals that were gathered go as "{n+}". One that streams is announced
  * there as the client announced it, and the client hears what is answered: so a message is refused before it is sent.
  *
- * A relay lasts for one command, or as long as the mailbox that it selected. When the other worker goes away, the command is
- * answered UNAVAILABLE, the client is told that its mailbox is closed, and its session lives on. Only when an answer breaks off
- * within a response has the connection to end, because nothing else could be understood. */
+ * A relay lasts for one command, or as long as the mailbox that it selected. When the other worker dies, the session there goes on
+ * in the next one, when ours does, both (peer_saved.c). Only when no other worker comes for a long time is the command answered
+ * UNAVAILABLE and the client told that its mailbox is closed, and its session lives on; if an answer broke off within a response,
+ * the connection has to end, because nothing else could be understood. */
 #include "imap/relay.h"
 
 #include "base/mem.h"
@@ -35,6 +36,8 @@ struct relay {
     bool is_answered; /* a literal was refused, and the client told */
 };
 
+static const struct str NEWS_TAG = {"N", 1};
+
 enum relay_phase { RELAY_SEND, RELAY_HEAR, RELAY_NEWS };
 
 bool relay_is_selected(const struct imap_session *s)
@@ -42,13 +45,13 @@ bool relay_is_selected(const struct imap_session *s)
     return s->far != NULL;
 }
 
-static struct relay *relay_new(struct imap_session *s, const struct place *place)
+static struct relay *relay_new(struct imap_session *s, const struct place *place, struct str state)
 {
     struct relay *r = mem_new(sizeof(*r));
     buf_init(&r->prefix, PREFIX_MOST);
     buf_init(&r->tag, TAG_MOST);
     buf_add(&r->prefix, place->prefix);
-    r->peer = peer_new(s, place);
+    r->peer = peer_new_kept(s, place, state);
     return r;
 }
 
@@ -133,7 +136,7 @@ static void begin_errand(struct imap_session *s, const struct place *place, bool
     if (may_share && s->far != NULL && str_eq(buf_str(&s->far->prefix), place->prefix)) {
         return;
     }
-    s->errand = relay_new(s, place);
+    s->errand = relay_new(s, place, STR_EMPTY);
 }
 
 bool relay_takes(struct imap_session *s, const struct command *what, const struct scan *args)
@@ -237,7 +240,7 @@ static bool is_amid(const struct relay *r)
 /* The mailbox that is selected may have another message now: the client hears of it before the tagged reply (RFC 3501, 6.3.11). */
 static enum run ask_news(struct cmd *cmd, struct relay *far)
 {
-    begin_command(far, STR("N"));
+    begin_command(far, NEWS_TAG);
     peer_write(far->peer, STR("N NOOP\r\n"));
     cmd->phase = RELAY_NEWS;
     return RUN_MORE;
@@ -354,6 +357,9 @@ enum step relay_step_unasked(struct imap_session *s, struct buf *out)
     struct str in = STR_EMPTY;
     size_t used = 0;
     if (r == NULL || s->notify == NULL) {
+        if (r != NULL) {
+            peer_settle(r->peer);
+        }
         return STEP_DONE;
     }
     enum step step = peer_read(r->peer, &in);
@@ -390,6 +396,52 @@ enum run relay_run(struct imap_session *s, struct cmd *cmd, struct buf *out)
         forward_line(s, r);
     }
     return hear(s, cmd, r, out);
+}
+
+/* ---- going on in another process ---- */
+
+bool relay_is_unsaved(const struct imap_session *s)
+{
+    return s->far != NULL && peer_is_unsaved(s->far->peer);
+}
+
+void relay_note_saved(const struct imap_session *s)
+{
+    if (s->far != NULL) {
+        peer_note_saved(s->far->peer);
+    }
+}
+
+bool relay_save(const struct imap_session *s, struct relay_state *out)
+{
+    struct relay *r = s->far;
+    /* half of a command is there, or it is not known where it is */
+    bool is_bound = s->sink == r || (s->cmd.is_relayed && s->cmd.phase == RELAY_SEND);
+    if (is_bound || is_amid(r) || !peer_save(r->peer, &out->peer)) {
+        return false;
+    }
+    out->phase = s->cmd.is_relayed ? s->cmd.phase : RELAY_SEND;
+    out->has_line = r->has_line;
+    return true;
+}
+
+void relay_restore(struct imap_session *s, const struct relay_state *v)
+{
+    const struct place place = {v->peer.owner, v->peer.prefix};
+    s->far = relay_new(s, &place, v->peer.state);
+}
+
+enum err relay_restore_command(struct imap_session *s, const struct relay_state *v)
+{
+    struct cmd *cmd = &s->cmd;
+    if (v->phase != RELAY_HEAR && v->phase != RELAY_NEWS) {
+        return ERR_CORRUPT;
+    }
+    begin_command(s->far, v->phase == RELAY_NEWS ? NEWS_TAG : cmd->tag);
+    s->far->has_line = v->has_line;
+    cmd->is_relayed = true;
+    cmd->phase = v->phase;
+    return ERR_OK;
 }
 
 /* ---- literals that stream ---- */

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "imap/command.h"
+#include "imap/peer.h"
 #include "wire/imap_framing.h"
 #include "wire/imap_scan.h"
 
@@ -28,6 +29,23 @@ enum step relay_step_unasked(struct imap_session *s, struct buf *out);
 void relay_free(struct relay **r);
 /* Leaves the selected mailbox, of whatever account, because another one will be selected: tells CLOSED (RFC 7162, 3.2.11). */
 void relay_leave_selected(struct imap_session *s, struct buf *out);
+
+/* ---- going on in another process (imap/resume.h); while a mailbox of another account is selected ---- */
+
+struct relay_state {
+    struct peer_state peer;
+    unsigned phase; /* of the command at hand, when that is relayed; relay.c's own */
+    bool has_line;
+};
+/* There may be something new since relay_note_saved(). */
+bool relay_is_unsaved(const struct imap_session *s);
+void relay_note_saved(const struct imap_session *s);
+/* False: it cannot be said now. Borrows until the session is stepped. */
+bool relay_save(const struct imap_session *s, struct relay_state *out);
+/* The other way: the mailbox is selected again; and the command at hand, whose tag and row are there, is relayed. Errors:
+ * ERR_CORRUPT. */
+void relay_restore(struct imap_session *s, const struct relay_state *v);
+MUST_USE enum err relay_restore_command(struct imap_session *s, const struct relay_state *v);
 
 /* ---- literals that stream ---- */
 

@@ -19,7 +19,8 @@ enum saved_phase {
     SAVED_IDLE,    /* IDLE with this tag */
     SAVED_ENDING,  /* a command is done: news, then its tagged reply */
     SAVED_RUNNING, /* a command that can go on: its text, and how far it is */
-    SAVED_LITERAL  /* a literal streams: of the command with this tag */
+    SAVED_LITERAL, /* a literal streams: of the command with this tag */
+    SAVED_RELAYED  /* a command runs where the selected mailbox is, in another account */
 };
 
 /* The selected mailbox. */
@@ -39,11 +40,20 @@ struct saved_selected {
     unsigned keywords_told;
 };
 
+/* The mailbox of another account that is selected (imap/relay.h). */
+struct saved_far {
+    struct str owner; /* of the account; empty: there is none */
+    struct str prefix;
+    struct str state;     /* of the session there, as peer_save() gives it */
+    unsigned relay_phase; /* RELAYED: relay.c's own */
+    bool has_line;        /* RELAYED: the line that ends IDLE was passed on */
+};
+
 /* The command under way; strings are empty where the phase has none. */
 struct saved_command {
     struct str tag;
-    struct str name;    /* ENDING: in capitals, without UID */
-    struct str code;    /* ENDING: as of struct cmd */
+    struct str name;    /* ENDING and RELAYED: in capitals, without UID */
+    struct str code;    /* ENDING and RELAYED: as of struct cmd */
     struct str said;    /* ENDING: cmd.text; empty: "<name> completed" */
     struct str text;    /* RUNNING: the command */
     uint32_t told;      /* RUNNING: the last UID that was told */
@@ -62,7 +72,8 @@ struct saved {
     struct str modes; /* words that ENABLE knows, with SP behind each */
     bool is_compressed;
     bool owes_capability;
-    bool is_far; /* a mailbox of another account was selected */
+    bool is_copying;
+    struct saved_far far;
     struct annotation_place place;
     struct saved_selected selected;
     enum saved_phase phase;
@@ -70,11 +81,15 @@ struct saved {
     struct str partial;  /* the beginning of the next command, as far as it came */
     struct str notify;   /* of imap/notify.h; empty: NOTIFY was never given */
     struct str contexts; /* of imap/contexts.h; empty: there are none */
+    struct buf plain;    /* of one that was packed: what the strings borrow from */
 };
 
-/* Appends it. */
+/* Of all that is written, before it is packed; and of each part. */
+enum { SAVED_PLAIN_MOST = 1024 * 1024 };
+
+/* Appends it; what is long is packed (net/pack.h). A full out shows there. */
 void saved_write(const struct saved *s, struct buf *out);
-/* Strings borrow from the octets; release it in either case. Errors: ERR_UNSUPPORTED (another version), ERR_CORRUPT. */
+/* Strings borrow from the octets, or from out->plain; release it in either case. Errors: ERR_UNSUPPORTED (another version), ERR_CORRUPT. */
 MUST_USE enum err saved_parse(struct str octets, struct saved *out);
 void saved_release(struct saved *s);
 

@@ -43,12 +43,15 @@ struct imap_session_args {
 /* Opens the account (making it at the first login). Errors: those of store_open_account(). */
 MUST_USE enum err imap_session_new(const struct imap_session_args *args, struct session **out);
 
-/* Makes a session again that another process saved, to go on where it was (imap/resume.h). Of args, user, asker, modes and tag are
- * those of the state. Borrows r for the call. Errors: those of store_open_account() (ERR_NOT_FOUND: the account is gone),
- * ERR_UNSUPPORTED (the state is of another version), ERR_CORRUPT (it was never true), ERR_IO. */
+/* Makes a session again that another process saved, to go on where it was (imap/resume.h). Of args, modes and tag are those of the
+ * state; so are user and asker, but for a peer. Borrows r for the call. Errors: those of store_open_account() (ERR_NOT_FOUND: the
+ * account is gone), ERR_UNSUPPORTED (the state is of another version), ERR_CORRUPT (it was never true), ERR_IO. */
 MUST_USE enum err imap_session_resume(const struct imap_session_args *args,
                                       const struct session_resume *r, struct session **out);
-/* Whose account a saved session uses; empty: it cannot be told. Borrows. */
-struct str imap_session_get_saved_user(struct str state);
+/* Does a saved session of args->asker in the account of args->user, which waits for news of its mailbox, know all that there is to
+ * know, its rights among it? False also when that cannot be told. */
+bool imap_session_is_current(const struct imap_session_args *args, struct str state);
+/* Appends whose account a saved session uses; nothing: it cannot be told. */
+void imap_session_get_saved_user(struct str state, struct buf *out);
 
 #endif

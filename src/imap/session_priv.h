@@ -93,6 +93,8 @@ struct imap_session {
     bool
         is_copying; /* what another session of ours appends here are copies: it says their names (cmd/peer.c) */
     bool is_unsaved;        /* something was used or said since imap_session_save() was true */
+    uint8_t left_out;       /* of what is saved, because there is too much (resume.c), */
+    uint8_t left_out_for;   /* for so many times now */
     bool wants_save;        /* it is to be asked before anything more is done */
     uint32_t go_aheads;     /* literals "{n}" of the unfinished command that got their "+" */
     uint32_t go_aheads_had; /* those that are yet to come and got theirs from another process */

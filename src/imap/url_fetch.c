@@ -172,7 +172,7 @@ static enum err open_somewhere(struct url_fetch *f, const struct url_fetch_args 
         if (buf_err(&head) != ERR_OK) {
             return ERR_BAD_URL;
         }
-        f->stream = args->host->open_peer(args->host->owner, u->user, buf_str(&head));
+        f->stream = args->host->open_peer(args->host->owner, u->user, buf_str(&head), STR_EMPTY);
     }
     if (f->stream == NULL) {
         return open_local(f, args, u, wants);

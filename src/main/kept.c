@@ -31,6 +31,7 @@
 #include "base/mem.h"
 #include "base/scan.h"
 #include "main/seal.h"
+#include "net/keep.h"
 
 #include <stdlib.h>
 
@@ -85,12 +86,18 @@ void kept_desk_free(struct kept_desk **d)
     }
 }
 
+/* Who is woken from elsewhere, too, is doubtful after a restart. */
+static enum session_watch get_watch(const struct session_save *save)
+{
+    return save->far != NULL ? SESSION_WATCH_ACCOUNT : save->watch;
+}
+
 /* What was sealed last says the same, and will do for a while. */
 static bool is_known(const struct kept *k, const struct session_save *save, uint64_t now_ms)
 {
     uint64_t fresh_ms = k->desk->settings.life_ms / LIFE_PART;
     bool is_fresh = now_ms >= k->sealed_ms && now_ms - k->sealed_ms < fresh_ms;
-    return is_fresh && k->watch == save->watch && k->mailbox_id == save->mailbox_id
+    return is_fresh && k->watch == get_watch(save) && k->mailbox_id == save->mailbox_id
            && str_eq(buf_str(&k->last), buf_str(save->state));
 }
 
@@ -99,7 +106,7 @@ static void remember(struct kept *k, const struct session_save *save, struct str
 {
     buf_clear(&k->last);
     buf_add(&k->last, state);
-    k->watch = save->watch;
+    k->watch = get_watch(save);
     k->mailbox_id = save->mailbox_id;
     k->sealed_ms = sealed_ms;
 }
@@ -115,7 +122,7 @@ static bool seal_state(void *owner, const struct session_save *save, struct buf 
     }
     buf_clear(plain);
     buf_add_char(plain, FORMAT);
-    buf_add_char(plain, (char)save->watch);
+    buf_add_char(plain, (char)get_watch(save));
     buf_add_le64(plain, save->mailbox_id);
     buf_add_le64(plain, now_ms);
     buf_add_char(plain, (char)(unsigned char)k->user.n);
@@ -220,17 +227,6 @@ static enum err read_state(const struct kept_desk *d, struct kept_state *out)
     return !scan_is_ok(&c) ? ERR_UNSUPPORTED : is_old ? ERR_TICKET : ERR_OK;
 }
 
-static enum err read_fields(const struct fields *head, struct kept_state *out)
-{
-    struct session_resume *r = &out->resume;
-    r->literal_gone = fields_get_u64(head, STR("literal_gone"), 0);
-    r->said = fields_get_u64(head, STR("said"), 0);
-    r->said_tail = fields_get(head, STR("tail"));
-    r->heard = fields_get_u64(head, STR("heard"), 0);
-    return r->said_tail.n > SESSION_SAID_TAIL_MOST || r->said_tail.n > r->said ? ERR_SYNTAX
-                                                                               : ERR_OK;
-}
-
 enum err kept_open(struct kept_desk *d, const struct link *l, const struct fields *head,
                    struct str sealed, struct kept_state *out)
 {
@@ -249,7 +245,7 @@ enum err kept_open(struct kept_desk *d, const struct link *l, const struct field
         why = e == ERR_TICKET ? "it is too old" : "it is of another version of this program";
     }
     if (e == ERR_OK) {
-        e = read_fields(head, out);
+        e = keep_read_fields(head, &out->resume);
         why = "what came with it makes no sense";
     }
     if (e != ERR_OK) {

@@ -20,12 +20,15 @@ struct parked *parked_new(struct loop *l, size_t most);
 void parked_free(struct parked **p);
 
 /* A session of user is parked at the other end of l as id, and is to be woken by what save says; SESSION_WATCH_NONE: by nothing, and
- * nothing is noted. */
+ * nothing is noted. far: save->far is in an account of the worker there (up; borrowed until parked_forget_link()), who is asked to
+ * wake it; NULL: save->far is in an account here, or there is none. */
 void parked_add(struct parked *p, struct link *l, struct str user, const struct session_save *save,
-                uint32_t id);
+                uint32_t id, struct link *far);
+/* A worker woke what parked_add() asked it to: the whose of its link's on_wake. */
+void parked_note_far(struct parked *p, void *whose);
 /* It is not parked any more; nothing, if it is not there. */
 void parked_forget(struct parked *p, const struct link *l, uint32_t id);
-/* The link is going. */
+/* The link is going. Who was to be woken by the worker at its other end is doubtful now. */
 void parked_forget_link(struct parked *p, const struct link *l);
 /* Something was committed in user's account: in a mailbox, or (0) elsewhere. Wakes whom it concerns, once: they are forgotten. */
 void parked_note_change(struct parked *p, struct str user, uint64_t mailbox_id);

@@ -207,7 +207,7 @@ static const struct told FROM_CONFIG[] = {
     {"heartbeat_clients", EDGE | STORE, CONFIG_heartbeat_clients},
     {"idle_timeout_s", EDGE, CONFIG_idle_timeout_s},
     {"park_after_s", STORE | SUBMIT, CONFIG_park_after_s},
-    {"resume_wait_s", EDGE, CONFIG_resume_wait_s},
+    {"resume_wait_s", EDGE | STORE, CONFIG_resume_wait_s},
     {"parked_life_s", STORE | SUBMIT, CONFIG_parked_life_s},
     {"submission_timeout_s", EDGE, CONFIG_submission_timeout_s},
     {"news_window_ms", STORE, CONFIG_news_window_ms},

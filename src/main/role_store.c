@@ -34,6 +34,10 @@ static void on_resume(void *owner, struct link *l, struct str head, struct str s
                       struct stream *s)
 {
     struct store_role *r = owner;
+    if (link_get_peer(l) == ROLE_STORE) {
+        store_role_resume_peer(r, l, head, state, s);
+        return;
+    }
     admission_resume(&r->admission, r->group, l, head, state, s);
 }
 
@@ -43,6 +47,10 @@ static void on_park(void *owner, struct link *l, uint32_t id, struct str head, s
     struct store_role *r = owner;
     struct fields f;
     struct kept_state k;
+    if (link_get_peer(l) == ROLE_STORE) {
+        store_role_park_peer(r, l, id, head, state);
+        return;
+    }
     if (fields_parse(head, &f) != ERR_OK) {
         peers_log_presumption(&r->peers, l, "sent a broken park message");
         return;
@@ -62,11 +70,26 @@ static void on_forget(void *owner, struct link *l, uint32_t id)
     parked_forget(((struct store_role *)owner)->parked, l, id);
 }
 
+static void on_wake(void *owner, struct link *l, void *whose)
+{
+    (void)l;
+    parked_note_far(((struct store_role *)owner)->parked, whose);
+}
+
 /* A session of ours was parked. */
 static void on_parked(void *owner, struct link *l, struct str user, const struct session_save *save,
                       uint32_t id)
 {
-    parked_add(((struct store_role *)owner)->parked, l, user, save, id);
+    struct store_role *r = owner;
+    bool is_here = true;
+    bool is_known = save->far == NULL || save->far->user.n > 0;
+    struct link *far =
+        save->far != NULL && is_known ? far_desk_find(&r->far, save->far->user, &is_here) : NULL;
+    if (!is_known || (far == NULL && !is_here)) {
+        parked_doubt(r->parked, l, id); /* something came, or nobody is there who would wake it */
+        return;
+    }
+    parked_add(r->parked, l, user, save, id, far);
 }
 
 static void on_change(void *owner, struct str user, uint64_t mailbox_id)
@@ -153,6 +176,7 @@ static const struct link_handler LINK_HANDLER = {
     .on_resume = on_resume,
     .on_park = on_park,
     .on_forget = on_forget,
+    .on_wake = on_wake,
 };
 
 enum { PEERS = 1U << ROLE_EDGE | 1U << ROLE_SUBMIT | 1U << ROLE_STORE | 1U << ROLE_CONVERT };
@@ -163,6 +187,8 @@ static void on_peer(void *owner, const struct boot_peer *peer)
     struct link *l = peers_add(&r->peers, peer);
     if (l != NULL && peer->role == ROLE_CONVERT) {
         store_role_ask_tools(r, l);
+    } else if (l != NULL && peer->role == ROLE_STORE) {
+        far_desk_note_link(&r->far);
     } else if (l != NULL && peer->role == ROLE_SUBMIT) {
         outbox_run_hurry(r->outbox);
     }
@@ -232,6 +258,7 @@ static void run(struct store_role *r)
     r->indexer = indexer_new(r->store);
     r->index = timer_new(r->loop, on_index, r);
     peers_init(&r->peers, r->loop, PEERS, &LINK_HANDLER, r);
+    far_desk_init(&r->far, r->boot, r->loop, &r->peers);
     store_role_start_errands(r);
     boot_attach(r->boot, r->loop, &HANDLER, r);
     r->metrics = timer_new(r->loop, tell_metrics, r);
@@ -245,6 +272,7 @@ static void close_all(struct store_role *r)
     peers_release(&r->peers);
     drain_release(&r->drain);
     session_group_free(&r->group);
+    far_desk_release(&r->far);
     store_role_release_errands(r);
     timer_free(&r->metrics);
     timer_free(&r->tick);

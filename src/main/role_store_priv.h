@@ -10,6 +10,7 @@
 #include "main/admission.h"
 #include "main/boot.h"
 #include "main/drain.h"
+#include "main/far_desk.h"
 #include "main/latencies.h"
 #include "main/outbox_run.h"
 #include "main/parked.h"
@@ -33,6 +34,7 @@ struct store_role {
     bool is_indexing;    /* the timer runs */
     struct imap_host imap_host;
     struct peers peers;
+    struct far_desk far;
     struct convert_service *convert;
     struct outbox_run *outbox;
     struct filter *filter;
@@ -58,6 +60,11 @@ void store_role_on_open(void *owner, struct link *l, struct str head, struct str
 /* For admission: a session goes on. */
 enum err store_role_resume(void *owner, struct link *l, const struct fields *head,
                            struct session_runner *runner, const struct kept_state *k);
+/* For the link handler: a session that another worker has in an account of ours goes on, or sleeps there and is to be woken. */
+void store_role_resume_peer(struct store_role *r, const struct link *l, struct str head,
+                            struct str state, struct stream *s);
+void store_role_park_peer(struct store_role *r, struct link *l, uint32_t id, struct str head,
+                          struct str state);
 
 /* ---- role_store_errands.c ---- */
 

@@ -16,6 +16,7 @@
 #include "imap/url_serve.h"
 #include "main/deliver.h"
 #include "managesieve/session.h"
+#include "net/keep.h"
 #include "net/stream.h"
 #include "wire/imap_write.h"
 
@@ -33,23 +34,14 @@ static void on_command(void *owner, struct str name, uint64_t took_us)
     latencies_add(&((struct store_role *)owner)->latencies, name, took_us);
 }
 
-/* A session at the worker that owns user's account. When that worker is down, one that ends at once. */
-static struct stream *open_peer(void *owner, struct str user, struct str head)
+static struct stream *open_peer(void *owner, struct str user, struct str head, struct str state)
 {
-    struct store_role *r = owner;
-    unsigned index = ticket_get_worker(user, (unsigned)boot_get_u64(r->boot, STR("workers"), 1));
-    if (index == boot_get_index(r->boot)) {
-        return NULL;
-    }
-    struct link *l = peers_find(&r->peers, ROLE_STORE, index);
-    if (l != NULL) {
-        return link_open(l, head);
-    }
-    struct stream *near = NULL;
-    struct stream *far = NULL;
-    stream_pair(r->loop, &near, &far);
-    stream_free(&far);
-    return near;
+    return far_desk_open(&((struct store_role *)owner)->far, user, head, state);
+}
+
+static void await_peer(void *owner, struct str user, struct imap_peer_wait *w)
+{
+    far_desk_await(&((struct store_role *)owner)->far, user, w);
 }
 
 void store_role_init_sessions(struct store_role *r)
@@ -59,6 +51,7 @@ void store_role_init_sessions(struct store_role *r)
         .clock_us = clock_us,
         .on_command = on_command,
         .open_peer = open_peer,
+        .await_peer = await_peer,
         .owner = r,
     };
 }
@@ -172,6 +165,9 @@ static void open_imap_peer(struct store_role *r, const struct fields *f,
     struct session *core = NULL;
     struct imap_session_args args = get_imap_args(r, session_runner_get_host(runner));
     peer_read_head(f, &args);
+    if (fields_get_u64(f, STR("kept"), 0) != 0) {
+        far_desk_keep(runner);
+    }
     enum err e = imap_session_new(&args, &core);
     if (e == ERR_OK) {
         session_runner_start(runner, core);
@@ -267,4 +263,73 @@ enum err store_role_resume(void *owner, struct link *l, const struct fields *f,
 {
     bool is_imap = str_eq(fields_get(f, STR("service")), STR("imap"));
     return is_imap ? resume_imap(owner, l, f, runner, k) : resume_sieve(owner, l, f, runner, k);
+}
+
+/* ---- sessions of other workers ---- */
+
+/* What another worker has in an account of ours. False: it makes no sense. */
+static bool read_peer(struct store_role *r, const struct link *l, struct str head, struct fields *f)
+{
+    if (fields_parse(head, f) != ERR_OK) {
+        return false;
+    }
+    struct str user = fields_get(f, STR("user"));
+    if (str_eq(fields_get(f, STR("service")), STR("peer"))
+        && admission_is_ours(&r->admission, user)) {
+        return true;
+    }
+    peers_log_presumption(&r->peers, l, "shows a state that it may not have");
+    fields_release(f);
+    return false;
+}
+
+void store_role_resume_peer(struct store_role *r, const struct link *l, struct str head,
+                            struct str state, struct stream *s)
+{
+    struct fields f;
+    struct session *core = NULL;
+    struct session_save was;
+    struct session_resume again = {.state = state};
+    if (!read_peer(r, l, head, &f)) {
+        stream_free(&s);
+        return;
+    }
+    CLEANUP(log_restore)
+    uint32_t before = log_about((uint32_t)fields_get_u64(&f, STR("log"), 0));
+    struct session_runner *runner = session_runner_new(r->group, s);
+    struct imap_session_args args = get_imap_args(r, session_runner_get_host(runner));
+    peer_read_head(&f, &args);
+    far_desk_keep(runner);
+    enum err e = keep_read_fields(&f, &again);
+    e = e == ERR_OK ? peer_open_state(&again, &was) : e;
+    e = e == ERR_OK ? imap_session_resume(&args, &again, &core) : e;
+    if (e == ERR_OK) {
+        session_runner_resume(runner, core);
+    } else {
+        log_info("a session from another worker cannot go on: %s", err_get_info(e)->meaning);
+        session_runner_abort(runner);
+    }
+    fields_release(&f);
+}
+
+/* It sleeps at the other worker, and waits for a mailbox of ours; maybe something came already. */
+void store_role_park_peer(struct store_role *r, struct link *l, uint32_t id, struct str head,
+                          struct str state)
+{
+    struct fields f;
+    struct session_save watch;
+    struct session_resume again = {.state = state};
+    static const struct session_host NO_HOST;
+    if (!read_peer(r, l, head, &f)) {
+        return;
+    }
+    struct imap_session_args args = get_imap_args(r, &NO_HOST);
+    peer_read_head(&f, &args);
+    if (peer_open_state(&again, &watch) == ERR_OK && watch.watch == SESSION_WATCH_MAILBOX
+        && imap_session_is_current(&args, again.state)) {
+        parked_add(r->parked, l, args.user, &watch, id, NULL);
+    } else {
+        link_wake(l, id);
+    }
+    fields_release(&f);
 }

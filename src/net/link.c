@@ -170,9 +170,10 @@ static uint32_t get_len_most(enum frame_type type)
         return 4;
     case FRAME_REQUEST:
     case FRAME_REPLY:
+        return LINK_MESSAGE_MOST;
     case FRAME_PARK:
     case FRAME_RESUME:
-        return LINK_MESSAGE_MOST;
+        return FRAME_STATE_MOST;
     case FRAME_SAVE:
         return FRAME_SAVE_MOST;
     case FRAME_MARK:
@@ -580,7 +581,7 @@ struct stream *link_open(struct link *l, struct str head)
 static void send_state(struct link *l, enum frame_type type, uint32_t id, struct str head,
                        struct str state)
 {
-    struct buf body = BUF_INIT(LINK_MESSAGE_MOST);
+    struct buf body = BUF_INIT(FRAME_STATE_MOST);
     assert(head.n <= LINK_OPEN_MOST && state.n <= LINK_STATE_MOST);
     buf_add_le32(&body, (uint32_t)head.n);
     buf_add(&body, head);

@@ -90,7 +90,7 @@ void link_reply(struct link *l, uint32_t id, struct str body);
  * The side that runs a session sends its state with the octets that it speaks of (link_save()). The side that has the
  * client keeps it, and opens the session with it again, elsewhere or later (link_resume()). */
 
-enum { LINK_STATE_MOST = 26 * 1024, LINK_SAVE_MOST = 64 * 1024 };
+enum { LINK_STATE_MOST = 130 * 1024, LINK_SAVE_MOST = 64 * 1024 };
 
 struct link_save {
     uint64_t

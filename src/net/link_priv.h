@@ -30,6 +30,7 @@ enum {
     FRAME_DATA_MOST = 64 * 1024,
     FRAME_SAVE_HEAD = 24,
     FRAME_SAVE_MOST = FRAME_SAVE_HEAD + LINK_STATE_MOST + LINK_SAVE_MOST,
+    FRAME_STATE_MOST = 4 + LINK_OPEN_MOST + LINK_STATE_MOST,
     FRAME_BODY_MOST = FRAME_SAVE_MOST, /* the longest but DATA */
     SESSIONS_MOST = 1024 * 1024,
     QUEUED_MOST = 64 * 1024 * 1024, /* for a peer that asks and does not read */

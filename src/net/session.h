@@ -48,14 +48,21 @@ enum session_watch {
     SESSION_WATCH_ACCOUNT  /* any commit of its account */
 };
 
-enum { SESSION_STATE_MOST = 24 * 1024, SESSION_SAID_TAIL_MOST = 64 };
+enum { SESSION_STATE_MOST = 128 * 1024, SESSION_SAID_TAIL_MOST = 64 };
+
+/* A part of a session that is in another account, maybe at another process (imap/peer.h), and what wakes the whole there. */
+struct session_far {
+    struct str user;  /* whose account; empty: something came since */
+    struct str head;  /* for link_keep_again() to where the account is, */
+    struct str state; /* and the state of that part */
+    enum session_watch watch;
+    uint64_t mailbox_id; /* with SESSION_WATCH_MAILBOX */
+};
 
 /* What a core saves: all that another process needs to go on behind the output so far (docs/dormancy.md). */
 struct session_save {
     /* Append the state to it: at most SESSION_STATE_MOST octets, the first a version. */
     struct buf *state;
-    /* With false: there is something new, and it does not fit. What was saved before is void, and the session dies with this process. */
-    bool is_too_large;
     /* Octets of input that come next and are not needed again if this process dies: of a literal that is streamed; else 0. */
     uint64_t literal;
     /* Nothing is under way: it can leave this process until input or a change comes. */
@@ -65,6 +72,9 @@ struct session_save {
     /* How often the client is to hear something, by what it said of itself (wire/heartbeats.h); 0: it said nothing to this core. Not a
      * part of the state, but for the edge, which remembers it. */
     uint16_t heartbeat_s;
+    /* With may_park: it is woken by this, too. NULL: there is no such part. Borrows from the core, for its life;
+     * what it points to borrows, too. */
+    const struct session_far *far;
 };
 
 /* What a core is made of again; an argument of x_session_resume(). The state is as it was saved, but maybe by another version of

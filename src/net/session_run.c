@@ -318,7 +318,7 @@ static void step(struct session_runner *r)
 }
 
 /* Asks the core where it stands. False: it does not say, or that cannot be kept. */
-static bool ask_state(struct session_runner *r, bool *is_void)
+static bool ask_state(struct session_runner *r)
 {
     struct session_group *g = r->group;
     struct session_save save = {.state = &g->state};
@@ -326,7 +326,6 @@ static bool ask_state(struct session_runner *r, bool *is_void)
     buf_clear(&g->sealed);
     if (r->core->ops->save == NULL || !r->core->ops->save(r->core, &save) || g->state.is_full
         || !r->keeper->seal(r->keeper_owner, &save, &g->sealed) || g->sealed.is_full) {
-        *is_void = save.is_too_large;
         r->saved.heartbeat_s = save.heartbeat_s;
         return false;
     }
@@ -339,10 +338,9 @@ static void write_said(struct session_runner *r, size_t unused, uint8_t mark)
 {
     struct session_group *g = r->group;
     bool is_kept = r->keeper != NULL && r->want != SESSION_CLOSE;
-    bool is_void = false;
-    bool has_state = is_kept && ask_state(r, &is_void);
-    r->saved.may_park = r->saved.may_park && (has_state || (r->out.len == 0 && !is_void));
-    if (is_kept && (has_state || is_void || mark != 0)) {
+    bool has_state = is_kept && ask_state(r);
+    r->saved.may_park = r->saved.may_park && (has_state || r->out.len == 0);
+    if (is_kept && (has_state || mark != 0)) {
         struct link_save save = {
             .used = r->fed - unused,
             .literal = has_state ? r->saved.literal : 0,
@@ -394,9 +392,9 @@ static void watch_rest(struct session_group *g)
 static void note_rest(struct session_runner *r)
 {
     struct session_group *g = r->group;
-    bool is_at_rest = r->keeper != NULL && r->saved.may_park && r->want == SESSION_INPUT
-                      && !r->is_marked && !r->is_peer_done && list_is_empty(&r->ready)
-                      && !r->is_gathering;
+    bool is_at_rest = r->keeper != NULL && r->keeper->on_park != NULL && r->saved.may_park
+                      && r->want == SESSION_INPUT && !r->is_marked && !r->is_peer_done
+                      && list_is_empty(&r->ready) && !r->is_gathering;
     if (g->park_after_ms == 0 || !is_at_rest) {
         return;
     }

@@ -43,7 +43,8 @@ struct session_keeper {
     /* Appends what is to be kept to out, at most LINK_STATE_MOST octets; nothing, when what was appended last says all that save does.
      * False: this state cannot be kept. */
     bool (*seal)(void *owner, const struct session_save *save, struct buf *out);
-    /* The session has left: link_wake() with id when what save (without its state) watches changes. free follows. */
+    /* The session has left: link_wake() with id when what save (without its state) watches changes. free follows. NULL: it does
+     * not leave by itself. */
     void (*on_park)(void *owner, const struct session_save *save, uint32_t id);
     /* The runner is gone. */
     void (*free)(void *owner);

@@ -1,4 +1,4 @@
-/* Fuzzes what the edge keeps of a session (edge/keep.c) from the session's side: any states, between any octets. The input is a row of
+/* Fuzzes what the edge keeps of a session (net/keep.c) from the session's side: any states, between any octets. The input is a row of
  * deeds, each an octet and its argument, an octet, too.
  *
  * Invariants, against a model that remembers all: what would be fed again is the end of what the client said, never more than the bound;
@@ -6,7 +6,7 @@
  * right; no more was heard than there is. */
 #include "fuzz.h"
 
-#include "edge/keep.h"
+#include "net/keep.h"
 #include "net/fields.h"
 #include "net/session.h"
 

@@ -1,17 +1,20 @@
 /* The edge's side of a session that may leave its process: state, log and counts, by the rules of net/session.h. */
 #include "kept.h"
 
-enum { LOG_MOST = 64 * 1024 * 1024 };
+enum { LOG_MOST = 64 * 1024 * 1024, USER_MOST = 256 };
 
 void kept_init(struct kept *k)
 {
-    *k = (struct kept){.state = BUF_INIT(SESSION_STATE_MOST), .log = BUF_INIT(LOG_MOST)};
+    *k = (struct kept){.state = BUF_INIT(SESSION_STATE_MOST),
+                       .log = BUF_INIT(LOG_MOST),
+                       .far_user = BUF_INIT(USER_MOST)};
 }
 
 void kept_release(struct kept *k)
 {
     buf_release(&k->state);
     buf_release(&k->log);
+    buf_release(&k->far_user);
 }
 
 void kept_note_input(struct kept *k, struct str octets)
@@ -39,6 +42,16 @@ static void note_said(struct kept *k, struct str said)
     k->tail_len = keep + said.n;
 }
 
+static void note_far(struct kept *k, const struct session_far *far)
+{
+    buf_clear(&k->far_user);
+    if (far != NULL) {
+        buf_add(&k->far_user, far->user);
+        k->far_watch = far->watch;
+        k->far_mailbox_id = far->mailbox_id;
+    }
+}
+
 void kept_note_step(struct kept *k, struct session *core, struct str said)
 {
     struct buf state = BUF_INIT(SESSION_STATE_MOST);
@@ -60,6 +73,7 @@ void kept_note_step(struct kept *k, struct session *core, struct str said)
     k->may_park = save.may_park;
     k->watch = save.watch;
     k->mailbox_id = save.mailbox_id;
+    note_far(k, save.far);
     k->said = 0;
     k->tail_len = 0;
 }

@@ -14,6 +14,9 @@ struct kept {
     bool may_park; /* and nothing came since */
     enum session_watch watch;
     uint64_t mailbox_id;
+    struct buf far_user; /* whose account wakes it, too; empty: nobody's */
+    enum session_watch far_watch;
+    uint64_t far_mailbox_id;
     struct buf log;        /* input behind the state, without the literal that streams */
     uint64_t fed;          /* octets of input in all, */
     uint64_t used;         /* and up to the state */

@@ -21,16 +21,22 @@ enum { SCRIPTS_MOST = 8 };
 enum { CACHE_MOST = 1024 * 1024, INPUT_MOST = 4 * 1024 * 1024 };
 enum { SAID_MOST = 64 * 1024 * 1024, NAME_MOST = 256, ROUNDS_MOST = 1000000 };
 
+/* What wakes a session while it is parked. */
+struct waker {
+    struct script_session *whose;
+    struct account *account; /* counted; NULL: nothing does */
+    struct watch watch;
+};
+
 struct script_session {
     struct script *script;
     char name[NAME_MOST];
     struct session *core; /* NULL: ended, or parked */
     struct kept kept;
     bool is_parked;
-    struct account *account; /* whose changes wake it, while it is parked; counted */
-    struct watch watch;
-    bool is_kept;        /* script_keep() */
-    unsigned steps_left; /* its process dies after so many steps; 0: it does not */
+    struct waker wakers[2]; /* its own account's, and that of another */
+    bool is_kept;           /* script_keep() */
+    unsigned steps_left;    /* its process dies after so many steps; 0: it does not */
     uint32_t message_limit;
     char shared_account[NAME_MOST];
     struct buf said;
@@ -121,9 +127,11 @@ struct script *script_new(void)
 
 static void end_watch(struct script_session *x)
 {
-    if (x->account != NULL) {
-        watch_cancel(&x->watch);
-        account_unref(&x->account);
+    for (size_t i = 0; i < sizeof(x->wakers) / sizeof(x->wakers[0]); i++) {
+        if (x->wakers[i].account != NULL) {
+            watch_cancel(&x->wakers[i].watch);
+            account_unref(&x->wakers[i].account);
+        }
     }
 }
 
@@ -251,7 +259,28 @@ static void crash(struct script_session *x)
 
 static void on_change(struct watch *w)
 {
-    wake_soon(list_entry(w, struct script_session, watch));
+    wake_soon(list_entry(w, struct waker, watch)->whose);
+}
+
+static bool begin_watch(struct script_session *x, struct waker *w, struct str user,
+                        const struct session_save *what)
+{
+    if (store_open_account(x->script->store, user, false, &w->account) != ERR_OK) {
+        return false;
+    }
+    w->whose = x;
+    w->watch.on_change = on_change;
+    list_init(&w->watch.node);
+    struct mailbox *m = NULL;
+    if (what->watch == SESSION_WATCH_ACCOUNT) {
+        account_watch(w->account, &w->watch);
+    } else if (what->watch == SESSION_WATCH_MAILBOX) {
+        m = account_find_mailbox_id(w->account, what->mailbox_id);
+    }
+    if (m != NULL) {
+        mailbox_watch(m, &w->watch);
+    }
+    return true;
 }
 
 /* It leaves its process, if it can; false when it cannot. */
@@ -262,26 +291,22 @@ static bool park(struct script_session *x)
     if (!may || x->core == NULL) {
         return x->is_parked;
     }
-    struct account *a = NULL;
-    struct str user = x->is_managesieve ? str_from_c(x->script->user)
-                                        : imap_session_get_saved_user(buf_str(&x->kept.state));
-    if (store_open_account(x->script->store, user, false, &a) != ERR_OK) {
+    CLEANUP(buf_release) struct buf saved_user = BUF_INIT(NAME_MOST);
+    imap_session_get_saved_user(buf_str(&x->kept.state), &saved_user);
+    struct str user = x->is_managesieve ? str_from_c(x->script->user) : buf_str(&saved_user);
+    const struct session_save own = {.watch = x->kept.watch, .mailbox_id = x->kept.mailbox_id};
+    const struct session_save far = {.watch = x->kept.far_watch,
+                                     .mailbox_id = x->kept.far_mailbox_id};
+    struct str far_user = buf_str(&x->kept.far_user);
+    if (!begin_watch(x, &x->wakers[0], user, &own)
+        || (far_user.n > 0 && !begin_watch(x, &x->wakers[1], far_user, &far))) {
+        end_watch(x);
         return false;
     }
-    end_session(x);
-    list_init(&x->watch.node);
-    x->watch.on_change = on_change;
-    x->account = a;
+    if (x->core != NULL) {
+        x->core->ops->free(&x->core);
+    }
     x->is_parked = true;
-    if (x->kept.watch == SESSION_WATCH_ACCOUNT) {
-        account_watch(a, &x->watch);
-    }
-    if (x->kept.watch == SESSION_WATCH_MAILBOX) {
-        struct mailbox *m = account_find_mailbox_id(a, x->kept.mailbox_id);
-        if (m != NULL) {
-            mailbox_watch(m, &x->watch);
-        }
-    }
     return true;
 }
 
@@ -425,7 +450,6 @@ struct script_session *script_open(struct script *s, struct str name)
     x->message_limit = s->message_limit;
     copy_name(x->shared_account, str_from_c(s->shared_account));
     kept_init(&x->kept);
-    list_init(&x->watch.node);
     x->is_managesieve = s->is_managesieve;
     struct managesieve_session_args sieve_args = get_sieve_args(x);
     enum err e = x->is_managesieve ? managesieve_session_new(&sieve_args, &x->core) : open_imap(x);

@@ -1,6 +1,6 @@
-"""Sessions outlive the processes that serve them (RFC 5383, 4 and 5: D22, D27): two thousand clients behind TLS sleep, read and write, while
-every store worker is killed, ten times over. No connection ends, no command stays without its tagged answer, nothing is told twice, and in the
-end each client knows what the store knows."""
+"""Sessions outlive the processes that serve them (RFC 5383, 4 and 5: D22, D27; X-ACL): two thousand clients behind TLS sleep, read and write, a
+third of them in mailboxes of other users, while the store workers are killed, all or some of them, ten times over. No connection ends, no
+command stays without its tagged answer, nothing is told twice, and in the end each client knows what the store knows."""
 import asyncio
 import json
 import os
@@ -33,6 +33,7 @@ class Client:
 
     def __init__(self, server, name):
         self.server, self.name = server, name
+        self.place = b''  # in front of the mailboxes it uses
         self.buffer, self.tags, self.inflate, self.deflate = b'', 0, None, None
 
     async def open(self, user, is_compressed):
@@ -161,7 +162,7 @@ class Watcher(Client):
 
     async def begin(self):
         self.is_asking = True
-        await self.insist(b'SELECT INBOX')
+        await self.insist(b'SELECT "%sINBOX"' % self.place)
         self.has_new = True
         await self.catch_up()
 
@@ -265,7 +266,7 @@ class Reader(Client):
 
     async def begin(self):
         self.rounds = 0
-        await self.insist(b'EXAMINE Big')
+        await self.insist(b'EXAMINE "%sBig"' % self.place)
 
     async def more(self, most=65536):
         await super().more(8192)
@@ -292,7 +293,7 @@ class Appender(Client):
 
     async def begin(self):
         self.taken, self.doubtful = [], []
-        self.mailbox = b'"Drop %s"' % self.name.encode()
+        self.mailbox = b'"%sDrop/%s"' % (self.place, self.name.encode())
         said = await self.command(b'CREATE ' + self.mailbox, None)
         true(said.startswith((b'OK', b'NO [ALREADYEXISTS]')), said)
 
@@ -357,6 +358,7 @@ class Changer(Watcher):
 
 
 KINDS = (Watcher, Notified, Searcher, Reader, Appender, Watcher, Notified, Watcher)
+GUESTS = (Watcher, Notified, Searcher, Reader, Appender)  # in mailboxes of another user
 
 
 async def live(client, user, is_compressed, gate, ready, stop):
@@ -367,23 +369,32 @@ async def live(client, user, is_compressed, gate, ready, stop):
     await client.watch(stop)
 
 
-async def prepare(server, user):
+async def prepare(server, user, guest):
     client = Client(server, f'{user} prepares')
     await client.open(user, False)
     await client.command(b'CREATE Big')
+    await client.command(b'CREATE Drop')
+    for mailbox in (b'INBOX', b'Big', b'Drop'):
+        await client.command(b'SETACL %s %s lrswik' % (mailbox, guest.encode()))
     await client.command(b'APPEND Big {%d+}\r\n' % len(BIG_MESSAGE) + BIG_MESSAGE)
     for n in range(5):
         await client.command(b'APPEND INBOX {11+}\r\nS: x\r\n\r\n%03d' % n)
     client.writer.close()
 
 
-def kill_workers(server):
-    for pid in server.roles('store'):
+def kill_workers(server, n):
+    """All of them, or some: then a guest's own worker, or that of the account where it is."""
+    pids = server.roles('store')
+    pids = pids if n % 2 == 0 else random.sample(pids, random.randrange(1, len(pids)))
+    for pid in pids:
         os.kill(pid, signal.SIGKILL)
+    return pids
 
 
-def restart_workers(server):
+def restart_workers(server, n):
+    pids = server.roles('store')
     server.run('restart', 'store')
+    return pids
 
 
 async def strike(server, tasks, rounds, end_workers):
@@ -393,16 +404,16 @@ async def strike(server, tasks, rounds, end_workers):
         before = server.roles('store')
         said = await asyncio.to_thread(server.run, 'status', '--json')
         parked = max(parked, json.loads(said.stdout)['parked'])
-        await asyncio.to_thread(end_workers, server)
+        gone = await asyncio.to_thread(end_workers, server, n)
         end = time.monotonic() + 120
         while True:
             now = server.roles('store')
-            if len(now) == len(before) and not set(now) & set(before):
+            if len(now) == len(before) and not set(now) & set(gone):
                 break
             true(time.monotonic() < end, 'the workers do not come back')
             await asyncio.sleep(0.1)
         check(tasks)
-        print(f'    round {n + 1}: {len(before)} new workers')
+        print(f'    round {n + 1}: {len(gone)} new workers')
     true(parked > 0, 'some slept while they were not needed')
     print(f'    {parked} slept at once')
 
@@ -422,14 +433,14 @@ async def settle(server, clients):
             await asyncio.wait_for(client.end(), 120)
 
     await asyncio.gather(*(end(c) for c in clients))
-    for user in sorted({c.user for c in clients}):
+    for user in sorted({c.owner for c in clients}):
         truth = Watcher(server, f'truth of {user}')
         await truth.open(user, False)
         await truth.begin()
         for c in clients:
-            if c.user == user and isinstance(c, Watcher):
+            if c.owner == user and isinstance(c, Watcher):
                 equal({u: f for u, (_, f) in c.messages.items()}, {u: f for u, (_, f) in truth.messages.items()}, f'{c.name}: replica')
-            if c.user == user and isinstance(c, Searcher):
+            if c.owner == user and isinstance(c, Searcher):
                 equal(c.found, {u for u, (_, f) in truth.messages.items() if b'\\seen' not in f}, f'{c.name}: context')
         truth.writer.close()
 
@@ -438,7 +449,11 @@ async def run(server, sessions, rounds, end_workers=kill_workers):
     users = [f'user{n}' for n in range(max(1, min(USERS, sessions // 8)))]
     for user in users:
         server.run('user', 'add', user, '--password-stdin', '--config', server.config, input=PASSWORD.encode() + b'\n')
-        await prepare(server, user)
+        client = Client(server, f'{user} comes first')  # makes the account
+        await client.open(user, False)
+        client.writer.close()
+    for n, user in enumerate(users):
+        await prepare(server, user, users[n - 1])
     stop, gate, count = asyncio.Event(), asyncio.Semaphore(20), 0
 
     def ready():
@@ -447,11 +462,16 @@ async def run(server, sessions, rounds, end_workers=kill_workers):
 
     clients, tasks = [], []
     for n in range(sessions):
-        kind = Changer if n < len(users) else KINDS[n % len(KINDS)]
+        kinds = GUESTS if n % 3 == 2 else KINDS
+        kind = Changer if n < len(users) else kinds[n // 3 % len(kinds)]
         client = kind(server, f'{kind.__name__.lower()} {n}')
-        client.user = users[n % len(users)]
+        client.user = client.owner = users[n % len(users)]
+        if kinds is GUESTS and kind is not Changer:
+            client.owner = users[(n + 1) % len(users)]
+            client.place = b'Other Users/%s/' % client.owner.encode()
+            client.name = f'guest {client.name}'
         clients.append(client)
-        tasks.append(asyncio.ensure_future(live(client, client.user, n % 3 == 1, gate, ready, stop)))
+        tasks.append(asyncio.ensure_future(live(client, client.user, n % 4 == 1, gate, ready, stop)))
     while count < sessions:
         check(tasks)
         await asyncio.sleep(0.2)

@@ -1,7 +1,7 @@
 /* Unit tests of edge: sessions that outlive their processes. The test plays the store worker: it saves, parks, dies, wakes. */
 #include "house.h"
 
-#include "edge/keep.h"
+#include "net/keep.h"
 #include "net/deflate.h"
 #include "net/session.h"
 

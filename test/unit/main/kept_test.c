@@ -187,7 +187,7 @@ static void on_parked(void *owner, struct link *l, struct str user, const struct
                       uint32_t id)
 {
     struct world *w = owner;
-    parked_add(w->parked, l, user, save, id);
+    parked_add(w->parked, l, user, save, id, NULL);
 }
 
 static uint64_t wall_ms(void *owner)
@@ -438,9 +438,9 @@ static void test_many_sleepers(void **state)
     struct session_save box = {.watch = SESSION_WATCH_MAILBOX, .mailbox_id = 5};
     struct session_save none = {.watch = SESSION_WATCH_NONE};
     for (uint32_t i = 100; i < 200; i++) {
-        parked_add(w->parked, w->store, STR("carl"), i % 2 == 0 ? &any : &box, i);
+        parked_add(w->parked, w->store, STR("carl"), i % 2 == 0 ? &any : &box, i, NULL);
     }
-    parked_add(w->parked, w->store, STR("carl"), &none, 500);
+    parked_add(w->parked, w->store, STR("carl"), &none, 500, NULL);
     assert_int_equal(parked_get_count(w->parked), 101);
     parked_forget(w->parked, w->store, 101);
     parked_forget(w->parked, w->store, 101);
@@ -482,20 +482,20 @@ static void test_table_is_bounded(void **state)
         if (i % 2 == 0) {
             parked_doubt(w->parked, w->store, i);
         } else {
-            parked_add(w->parked, w->store, STR("carl"), &any, i);
+            parked_add(w->parked, w->store, STR("carl"), &any, i, NULL);
         }
     }
     assert_int_equal(parked_get_count(w->parked), 1000);
-    parked_add(w->parked, w->edge, STR("carl"), &any, 1); /* another link has its own */
+    parked_add(w->parked, w->edge, STR("carl"), &any, 1, NULL); /* another link has its own */
     assert_int_equal(parked_get_count(w->parked), 1001);
-    parked_add(w->parked, w->store, STR("carl"), &any, 10001); /* the same one again */
+    parked_add(w->parked, w->store, STR("carl"), &any, 10001, NULL); /* the same one again */
     assert_int_equal(parked_get_count(w->parked), 1001);
     parked_forget(w->parked, w->store, 10001);
-    parked_add(w->parked, w->store, STR("carl"), &any, 30000);
+    parked_add(w->parked, w->store, STR("carl"), &any, 30000, NULL);
     assert_int_equal(parked_get_count(w->parked), 1001);
     parked_forget_link(w->parked, w->store);
     assert_int_equal(parked_get_count(w->parked), 1);
-    parked_add(w->parked, w->store, STR("carl"), &any, 5);
+    parked_add(w->parked, w->store, STR("carl"), &any, 5, NULL);
     assert_int_equal(parked_get_count(w->parked), 2);
 }
 

@@ -1,7 +1,8 @@
-#ifndef LIMETTA_EDGE_KEEP_H
-#define LIMETTA_EDGE_KEEP_H
+#ifndef LIMETTA_NET_KEEP_H
+#define LIMETTA_NET_KEEP_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/list.h"
 #include "base/str.h"
 #include "net/link.h"
@@ -10,14 +11,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the edge keeps of a session, so that it can go on in another process: the last state, sealed by whoever runs it, and what
- * passed since (docs/dormancy.md). Plain bookkeeping: no streams, no clock. */
+/* What is kept of a session at the other end of a link, so that it can go on in another process: the last state, and what passed
+ * since (docs/dormancy.md). The edge keeps those of its clients, sealed by whoever runs them; a store worker those that its own sessions
+ * have in accounts of other workers (imap/peer.h). Plain bookkeeping: no streams, no clock. */
+struct fields;
 struct keep;
+struct session_resume;
 
 /* More input than this behind a state is not kept; the session then dies with its process, until it says a state again. */
 enum { KEEP_LOG_MOST = 512 * 1024 };
 
-/* nonce: TICKET_NONCE_SIZE octets, the name of the session that its ticket was made for. */
+/* nonce: TICKET_NONCE_SIZE octets, the name of the session that its ticket was made for. NULL: it has none. */
 struct keep *keep_new(const uint8_t *nonce);
 void keep_free(struct keep **k);
 
@@ -37,7 +41,9 @@ void keep_rest(struct keep *k);
 
 bool keep_has_state(const struct keep *k);
 struct str keep_get_state(const struct keep *k);
-/* The state says that nothing was under way, and nothing came or went since. */
+/* Nothing came or went since the state. */
+bool keep_is_untouched(const struct keep *k);
+/* The same, and the state says that nothing was under way. */
 bool keep_is_dormant(const struct keep *k);
 /* Nothing was said since the state. */
 bool keep_is_quiet(const struct keep *k);
@@ -49,6 +55,8 @@ bool keep_has_log(const struct keep *k);
 unsigned keep_get_tries(const struct keep *k);
 /* Appends what the new process must know: nonce, literal_gone, said, tail, heard. */
 void keep_write_fields(const struct keep *k, struct buf *out);
+/* The other way, but for the nonce; borrows from f. Errors: ERR_SYNTAX (it makes no sense). */
+MUST_USE enum err keep_read_fields(const struct fields *f, struct session_resume *out);
 
 /* Where the session is. */
 enum keep_stage {
@@ -59,14 +67,13 @@ enum keep_stage {
     KEEP_STAGES
 };
 
-/* For who moves it from stage to stage: resume.c. */
-struct connection;
+/* For who moves it from stage to stage: edge/resume.c. */
 struct keep_place {
-    struct list node;         /* among those of its home and stage */
-    struct connection *whose; /* owner's own */
-    uint64_t since_ms;        /* KEEP_WAITING */
-    uint32_t id;              /* KEEP_PARKED */
-    uint16_t home;            /* worker, or one past the last: submit */
+    struct list node;  /* among those of its home and stage */
+    void *whose;       /* owner's own */
+    uint64_t since_ms; /* KEEP_WAITING */
+    uint32_t id;       /* KEEP_PARKED */
+    uint16_t home;     /* worker, or one past the last: submit */
     enum keep_stage stage : 8;
 };
 struct keep_place *keep_get_place(struct keep *k);

@@ -1,4 +1,4 @@
-/* What the edge keeps of a session.
+/* What is kept of a session that another process runs.
  *
  *          state                                    now
  *     input  |-- literal_gone --|------ log ---------|-- literal_left -->
@@ -16,7 +16,7 @@
  *
  * A log that grows too long is given up (is_lost): then the state is of no use any more, and only one that accounts for all input that
  * is gone makes it whole again. */
-#include "edge/keep.h"
+#include "net/keep.h"
 
 #include "base/mem.h"
 #include "net/fields.h"
@@ -49,6 +49,7 @@ struct keep {
     bool may_park;
     bool is_void; /* the state does not hold any more, unless it is said that it does again */
     bool is_lost;
+    bool has_nonce;
     uint8_t nonce[TICKET_NONCE_SIZE];
 };
 
@@ -56,7 +57,10 @@ struct keep *keep_new(const uint8_t *nonce)
 {
     struct keep *k = mem_new(sizeof(*k));
     list_init(&k->place.node);
-    memcpy(k->nonce, nonce, sizeof(k->nonce));
+    k->has_nonce = nonce != NULL;
+    if (nonce != NULL) {
+        memcpy(k->nonce, nonce, sizeof(k->nonce));
+    }
     return k;
 }
 
@@ -245,13 +249,16 @@ bool keep_is_quiet(const struct keep *k)
     return k->passed == NULL || k->passed->said == 0;
 }
 
-bool keep_is_dormant(const struct keep *k)
+bool keep_is_untouched(const struct keep *k)
 {
     const struct passed *p = k->passed;
-    bool is_untouched =
-        p == NULL
-        || (p->said == 0 && p->log.len == 0 && p->literal_gone == 0 && p->literal_left == 0);
-    return k->may_park && is_untouched;
+    return p == NULL
+           || (p->said == 0 && p->log.len == 0 && p->literal_gone == 0 && p->literal_left == 0);
+}
+
+bool keep_is_dormant(const struct keep *k)
+{
+    return k->may_park && keep_is_untouched(k);
 }
 
 struct str keep_get_log(const struct keep *k)
@@ -272,13 +279,25 @@ unsigned keep_get_tries(const struct keep *k)
 void keep_write_fields(const struct keep *k, struct buf *out)
 {
     const struct passed *p = k->passed;
-    fields_add(out, STR("nonce"), str_make((const char *)k->nonce, sizeof(k->nonce)));
+    if (k->has_nonce) {
+        fields_add(out, STR("nonce"), str_make((const char *)k->nonce, sizeof(k->nonce)));
+    }
     if (p != NULL) {
         fields_add_u64(out, STR("literal_gone"), p->literal_gone);
         fields_add_u64(out, STR("said"), p->said);
         fields_add(out, STR("tail"), str_make(p->tail, p->tail_len));
         fields_add_u64(out, STR("heard"), p->heard);
     }
+}
+
+enum err keep_read_fields(const struct fields *f, struct session_resume *out)
+{
+    out->literal_gone = fields_get_u64(f, STR("literal_gone"), 0);
+    out->said = fields_get_u64(f, STR("said"), 0);
+    out->said_tail = fields_get(f, STR("tail"));
+    out->heard = fields_get_u64(f, STR("heard"), 0);
+    bool is_sound = out->said_tail.n <= SESSION_SAID_TAIL_MOST && out->said_tail.n <= out->said;
+    return is_sound ? ERR_OK : ERR_SYNTAX;
 }
 
 struct keep_place *keep_get_place(struct keep *k)
