@@ -17,7 +17,8 @@ NONCE = b'sixteen octets!!'
 
 
 def three_hosts():
-    """Two edges outside, all else inside. dmz1 is the one in other hands: it is not started, the test plays it."""
+    """Two edges outside, all else inside. dmz1 is the one in other hands: it is not started, the test plays it. dmz3 is one that may submit, too; the
+    test plays it, where it is needed."""
     a, b, c = free_offsets(3)
     more = {'log_level': 'info', 'domains': 'localhost', 'hostname': 'localhost'}
     link = {'inside': {'roles': 'auth store submit', 'address': '127.0.0.1', 'port': 9144 + c}}
@@ -26,7 +27,7 @@ def three_hosts():
         'dmz2': {'roles': 'edge', 'offset': b, 'config': {**more, 'roles': 'edge', 'link': link}},
         'inside': {'roles': 'auth store submit convert', 'offset': c, 'config': {
             **more, 'roles': 'auth store submit convert', 'link_listen': '127.0.0.1',
-            'edge_logins_minute': 1000, 'link': {'dmz1': {'roles': 'edge'}, 'dmz2': {'roles': 'edge'}}}},
+            'edge_logins_minute': 1000, 'link': {'dmz1': {'roles': 'edge'}, 'dmz2': {'roles': 'edge'}, 'dmz3': {'roles': 'edge submit'}}}},
     })
 
 
@@ -139,6 +140,24 @@ def test_who_may_come(make):
         p.is_logged('too many connections')
         for s in idle:
             s.close()
+
+
+@limetta_only
+def test_roles_of_the_certificate(make):
+    """D43, D45: a host whose section says more than its certificate is what the certificate says, and no more."""
+    with Play() as p:
+        keys = {roles: os.path.join(p.inside.dir, 'dmz3 ' + roles) for roles in ('edge', 'submit', 'edge submit')}
+        for roles, folder in keys.items():
+            p.system.issue('dmz3', roles, folder)
+        for claimed, to, only in (('submit', 'auth', 'edge'), ('submit', 'store', 'edge'), ('edge', 'auth', 'submit'), ('edge', 'submit', 'submit')):
+            p.link(to, role=claimed, keys=keys['edge submit']).close()  # the section lets it
+            g = p.gate(keys[only])
+            try:
+                true(not g.hello(claimed, to), f'{claimed} to {to} is welcome, its certificate says {only}')
+            except Gone:
+                pass
+            g.close()
+        p.is_logged('refused a link from dmz3 [127.0.0.1]: its certificate does not say the role that it claims')
 
 
 @limetta_only
