@@ -266,17 +266,16 @@ class Session:
         self.number = link.open(**self.head, ticket=ticket, **more)
         self.hear()
 
-    def hear(self):
-        self.link.tls.settimeout(1)
+    def hear(self, patience_s=1):
+        self.link.tls.settimeout(patience_s)
         said, end = self.link.read(self.number)
-        state = self.link.states.get(self.number)
-        if state and state not in self.states:
-            self.states.append(state)
+        self.states = self.link.all_states.get(self.number, [])
         return said, end
 
     def say(self, octets):
+        """The answer."""
         self.link.say(self.number, octets)
-        return self.hear()[0]
+        return self.hear(8)[0]
 
     def drop(self):
         self.link.send(RESET, self.number)
@@ -285,7 +284,7 @@ class Session:
         """Hands a state back, and says octets to the session that is made of it: what that answers. None: it was refused."""
         self.number = self.link.resume(state, **{**self.head, 'said': 0, 'heard': 0, **other})
         self.link.say(self.number, octets + (b'LOGOUT\r\n' if self.head['service'] == 'sieve' else b'QUIT\r\n'))
-        self.link.tls.settimeout(1)
+        self.link.tls.settimeout(5)
         said, end = self.link.read(self.number)
         if end != RESET:
             self.drop()

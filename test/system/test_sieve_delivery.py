@@ -64,7 +64,9 @@ def test_end_to_end(make):
         # a new text is what counts from the next message on; none: everything is kept
         x = open_sieve(s, 'bob')
         x.put('sort', 'discard;')
+        before = s.log().count(' delivered: ')
         swaks(s, 'gone')
+        eventually(lambda: s.log().count(' delivered: ') > before, 'it is discarded')
         x.command('SETACTIVE ""')
         swaks(s, 'work again')
         eventually(lambda: count(c, 'INBOX') == 3, 'mail in INBOX')

@@ -41,6 +41,7 @@ class Gate:
         self.inside, self.plain = b'', b''
         self.next_id = 0
         self.states = {}  # the last sealed state of a session, by its id
+        self.all_states = {}  # and each that it was given, in order
         try:
             self.tls = self.context.wrap_socket(raw)
         except OSError as e:
@@ -130,6 +131,7 @@ class Gate:
             if kind == SAVE:
                 n = int.from_bytes(payload[20:24], 'little')
                 self.states[number] = payload[24:24 + n] or self.states.get(number)  # none: the last one holds on
+                self.all_states.setdefault(number, []).append(self.states[number])
                 kind, payload = LINK_DATA, payload[24 + n:]
             if kind == LINK_DATA:
                 said += payload
