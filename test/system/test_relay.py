@@ -1,10 +1,11 @@
-"""Mail for elsewhere: the relay may lack extensions, be away, or report itself (S-2, S-4, S-6, S-7)."""
+"""Mail for elsewhere: the relay may lack extensions, be away, or report itself (S-2, S-4, S-6, S-7, D5)."""
 import re
 import socket
+import tempfile
 import time
 
 from lib.check import contains, equal, eventually, limetta_only, message, true
-from lib.servers import PASSWORD
+from lib.servers import PASSWORD, make_certificate
 from lib.sink import Sink
 from lib.wire import open_imap, open_smtp
 
@@ -121,3 +122,28 @@ def test_relay_is_away(make):
             nobody.close()
             with Sink(port=port) as relay:
                 contains(relay.wait(1, 60)[0][2], b'Subject: patient')
+
+
+@limetta_only
+def test_no_password_without_tls(make):
+    """A relay that offers no STARTTLS, or offers it and then refuses, is told no password and gets no mail, also where TLS is merely "offered": the mail
+    waits, the log says why, and it goes when TLS is there (D5)."""
+    offer = ('SIZE 100000000', 'AUTH PLAIN LOGIN')
+    with tempfile.TemporaryDirectory() as folder:
+        identity = make_certificate(folder)
+        for relay_tls in ('required', 'offered'):
+            with Sink(offer, identity=identity) as relay, make(config={
+                    'relay_host': '127.0.0.1', 'relay_port': relay.port, 'relay_tls': relay_tls, 'relay_user': 'alice',
+                    'relay_password': 'relay secret', 'tls_anchors': identity[0]}) as s:
+                tls, relay.tls = relay.tls, None
+                submit(s, message('private'), ['carol@relayed.example'])
+                eventually(lambda: 'waits: 454 4.7.0 TLS not available' in s.log() or relay.messages, 'a first attempt')
+                relay.extensions = (*offer, 'STARTTLS')  # and does not know the word
+                s.run('queue', 'flush', '--all', '--config', s.config)
+                eventually(lambda: s.log().count('waits: ') == 2 or relay.messages, 'a second one')
+                equal(set(relay.verbs) - {b'QUIT', b''}, {b'EHLO', b'STARTTLS'}, f'said without TLS, relay_tls = {relay_tls}')
+                contains(s.run('queue', 'list', '--config', s.config).stdout.decode(), 'carol@relayed.example')
+                relay.extensions, relay.tls = offer, tls
+                s.run('queue', 'flush', '--all', '--config', s.config)
+                contains(relay.wait(1)[0][2], b'Subject: private')
+                equal((relay.encrypted, relay.verbs.count(b'AUTH')), ([True], 1), 'with TLS, after a login')
