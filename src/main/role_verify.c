@@ -185,11 +185,12 @@ static void close_all(struct verify_role *r)
     http_free(&r->http);
     peers_release(&r->peers);
     loop_free(&r->loop); /* which waits for checks under way */
-    while (!list_is_empty(&r->questions)) {
-        struct question *q = list_entry(r->questions.next, struct question, node);
-        list_remove(&q->node);
+    for (struct list *node = r->questions.next; node != &r->questions;) {
+        struct question *q = list_entry(node, struct question, node);
+        node = node->next;
         free(q);
     }
+    list_init(&r->questions);
     binder_free(&r->binder);
     boot_free(&r->boot);
 }

@@ -57,7 +57,9 @@ static enum err check_growth(struct account *a, struct db *db, uint64_t mailbox_
                              const struct growth *g)
 {
     if (!a->has_annotation_octets) {
-        TRY(DB_GET(db, ANNOTATION_TOTAL, &a->annotation_octets));
+        uint64_t total = 0;
+        TRY(DB_GET(db, ANNOTATION_TOTAL, &total));
+        a->annotation_octets = total;
         a->has_annotation_octets = true;
     }
     uint64_t count = 0;
@@ -141,8 +143,10 @@ enum err annotations_copy(struct account *a, const struct mailbox *from, const s
 
 enum err annotations_load(struct account *a, struct db *db)
 {
+    uint64_t last = 0;
     a->has_annotation_octets = false;
-    TRY(DB_GET(db, ANNOTATION_LAST, &a->annotation_modseq));
+    TRY(DB_GET(db, ANNOTATION_LAST, &last));
+    a->annotation_modseq = last;
     if (!a->is_annotation_loaded) {
         a->annotation_floor = a->annotation_modseq;
         a->is_annotation_loaded = true;
