@@ -182,17 +182,17 @@ static void begin_anew(struct passed *p)
 bool keep_take(struct keep *k, const struct link_save *save)
 {
     struct passed *p = get_passed(k);
-    bool is_known = !save->is_same || k->state != NULL;
     k->tries = 0;
+    if (save->state.n > 0) {
+        replace_state(k, save->state); /* of no use now, maybe: but one that holds on may follow */
+    }
+    bool is_known = !save->is_same || k->state != NULL;
     if (save->used > COUNT_MOST || save->literal > COUNT_MOST || !is_known
         || !move_to(p, (int64_t)save->used, save->literal)) {
         lose(k);
         return false;
     }
     begin_anew(p);
-    if (save->state.n > 0) {
-        replace_state(k, save->state);
-    }
     k->is_lost = false;
     k->is_void = save->state.n == 0 && !save->is_same;
     k->may_park = save->may_park && !k->is_void;

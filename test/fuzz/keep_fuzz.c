@@ -22,6 +22,7 @@ struct model {
     int64_t origin;    /* of the input: where the session's side counts from */
     int64_t state_at;  /* of the input: where the state stands */
     bool has_state;    /* there was one that is not empty, whether it holds or not */
+    size_t state_size; /* of the last such */
 };
 
 static const char PATTERN[2 * BIG] = {0};
@@ -68,6 +69,8 @@ static void take(struct model *m, uint8_t used, uint8_t literal)
     assert(!is_taken || (at <= total && keep_has_log(m->k)));
     assert(keep_has_state(m->k) == (is_taken && (save.state.n > 0 || save.is_same)));
     m->has_state = m->has_state || save.state.n > 0;
+    m->state_size = save.state.n > 0 ? save.state.n : m->state_size;
+    assert(!keep_has_state(m->k) || keep_get_state(m->k).n == m->state_size);
     if (is_taken) {
         m->state_at = at;
         buf_clear(&m->output);

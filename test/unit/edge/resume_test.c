@@ -529,6 +529,14 @@ static void test_same_state(void **state)
     assert_true(keep_take(k, &same));
     assert_str(keep_get_state(k), STR("first"));
     assert_true(keep_is_dormant(k));
+    keep_note_input(k, STR("x"));
+    keep_note_input(k, str_make(much, sizeof(much)));
+    struct link_save second = {.used = same.used + 1, .state = STR("second")};
+    assert_false(keep_take(k, &second)); /* what came behind it is gone */
+    assert_false(keep_has_state(k));
+    same.used += 1 + sizeof(much);
+    assert_true(keep_take(k, &same));
+    assert_str(keep_get_state(k), STR("second")); /* and not what was before it */
     keep_free(&k);
 }
 
