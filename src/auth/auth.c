@@ -413,7 +413,8 @@ static void check_password(struct attempt *t)
         return;
     }
     if (is_account_full(a, t)) {
-        attempt_postpone(t);
+        attempt_postpone(
+            t); /* which counts: it tells that the password is not the remembered one */
         return;
     }
     bool has_outside = a->o.outside != NULL && a->o.outside->has_passwords;
@@ -585,6 +586,9 @@ static uint64_t find_wait(struct auth *a, struct share *share, const struct fiel
         return wait_ms;
     }
     bool is_full = map_get_count(a->attempts) >= AUTH_ATTEMPTS_MOST && !make_room(a, share);
+    if (is_full) {
+        shares_take_back(a->shares, share, loop_now_ms(a->o.loop));
+    }
     return is_full ? LATER_MS : 0;
 }
 

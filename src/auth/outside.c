@@ -60,7 +60,9 @@ static enum err make_user(struct auth *a, struct str name)
 /* It cannot be told now. */
 static void put_off(struct attempt *t, enum err why)
 {
+    struct auth *a = t->auth;
     if (why == ERR_PEER_GONE) {
+        shares_take_back(a->shares, t->share, loop_now_ms(a->o.loop)); /* it is asked again soon */
         attempt_postpone(t);
     } else {
         attempt_refuse(t, ERR_UNAVAILABLE);

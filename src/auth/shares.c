@@ -94,11 +94,20 @@ uint64_t shares_begin(struct shares *s, struct share *edge, uint64_t now_ms)
     return (empty_us - full_us) / 1000 + 1;
 }
 
-void shares_note_success(const struct shares *s, struct share *edge, uint64_t now_ms)
+static void take_out(struct share *edge, uint64_t back_us, uint64_t now_ms)
 {
-    uint64_t back_us = get_cost_us(s) / SHARES_SUCCESS_PART * (SHARES_SUCCESS_PART - 1);
     uint64_t level_us = edge->empty_us > now_ms * 1000 ? edge->empty_us - now_ms * 1000 : 0;
     edge->empty_us -= back_us < level_us ? back_us : level_us;
+}
+
+void shares_note_success(const struct shares *s, struct share *edge, uint64_t now_ms)
+{
+    take_out(edge, get_cost_us(s) / SHARES_SUCCESS_PART * (SHARES_SUCCESS_PART - 1), now_ms);
+}
+
+void shares_take_back(const struct shares *s, struct share *edge, uint64_t now_ms)
+{
+    take_out(edge, get_cost_us(s), now_ms);
 }
 
 struct list *shares_next(struct shares *s)

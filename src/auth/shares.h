@@ -32,6 +32,8 @@ struct share *shares_get(struct shares *s, struct str edge);
 uint64_t shares_begin(struct shares *s, struct share *edge, uint64_t now_ms);
 /* A login that it began has succeeded. */
 void shares_note_success(const struct shares *s, struct share *edge, uint64_t now_ms);
+/* It came to nothing through no fault of the edge or its client, and nothing was told of it: it does not count. */
+void shares_take_back(const struct shares *s, struct share *edge, uint64_t now_ms);
 /* Takes out who has waited longest of the edge whose turn it is; edges take turns. NULL: nobody waits. */
 struct list *shares_next(struct shares *s);
 /* The edge with the most attempts. NULL: there is no edge. */

@@ -643,6 +643,9 @@ static void test_storm_of_the_good(void **state)
         begun++;
     }
     assert_in_range(begun, MOST / 16 - 1, MOST / 16 + 1);
+    shares_take_back(s, edge, 1000); /* as if the last one had not begun */
+    assert_true(shares_begin(s, edge, 1000) == 0);
+    assert_true(shares_begin(s, edge, 1000) > 0);
     shares_note_success(s, edge, 1000 + 120 * 1000); /* long after: nothing is left to give back */
     for (unsigned i = 0; i < MOST; i++) {
         assert_true(shares_begin(s, edge, 1000 + 120 * 1000) == 0);
@@ -924,6 +927,33 @@ static void test_token_cancelled(void **state)
     buf_release(&b);
 }
 
+/* Logins that find nobody outside come again, and do not use up what the edge has for them. */
+static void test_outside_is_away(void **state)
+{
+    struct fixture *f = *state;
+    struct auth_options o = {.loop = f->loop,
+                             .users = f->users,
+                             .signer = f->signer,
+                             .edge_minute_most = 1,
+                             .plaintext = PLAINTEXT_LOOPBACK,
+                             .cost = CHEAP,
+                             .outside = &f->outside};
+    auth_free(&f->auth);
+    assert_int_equal(auth_new(&o, &f->auth), ERR_OK);
+    f->outside.has_passwords = true;
+    for (int i = 0; i < 3; i++) {
+        login(f, STR("\0nobody\0beer"), "10.0.0.1");
+        answer(f, ERR_UNAVAILABLE, "");
+        assert_later(f, "0");
+    }
+    login(f, STR("\0nobody\0beer"), "10.0.0.1");
+    answer(f, ERR_OK, "result=no\n");
+    loop_advance(f->loop, DELAY_FIRST_MS);
+    assert_no(f, "AUTH_FAILED");
+    login(f, STR("\0nobody\0beer"), "10.0.0.1");
+    assert_later(f, "1"); /* that one counts */
+}
+
 /* The client goes while somebody is asked: the answer is nobody's. */
 static void test_outside_forgotten(void **state)
 {
@@ -1032,6 +1062,7 @@ int main(void)
         TEST(test_outside_time),
         TEST(test_token),
         TEST(test_token_cancelled),
+        TEST(test_outside_is_away),
         TEST(test_outside_forgotten),
         TEST(test_same_shape),
         TEST(test_bound_of_an_account),
