@@ -14,14 +14,15 @@ struct stranger {
     uint64_t octets;               /* heard */
     uint64_t commands;             /* handled when we last looked */
     uint64_t exchange;             /* auth's name for the login under way */
+    unsigned exchange_auth;        /* edge->auths when it began */
     struct buf ticket;
     uint8_t nonce[TICKET_NONCE_SIZE];
     /* question.c: */
+    struct asked *asked;           /* auth owes an answer; else NULL */
     struct line_seat seat;         /* in edge->line */
     struct silence_place patience; /* in edge->patience, while somebody is waited for */
     struct list home;              /* among those that wait for a worker: resume.c */
     unsigned tries;    /* processes that did not survive it, or did not take its ticket */
-    bool is_asking;    /* auth owes an answer */
     bool has_exchange; /* auth has one for us */
     bool is_held;      /* its session cannot be opened yet */
     bool is_renewing;  /* its ticket is too old: auth is to give another */

@@ -131,6 +131,7 @@ void edge_add_peer(struct edge *e, enum link_role role, unsigned index, struct s
     note_down(e, place);
     *place = link_new(e->loop, s, role, index, &HANDLER, e);
     if (role == ROLE_AUTH) {
+        e->auths++;
         line_open(e->line);
     }
     resume_note_link(e);

@@ -34,6 +34,7 @@ struct edge {
     struct edge_counts counts;
     uint32_t next_id; /* of a connection, for the logs */
     struct link *auth;
+    unsigned auths; /* that were linked so far: which one an exchange is with */
     struct link *submit;
     struct link **stores; /* settings.workers of them; NULL: no link now */
 };

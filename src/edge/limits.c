@@ -277,8 +277,7 @@ bool limits_note_octets(struct limits *l, const struct address *peer, size_t n, 
 void limits_note_failure(struct limits *l, const struct address *peer, uint64_t now_ms)
 {
     for (int i = 0; i < SCOPES; i++) {
-        struct place *p = find(l, peer, i);
-        assert(p != NULL);
+        struct place *p = get(l, peer, i);
         pour(&p->failures, 1, l->bounds[i].failures_hour, HOUR_US, now_ms * 1000);
     }
 }

@@ -42,7 +42,7 @@ void limits_note_login(struct limits *l, const struct address *peer);
 void limits_note_return(struct limits *l, const struct address *peer);
 /* For one that was counted: a stranger said n octets. False: more than was allowed for. */
 bool limits_note_octets(struct limits *l, const struct address *peer, size_t n, uint64_t now_ms);
-/* For one that was counted: a login failed. */
+/* For one that was counted, and may be gone: a login failed. */
 void limits_note_failure(struct limits *l, const struct address *peer, uint64_t now_ms);
 /* Connections that are counted. */
 size_t limits_get_count(const struct limits *l);

@@ -20,6 +20,7 @@
 #include "edge/connection_priv.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "net/fields.h"
 
 #include <stdlib.h>
@@ -38,11 +39,65 @@ static struct connection *of_seat(struct line_seat *s)
     return list_entry(s, struct stranger, seat)->connection;
 }
 
-static void no_reply(void *owner, enum err e, struct str body)
+/* What was asked of auth. It stays when its connection goes, because a login that fails counts against its address even so: else
+ * who guesses would hang up as soon as no yes comes, which is said at once. */
+struct asked {
+    struct edge *edge;
+    struct connection *connection; /* NULL: it is gone */
+    void (*on_reply)(struct connection *c, enum err e, struct str body);
+    struct address peer;
+    bool is_counted;
+};
+
+static enum err find_err(struct str name)
 {
-    (void)owner;
-    (void)e;
-    (void)body;
+    for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
+        if (str_eq(name, str_from_c(err_get_info((enum err)e)->name))) {
+            return (enum err)e;
+        }
+    }
+    return ERR_UNAVAILABLE;
+}
+
+/* Nobody is there any more to hear how it ended. */
+static void take_late_answer(const struct asked *a, struct str body)
+{
+    struct fields f;
+    if (fields_parse(body, &f) != ERR_OK) {
+        return;
+    }
+    if (a->is_counted && find_err(fields_get(&f, STR("code"))) == ERR_AUTH_FAILED) {
+        limits_note_failure(a->edge->limits, &a->peer, loop_now_ms(a->edge->loop));
+    }
+    fields_release(&f);
+}
+
+static void on_reply(void *owner, enum err e, struct str body)
+{
+    struct asked a = *(struct asked *)owner;
+    free(owner);
+    if (a.connection != NULL) {
+        CLEANUP(log_restore) uint32_t before = log_about(a.connection->id);
+        a.connection->stranger->asked = NULL;
+        a.on_reply(a.connection, e, body);
+    } else if (e == ERR_OK) {
+        take_late_answer(&a, body);
+    }
+}
+
+static void request(struct connection *c, struct str body, struct asked *a)
+{
+    a->edge = c->edge;
+    a->peer = c->peer;
+    a->is_counted = c->is_counted;
+    link_request(c->edge->auth, body, on_reply, a);
+}
+
+/* The exchange is with the auth that is there now. */
+static bool has_exchange(const struct connection *c)
+{
+    const struct stranger *who = c->stranger;
+    return who->has_exchange && link_is_up(c->edge->auth) && who->exchange_auth == c->edge->auths;
 }
 
 /* It waits for nobody. */
@@ -58,17 +113,16 @@ static void end_wait(struct connection *c)
 
 void question_cancel(struct connection *c)
 {
-    struct link *auth = c->edge->auth;
     struct stranger *who = c->stranger;
-    if (who->is_asking) {
-        link_cancel(auth, c);
-        who->is_asking = false;
+    if (who->asked != NULL) {
+        who->asked->connection = NULL;
+        who->asked = NULL;
     }
-    if (who->has_exchange && link_is_up(auth)) {
+    if (has_exchange(c)) {
         struct buf b = BUF_INIT(256);
         fields_add(&b, STR("op"), STR("cancel"));
         fields_add_u64(&b, STR("exchange"), who->exchange);
-        link_request(auth, buf_str(&b), no_reply, NULL);
+        request(c, buf_str(&b), mem_new(sizeof(struct asked)));
         buf_release(&b);
     }
     who->has_exchange = false;
@@ -76,16 +130,6 @@ void question_cancel(struct connection *c)
 }
 
 /* ---- answers ---- */
-
-static enum err find_err(struct str name)
-{
-    for (int e = ERR_OK + 1; e < ERR_COUNT; e++) {
-        if (str_eq(name, str_from_c(err_get_info((enum err)e)->name))) {
-            return (enum err)e;
-        }
-    }
-    return ERR_UNAVAILABLE;
-}
 
 /* The login fails: for want of an answer, or of a worker. */
 static void give_up(struct connection *c)
@@ -114,6 +158,7 @@ static void take_answer(struct connection *c, const struct fields *f)
     if (str_eq(result, STR("challenge"))) {
         c->stranger->has_exchange = true;
         c->stranger->exchange = fields_get_u64(f, STR("exchange"), 0);
+        c->stranger->exchange_auth = c->edge->auths;
         dialogue_on_challenge(d, fields_get(f, STR("data")));
     } else if (str_eq(result, STR("ok"))) {
         take_ticket(c, f);
@@ -151,12 +196,9 @@ static void wait_for_auth(struct connection *c)
 }
 
 /* The answer to a challenge was answered. */
-static void on_continued(void *owner, enum err e, struct str body)
+static void on_continued(struct connection *c, enum err e, struct str body)
 {
-    struct connection *c = owner;
-    CLEANUP(log_restore) uint32_t before = log_about(c->id);
     struct fields f;
-    c->stranger->is_asking = false;
     idle_note_life(c);
     if (e != ERR_OK) {
         lose_exchange(c);
@@ -187,12 +229,9 @@ static void take_first_answer(struct connection *c, const struct fields *f)
     }
 }
 
-static void on_answer(void *owner, enum err e, struct str body)
+static void on_answer(struct connection *c, enum err e, struct str body)
 {
-    struct connection *c = owner;
-    CLEANUP(log_restore) uint32_t before = log_about(c->id);
     struct fields f;
-    c->stranger->is_asking = false;
     if (e != ERR_OK) {
         wait_for_auth(c);
         return;
@@ -241,12 +280,14 @@ static void write_start(struct connection *c, const struct login_question *q, st
 
 /* Puts the question to auth, which is there. */
 static void put(struct connection *c, struct buf *b,
-                void (*on_reply)(void *owner, enum err e, struct str body))
+                void (*on_answered)(struct connection *c, enum err e, struct str body))
 {
     bool is_whole = buf_err(b) == ERR_OK;
     if (is_whole) {
-        c->stranger->is_asking = true;
-        link_request(c->edge->auth, buf_str(b), on_reply, c);
+        c->stranger->asked = mem_new(sizeof(struct asked));
+        c->stranger->asked->connection = c;
+        c->stranger->asked->on_reply = on_answered;
+        request(c, buf_str(b), c->stranger->asked);
     }
     buf_wipe(b);
     if (!is_whole) {
@@ -293,7 +334,7 @@ void question_ask(struct connection *c)
         stand_in_line(c, 0);
         return;
     }
-    if (!link_is_up(c->edge->auth)) {
+    if (!has_exchange(c)) {
         lose_exchange(c);
         return;
     }

@@ -184,6 +184,57 @@ static void test_failures(void **state)
     release_all(w, guests);
 }
 
+/* Who hangs up before he hears the "no" has failed all the same: a "yes" would have been there. */
+static void test_failures_unheard(void **state)
+{
+    static const char *const MECHANISMS[] = {"a LOGIN u p\r\n",
+                                             "a AUTHENTICATE OAUTHBEARER eA==\r\n"};
+    struct world *w = *state;
+    struct ear guests[GUESTS] = {{0}};
+    struct edge_settings s = make_settings();
+    s.per_address.failures_hour = 2;
+    s.plaintext = EDGE_PLAINTEXT_ALWAYS;
+    s.has_tokens = true;
+    open_edge(w, s);
+    for (int i = 0; i < 2; i++) {
+        connect_as(w, &guests[0], SERVICE_IMAP, "198.51.100.1");
+        assert_true(has_heard(&guests[0], "* OK"));
+        say(w, &guests[0], MECHANISMS[i]);
+        if (i == 1) { /* its token was judged: auth counts what is cancelled now */
+            link_reply(w->auth.link, w->auth.ask_id, STR("result=challenge\nexchange=5\ndata=x\n"));
+            loop_run(w->loop);
+            say(w, &guests[0], "*\r\n");
+        }
+        edge_say_bye(w->edge);
+        loop_run(w->loop);
+        ear_release(&guests[0]);
+        assert_int_equal(edge_get_count(w->edge), 0);
+        reply_no(&w->auth, "AUTH_FAILED");
+        loop_run(w->loop);
+    }
+    connect_as(w, &guests[0], SERVICE_IMAP, "198.51.100.1");
+    assert_true(has_heard(&guests[0], "* BYE [UNAVAILABLE]"));
+    assert_int_equal(count_shed(w, SHED_FAILURES), 1);
+    connect_as(w, &guests[1], SERVICE_IMAP,
+               "198.51.100.2"); /* and who goes is not counted otherwise */
+    for (int i = 0; i < 3; i++) {
+        say(w, &guests[1], "a LOGIN u p\r\n");
+        link_free(&w->auth.link);
+        loop_run(w->loop);
+        connect_role(w, &w->auth, ROLE_AUTH, 0);
+        loop_run(w->loop);
+        ear_release(&guests[1]);
+        loop_run(w->loop);
+        reply_no(&w->auth, "UNAVAILABLE");
+        loop_run(w->loop);
+        connect_as(w, &guests[1], SERVICE_IMAP, "198.51.100.2");
+        assert_true(has_heard(&guests[1], "* OK"));
+    }
+    say(w, &guests[1], "a LOGIN u p\r\n"); /* unanswered when the edge ends */
+    release_all(w, guests);
+    edge_free(&w->edge);
+}
+
 /* No descriptors left: strangers go, silent ones first; who is logged in stays. */
 static void test_no_descriptors(void **state)
 {
@@ -244,6 +295,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_login_time, setup, teardown),
         cmocka_unit_test_setup_teardown(test_octets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failures_unheard, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_descriptors, setup, teardown),
         cmocka_unit_test_setup_teardown(test_handshakes_wait, setup, teardown),
     };
