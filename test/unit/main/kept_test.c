@@ -431,6 +431,57 @@ static void test_woken_by_its_mailbox(void **state)
     assert_int_equal(parked_get_count(w->parked), 0);
 }
 
+/* With a mailbox of another account selected: by either account, and once. */
+static void test_woken_by_another_account(void **state)
+{
+    struct world *w = *state;
+    const struct session_far far = {
+        .user = STR("bob"), .watch = SESSION_WATCH_MAILBOX, .mailbox_id = 7};
+    const struct session_far own_name = {
+        .user = STR("carl"), .watch = SESSION_WATCH_MAILBOX, .mailbox_id = 7};
+    const struct session_save both = {.watch = SESSION_WATCH_ACCOUNT, .far = &far};
+    const struct session_save only = {.watch = SESSION_WATCH_NONE, .far = &far};
+    const struct session_save twice = {.watch = SESSION_WATCH_ACCOUNT, .far = &own_name};
+    size_t before = parked_get_count(w->parked);
+    parked_add(w->parked, w->store, STR("carl"), &both, 500, NULL);
+    parked_add(w->parked, w->store, STR("carl"), &both, 501, NULL);
+    parked_add(w->parked, w->store, STR("carl"), &only, 502, NULL);
+    assert_int_equal(parked_get_count(w->parked), before + 3);
+    parked_forget(w->parked, w->store, 501);
+    parked_note_change(w->parked, STR("bob"), 8);
+    assert_int_equal(parked_get_count(w->parked), before + 2);
+    parked_note_change(w->parked, STR("carl"), 8);
+    assert_int_equal(parked_get_count(w->parked), before + 1);
+    parked_note_change(w->parked, STR("bob"), 7);
+    assert_int_equal(parked_get_count(w->parked), before);
+    parked_add(w->parked, w->store, STR("carl"), &twice, 503, NULL);
+    parked_note_change(w->parked, STR("carl"), 7);
+    assert_int_equal(parked_get_count(w->parked), before);
+    parked_note_change(w->parked, STR("carl"), 7);
+}
+
+/* The account is another worker's: that wakes it, or dies, and then it is doubtful. */
+static void test_woken_by_another_worker(void **state)
+{
+    struct world *w = *state;
+    const struct session_far far = {.user = STR("bob"),
+                                    .head = STR("service=peer\n"),
+                                    .state = STR("state"),
+                                    .watch = SESSION_WATCH_MAILBOX,
+                                    .mailbox_id = 7};
+    const struct session_save save = {.watch = SESSION_WATCH_ACCOUNT, .far = &far};
+    size_t before = parked_get_count(w->parked);
+    parked_add(w->parked, w->store, STR("carl"), &save, 500, w->edge);
+    parked_note_change(w->parked, STR("bob"), 7); /* not here */
+    assert_int_equal(parked_get_count(w->parked), before + 1);
+    parked_forget_link(w->parked, w->edge);
+    assert_int_equal(parked_get_count(w->parked), before + 1);
+    parked_note_change(w->parked, STR("carl"), 1); /* it is woken by and by, and not by this */
+    assert_int_equal(parked_get_count(w->parked), before + 1);
+    parked_forget(w->parked, w->store, 500);
+    assert_int_equal(parked_get_count(w->parked), before);
+}
+
 static void test_many_sleepers(void **state)
 {
     struct world *w = *state;
@@ -536,6 +587,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_tail_longer_than_said, setup, teardown),
         cmocka_unit_test_setup_teardown(test_woken_by_its_mailbox, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_woken_by_another_account, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_woken_by_another_worker, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many_sleepers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_doubtful, setup, teardown),
         cmocka_unit_test_setup_teardown(test_table_is_bounded, setup, teardown),
