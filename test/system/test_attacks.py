@@ -1,6 +1,8 @@
 """Strangers attack the edge; users log in and sleepers sleep on (RFC 5383, D21, D40). bench/attacks measures the same, with more of each."""
 import re
 import resource
+import socket
+import time
 import urllib.request
 
 from lib import load
@@ -32,6 +34,13 @@ ATTACKS = {
     'failures': dict(count=100, rate=1000),
     'churn': dict(count=100, rate=2000),
 }
+# Which limit turns them away, as the edge's metrics name it. What no limit is for is hung up on like anybody who speaks so (HUNG_UP), or waits its turn
+# (handshakes).
+TURNED_AWAY = {'silent': 'address', 'slowloris': 'address', 'hellos': 'address', 'commands': 'octets', 'failures': 'failures',
+               'churn': 'often'}
+HUNG_UP = ('garbage', 'lines', 'literals')
+# So low that attackers reach them on a slow machine, too. A prefix has four times as much.
+LOW = {'strangers_per_address': 40, 'connections_minute': 100, 'login_failures_hour': 1, 'handshakes_second': 100}
 
 
 def shed(server, reason):
@@ -40,33 +49,71 @@ def shed(server, reason):
     return int(m.group(1)) if m else 0
 
 
-def attack(server, name, may_fail=False, **more):
-    """People log in meanwhile, over TLS, from another network; so that it does not matter who, everybody comes from somewhere. Returns what
-    became of them."""
+def shed_until_now(server, reason):
+    """When the edge has looked at all who came."""
+    before, now = -1, shed(server, reason)
+    while now != before:
+        time.sleep(0.5)
+        before, now = now, shed(server, reason)
+    return now
+
+
+def is_refused(server, source):
+    """Somebody comes from that address, and gets a good-bye for a greeting."""
+    with socket.create_connection((server.host, server.imap_port), 60, (source, 0)) as c:
+        return c.recv(100).startswith(b'* BYE')
+
+
+def attack(server, name, network=66, may_fail=False, **more):
+    """Attackers come from 127.network. People log in meanwhile, over TLS, from another network; so that it does not matter who, everybody comes from
+    somewhere. Returns what became of people and attackers."""
     options = {**ATTACKS[name], **more}
     # 64 networks of a host each, then one network of 64 hosts: bounds by address, bounds by prefix.
-    crowds = [load.start(name, server, seconds=SECONDS + 1, source='127.66.0.1', sources=64, step=step, users=load.USERS,
+    crowds = [load.start(name, server, seconds=SECONDS + 1, source=f'127.{network}.0.1', sources=64, step=step, users=load.USERS,
                          **{**options, 'count': options['count'] // 2}) for step in (256, 1)]
     people = [load.start('logins', server, seconds=SECONDS, source='127.77.0.1', sources=32, step=256, users=load.USERS, count=100, rate=10, tls=1,
                          service=service) for service in ('imap', 'submission')]
     results = [load.read(p) for p in people]
-    for crowd in crowds:
-        true(int(load.read(crowd)['opened']) > 0, f'{name}: there were attackers')
+    attackers = [load.read(p) for p in crowds]
+    for crowd in attackers:
+        true(int(crowd['opened']) > 0, f'{name}: there were attackers')
     for result in results:
         true((result['failed'] == '0' or may_fail) and int(result['logins']) > 0, f'{name}: logins {result}')
+    return results, attackers
+
+
+def attack_and_see(server, name, network):
+    """That the attackers met the limit that is for them. Each attack has a network of its own: what was counted of others is not held against it."""
+    reason = TURNED_AWAY.get(name)
+    before = shed_until_now(server, reason) if reason else 0
+    begin = time.monotonic()
+    results, attackers = attack(server, name, network)
+    seconds = time.monotonic() - begin
+    if name == 'failures':
+        # Who fails keeps his connection for some tries; a neighbour of his is not let in any more.
+        eventually(lambda: is_refused(server, f'127.{network}.0.200'), f'{name}: a neighbour is turned away')
+    if reason:
+        eventually(lambda: shed(server, reason) > before, f'{name}: attackers are turned away: {reason}')
+    elif name in HUNG_UP:
+        for crowd in attackers:
+            true(int(crowd['ended']) > 0, f'{name}: attackers are hung up on: {crowd}')
+    else:
+        count = sum(int(crowd['handshakes']) for crowd in attackers)
+        true(count <= LOW['handshakes_second'] * (seconds + 1), f'{count} handshakes in {seconds:.1f} s')
     return results
 
 
 @limetta_only
 def test_attacks(make):
-    """During each attack logins succeed and sleepers keep their connections; the edge stays within its memory, and the log stays short."""
-    with make(users=load.names(), config={**load.CHEAP_LOGINS, 'limits_exempt': '127.88.0.0/16', 'log_level': 'warn'}) as s:
+    """During each attack logins succeed and sleepers keep their connections; attackers meet the limits; the edge stays within its memory, and the log stays
+    short."""
+    with make(users=load.names(), config={**load.CHEAP_LOGINS, **LOW, 'limits_exempt': '127.88.0.0/16', 'log_level': 'warn'}) as s:
         edge = s.roles('edge')[0]
         sleepers = load.Dormant(s, SLEEPERS, source='127.88.0.1', sources=4)
         sleepers.wait_until_at_rest()
         before = memory(edge, 'Rss')
-        for name in ATTACKS:
-            results = attack(s, name)
+        for network, name in enumerate(ATTACKS, 100):
+            results = attack_and_see(s, name, network)
             print(f'NOTE {name}: logins took {results[0]["median_ms"]} ms, {results[0]["most_ms"]} ms at most; the edge has grown by '
                   f'{memory(edge, "Rss") - before} KiB', flush=True)
             if 'asan' not in s.program:  # it keeps what was freed
