@@ -47,6 +47,7 @@ struct line {
     uint64_t portion_ms; /* when the last portion began */
     unsigned left;       /* of it */
     size_t waiting;
+    uint64_t next_number;
 };
 
 void line_init_seat(struct line_seat *s)
@@ -209,6 +210,7 @@ void line_ask(struct line *l, struct line_seat *s, struct str place_name, uint64
     struct line_row *r = get_row(l, place_name);
     assert(s->row == NULL);
     s->row = r;
+    s->number = l->next_number++;
     list_append(&r->seats, &s->node);
     l->waiting++;
     pause_row(l, r, wait_ms);
@@ -218,13 +220,23 @@ void line_ask(struct line *l, struct line_seat *s, struct str place_name, uint64
     serve(l);
 }
 
+/* In the order in which they came: of many that went together the first would otherwise be the last. */
+static void stand_again(struct line_row *r, struct line_seat *s)
+{
+    struct list *next = r->seats.next;
+    while (next != &r->seats && list_entry(next, struct line_seat, node)->number < s->number) {
+        next = next->next;
+    }
+    list_append(next, &s->node);
+}
+
 void line_put_back(struct line *l, struct line_seat *s, uint64_t wait_ms, bool is_all)
 {
     struct line_row *r = s->row;
     assert(s->is_out);
     s->is_out = false;
     r->out--;
-    list_append(r->seats.next, &s->node); /* before the first */
+    stand_again(r, s);
     l->waiting++;
     if (is_all) {
         l->until_ms = loop_now_ms(l->loop) + wait_ms;

@@ -20,6 +20,7 @@ enum { LINE_PLACE_MOST = 16, LINE_OUT_MOST = 128 };
 struct line_seat {
     struct list node;
     struct line_row *row; /* NULL: it stands nowhere */
+    uint64_t number;      /* who came first has the lower one */
     bool is_out;          /* its turn came, and is not over */
 };
 
@@ -39,7 +40,7 @@ bool line_is_open(const struct line *l);
 /* s, which stands nowhere, comes last in the row of its place (at most LINE_PLACE_MOST octets). Its turn may be now, within
  * this call. wait_ms: nobody of the row goes before. */
 void line_ask(struct line *l, struct line_seat *s, struct str place, uint64_t wait_ms);
-/* The turn of s brought nothing: it is the first in its row again, which goes on after wait_ms. is_all: and so do all others. */
+/* The turn of s brought nothing: it stands in its row again, where it came, which goes on after wait_ms. is_all: and so do all others. */
 void line_put_back(struct line *l, struct line_seat *s, uint64_t wait_ms, bool is_all);
 /* s is done, or gives up; wherever it stands. */
 void line_leave(struct line *l, struct line_seat *s);

@@ -131,6 +131,30 @@ static void test_put_back(void **state)
     close_world(&w);
 }
 
+/* Who went first is first again, in whatever order "later" came; those that came meanwhile are behind them. */
+static void test_order(void **state)
+{
+    static const int BACK[] = {0, 2, 1, 3};
+    struct world w;
+    (void)state;
+    open_world(&w);
+    line_open(w.line);
+    for (int i = 0; i < 4; i++) {
+        line_ask(w.line, &w.seats[i], STR("x"), 0);
+    }
+    for (int i = 0; i < 4; i++) {
+        line_put_back(w.line, &w.seats[BACK[i]], 250, false);
+        line_ask(w.line, &w.seats[4 + i], STR("x"), 0);
+    }
+    assert_int_equal(w.turns, 4);
+    loop_advance(w.loop, 250);
+    assert_int_equal(w.turns, 12);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(w.order[4 + i], i);
+    }
+    close_world(&w);
+}
+
 /* A pause that comes with a question; a row in the round keeps its place there when more of it come. */
 static void test_pause(void **state)
 {
@@ -180,11 +204,9 @@ static void test_closed_from_inside(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_closed),
-        cmocka_unit_test(test_out),
-        cmocka_unit_test(test_put_back),
-        cmocka_unit_test(test_pause),
-        cmocka_unit_test(test_closed_from_inside),
+        cmocka_unit_test(test_closed),   cmocka_unit_test(test_out),
+        cmocka_unit_test(test_put_back), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_pause),    cmocka_unit_test(test_closed_from_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
