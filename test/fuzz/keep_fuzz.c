@@ -47,26 +47,37 @@ static size_t pick(uint8_t argument)
     return argument < 128 ? argument : (size_t)(argument - 127) * 23;
 }
 
-static void take(struct model *m, uint8_t used, uint8_t literal)
+/* Where the state stands in all input: often too far, or too far back. */
+static int64_t pick_place(const struct model *m, uint8_t used)
 {
     int64_t total = (int64_t)m->input.len;
-    int64_t at = used == 255   ? INT64_MAX - 3
-                 : used == 254 ? total + 1
-                 : used >= 128 ? total - (used - 128)
-                               : m->state_at + (int64_t)pick(used);
-    struct link_save save = {
+    return used == 255   ? INT64_MAX - 3
+           : used == 254 ? total + 1
+           : used >= 128 ? total - (used - 128)
+                         : m->state_at + (int64_t)pick(used);
+}
+
+static struct link_save make_save(const struct model *m, int64_t at, uint8_t literal)
+{
+    bool is_same = literal == 45 && m->has_state;
+    return (struct link_save){
         .used = (uint64_t)(at - m->origin),
         .literal = literal == 255   ? UINT64_MAX
                    : literal == 254 ? INT64_MAX / 2
                                     : pick(literal),
-        .state = str_make(PATTERN, literal % 50),
+        .state = str_make(PATTERN, is_same ? 0 : literal % 50),
         .may_park = (literal & 1) != 0,
+        .is_same = is_same,
     };
-    save.is_same = literal == 45 && m->has_state;
-    save.state.n = save.is_same ? 0 : save.state.n;
+}
+
+static void take(struct model *m, uint8_t used, uint8_t literal)
+{
+    int64_t at = pick_place(m, used);
+    struct link_save save = make_save(m, at, literal);
     bool is_taken = keep_take(m->k, &save);
     assert(is_taken || !keep_has_state(m->k));
-    assert(!is_taken || (at <= total && keep_has_log(m->k)));
+    assert(!is_taken || (at <= (int64_t)m->input.len && keep_has_log(m->k)));
     assert(keep_has_state(m->k) == (is_taken && (save.state.n > 0 || save.is_same)));
     m->has_state = m->has_state || save.state.n > 0;
     m->state_size = save.state.n > 0 ? save.state.n : m->state_size;

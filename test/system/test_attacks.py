@@ -17,7 +17,6 @@ SLEEPERS = 200
 SECONDS = 3
 # No test here may depend on the speed of the machine: logins have to succeed, and a login that takes longer than this counts as none
 # (test/load/logins.c). How long they really take is what bench/attacks prints; docs/scale.md has figures.
-GIVE_UP_MS = 30_000
 EDGE_KIB = 300 * 1024  # strangers_most times what a stranger may hold
 LOG_LINES = 2000
 
