@@ -148,11 +148,14 @@ static void on_index(void *owner)
     }
 }
 
-/* The end of a turn. Housekeeping is called for only when something happened: an idle worker sleeps. */
+/* The end of a turn. Housekeeping is called for while accounts are open; a worker whose sessions all sleep, sleeps. */
 static void commit(void *owner)
 {
     struct store_role *r = owner;
     store_commit(r->store);
+    if (store_is_empty(r->store)) {
+        return;
+    }
     if (!r->is_ticking) {
         start_tick(r, TICK_MS);
     }

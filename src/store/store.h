@@ -64,6 +64,8 @@ MUST_USE enum err store_delete_account(struct store *s, struct str user);
 /* Housekeeping: closes what idles, syncs lazy flag changes (within a second), checkpoints. Call about 4 times a second;
  * returns ms until it must be called again, 0 for not before the next change. */
 uint64_t store_tick(struct store *s);
+/* No account is open: nothing needs housekeeping before one is. */
+bool store_is_empty(const struct store *s);
 
 /* Something made from an account's mail that is worth keeping while the account is in use: one thing, dropped when it rests. Embed it
  * at the beginning. */

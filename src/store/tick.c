@@ -105,3 +105,8 @@ uint64_t store_tick(struct store *s)
     }
     return wanted;
 }
+
+bool store_is_empty(const struct store *s)
+{
+    return list_is_empty(&s->accounts);
+}

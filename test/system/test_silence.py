@@ -240,3 +240,25 @@ def test_managesieve_outlives_store(make):
         true(b'"first"' in names and b'"work"' in names, names)
         resting.close()
         busy.close()
+
+
+def count_sleeps(pid):
+    """How often a process went to sleep so far."""
+    with open(f'/proc/{pid}/status', encoding='ascii') as f:
+        return int(re.search(r'^voluntary_ctxt_switches:\s*(\d+)', f.read(), re.M).group(1))
+
+
+@limetta_only
+def test_workers_of_sleepers_sleep(make):
+    """D15: nobody turns in his sleep: when all sessions are parked, store workers are woken for nothing but a heartbeat."""
+    with make(config={'park_after_s': 1}) as s:
+        c = open_imap(s, 'alice', PASSWORD)
+        c.command('SELECT INBOX')
+        c.send(b'a IDLE\r\n')
+
+        def is_asleep():
+            before = {pid: count_sleeps(pid) for pid in s.roles('store')}
+            time.sleep(4)
+            return all(count_sleeps(pid) - n <= 8 for pid, n in before.items())
+        eventually(is_asleep, 'the workers sleep')
+        c.close()
