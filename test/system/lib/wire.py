@@ -34,7 +34,7 @@ class Closed(Exception):
 
 
 class Connection:
-    def __init__(self, host, port, timeout_s=60):
+    def __init__(self, host, port, timeout_s=150):
         self.socket = socket.create_connection((host, port), timeout_s)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.tls = None
