@@ -184,7 +184,7 @@ static void leave_sets(struct saved_selected *v, unsigned left_out)
         numset_clear(&v->saved);
         v->is_saved_lost = true;
     }
-    if (left_out >= LEAVE_RECENT && !numset_is_empty(recent)) {
+    if (left_out >= LEAVE_RECENT && recent->at != NULL && recent->count > 0) {
         /* RFC 3501, 2.3.2: what may be recent or not is recent */
         numset_add(recent, recent->at[0].first, recent->at[recent->count - 1].last);
     }

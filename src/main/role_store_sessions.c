@@ -258,11 +258,12 @@ static enum err resume_sieve(struct store_role *r, struct link *l, const struct 
     return ERR_OK;
 }
 
-enum err store_role_resume(void *owner, struct link *l, const struct fields *f,
+enum err store_role_resume(void *owner, struct link *l, const struct fields *head,
                            struct session_runner *runner, const struct kept_state *k)
 {
-    bool is_imap = str_eq(fields_get(f, STR("service")), STR("imap"));
-    return is_imap ? resume_imap(owner, l, f, runner, k) : resume_sieve(owner, l, f, runner, k);
+    bool is_imap = str_eq(fields_get(head, STR("service")), STR("imap"));
+    return is_imap ? resume_imap(owner, l, head, runner, k)
+                   : resume_sieve(owner, l, head, runner, k);
 }
 
 /* ---- sessions of other workers ---- */

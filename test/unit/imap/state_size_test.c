@@ -225,7 +225,7 @@ static void test_sizes(void **state)
         "a NOTIFY SET (SELECTED (MessageNew MessageExpunge)) (PERSONAL (MessageNew MessageExpunge "
         "MailboxName))\r\n");
     measure(&w, "and NOTIFY of 1900 mailboxes", true);
-    for (char tag = 'e'; tag < 'l'; tag++) {
+    for (int tag = 'e'; tag < 'l'; tag++) {
         char line[80];
         (void)snprintf(line, sizeof(line),
                        "%c UID SORT RETURN (UPDATE COUNT) (SUBJECT) UTF-8 FLAGGED\r\n", tag);
